@@ -1,0 +1,32 @@
+"""Fixtures that more than one folder needs: the embedded model, loaded once a test run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def base_gguf() -> Path:
+    """The embedded model's file."""
+    from umi_lite.base import embedded_gguf
+
+    return embedded_gguf()
+
+
+@pytest.fixture(scope="session")
+def base_hf(base_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embedded model as an ordinary HF folder."""
+    from umi_lite.base import hf_folder
+
+    return hf_folder(base_gguf, tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="session")
+def engine(base_gguf: Path) -> Iterator:
+    """The embedded model, four views, no adapter, two slots."""
+    from umi_lite.runtime.engine import Engine
+
+    views = ("backbone", "planner", "caller", "summarizer")
+    with Engine(base_gguf, dict.fromkeys(views), n_ctx=1024, slots=2) as made:
+        yield made

@@ -1,0 +1,190 @@
+"""The generated world: deterministic, split cleanly, and true to its own tools."""
+
+from collections import Counter
+from functools import cache
+
+import jsonschema
+import llguidance
+import pytest
+
+from umi_lite.data.toolworld import GIVE_UP, environment, load, wording
+from umi_lite.data.toolworld.desks import DESKS, UNSEEN_DESKS
+from umi_lite.data.toolworld.families import SHARES, catalogue, schedule
+from umi_lite.data.toolworld.intents import INTENTS
+from umi_lite.data.toolworld.slots import CLOSED
+from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.grammar import call_grammar, plan_grammar
+from umi_lite.protocol.roles import call_text, plan_text
+from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Trajectory
+
+N = 300
+
+
+@cache
+def episodes(split: str) -> list[Trajectory]:
+    return load(split, N, seed=5).trajectories
+
+
+@pytest.fixture(params=["train", "test", "ood"])
+def split(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def test_the_same_seed_gives_the_same_tasks(split: str) -> None:
+    assert load(split, 60, seed=5).trajectories == load(split, 60, seed=5).trajectories
+    other = {t.instruction for t in load(split, 60, seed=6).trajectories}
+    assert len(other & {t.instruction for t in load(split, 60, seed=5).trajectories}) < 15
+
+
+def test_instructions_and_ids_are_distinct(split: str) -> None:
+    made = episodes(split)
+    assert len(made) == N
+    assert len({t.instruction for t in made}) == len({t.id for t in made}) == N
+
+
+def test_gold_calls_give_the_same_observations_and_state_on_fresh_tools(split: str) -> None:
+    for made in episodes(split):
+        box = environment(made)
+        assert box.specs == made.tools
+        calls = [step for step in made.steps if isinstance(step, Call)]
+        seen = [step for step in made.steps if isinstance(step, Observation)]
+        assert [box.call(call) for call in calls] == seen, made.id
+        assert box.state() == made.meta["state"], made.id
+        assert made.meta["calls"] == len(calls)
+        # An agent's bounds take a repeated call for being stuck.
+        assert all(call not in calls[:at] for at, call in enumerate(calls))
+
+
+def test_environments_do_not_share_state() -> None:
+    made = next(t for t in episodes("train") if t.meta["family"] == "todo_add")
+    first, second = environment(made), environment(made)
+    before = second.state()
+    first.call(next(step for step in made.steps if isinstance(step, Call)))
+    assert first.state() != before == second.state()
+
+
+def test_every_step_is_what_the_schema_and_the_grammars_allow(split: str) -> None:
+    bytes_ = llguidance.LLTokenizer("byte")
+    for made in episodes(split)[:120]:
+        grammars = {Plan: plan_grammar(200), Call: call_grammar(made.tools)}
+        for step in made.steps:
+            if isinstance(step, Call):
+                spec = next(tool for tool in made.tools if tool.name == step.tool)
+                jsonschema.validate(step.arguments, spec.parameters)
+                text = call_text(step, made.tools)
+            elif isinstance(step, Plan):
+                text = plan_text(step)
+            else:
+                continue
+            matcher = llguidance.LLMatcher(bytes_, grammars[type(step)])
+            assert matcher.consume_tokens(list(text.encode())), (text, matcher.get_error())
+            assert matcher.is_accepting(), text
+
+
+def test_episodes_are_well_formed(split: str) -> None:
+    for made in episodes(split):
+        *middle, last = made.steps
+        assert not any(isinstance(step, Answer) for step in middle)
+        if made.gold == GIVE_UP:
+            assert isinstance(last, Plan) and last.next == "give_up"
+        else:
+            assert isinstance(last, Answer)
+        plans = [step for step in made.steps if isinstance(step, Plan)]
+        heads = {"caller": ("Step", "Retry"), "summarizer": ("Done",), "give_up": ("No",)}
+        for plan in plans:
+            assert plan.thought.split()[0] in heads[plan.next or ""], plan
+            assert len(plan.thought) <= 120
+
+
+def test_thoughts_carry_the_arguments_of_their_call(split: str) -> None:
+    for made in episodes(split):
+        for plan, call in zip(made.steps, made.steps[1:], strict=False):
+            if isinstance(plan, Plan) and isinstance(call, Call):
+                assert call.tool in INTENTS
+                assert all(str(value) in plan.thought for value in call.arguments.values())
+
+
+def test_recovery_really_errs_and_then_succeeds(split: str) -> None:
+    found = [t for t in episodes(split) if t.meta["kind"] == "recovery"]
+    assert found
+    for made in found:
+        seen = [step for step in made.steps if isinstance(step, Observation)]
+        assert seen[0].error and not seen[-1].error
+        assert any(isinstance(s, Plan) and s.thought.startswith("Retry") for s in made.steps)
+        calls = [step for step in made.steps if isinstance(step, Call)]
+        assert calls[0] != calls[1]
+
+
+def test_a_dead_end_errs_and_a_missing_tool_is_not_on_the_desk(split: str) -> None:
+    for made in episodes(split):
+        if made.meta["kind"] == "dead_end":
+            assert [s.error for s in made.steps if isinstance(s, Observation)] == [True]
+        if made.meta["kind"] in ("missing", "wish"):
+            assert made.gold == GIVE_UP and made.meta["calls"] == 0
+
+
+def test_the_shares_are_kept_and_every_family_appears() -> None:
+    kinds = Counter(schedule("train", 200, seed=1))
+    assert kinds == {kind: 2 * share for kind, share in SHARES.items()}
+    assert sum(Counter(schedule("ood", 37, seed=1)).values()) == 37
+    known = catalogue("train")
+    wanted = {aim.name for aims in known.aims.values() for aim in aims}
+    families = {t.meta["family"] for t in episodes("train")}
+    assert wanted <= families
+
+
+def test_train_and_test_share_desks_and_the_unseen_tools_stay_unseen() -> None:
+    desks = {tuple(tool.name for tool in t.tools) for t in episodes("train") + episodes("test")}
+    assert desks == set(DESKS)
+    assert {tuple(tool.name for tool in t.tools) for t in episodes("ood")} == set(UNSEEN_DESKS)
+    seen = {name for desk in DESKS for name in desk}
+    unseen = {name for desk in UNSEEN_DESKS for name in desk} - seen
+    assert len(seen) >= 14 and len(unseen) >= 5
+    assert all(set(desk) - seen for desk in UNSEEN_DESKS)
+
+
+def test_families_and_give_ups_of_the_unseen_split_are_its_own() -> None:
+    def names(split: str) -> set[str]:
+        return {t.meta["family"] for t in episodes(split)}
+
+    kinds = {"parts_2", "parts_3", "parts_4", "give_up_wish", "give_up_missing"}
+    assert names("train") & names("ood") <= kinds
+    assert names("test") <= names("train")
+    wishes = [{w.text for w in catalogue(s).wishes} for s in ("train", "ood")]
+    assert not wishes[0] & wishes[1]
+
+
+def test_unseen_wordings_frame_nothing_in_training() -> None:
+    for frames in (wording._NOUN, wording._DO, wording._NOUNS, wording._DOS, wording._FIND):
+        assert not set(frames[False]) & set(frames[True])
+    assert len(wording._NOUN[False]) >= 6 and len(wording._DO[False]) >= 6
+
+
+def test_a_family_can_be_asked_in_six_ways_or_more() -> None:
+    for aims in catalogue("train").aims.values():
+        for aim in aims:
+            frames = len(wording._NOUN[False]) if aim.nouns else len(wording._DO[False])
+            assert len(aim.asks) + frames * len(aim.nouns or aim.dos) >= 6, aim.name
+
+
+def test_values_of_one_split_are_in_no_other() -> None:
+    values: dict[str, dict[str, set[str]]] = {}
+    for name in ("train", "test", "ood"):
+        for made in episodes(name):
+            for drawn in made.meta["slots"]:
+                for slot, value in drawn.items():
+                    values.setdefault(slot, {}).setdefault(name, set()).add(value)
+    # Parts of a split pair, fixed sets, and what follows from another slot.
+    shared = CLOSED | {"a", "b", "time", "time2", "abroad", "source", "town", "town2"}
+    shared |= {"weight", "height", "typo", "person_typo", "task_typo", "book_typo"}
+    checked = set(values) - shared
+    assert {"product", "person", "expression", "date", "phrase", "item", "order"} <= checked
+    for slot in checked:
+        train, test, ood = (values[slot].get(name, set()) for name in ("train", "test", "ood"))
+        assert not train & test and not train & ood and not test & ood, slot
+
+
+@pytest.mark.parametrize(("split", "n"), [("dev", 5), ("train", 0)])
+def test_a_wrong_request_is_a_user_error(split: str, n: int) -> None:
+    with pytest.raises(UserError, match="toolworld"):
+        load(split, n)  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,53 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from umi_lite.evals.report import Rate, rate_table, rates_by, wilson
+
+
+def test_wilson_by_hand() -> None:
+    # z = 2, 8 of 10: (0.8 + 0.2 ± 2·√(0.016 + 0.01)) / 1.4
+    low, high = wilson(8, 10, z=2)
+    assert low == pytest.approx((1.0 - 2 * 0.026**0.5) / 1.4)
+    assert high == pytest.approx((1.0 + 2 * 0.026**0.5) / 1.4)
+
+
+@pytest.mark.parametrize(
+    # Newcombe, Statistics in Medicine 17 (1998), table I, method 3.
+    ("hits", "n", "low", "high"),
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilson_as_published(hits: int, n: int, low: float, high: float) -> None:
+    assert wilson(hits, n) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_wilson_at_the_borders() -> None:
+    assert wilson(0, 0) == (0, 1)
+    assert wilson(7, 7)[1] == 1
+    with pytest.raises(ValueError, match="3 hits of 2"):
+        wilson(3, 2)
+
+
+def test_rates_by_key() -> None:
+    rates = rates_by([("b", True), ("a", False), ("b", False)])
+    assert list(rates) == ["a", "b"]
+    assert (rates["b"].hits, rates["b"].n, rates["b"].rate) == (1, 2, 0.5)
+    assert Rate.of([]).rate == 0 and str(Rate.of([])) == "-"
+
+
+def test_table_has_a_row_a_key_and_a_column_a_system() -> None:
+    console = Console(width=120, record=True, file=io.StringIO())
+    before, after = (
+        {"all": Rate.of([False, False])},
+        {"all": Rate.of([True, False]), "x": Rate.of([])},
+    )
+    console.print(rate_table("Success", {"before": before, "after": after}))
+    text = console.export_text()
+    assert "Success" in text and "before" in text
+    assert "50% (9%-91%, 1/2)" in text and "0% (0%-66%, 0/2)" in text

@@ -1,0 +1,171 @@
+"""The grammars accept what the renderer writes, and nothing else."""
+
+import json
+
+import pytest
+from llguidance import LLMatcher, LLTokenizer
+
+from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.grammar import answer_grammar, call_grammar, plan_grammar
+from umi_lite.protocol.roles import call_text, plan_text
+from umi_lite.protocol.trajectory import Call, Plan, Tool
+
+BYTES = LLTokenizer("byte")
+
+
+def schema(properties, required=(), **more):
+    return {"type": "object", "properties": properties, "required": list(required), **more}
+
+
+WEATHER = Tool(
+    name="weather",
+    parameters=schema(
+        {
+            "city": {"type": "string", "description": "where"},
+            "days": {"type": "integer", "minimum": 1, "maximum": 7},
+            "unit": {"enum": ["C", "F"]},
+            "hours": {"type": "array", "items": {"type": "number"}},
+        },
+        ["city"],
+    ),
+)
+NOW = Tool(name="now")
+
+
+def accepts(grammar: str, text: str) -> bool:
+    """Is the text a whole turn of the grammar?"""
+    assert LLMatcher.validate_grammar(grammar, BYTES) == ""
+    matcher = LLMatcher(BYTES, grammar)
+    ids = BYTES.tokenize_str(text)
+    return matcher.try_consume_tokens(ids) == len(ids) and matcher.is_accepting()
+
+
+@pytest.mark.parametrize("who", ["caller", "summarizer", "give_up"])
+def test_plan_accepts_what_the_renderer_writes(who):
+    assert accepts(plan_grammar(40), plan_text(Plan(thought="Look é up: 1 of 2", next=who)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Think.\nNext: nobody",
+        "Think.\nNext: caller and more",
+        "Two\nlines\nNext: caller",
+        "\nNext: caller",
+        "x" * 41 + "\nNext: caller",
+        "No speaker",
+    ],
+)
+def test_plan_refuses(text):
+    assert not accepts(plan_grammar(40), text)
+
+
+def test_without_tools_there_is_no_caller():
+    assert not accepts(plan_grammar(40, tools=False), "Think.\nNext: caller")
+    assert accepts(plan_grammar(40, tools=False), "Think.\nNext: give_up")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        Call(tool="now"),
+        Call(tool="weather", arguments={"city": 'Saint "X"\n\t\\ é 東京 😀'}),
+        Call(tool="weather", arguments={"unit": "F", "city": "Rome", "days": 7}),
+        Call(tool="weather", arguments={"city": "", "hours": [1, 2.5, -3e7]}),
+        Call(tool="weather", arguments={"city": "Rome", "hours": []}),
+    ],
+)
+def test_call_accepts_what_the_renderer_writes(call):
+    tools = (WEATHER, NOW)
+    assert accepts(call_grammar(tools), call_text(call, tools))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'weather {"city":"Rome"}',
+        'weather  {"city": "Rome"}',
+        'weather {"days": 1, "city": "Rome"}',
+        'weather {"days": 1}',
+        'weather {"city": "Rome", "days": 8}',
+        'weather {"city": "Rome", "unit": "K"}',
+        'weather {"city": "Rome", "extra": 1}',
+        'weather {"city": 1}',
+        'weather {"city": "Rome"} and',
+        'clock {"city": "Rome"}',
+        "weather",
+    ],
+)
+def test_call_refuses(text):
+    assert not accepts(call_grammar([WEATHER, NOW]), text)
+
+
+def test_objects_are_closed_unless_the_schema_says_else():
+    inner = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    free = {"type": "object", "additionalProperties": {"type": "integer"}}
+    grammar = call_grammar([Tool(name="t", parameters=schema({"x": inner, "y": free}))])
+    assert accepts(grammar, 't {"x": {"a": 1}, "y": {"b": 2}}')
+    assert not accepts(grammar, 't {"x": {"b": 1}}')
+    assert not accepts(grammar, 't {"y": {"b": "two"}}')
+
+
+def test_references_and_alternatives():
+    point = {"type": "object", "properties": {"x": {"type": "number"}}, "required": ["x"]}
+    parameters = schema(
+        {"at": {"$ref": "#/$defs/point"}, "to": {"oneOf": [{"type": "null"}, {"type": "string"}]}},
+        ["at"],
+        **{"$defs": {"point": point}},
+    )
+    grammar = call_grammar([Tool(name="go", parameters=parameters)])
+    assert accepts(grammar, 'go {"at": {"x": 1.5}, "to": null}')
+    assert not accepts(grammar, 'go {"at": {"y": 1}}')
+
+
+@pytest.mark.parametrize(
+    ("parameters", "named"),
+    [
+        (schema({"n": {"type": "integer", "not": {"const": 3}}}), "'not'"),
+        (schema({"n": {"type": "array", "uniqueItems": True}}), "'uniqueItems'"),
+        (schema({}, patternProperties={"^x": {}}), "'patternProperties'"),
+        (schema({"n": {"items": {"if": {}}}}), "'if'"),
+        (schema({}, ["ghost"]), "'ghost'"),
+        ({"type": "string"}, "'string'"),
+        (schema({"n": 3}), "3"),
+    ],
+)
+def test_a_schema_that_cannot_be_enforced_is_refused_by_name(parameters, named):
+    with pytest.raises(UserError, match=named) as err:
+        call_grammar([Tool(name="odd_tool", parameters=parameters)])
+    assert "odd_tool" in str(err.value)
+
+
+def test_notes_and_unknown_formats_constrain_nothing():
+    noted = {"type": "string", "title": "T", "default": "x", "examples": ["y"], "format": "uint8"}
+    grammar = call_grammar([Tool(name="t", parameters=schema({"n": noted}))])
+    assert accepts(grammar, 't {"n": "anything"}')
+
+
+@pytest.mark.parametrize(
+    ("tools", "message"),
+    [
+        ([], "no tools"),
+        ([NOW, NOW], "two tools are named 'now'"),
+        ([Tool(name='a"b')], "a name is letters"),
+        ([Tool(name="two words")], "a name is letters"),
+    ],
+)
+def test_tools_that_cannot_be_told_apart(tools, message):
+    with pytest.raises(UserError, match=message):
+        call_grammar(tools)
+
+
+def test_answer_is_any_text_but_none():
+    assert accepts(answer_grammar(), "Two lines\nwith {anything} 東京.")
+    assert not accepts(answer_grammar(), "")
+    assert not accepts(answer_grammar(), " leading")
+
+
+def test_a_call_of_the_grammar_parses_as_json():
+    text = 'weather {"city": "Aé\\n", "days": 2}'
+    assert accepts(call_grammar([WEATHER]), text)
+    assert json.loads(text.partition(" ")[2]) == {"city": "Aé\n", "days": 2}

@@ -1,0 +1,33 @@
+"""The `umi` command: parses, calls one function, prints. `main` turns errors into exit codes."""
+
+import errno
+import os
+import sys
+
+from umi_lite.protocol.errors import UserError
+
+
+def main() -> None:
+    """Run `umi`: 0 done, 2 the user can mend it (one line), 130 interrupted.
+
+    An internal error keeps its traceback.
+    """
+    from umi_lite.cli.app import app
+
+    try:
+        app(standalone_mode=True)
+    except UserError as err:
+        _stop(str(err), 2)
+    except KeyboardInterrupt:
+        _stop("interrupted", 130)
+    except OSError as err:
+        if err.errno != errno.ENOSPC:
+            raise
+        _stop(f"no space left on the disk for {err.filename or 'the output'}: free some", 2)
+
+
+def _stop(message: str, code: int) -> None:
+    print(f"umi: {message}", file=sys.stderr)
+    sys.stderr.flush()
+    # Worker threads of torch or llama.cpp must not turn an interrupt into a hang or a crash.
+    os._exit(code) if code == 130 else sys.exit(code)

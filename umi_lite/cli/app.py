@@ -1,0 +1,35 @@
+"""Verbs and the functions behind them. Modules stay light: heavy imports happen inside."""
+
+import typer
+
+from umi_lite.cli import bundle, data, live, recipes, train
+
+app = typer.Typer(
+    name="umi",
+    help="Turn one small LLM into planner, caller and summarizer; train, export and run them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+VERBS = {
+    "quickstart": train.quickstart,
+    "train": train.train,
+    "export": bundle.export,
+    "run": live.run,
+    "eval": live.evaluate,
+}
+GROUPS = {
+    "data": ("Look at what a recipe trains on.", {
+        "ls": data.ls, "preview": data.preview, "render": data.render,
+    }),
+    "recipes": ("List and show recipes.", {"ls": recipes.ls, "show": recipes.show}),
+    "trace": ("Look at an episode that ran.", {"show": live.show_trace}),
+}
+
+for _verb, _function in VERBS.items():
+    app.command(_verb)(_function)
+for _group, (_help, _verbs) in GROUPS.items():
+    _sub = typer.Typer(help=_help, no_args_is_help=True)
+    for _verb, _function in _verbs.items():
+        _sub.command(_verb)(_function)
+    app.add_typer(_sub, name=_group)

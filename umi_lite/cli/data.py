@@ -1,0 +1,64 @@
+"""`umi data ls`, `preview` and `render`: look at what is trained before it is."""
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from umi_lite.cli.train import Overrides
+
+ViewOption = Annotated[
+    str, typer.Option("--role", help="backbone, planner, caller or summarizer")
+]
+
+
+def ls() -> None:
+    """The sources of trajectories."""
+    from umi_lite.data import ABOUT
+
+    for name, about in ABOUT.items():
+        typer.echo(f"{name:<12}{about}")
+
+
+def preview(
+    recipe: Annotated[str, typer.Argument(help="a recipe's name or file")],
+    role: ViewOption = "planner",
+    n: Annotated[int, typer.Option(help="how many samples to show")] = 3,
+    override: Overrides = [],  # noqa: B006
+) -> None:
+    """A recipe's samples: trained tokens green, masked dim, truncated red, with counts."""
+    from rich.console import Console
+
+    from umi_lite.recipe import load_recipe
+    from umi_lite.train.preview import show
+
+    show(load_recipe(recipe, override), role, n, Console(highlight=False))
+
+
+def render(
+    source: Annotated[str, typer.Argument(help="a source (umi data ls)")],
+    path: Annotated[Optional[Path], typer.Option(help="the source's file, where it has one")] = None,
+    role: ViewOption = "planner",
+    style: Annotated[str, typer.Option(help="chat or paper")] = "chat",
+    split: Annotated[Optional[str], typer.Option(help="toolworld: train, test or ood")] = None,
+    n: Annotated[Optional[int], typer.Option(help="at most so many trajectories")] = None,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="one JSON object a sample")] = False,
+) -> None:
+    """A source's samples: paper prints input and target, chat prompt, ids and mask."""
+    import json
+
+    from umi_lite.train.preview import rendered
+
+    given = {"path": path, "split": split, "n": n}
+    options = {key: value for key, value in given.items() if value is not None}
+    loaded, samples = rendered(source, options, role, style)
+    for sample in samples:
+        typer.echo(json.dumps(sample, ensure_ascii=False) if jsonl else "".join(sample_text(sample)))
+    for reason, count, where in loaded.drop_table():
+        typer.echo(f"dropped {count}: {reason} (first: {where})", err=True)
+
+
+def sample_text(sample: dict[str, object]) -> list[str]:
+    """A sample for people: its text and a rule behind it."""
+    text = [str(sample[key]) for key in ("input", "target", "prompt") if key in sample]
+    return [*text, "\n", "-" * 80]

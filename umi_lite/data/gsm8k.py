@@ -1,0 +1,149 @@
+"""GSM8K (openai/grade-school-math, MIT) as planner, caller and summarizer would solve it.
+
+A solution's calculator notes become the planner's plan and the caller's Python program
+(`notes.py`). Every program is really run, all in one sandboxed process (`programs.py`), and a
+row is kept only where what it prints is the gold answer.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from umi_lite.data.jsonl import BadRow, Row, field, jsonl_rows
+from umi_lite.data.loaded import Dropped, Loaded
+from umi_lite.data.notes import BadNotes, Derived, derive
+from umi_lite.data.programs import run_together
+from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Trajectory
+from umi_lite.runtime.python_tool import SPEC
+
+_DONE = (
+    "The program printed the answer.",
+    "The program ran and its last line is what was asked for.",
+    "The output answers the question; nothing is left to work out.",
+    "1 of 1 calls done: the result can be told.",
+)
+_BATCH = 8000
+
+
+@dataclass(frozen=True)
+class _Problem:
+    row: Row
+    question: str
+    gold: str
+    derived: Derived
+
+
+def load(path: Path | str, n: int | None = None, *, steps: bool = True) -> Loaded:
+    """Rows `{"question", "answer"}` as trajectories, at most `n`, in the file's order.
+
+    `gold` is the number after `####`, commas left out; `meta.record` the line, from 1.
+
+    Args:
+        path: train.jsonl or test.jsonl of GSM8K.
+        steps: False gives the questions with their gold only, for evaluation: then no row
+            is dropped for what its solution lacks.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    path = Path(path)
+    loaded = Loaded([], [])
+    rows = jsonl_rows(path, "GSM8K rows with question and answer")
+    while n is None or len(loaded.trajectories) < n:
+        # Few rows more than are wanted: about one in twelve falls out.
+        wanted = _BATCH if n is None else n - len(loaded.trajectories)
+        batch = list(islice(rows, wanted + (wanted // 10 + 8 if n is not None and steps else 0)))
+        if not batch:
+            break
+        done = _with_steps(path, batch) if steps else _questions(path, batch)
+        for outcome in done:
+            if isinstance(outcome, Dropped):
+                loaded.dropped.append(outcome)
+            else:
+                loaded.trajectories.append(outcome)
+            if len(loaded.trajectories) == n:
+                return loaded
+    return loaded
+
+
+def _parse(row: Row) -> tuple[str, str, str]:
+    """Question, solution and gold answer."""
+    if row.value is None:
+        raise BadRow(row.fault)
+    question, answer = field(row.value, "question", str), field(row.value, "answer", str)
+    solution, mark, gold = answer.rpartition("####")
+    gold = gold.strip().replace(",", "")
+    if not mark or not _is_number(gold):
+        raise BadRow("the answer does not end with '#### number'")
+    if not question.strip():
+        raise BadRow("the question is empty")
+    return question.strip(), solution, gold
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _questions(path: Path, rows: list[Row]) -> Iterator[Trajectory | Dropped]:
+    for row in rows:
+        try:
+            question, _, gold = _parse(row)
+        except BadRow as err:
+            yield Dropped(row.where, str(err))
+        else:
+            yield _trajectory(path, row, question, gold, ())
+
+
+def _with_steps(path: Path, rows: list[Row]) -> Iterator[Trajectory | Dropped]:
+    problems: list[_Problem | Dropped] = []
+    for row in rows:
+        try:
+            question, solution, gold = _parse(row)
+            problems.append(_Problem(row, question, gold, derive(question, solution)))
+        except (BadRow, BadNotes) as err:
+            problems.append(Dropped(row.where, str(err)))
+    printed = iter(run_together([p.derived.program for p in problems if isinstance(p, _Problem)]))
+    for problem in problems:
+        if isinstance(problem, Dropped):
+            yield problem
+            continue
+        output = next(printed)
+        if output is None:
+            yield Dropped(problem.row.where, "the program raises")
+        elif not _is_number(output) or float(output) != float(problem.gold):
+            yield Dropped(problem.row.where, "the program prints another number than the answer")
+        else:
+            yield _trajectory(
+                path, problem.row, problem.question, problem.gold, _steps(problem, output)
+            )
+
+
+def _steps(problem: _Problem, output: str) -> tuple[Step, ...]:
+    return (
+        Plan(thought=problem.derived.plan, next="caller"),
+        Call(tool=SPEC.name, arguments={"code": problem.derived.program}),
+        Observation(content=output),
+        Plan(thought=_DONE[problem.row.number % len(_DONE)], next="summarizer"),
+        Answer(text=f"The answer is {problem.gold}."),
+    )
+
+
+def _trajectory(
+    path: Path, row: Row, question: str, gold: str, steps: tuple[Step, ...]
+) -> Trajectory:
+    meta: dict[str, Any] = {"record": row.number, "family": "gsm8k", "split": path.stem}
+    return Trajectory(
+        id=f"gsm8k-{path.stem}-{row.number}",
+        source="gsm8k",
+        tools=(SPEC,),
+        instruction=question,
+        steps=steps,
+        gold=gold,
+        meta=meta,
+    )

@@ -1,0 +1,210 @@
+"""ToolBench as α-UMi prepared it: a JSON list of `{tools, instruction, conversations}`.
+
+Also read: the repository's intermediate form with OpenAI-style `chains` in place of
+`conversations`, by its data rules (X-PLUG/Multi-LLM-Agent, snapshot f9eeef7). ToolBench's raw
+answer trees hold the same messages: a reader of them ends in `chain_turns`.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from umi_lite.data.jsonl import BadRow, field, list_rows
+from umi_lite.data.loaded import Dropped, Loaded
+from umi_lite.protocol.trajectory import (
+    Answer,
+    Call,
+    Next,
+    Observation,
+    Plan,
+    Step,
+    Tool,
+    Trajectory,
+    User,
+)
+
+NEXT: dict[str, Next] = {
+    "caller": "caller",
+    "conclusion": "summarizer",
+    "give up": "give_up",
+}
+_NEXT_TAG = re.compile(r"\s*\bNext: (caller|conclusion|give up)\.?\s*\Z")
+_ACTION = re.compile(r"Action: (.*?)\nAction Input: (.*)\Z", re.DOTALL)
+_RESPONSE = '"response":'
+_JSON_TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
+Turn = tuple[str, str]
+
+
+def load(path: Path | str, n: int | None = None, *, keep_bad_arguments: bool = False) -> Loaded:
+    """The file's trajectories, at most `n`. `meta.record` counts records from 1.
+
+    A record that does not parse is dropped with the reason. So is one with a call whose
+    arguments are no JSON object, unless `keep_bad_arguments` (static evaluation scores such
+    steps): then the call's `arguments` are empty and its `source_text` is what there is.
+
+    Raises:
+        UserError: the file is missing or no JSON list.
+    """
+    path = Path(path)
+    loaded = Loaded([], [])
+    for row in list_rows(path, "ToolBench conversations as prepared by α-UMi"):
+        if n is not None and len(loaded.trajectories) >= n:
+            break
+        try:
+            if row.value is None:
+                raise BadRow(row.fault)
+            trajectory = _trajectory(row.value, path.stem, row.number, keep_bad_arguments)
+            loaded.trajectories.append(trajectory)
+        except BadRow as err:
+            loaded.dropped.append(Dropped(row.where, str(err)))
+    return loaded
+
+
+def _trajectory(row: dict[str, Any], stem: str, number: int, keep: bool) -> Trajectory:
+    tools = tuple(_tool(tool) for tool in field(row, "tools", list))
+    if "conversations" in row:
+        turns = list(_conversation_turns(field(row, "conversations", list)))
+    elif "chains" in row:
+        # The first two messages are AutoGPT's system prompt and the instruction.
+        chain = field(row, "chains", list)[2:]
+        turns = [("user", field(row, "instruction", str)), *chain_turns(chain)]
+    else:
+        raise BadRow("no field 'conversations' (nor 'chains')")
+    if not turns or turns[0][0] != "user":
+        raise BadRow("the conversation does not begin with the user")
+    return Trajectory(
+        id=f"{stem}-{number}",
+        source="toolbench",
+        tools=tools,
+        instruction=turns[0][1],
+        steps=tuple(_step(who, text, keep) for who, text in turns[1:]),
+        meta={"record": number},
+    )
+
+
+def _tool(tool: Any) -> Tool:
+    if not isinstance(tool, dict):
+        raise BadRow("a tool is not a JSON object")
+    arguments = field(tool, "input", dict)
+    name = field(tool, "Name", str)
+    if not name:
+        raise BadRow("a tool has no name")
+    properties = {key: _argument(name, key, text) for key, text in arguments.items()}
+    return Tool(
+        name=name,
+        description=field(tool, "function", str),
+        parameters={"type": "object", "properties": properties},
+    )
+
+
+def _argument(tool: str, name: str, text: Any) -> dict[str, Any]:
+    """`"type, description"`. Which arguments are required, the source does not say."""
+    if not isinstance(text, str):
+        raise BadRow(f"argument {name!r} of tool {tool!r} must be a str, not {text!r}")
+    kind, comma, description = text.partition(", ")
+    if comma and kind in _JSON_TYPES:
+        return {"type": kind, "description": description}
+    return {"description": text}
+
+
+def _conversation_turns(conversation: list[Any]) -> Iterator[Turn]:
+    for turn in conversation:
+        if not isinstance(turn, dict):
+            raise BadRow("a turn is not a JSON object")
+        yield field(turn, "from", str), field(turn, "value", str)
+
+
+def chain_turns(messages: list[Any]) -> Iterator[Turn]:
+    """OpenAI-style messages (assistant with `function_call`, function, user) as turns.
+
+    An assistant message without a function call is left out, as officially.
+
+    Raises:
+        BadRow: a message has no such form.
+    """
+    for message in messages:
+        if not isinstance(message, dict):
+            raise BadRow("a message is not a JSON object")
+        role = field(message, "role", str)
+        text = message.get("content") or ""
+        if role == "user":
+            yield "user", text
+        elif role == "function":
+            yield "observation", _response(text)
+        elif role == "assistant" and message.get("function_call"):
+            yield from _called(text, field(message, "function_call", dict))
+        elif role != "assistant":
+            raise BadRow(f"a message has role {role!r}; user, assistant, function are known")
+
+
+def _called(thought: str, call: dict[str, Any]) -> Iterator[Turn]:
+    name, arguments = field(call, "name", str), field(call, "arguments", str)
+    thought = f"{thought}\n" if thought else ""
+    if name != "Finish":
+        yield "assistant", f"{thought} Next: caller."
+        yield "caller", f"Action: {name}\nAction Input: {arguments}"
+        return
+    try:
+        # ChatGPT writes line breaks inside JSON strings.
+        finish = json.loads(arguments, strict=False)
+    except json.JSONDecodeError as err:
+        raise BadRow(f"the arguments of Finish are not JSON: {err.msg}") from None
+    kind = finish.get("return_type") if isinstance(finish, dict) else None
+    if kind == "give_answer":
+        yield "assistant", f"{thought} Next: conclusion."
+        yield "conclusion", str(finish.get("final_answer", ""))
+    elif kind == "give_up_and_restart":
+        yield "assistant", f"{thought} Next: give up."
+    else:
+        raise BadRow(f"Finish has return_type {kind!r}; give_answer or give_up_and_restart")
+
+
+def _response(content: str) -> str:
+    """The `response` field; of an observation that was cut, what stands behind its name."""
+    try:
+        value = json.loads(content)
+    except json.JSONDecodeError:
+        _, found, cut = content.partition(_RESPONSE)
+        return cut if found else content
+    if not isinstance(value, dict) or "response" not in value:
+        return content
+    response = value["response"]
+    return response if isinstance(response, str) else str(response)
+
+
+def _step(who: str, text: str, keep: bool) -> Step:
+    match who:
+        case "user":
+            return User(text=text)
+        case "assistant":
+            tag = _NEXT_TAG.search(text)
+            if tag is None:
+                return Plan(thought=text.strip(), next=None, source_text=text)
+            thought = text[: tag.start()].strip()
+            return Plan(thought=thought, next=NEXT[tag[1]], source_text=text)
+        case "caller":
+            return _call(text, keep)
+        case "observation":
+            return Observation(content=text)
+        case "conclusion":
+            return Answer(text=text)
+        case _:
+            known = "user, assistant, caller, observation, conclusion"
+            raise BadRow(f"a turn is from {who!r}; {known} are known")
+
+
+def _call(text: str, keep: bool) -> Call:
+    parts = _ACTION.match(text)
+    if parts is None:
+        raise BadRow("a caller's turn is not 'Action: name', line break, 'Action Input: json'")
+    try:
+        arguments = json.loads(parts[2], strict=False)
+    except json.JSONDecodeError:
+        arguments = None
+    if not isinstance(arguments, dict):
+        if not keep:
+            raise BadRow(f"the arguments of a call of {parts[1]!r} are not a JSON object")
+        arguments = {}
+    return Call(tool=parts[1], arguments=arguments, source_text=text)

@@ -1,0 +1,50 @@
+"""toolworld: a generated world of small local tools and tasks with verifiable answers.
+
+`load` makes trajectories whose gold calls were really made; `environment` gives the same
+tools again, untouched, so that an agent can be run and scored on a task.
+"""
+
+from umi_lite.data.loaded import Loaded
+from umi_lite.data.toolworld.desks import WorldToolbox
+from umi_lite.data.toolworld.families import SHARES, schedule, tasks_of
+from umi_lite.data.toolworld.generate import GIVE_UP, fits
+from umi_lite.data.toolworld.pools import SPLITS, Split
+from umi_lite.data.toolworld.world import World
+from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.trajectory import Trajectory
+
+__all__ = ["GIVE_UP", "SPLITS", "environment", "load"]
+
+
+def load(split: Split = "train", n: int = 1000, seed: int = 0) -> Loaded:
+    """n tasks of a split with gold trajectories, the same ones for the same seed.
+
+    Args:
+        split: `train`; `test` (the same families and tools, new values); `ood` (families,
+            tools, wordings and give-ups that `train` never has).
+
+    Raises:
+        UserError: no such split, or n below 1.
+    """
+    if split not in SPLITS:
+        raise UserError(f"toolworld has no split {split!r}; there are {', '.join(SPLITS)}")
+    if n < 1:
+        raise UserError(f"toolworld: n is {n}; it must be 1 or more")
+    streams = {
+        # Another seed for each kind, so that no two streams share a world.
+        kind: fits(tasks_of(kind, split, seed), split, kind, seed)
+        for kind in SHARES
+    }
+    made, seen = [], set()
+    for kind in schedule(split, n, seed):
+        trajectory = next(t for t in streams[kind] if t.instruction not in seen)
+        seen.add(trajectory.instruction)
+        made.append(trajectory)
+    return Loaded(made)
+
+
+def environment(trajectory: Trajectory) -> WorldToolbox:
+    """Fresh live tools for a toolworld task, in the state in which its gold calls began."""
+    meta = trajectory.meta
+    world = World(meta["split"], meta["world_seed"], frozenset(meta["broken"]))
+    return WorldToolbox(world, [tool.name for tool in trajectory.tools])

@@ -1,0 +1,96 @@
+"""Desks: the fixed sets of tools that tasks come with, and live toolboxes made from them.
+
+There are few, so that samples of one desk share the whole system message.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, NoReturn
+
+from umi_lite.data.toolworld import tools_lookup, tools_numbers, tools_unseen
+from umi_lite.data.toolworld.world import World
+from umi_lite.protocol.trajectory import Tool
+from umi_lite.runtime.python_tool import python_tool
+from umi_lite.runtime.tools import Toolbox, ToolError, ToolFunction, tool
+
+Desk = tuple[str, ...]
+DESKS: tuple[Desk, ...] = (
+    ("price", "calculator", "order_product", "stock", "exchange", "word_count"),
+    ("upper", "order_status", "price", "python", "exchange", "order_product"),
+    ("calculator", "weekday", "add_days", "convert", "days_between", "todo_add"),
+    ("minutes_between", "python", "contact", "calculator", "convert", "days_between"),
+    ("capital", "reverse", "contact", "currency", "todo_add", "country"),
+    ("weekday", "exchange", "country", "contact", "add_days", "currency"),
+    ("stock", "todo_list", "price", "todo_done", "cancel_order", "order_status"),
+    ("todo_add", "word_count", "todo_done", "reverse", "upper", "todo_list"),
+    ("convert", "calculator", "stock", "python", "word_count", "price"),
+    ("order_status", "country", "minutes_between", "cancel_order", "capital", "reverse"),
+)
+UNSEEN_DESKS: tuple[Desk, ...] = (
+    ("roman", "letter_count", "word_count", "calculator", "bmi"),
+    ("distance", "weekday", "calculator", "utc_offset", "convert"),
+    ("todo_add", "book_shelf", "reserve_book", "upper", "book_author"),
+    ("minutes_between", "roman", "price", "letter_count", "bmi"),
+    ("utc_offset", "price", "book_shelf", "distance", "weekday"),
+    ("reserve_book", "calculator", "bmi", "letter_count", "book_author", "distance"),
+)
+# Shorter than the tool's own description: a desk's docs are read in every task.
+_PYTHON = Tool(
+    name="python",
+    description="Run Python code.",
+    parameters={
+        "type": "object",
+        "properties": {"code": {"type": "string"}},
+        "required": ["code"],
+        "additionalProperties": False,
+    },
+)
+# A desk with one of these has a state that the task's calls may change.
+STATEFUL = frozenset({"todo_add", "todo_done", "cancel_order", "reserve_book"})
+
+
+def functions(world: World) -> dict[str, Callable[..., str]]:
+    """Every tool of toolworld but `python`, alive in a world."""
+    shop, people = tools_lookup.Shop(world), tools_lookup.People(world)
+    todo, library = tools_lookup.Todo(world), tools_unseen.Library(world)
+    known = (
+        *tools_numbers.FUNCTIONS,
+        *tools_unseen.FUNCTIONS,
+        *(shop.price, shop.stock, shop.order_status, shop.order_product, shop.cancel_order),
+        *(people.contact, people.country, people.capital, people.currency),
+        *(todo.todo_add, todo.todo_done, todo.todo_list),
+        *(library.book_author, library.book_shelf, library.reserve_book),
+        *(tools_lookup.word_count, tools_lookup.reverse, tools_lookup.upper),
+    )
+    return {function.__name__: function for function in known}
+
+
+class WorldToolbox(Toolbox):
+    """Live tools in one world.
+
+    Args:
+        world: whose tools; those in `world.broken` answer that they are offline.
+        names: which tools, in the order in which the roles see them.
+    """
+
+    def __init__(self, world: World, names: Iterable[str]):
+        known = functions(world)
+        made = [_python() if name == "python" else tool(known[name]) for name in names]
+        super().__init__(_offline(t) if t.spec.name in world.broken else t for t in made)
+        self._world = world
+
+    def state(self) -> dict[str, Any] | None:
+        """What the calls so far have changed, None where no tool here changes anything."""
+        names = {spec.name for spec in self.specs}
+        return self._world.state() if names & STATEFUL else None
+
+
+def _python() -> ToolFunction:
+    return replace(python_tool(), spec=_PYTHON)
+
+
+def _offline(made: ToolFunction) -> ToolFunction:
+    def refuse(**_: Any) -> NoReturn:
+        raise ToolError(f"{made.spec.name} is offline")
+
+    return replace(made, function=refuse)

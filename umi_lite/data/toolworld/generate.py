@@ -1,0 +1,194 @@
+"""Tasks from families: draw the slots, play the gold calls on live tools, write the episode."""
+
+import itertools
+import random
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from umi_lite.data.toolworld import wording
+from umi_lite.data.toolworld.aims import Aim
+from umi_lite.data.toolworld.desks import Desk, WorldToolbox
+from umi_lite.data.toolworld.families import Task
+from umi_lite.data.toolworld.intents import INTENTS
+from umi_lite.data.toolworld.pools import Split
+from umi_lite.data.toolworld.slots import SLOTS, Values
+from umi_lite.data.toolworld.world import World
+from umi_lite.protocol.trajectory import Answer, Call, Plan, Step, Trajectory
+
+GIVE_UP = "give_up"
+SOURCE = "toolworld"
+
+
+class Misfit(Exception):
+    """This draw makes no good task (a tool did not do what the family expects): draw again."""
+
+
+class _Result(str):
+    """A tool's result in a template; `{r:parts}` writes its list items as gold parts."""
+
+    def __format__(self, spec: str) -> str:
+        return self.replace(", ", " | ") if spec == "parts" else str(self)
+
+
+@dataclass
+class _Writer:
+    """The steps of one episode as they are played."""
+
+    rng: random.Random
+    toolbox: WorldToolbox
+    total: int
+    done: int = 0
+
+    def __post_init__(self) -> None:
+        self.steps: list[Step] = []
+
+    def plan(self, thought: str, next_: Any) -> None:
+        self.steps.append(Plan(thought=thought, next=next_))
+
+    def play(self, aim: Aim, values: Values) -> list[_Result]:
+        """Make the aim's calls; what they returned, in order."""
+        results: list[_Result] = []
+        for move in aim.moves:
+            filled = values | {f"r{i}": r for i, r in enumerate(results, 1)}
+            texts = {key: text.format(**filled) for key, text in move.arguments.items()}
+            intent = self.rng.choice(INTENTS[move.tool]).format(**texts)
+            if move.reason:
+                head, intent = "Retry", f"{move.reason.format(**filled)}, {intent}"
+            else:
+                head, self.done = "Step", self.done + 1
+            self.plan(f"{head} {self.done} of {self.total}: {intent}.", "caller")
+            call = Call(tool=move.tool, arguments=self._typed(move.tool, texts))
+            if call in self.steps:
+                raise Misfit("the same call twice, which an agent's bounds take for being stuck")
+            seen = self.toolbox.call(call)
+            if seen.error != move.fails:
+                raise Misfit(f"{aim.name}: {call} gave {seen}")
+            self.steps += [call, seen]
+            results.append(_Result(seen.content))
+        return results
+
+    def _typed(self, name: str, texts: dict[str, str]) -> dict[str, Any]:
+        """Texts as the schema's types, in its order."""
+        schema = next(spec.parameters for spec in self.toolbox.specs if spec.name == name)
+        typed: dict[str, Any] = {}
+        for key, sub in schema["properties"].items():
+            if key in texts:
+                number = sub.get("type") in ("number", "integer")
+                typed[key] = _number(texts[key]) if number else texts[key]
+        return typed
+
+
+def _number(text: str) -> float | int:
+    try:
+        value = float(text)
+    except ValueError:
+        raise Misfit(f"{text!r} is no number") from None
+    return int(value) if value.is_integer() else value
+
+
+def _draw(aim_slots: Sequence[str], rng: random.Random, world: World) -> Values:
+    values: Values = {}
+    for slot in aim_slots:
+        values |= SLOTS[slot](rng, world)
+    return values
+
+
+def _clause(rng: random.Random, aim: Aim, values: Values) -> wording.Clause:
+    kind = "noun" if aim.nouns else "do"
+    return kind, rng.choice(aim.nouns or aim.dos).format(**values)
+
+
+def write(task: Task, desk: Desk, split: Split, world_seed: int, name: str) -> Trajectory:
+    """One episode of a task.
+
+    Raises:
+        Misfit: this seed gives no good task.
+    """
+    broken = frozenset(itertools.chain.from_iterable(aim.broken for aim in task.aims))
+    world = World(split, world_seed, broken)
+    toolbox = WorldToolbox(world, desk)
+    rng = random.Random(f"task {split} {world_seed}")
+    before = toolbox.state()
+    drawn = [_draw(aim.slots, rng, world) for aim in task.aims]
+    pairs = list(zip(task.aims, drawn, strict=True))
+    gold = GIVE_UP
+    if task.wish:
+        values = _draw(task.wish.slots, rng, world)
+        drawn = [values]
+        ask, steps = _refused(rng, (task.wish.kind, task.wish.text.format(**values)), split)
+    elif task.missing:
+        ask, steps = _refused(rng, _clause(rng, *pairs[0]), split)
+    else:
+        ask = _ask(rng, pairs, split)
+        steps, gold = _play(rng, pairs, toolbox)
+    after = toolbox.state()
+    meta = {
+        "family": task.family, "split": split, "kind": task.kind,
+        "calls": sum(isinstance(step, Call) for step in steps),
+        "state": after, "changes": before != after, "world_seed": world_seed,
+        "broken": sorted(broken), "slots": [dict(values) for values in drawn],
+    }  # fmt: skip
+    return Trajectory(
+        id=name, source=SOURCE, tools=toolbox.specs, instruction=ask, steps=tuple(steps),
+        gold=gold, meta=meta,
+    )  # fmt: skip
+
+
+def _ask(rng: random.Random, pairs: Sequence[tuple[Aim, Values]], split: Split) -> str:
+    aim, values = pairs[0]
+    if len(pairs) == 1 and aim.asks and rng.random() < 0.5:
+        return rng.choice(aim.asks).format(**values)
+    clauses = [_clause(rng, *pair) for pair in pairs]
+    if len(set(clauses)) < len(clauses):
+        raise Misfit("the same thing twice")
+    return wording.instruction(rng, clauses, split)
+
+
+def _refused(rng: random.Random, clause: wording.Clause, split: Split) -> tuple[str, list[Step]]:
+    kind, text = clause
+    thoughts = wording.NO_NOUN if kind == "noun" else wording.NO_DO
+    plan = Plan(thought=rng.choice(thoughts).format(text=text), next="give_up")
+    return wording.instruction(rng, [clause], split), [plan]
+
+
+def _play(
+    rng: random.Random, pairs: Sequence[tuple[Aim, Values]], toolbox: WorldToolbox
+) -> tuple[list[Step], str]:
+    """The steps and the gold answer."""
+    total = sum(sum(not move.reason for move in aim.moves) for aim, _ in pairs)
+    writer = _Writer(rng, toolbox, total)
+    golds: list[str] = []
+    says: list[str] = []
+    found: list[str] = []
+    for aim, values in pairs:
+        results = writer.play(aim, values)
+        filled = values | {f"r{i}": r for i, r in enumerate(results, 1)} | {"r": results[-1]}
+        if aim.gives_up:
+            writer.plan(rng.choice(wording.STUCK).format(error=filled["r"]), "give_up")
+            return writer.steps, GIVE_UP
+        golds.append(aim.gold.format(**filled))
+        says.append(rng.choice(aim.says).format(**filled))
+        found.append(filled["r"])
+    done = rng.choice(wording.DONE).format(results=wording.listing(found))
+    writer.plan(f"Done {total} of {total}: {done}.", "summarizer")
+    writer.steps.append(Answer(text=wording.capital(wording.listing(says)) + "."))
+    return writer.steps, " | ".join(golds)
+
+
+def fits(
+    tasks: Iterator[tuple[Task, Desk]], split: Split, kind: str, seed: int
+) -> Iterator[Trajectory]:
+    """The episodes of a kind's tasks, without an end where the tasks have none."""
+    for number, (task, desk) in enumerate(tasks):
+        for attempt in range(50):
+            # The kind is hashed in, so that tasks of two kinds never share a world.
+            world_seed = zlib.crc32(f"{kind} {seed} {number} {attempt}".encode())
+            try:
+                yield write(
+                    task, desk, split, world_seed, f"{SOURCE}-{split}-{seed}-{kind}-{number}"
+                )
+                break
+            except Misfit:
+                continue

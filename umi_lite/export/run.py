@@ -1,0 +1,113 @@
+"""From a finished run to its bundle."""
+
+import json
+from pathlib import Path
+
+from umi_lite.base import EMBEDDED_HF_ID, embedded_gguf
+from umi_lite.export.bundle import Bundle, write_bundle
+from umi_lite.export.lora import convert_loras
+from umi_lite.export.quantize import Type, requantize
+from umi_lite.export.staging import scratch_folder
+from umi_lite.export.trained import base_folder, check_template
+from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.roles import View
+from umi_lite.recipe import Recipe
+from umi_lite.recipe_file import check, read_yaml
+
+# Which job's adapter speaks for which view.
+JOBS: dict[View, str] = {
+    "backbone": "global",
+    "planner": "planner",
+    "caller": "caller",
+    "summarizer": "summarizer",
+}
+
+
+def export_run(
+    run_dir: str | Path,
+    out: str | Path | None = None,
+    *,
+    quantize: Type | None = None,
+    merge: bool = False,
+    base: Path | None = None,
+) -> Bundle:
+    """Export a finished run as a bundle, each adapter proven to change logits.
+
+    Args:
+        run_dir: `recipe.yaml`, `versions.json` and `<job>/adapter` of all four jobs.
+        out: default `run_dir/bundle`.
+        quantize: make the base GGUF as this type; default is the recipe's `export.quantize`
+            where `base` is None.
+        merge: also write each role as a model of its own to `<out>-merged/<role>.gguf`, for
+            programs that take no adapters (of type `quantize`, else F16).
+        base: the base GGUF; default is the recipe's `base.gguf`.
+
+    Raises:
+        UserError: the run is not finished, names no base, was trained on another chat
+            template than the base has, or a file was refused.
+    """
+    run_dir = Path(run_dir)
+    recipe = _recipe(run_dir)
+    out = Path(out) if out else run_dir / "bundle"
+    folders = {view: run_dir / job / "adapter" for view, job in JOBS.items()}
+    for view, folder in folders.items():
+        if not folder.is_dir():
+            raise UserError(
+                f"{run_dir} is not finished: job {JOBS[view]} has no adapter; "
+                "umi train --resume goes on with it"
+            )
+    source = base or _base_gguf(recipe)
+    wanted = quantize or (recipe.export.quantize if base is None else None)
+    hf = base_folder(recipe, folders["backbone"])
+    check_template(recipe, hf, source)
+    with scratch_folder(out) as work:
+        converted = convert_loras({str(v): path for v, path in folders.items()}, hf, work / "lora")
+        deployed = source
+        if wanted:
+            deployed = work / f"{source.stem}.{wanted}.gguf"
+            requantize(source, deployed, wanted)
+        bundle = write_bundle(
+            out,
+            base_gguf=deployed,
+            adapters={view: converted[view] for view in folders},
+            recipe=recipe,
+            hf_id=recipe.base.model or (EMBEDDED_HF_ID if recipe.base.gguf == "embedded" else None),
+            tools=_toolset(recipe),
+            versions=_versions(run_dir),
+        )
+    if merge:
+        from umi_lite.export.merge import merge_adapter
+
+        for view, folder in folders.items():
+            target = out.with_name(f"{out.name}-merged") / f"{view}.gguf"
+            merge_adapter(
+                hf, folder, target, quantization=recipe.quantization, type=wanted or "F16"
+            )
+    return bundle
+
+
+def _recipe(run_dir: Path) -> Recipe:
+    path = run_dir / "recipe.yaml"
+    if not path.is_file():
+        raise UserError(f"{run_dir} holds no run: it has no recipe.yaml")
+    return check(Recipe, read_yaml(path), str(path))
+
+
+def _base_gguf(recipe: Recipe) -> Path:
+    name = recipe.base.gguf
+    if name is None:
+        raise UserError(
+            f"recipe {recipe.name} names no base.gguf: say which one is deployed (--base FILE)"
+        )
+    return embedded_gguf() if name == "embedded" else Path(name).expanduser()
+
+
+def _toolset(recipe: Recipe) -> str | None:
+    """The source whose tools the run was trained with, where there is just one."""
+    sources = {data.source for data in recipe.data}
+    return sources.pop() if len(sources) == 1 else None
+
+
+def _versions(run_dir: Path) -> dict[str, str]:
+    path = run_dir / "versions.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

@@ -1,0 +1,113 @@
+"""Style `chat`: a trajectory as one view sees it, as token ids with the trained-token mask."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from umi_lite.protocol.roles import SPEAKS, View, step_text, system_text, thought_text
+from umi_lite.protocol.template import ChatTemplate, Message, Part, Piece, Tokenizer
+from umi_lite.protocol.trajectory import Answer, Plan, Step, Tool, Trajectory
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """One training sample.
+
+    `ids` and `mask` have the same length; `mask[i]` is 1 where token i is trained: a role's
+    own turns, end-of-turn token included. The first `shared` ids are the system message,
+    the same for every sample of this view with these tools.
+    """
+
+    ids: list[int]
+    mask: list[int]
+    shared: int
+    pieces: list[Piece] = field(repr=False)
+
+
+def _heard(step: Step, tools: tuple[Tool, ...]) -> str:
+    """A step as somebody else's transcript has it: of a plan, only the thought."""
+    return thought_text(step) if isinstance(step, Plan) else step_text(step, tools)
+
+
+def view_messages(trajectory: Trajectory, view: View) -> list[Message]:
+    """The conversation from one view's side: own steps assistant, all others user.
+
+    Neighbouring steps of one side share a message, a line each. Style `chat`'s own rule
+    (docs/architecture.md), not the paper's.
+    """
+    tools = trajectory.tools
+    messages = [
+        Message("system", (Part(system_text(view, tools), False),)),
+        Message("user", (Part(trajectory.instruction.strip(), False),)),
+    ]
+    for step in trajectory.steps:
+        own = isinstance(step, SPEAKS[view])
+        text = (step_text(step, tools) if own else _heard(step, tools)).strip()
+        role = "assistant" if own else "user"
+        if messages[-1].role == role:
+            messages[-1] = Message(role, (*messages[-1].parts, Part(text, own)))
+        else:
+            messages.append(Message(role, (Part(text, own),)))
+    return messages
+
+
+def encode_pieces(pieces: Sequence[Piece], tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """Token ids and mask of pieces, each piece tokenized on its own."""
+    ids: list[int] = []
+    mask: list[int] = []
+    for piece in pieces:
+        new = tokenizer.encode(piece.text, special=piece.special) if piece.text else []
+        ids += new
+        mask += [int(piece.trained)] * len(new)
+    return ids, mask
+
+
+def render(
+    trajectory: Trajectory, view: View, template: ChatTemplate, tokenizer: Tokenizer
+) -> Rendered | None:
+    """All turns of a view in a trajectory as one sample, or None where it never speaks."""
+    steps = trajectory.steps
+    last = max((i for i, s in enumerate(steps) if isinstance(s, SPEAKS[view])), default=None)
+    if last is None:
+        return None
+    cut = trajectory.model_copy(update={"steps": steps[: last + 1]})
+    pieces = template.pieces(view_messages(cut, view))
+    ids, mask = encode_pieces(pieces, tokenizer)
+    shared, _ = encode_pieces(pieces[:3], tokenizer)
+    return Rendered(ids, mask, len(shared), pieces)
+
+
+class Transcript:
+    """One view's growing prompt in a running episode: every id is handed out once.
+
+    The ids a role generated stand in the transcript as they were generated, not as the
+    tokenizer would write their text.
+    """
+
+    def __init__(self, view: View, template: ChatTemplate, tokenizer: Tokenizer):
+        self.view: View = view
+        self.ids: list[int] = []
+        self._template = template
+        self._tokenizer = tokenizer
+        self._seen = 0
+
+    def advance(self, trajectory: Trajectory) -> list[int]:
+        """The whole prompt's ids, now that the trajectory has grown and the view speaks."""
+        messages = view_messages(trajectory, self.view)
+        pieces = self._template.pieces(messages)
+        if messages[-1].role == "assistant":
+            # The backbone goes on inside its own message: no end of turn, a line break.
+            pieces = [*pieces[:-1], Piece("\n", special=False, trained=False)]
+        new, _ = encode_pieces(pieces[self._seen :], self._tokenizer)
+        self._seen = len(pieces)
+        self.ids += new
+        return self.ids
+
+    def spoke(self, ids: Sequence[int]) -> None:
+        """Append the view's own turn as it was generated, without its end-of-turn token."""
+        self.ids += ids
+        self._seen += 1
+
+
+def ends_episode(step: Step) -> bool:
+    """An answer or a plan that gives up is the last step."""
+    return isinstance(step, Answer) or (isinstance(step, Plan) and step.next == "give_up")

@@ -1,0 +1,143 @@
+"""The roles, and how each one words its turn and reads everybody else's.
+
+A role's own turns are assistant messages; all the others reach it as user messages. So one
+growing transcript a role serves training and inference alike. `backbone` is the global
+stage's view: one model that plays all the roles.
+"""
+
+import json
+from typing import Any, Literal, get_args
+
+from umi_lite.protocol.trajectory import Answer, Call, Next, Observation, Plan, Step, Tool, User
+
+Role = Literal["planner", "caller", "summarizer"]
+View = Literal["backbone", "planner", "caller", "summarizer"]
+ROLES: tuple[Role, ...] = get_args(Role)
+VIEWS: tuple[View, ...] = get_args(View)
+NEXTS: tuple[Next, ...] = get_args(Next)
+
+SYSTEM: dict[View, str] = {
+    "backbone": "Solve the task with the tools. Think, then call a tool or answer.",
+    "planner": "Plan the task. Think, then say who is next: caller, summarizer or give_up.",
+    "caller": "Write the tool call that the plan asks for.",
+    "summarizer": "Answer the user from what the tools found.",
+}
+# The paper's summarizer sees no tool docs (official split script, `summarizer` samples).
+SEES_TOOLS: frozenset[View] = frozenset({"backbone", "planner", "caller"})
+SPEAKS: dict[View, tuple[type, ...]] = {
+    "backbone": (Plan, Call, Answer),
+    "planner": (Plan,),
+    "caller": (Call,),
+    "summarizer": (Answer,),
+}
+NEXT_MARK = "\nNext: "
+
+
+class BadTurn(ValueError):
+    """A role's text is not a turn of that role. The message says what is missing."""
+
+
+def dump_json(value: Any) -> str:
+    """JSON as every role writes and reads it: one line, `", "` and `": "`, unicode kept."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def tool_line(tool: Tool) -> str:
+    """One line of docs: `name(arg: type, other?: type) - description`."""
+    schema = tool.parameters
+    required = set(schema.get("required", ()))
+    args = ", ".join(
+        f"{name}{'' if name in required else '?'}: {_type_name(sub)}"
+        for name, sub in schema.get("properties", {}).items()
+    )
+    return f"{tool.name}({args}) - {tool.description}"
+
+
+def _type_name(schema: Any) -> str:
+    if not isinstance(schema, dict):
+        return "any"
+    if "enum" in schema:
+        name = "|".join(str(choice) for choice in schema["enum"])
+    elif schema.get("type") == "array":
+        name = f"[{_type_name(schema.get('items'))}]"
+    else:
+        kind = schema.get("type", "any")
+        name = "|".join(kind) if isinstance(kind, list) else str(kind)
+    note = schema.get("description")
+    return f"{name} ({note})" if note else name
+
+
+def system_text(view: View, tools: tuple[Tool, ...]) -> str:
+    """The system message of a view, with the tool docs where the view sees them."""
+    if view not in SEES_TOOLS or not tools:
+        return SYSTEM[view]
+    return "\n".join([SYSTEM[view], "Tools:", *map(tool_line, tools)])
+
+
+def thought_text(plan: Plan) -> str:
+    """The thought on one line: the grammar allows the planner no more."""
+    return " ".join(plan.thought.split())
+
+
+def plan_text(plan: Plan) -> str:
+    """`thought`, newline, `Next: caller|summarizer|give_up` (no tag counts as caller)."""
+    return f"{thought_text(plan)}{NEXT_MARK}{plan.next or 'caller'}"
+
+
+def order_arguments(call: Call, tools: tuple[Tool, ...]) -> dict[str, Any]:
+    """A call's arguments in the schema's order, unknown ones last, as the grammar forces it."""
+    schema = next((t.parameters for t in tools if t.name == call.tool), {})
+    order = [key for key in schema.get("properties", {}) if key in call.arguments]
+    order += [key for key in call.arguments if key not in order]
+    return {key: call.arguments[key] for key in order}
+
+
+def call_text(call: Call, tools: tuple[Tool, ...]) -> str:
+    """`tool {json}` with the arguments in the schema's order."""
+    return f"{call.tool} {dump_json(order_arguments(call, tools))}"
+
+
+def parse_plan(text: str) -> Plan:
+    """The planner's turn from its text.
+
+    Raises:
+        BadTurn: there is no `Next:` line, or it names nobody who exists.
+    """
+    thought, mark, who = text.rpartition(NEXT_MARK)
+    who = who.strip()
+    if not mark:
+        raise BadTurn("the planner's turn has no 'Next:' line")
+    if who not in NEXTS:
+        raise BadTurn(f"the planner named {who!r}; one of {', '.join(NEXTS)} can be next")
+    return Plan(thought=thought.strip(), next=who)
+
+
+def parse_call(text: str) -> Call:
+    """The caller's turn from its text.
+
+    Raises:
+        BadTurn: the text is not `tool {json object}`.
+    """
+    name, _, arguments = text.strip().partition(" ")
+    try:
+        value = json.loads(arguments or "{}")
+    except json.JSONDecodeError as err:
+        raise BadTurn(f"the call's arguments are not JSON: {err}") from None
+    if not isinstance(value, dict):
+        raise BadTurn("the call's arguments are not a JSON object")
+    return Call(tool=name, arguments=value)
+
+
+def step_text(step: Step, tools: tuple[Tool, ...]) -> str:
+    """How a step reads in every transcript, its author's and the others'."""
+    match step:
+        case User():
+            return step.text
+        case Plan():
+            return plan_text(step)
+        case Call():
+            return call_text(step, tools)
+        case Observation():
+            return f"{'Error' if step.error else 'Result'}: {step.content}"
+        case Answer():
+            return step.text

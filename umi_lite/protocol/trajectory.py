@@ -1,0 +1,89 @@
+"""The one data model that crosses every border: a tool-using episode.
+
+A source yields trajectories, the renderer turns them into prompts, the loop grows one step
+by step, and a trace is a trajectory again.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Next = Literal["caller", "summarizer", "give_up"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tool(_Model):
+    """What a role may know of a tool. `parameters` is a JSON Schema of type object."""
+
+    name: str = Field(min_length=1)
+    description: str = ""
+    parameters: dict[str, Any] = Field(default_factory=lambda: {"type": "object", "properties": {}})
+
+
+class User(_Model):
+    """A further turn of the user. The first one is the trajectory's `instruction`."""
+
+    kind: Literal["user"] = "user"
+    text: str
+
+
+class Plan(_Model):
+    """The planner's turn. `next` is None where the source names no next speaker.
+
+    `source_text` keeps what the source wrote, for styles that reproduce it byte for byte.
+    """
+
+    kind: Literal["plan"] = "plan"
+    thought: str
+    next: Next | None
+    source_text: str | None = None
+
+
+class Call(_Model):
+    """The caller's turn: one tool and its arguments."""
+
+    kind: Literal["call"] = "call"
+    tool: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    source_text: str | None = None
+
+
+class Observation(_Model):
+    """What the tool answered. `error` is true where it raised or refused."""
+
+    kind: Literal["observation"] = "observation"
+    content: str
+    error: bool = False
+
+
+class Answer(_Model):
+    """The summarizer's turn, and the end of the episode."""
+
+    kind: Literal["answer"] = "answer"
+    text: str
+
+
+Step = Annotated[User | Plan | Call | Observation | Answer, Field(discriminator="kind")]
+
+
+class Trajectory(_Model):
+    """One episode. `gold` is the verifiable answer, None where there is none to verify.
+
+    `meta` holds what a source wants to remember (family, split, expected tool state); no
+    role ever sees it.
+    """
+
+    id: str
+    source: str
+    tools: tuple[Tool, ...] = ()
+    instruction: str
+    steps: tuple[Step, ...] = ()
+    gold: str | None = None
+    meta: dict[str, Any] = Field(default_factory=dict)
+
+    def with_step(self, step: Step) -> "Trajectory":
+        """A copy with one step more."""
+        return self.model_copy(update={"steps": (*self.steps, step)})

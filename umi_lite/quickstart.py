@@ -1,0 +1,193 @@
+"""The whole circle once: measure the base, train, export, measure again, run two episodes.
+
+Each part leaves a file in the run folder and is not done twice, so a run that was killed goes
+on where it was.
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.roles import ROLES, View
+from umi_lite.protocol.trajectory import Trajectory
+from umi_lite.recipe import Recipe
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from umi_lite.export.bundle import Bundle
+
+RECIPE = "toolworld/smollm2-135m"
+N_CTX = 1024
+
+
+def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
+    """Run it all and return what `report.json` in `out` holds.
+
+    Args:
+        recipe: what to train and, in `eval.data`, what to measure on.
+
+    Raises:
+        UserError: the folder holds a run of another recipe.
+    """
+    started = time.monotonic()
+    done = _read(out / "report.json")
+    if done:
+        console.print(f"{out} holds a finished quickstart; name another --out to train again")
+        _live(_bundle(out), _tasks(recipe), console)
+        _print(done, console)
+        return done
+    console.rule("1/5  held-out tasks, untrained base")
+    tasks = _tasks(recipe)
+    base = _base_gguf(recipe, out)
+    before = _measured(out, "before", base, dict.fromkeys(ROLES), tasks, recipe, console)
+    console.rule("2/5  training: global, planner, caller, summarizer")
+    from umi_lite.train.trainer import train
+
+    train(recipe, out, resume=(out / "recipe.yaml").exists())
+    console.rule("3/5  export")
+    bundle = _exported(out, base, console)
+    console.rule("4/5  held-out tasks, after training")
+    adapters = bundle.adapters
+    roles: dict[View, Path | None] = {role: adapters[role] for role in ROLES}
+    after = _measured(out, "after", bundle.base, roles, tasks, recipe, console)
+    alone: dict[View, Path | None] = {"backbone": adapters["backbone"]}
+    single = _measured(out, "single", bundle.base, alone, tasks, recipe, console)
+    console.rule("5/5  two episodes, live")
+    _live(bundle, tasks, console)
+    report = {
+        "version": 1,
+        "recipe": recipe.name,
+        "seconds": round(time.monotonic() - started, 1),
+        "before": before,
+        "after": after,
+        "global_adapter_alone": single,
+        "bundle": "bundle",
+    }
+    from umi_lite.train.run_dir import write_text
+
+    write_text(out / "report.json", json.dumps(report, indent=1) + "\n")
+    _print(report, console)
+    return report
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _tasks(recipe: Recipe) -> dict[str, Sequence[Trajectory]]:
+    """The held-out tasks by split."""
+    from umi_lite.train.inputs import load_eval
+
+    if not recipe.eval.data:
+        raise UserError(f"recipe {recipe.name} names no eval.data: nothing could be measured")
+    return {data.split or data.source: loaded.trajectories for data, loaded in load_eval(recipe)}
+
+
+def _base_gguf(recipe: Recipe, out: Path) -> Path:
+    """The base as it will be deployed: as it is, or made again as the recipe's type."""
+    from umi_lite.export.quantize import requantize
+    from umi_lite.train.inputs import base_gguf
+
+    source = base_gguf(recipe)
+    if source is None:
+        raise UserError(f"recipe {recipe.name} names no base.gguf, so nothing could be deployed")
+    if recipe.export.quantize is None:
+        return source
+    target = out / f"base.{recipe.export.quantize}.gguf"
+    if not target.exists():
+        out.mkdir(parents=True, exist_ok=True)
+        requantize(source, target, recipe.export.quantize)
+    return target
+
+
+def _measured(
+    out: Path,
+    name: str,
+    base: Path,
+    adapters: Mapping[View, Path | None],
+    tasks: Mapping[str, Sequence[Trajectory]],
+    recipe: Recipe,
+    console: "Console",
+) -> dict[str, Any]:
+    """The score of each split, measured once and kept in `<name>.json`."""
+    from umi_lite.train.run_dir import write_text
+
+    path = out / f"{name}.json"
+    if kept := _read(path):
+        return kept
+    from umi_lite.local import measure
+    from umi_lite.runtime.engine import Engine
+
+    scores: dict[str, Any] = {}
+    with Engine(base, adapters, n_ctx=N_CTX, slots=recipe.eval.slots) as engine:
+        for split, cases in tasks.items():
+            title = f"{name} · {split}"
+            score = measure(engine, cases, title, console, single="backbone" in adapters)
+            scores[split] = score.report()
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(scores, indent=1) + "\n")
+    return scores
+
+
+def _bundle(out: Path) -> "Bundle":
+    from umi_lite.export.bundle import load_bundle
+
+    return load_bundle(out / "bundle")
+
+
+def _exported(out: Path, base: Path, console: "Console") -> "Bundle":
+    from umi_lite.export.run import export_run
+
+    if not (out / "bundle").exists():
+        with console.status("converting four adapters to GGUF"):
+            export_run(out, base=base)
+    return _bundle(out)
+
+
+def _live(
+    bundle: "Bundle", tasks: Mapping[str, Sequence[Trajectory]], console: "Console"
+) -> None:
+    """The first held-out task of one call and the first of two, whatever becomes of them."""
+    from umi_lite.evals.live import environment_of
+    from umi_lite.runtime.agent import Agent
+    from umi_lite.runtime.show import stream_to
+
+    cases = next(iter(tasks.values()))
+    chosen = [next((t for t in cases if t.meta.get("calls") == n), cases[0]) for n in (1, 2)]
+    with bundle.engine(n_ctx=N_CTX) as engine:
+        for number, task in enumerate(chosen, 1):
+            agent = Agent(engine, environment_of(task), bundle=bundle.path.name)
+            console.print(f"[bold]      user[/] {task.instruction}", highlight=False)
+            path = bundle.path.parent / "traces" / f"live-{number}.json"
+            start = task.model_copy(update={"steps": ()})
+            trace = agent.run(start, stream_to(console), path)
+            console.print(
+                f"\n[dim]stop: {trace.stop} · {trace.seconds:.1f} s · wanted: {task.gold}[/dim]\n"
+            )
+
+
+def _print(report: Mapping[str, Any], console: "Console") -> None:
+    from umi_lite.evals.report import Rate, rate_table
+
+    systems = {
+        "untrained base": "before",
+        "three roles (GLPFT)": "after",
+        "global adapter alone": "global_adapter_alone",
+    }
+    for split in report["before"]:
+        columns: dict[str, dict[str, Rate]] = {}
+        for label, key in systems.items():
+            score = report[key].get(split)
+            if score is None:
+                continue
+            named = {name: score[name] for name in ("success", "multi_call", "decisions")}
+            named |= {f"{calls} calls": rate for calls, rate in score["by_calls"].items()}
+            columns[label] = {name: Rate(**rate) for name, rate in named.items()}
+        console.print(rate_table(f"held-out tasks: {split}", columns))
+    console.print(
+        f"{report['seconds']:.0f} s in all. Try it: [bold]umi run \"What is 12 * 34?\"[/bold]"
+    )

@@ -1,0 +1,214 @@
+"""One base model, one context per view: what the agent loop runs on."""
+
+import warnings
+from collections.abc import Hashable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.roles import View
+from umi_lite.protocol.template import BadTemplate, ChatTemplate
+from umi_lite.runtime.decode import Turn
+from umi_lite.runtime.lanes import Lane
+from umi_lite.runtime.llama import Context, Model, library, physical_cores
+from umi_lite.runtime.request import Generation, Request
+
+_KEPT_GRAMMARS = 64
+
+
+class Engine:
+    """Generates the turns of every view over one shared base model.
+
+    A view's context (cache of `slots` x `n_ctx` tokens, its adapter pinned) is made when the
+    view first speaks. It is a context manager; `close` frees everything.
+
+    Args:
+        base: the base model's GGUF.
+        adapters: the views that can speak, each with its LoRA GGUF or None for the bare base.
+        n_ctx: tokens of one transcript, default 2048.
+        slots: how many episodes run at once, default 1.
+        threads: default the physical cores this process may use.
+        n_gpu_layers: `auto` puts all layers on the GPU where llama.cpp was built for one.
+        n_batch: tokens of one evaluation, default 512.
+
+    Raises:
+        UserError: a file is missing, truncated or of another kind, an adapter is of another
+            architecture, or the chat template is missing or not append-only.
+    """
+
+    def __init__(
+        self,
+        base: Path,
+        adapters: Mapping[View, Path | None],
+        *,
+        n_ctx: int = 2048,
+        slots: int = 1,
+        threads: int | None = None,
+        n_gpu_layers: int | Literal["auto"] = "auto",
+        n_batch: int = 512,
+    ):
+        if n_ctx < 1 or slots < 1:
+            raise UserError(f"n_ctx and slots are at least 1, not {n_ctx} and {slots}")
+        if n_gpu_layers == "auto":
+            n_gpu_layers = -1 if library().llama_supports_gpu_offload() else 0
+        self.base = Path(base)
+        self.n_ctx = n_ctx
+        self.slots = slots
+        self.threads = threads or physical_cores()
+        self._n_batch = n_batch
+        self._lanes: dict[View, Lane] = {}
+        self._matchers: dict[str, Any] = {}
+        self._model = Model(self.base, n_gpu_layers)
+        try:
+            files = {path for path in adapters.values() if path is not None}
+            loaded = {path: self._model.adapter(Path(path)) for path in sorted(files)}
+            self._adapters: dict[View, Any] = {
+                view: None if path is None else loaded[path] for view, path in adapters.items()
+            }
+            self.template = _template(self._model)
+        except BaseException:
+            self._model.close()
+            raise
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The views that can speak."""
+        return tuple(self._adapters)
+
+    def encode(self, text: str, *, special: bool) -> list[int]:
+        """Token ids, without a BOS. `special`: are special tokens in `text` parsed?"""
+        return self._model.encode(text, special=special)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of token ids, special tokens as their names."""
+        return self._model.decode(ids)
+
+    def generate(self, request: Request) -> Generation:
+        """Generate one turn, alone.
+
+        Raises:
+            UserError: the request does not fit (see `submit`).
+        """
+        self.submit(request)
+        try:
+            while True:
+                for done, generation in self.step():
+                    if done is request:
+                        return generation
+        except BaseException:
+            self.release(request if request.episode is None else request.episode)
+            raise
+
+    def submit(self, request: Request) -> None:
+        """Queue a request; `step` works on it.
+
+        Raises:
+            UserError: an unknown view, an empty transcript, one that leaves no room for
+                `max_tokens` in `n_ctx`, or a grammar that llguidance refuses.
+        """
+        if request.view not in self._adapters:
+            known = ", ".join(self._adapters)
+            raise UserError(f"this engine has no view {request.view!r}; it has: {known}")
+        size = len(request.ids)
+        if not 0 < size <= self.n_ctx - request.max_tokens:
+            raise UserError(
+                f"a transcript of {size} tokens and a turn of {request.max_tokens} do not fit "
+                f"a context of {self.n_ctx}; raise n_ctx or lower the bounds"
+            )
+        if request.grammar is not None:
+            self._matcher(request.grammar)
+        self._lane(request.view).submit(request)
+
+    def step(self) -> list[tuple[Request, Generation]]:
+        """One evaluation in the busiest view's context; the requests finished by it.
+
+        The busiest one: the others' requests gather meanwhile, and a fuller batch costs
+        hardly more than an emptier one.
+        """
+        lane = max(self._lanes.values(), key=lambda lane: lane.load, default=None)
+        return lane.round() if lane is not None and lane.load else []
+
+    def release(self, episode: Hashable) -> None:
+        """The episode is over: its slots serve others, its unfinished requests are dropped."""
+        for lane in self._lanes.values():
+            lane.release(episode)
+
+    def cached(self, view: View, episode: Hashable) -> list[int]:
+        """The token ids that the cache holds for an episode, empty where it holds none."""
+        return self._lanes[view].cached(episode) if view in self._lanes else []
+
+    def close(self) -> None:
+        """Free the contexts, the adapters and the model."""
+        for lane in self._lanes.values():
+            lane.close()
+        self._lanes.clear()
+        self._matchers.clear()
+        self.__dict__.pop("_tokens", None)
+        self._model.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _lane(self, view: View) -> Lane:
+        if view not in self._lanes:
+            context = Context(
+                self._model,
+                self._adapters[view],
+                n_ctx=self.n_ctx,
+                slots=self.slots,
+                threads=self.threads,
+                n_batch=self._n_batch,
+            )
+            self._lanes[view] = Lane(context, self.slots, self._start)
+        return self._lanes[view]
+
+    def _start(self, request: Request, reused: int) -> Turn:
+        matcher = None if request.grammar is None else self._matcher(request.grammar).deep_copy()
+        return Turn(request, self._model, reused, matcher)
+
+    @cached_property
+    def _tokens(self) -> Any:
+        from llguidance.llamacpp import lltokenizer_from_vocab
+
+        with warnings.catch_warnings():
+            # llguidance asks llama.cpp for each token's kind by a name of last year.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return lltokenizer_from_vocab(self._model.vocab, eos_token=sorted(self._model.eog))
+
+    def _matcher(self, grammar: str) -> Any:
+        """A matcher at the grammar's start, to copy from: setting one up takes 9 ms."""
+        if grammar not in self._matchers:
+            from llguidance import LLMatcher
+
+            matcher = LLMatcher(self._tokens, grammar)
+            if matcher.is_error():
+                reason = " ".join(matcher.get_error().split())
+                raise UserError(f"the grammar cannot be used: {reason}")
+            if len(self._matchers) >= _KEPT_GRAMMARS:
+                del self._matchers[next(iter(self._matchers))]
+            self._matchers[grammar] = matcher
+        return self._matchers[grammar]
+
+
+def _template(model: Model) -> ChatTemplate:
+    """The GGUF's own chat template, and the token that really ends a turn in it."""
+    source = model.chat_template
+    if source is None:
+        raise UserError(f"model {model.path} has no chat template (tokenizer.chat_template)")
+    ids = {name: model.special(name) for name in ("bos", "eos", "eot")}
+    text = {name: "" if i is None else model.decode([i]) for name, i in ids.items()}
+    # Metadata often names the wrong one of them: the template itself decides.
+    ends = dict.fromkeys(
+        model.decode([i]) for i in (ids["eot"], ids["eos"], *sorted(model.eog)) if i is not None
+    )
+    refusal = BadTemplate(f"model {model.path} has no token that ends a turn")
+    for end in ends:
+        try:
+            return ChatTemplate(source, end_of_turn=end, bos=text["bos"], eos=text["eos"])
+        except BadTemplate as err:
+            refusal = err
+    raise refusal

@@ -1,0 +1,232 @@
+"""llama.cpp through its C interface: a model, its adapters, and contexts over it.
+
+`llama_cpp.Llama` is not used: it cannot share one model between contexts.
+"""
+
+import ctypes
+import os
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from umi_lite.protocol.errors import UserError
+
+_LOG: deque[str] = deque(maxlen=8)
+_ERROR_LEVELS = (3, 4)  # GGML_LOG_LEVEL_WARN, GGML_LOG_LEVEL_ERROR
+_callback: Any = None
+
+
+class EngineError(RuntimeError):
+    """llama.cpp failed in a way that no user can mend."""
+
+
+def library() -> Any:
+    """llama.cpp's bindings, initialised once, their log kept and not printed."""
+    global _callback
+    import llama_cpp
+
+    if _callback is None:
+
+        def keep(level: int, text: bytes, _: Any) -> None:
+            if level in _ERROR_LEVELS:
+                _LOG.append(text.decode("utf-8", "replace").strip())
+
+        # The library keeps only a pointer: the callback must never be collected.
+        _callback = llama_cpp.llama_log_callback(keep)
+        llama_cpp.llama_log_set(_callback, ctypes.c_void_p(0))
+        llama_cpp.llama_backend_init()
+    return llama_cpp
+
+
+def _last_words() -> str:
+    lines = [line for line in _LOG if line]
+    _LOG.clear()
+    # The first complaint is the cause; those after it say that loading failed.
+    return lines[0] if lines else "llama.cpp gave no reason"
+
+
+def check_gguf(path: Path, what: str) -> None:
+    """Is this a GGUF file at all?
+
+    Raises:
+        UserError: there is no such file, it cannot be read, or it is of another kind.
+    """
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as err:
+        raise UserError(f"{what} {path}: {err.strerror or err}") from None
+    if magic != b"GGUF":
+        raise UserError(f"{what} {path} is not a GGUF file: it begins with {magic!r}, not b'GGUF'")
+
+
+def physical_cores() -> int:
+    """Cores this process may use, hyper-threads of one core counted once."""
+    cores: set[str] = set()
+    for cpu in os.sched_getaffinity(0):
+        siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        cores.add(siblings.read_text() if siblings.exists() else str(cpu))
+    return max(1, len(cores))
+
+
+class Model:
+    """A GGUF's weights (memory-mapped) and vocabulary.
+
+    Args:
+        path: the GGUF file.
+        n_gpu_layers: layers on the GPU, 0 for none, -1 for all.
+
+    Raises:
+        UserError: no file, not a GGUF, truncated, or not a model that llama.cpp knows.
+    """
+
+    def __init__(self, path: Path, n_gpu_layers: int = 0):
+        check_gguf(path, "model")
+        lib = self.lib = library()
+        self.path = path
+        params = lib.llama_model_default_params()
+        params.n_gpu_layers = n_gpu_layers
+        _LOG.clear()
+        self.pointer = lib.llama_model_load_from_file(str(path).encode(), params)
+        if not self.pointer:
+            raise UserError(f"model {path} cannot be loaded: {_last_words()}")
+        self.vocab = lib.llama_model_get_vocab(self.pointer)
+        self.n_vocab: int = lib.llama_vocab_n_tokens(self.vocab)
+        self.n_ctx_train: int = lib.llama_model_n_ctx_train(self.pointer)
+        self.eog = frozenset(
+            i for i in range(self.n_vocab) if lib.llama_vocab_is_eog(self.vocab, i)
+        )
+        self._pieces: dict[int, bytes] = {}
+        self._adapters: list[Any] = []
+
+    def encode(self, text: str, *, special: bool) -> list[int]:
+        """Token ids, without a BOS. `special`: are special tokens in `text` parsed?"""
+        data = text.encode("utf-8")
+        size = len(data) + 8
+        ids = (ctypes.c_int32 * size)()
+        n = self.lib.llama_tokenize(self.vocab, data, len(data), ids, size, False, special)
+        if n < 0:
+            raise EngineError(f"llama.cpp could not tokenize {len(data)} bytes of text ({n})")
+        return list(ids[:n])
+
+    def piece(self, token: int) -> bytes:
+        """A token's bytes, a special token's as its text."""
+        if token not in self._pieces:
+            buffer = ctypes.create_string_buffer(256)
+            n = self.lib.llama_token_to_piece(self.vocab, token, buffer, 256, 0, True)
+            if n < 0:
+                buffer = ctypes.create_string_buffer(-n)
+                n = self.lib.llama_token_to_piece(self.vocab, token, buffer, -n, 0, True)
+            self._pieces[token] = buffer.raw[:n]
+        return self._pieces[token]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return b"".join(map(self.piece, ids)).decode("utf-8", "replace")
+
+    def special(self, name: str) -> int | None:
+        """The id of `bos`, `eos` or `eot`, None where the vocabulary has none."""
+        token = getattr(self.lib, f"llama_vocab_{name}")(self.vocab)
+        return token if token >= 0 else None
+
+    @property
+    def chat_template(self) -> str | None:
+        source = self.lib.llama_model_chat_template(self.pointer, None)
+        return source.decode("utf-8") if source else None
+
+    def adapter(self, path: Path) -> Any:
+        """A LoRA for this model. Load all of them before the first context.
+
+        Raises:
+            UserError: no file, not a GGUF, or an adapter of another architecture or shape.
+        """
+        check_gguf(path, "adapter")
+        _LOG.clear()
+        made = self.lib.llama_adapter_lora_init(self.pointer, str(path).encode())
+        if not made:
+            raise UserError(f"adapter {path} does not fit model {self.path.name}: {_last_words()}")
+        self._adapters.append(made)
+        return made
+
+    def close(self) -> None:
+        """Free the adapters and the weights. Contexts must be closed before."""
+        if self.pointer:
+            # The model owns its adapters and frees them.
+            self._adapters.clear()
+            self.lib.llama_model_free(self.pointer)
+            self.pointer = None
+
+
+class Context:
+    """A KV cache over a model, of `slots` sequences of `n_ctx` tokens, with one adapter.
+
+    Raises:
+        UserError: there is not the memory for it.
+    """
+
+    def __init__(
+        self, model: Model, adapter: Any, *, n_ctx: int, slots: int, threads: int, n_batch: int
+    ):
+        lib = self.lib = model.lib
+        self.n_batch = n_batch
+        self._n_vocab = model.n_vocab
+        params = lib.llama_context_default_params()
+        params.n_seq_max = slots
+        params.n_ctx = -(-n_ctx // 256) * 256 * slots
+        params.n_batch = params.n_ubatch = n_batch
+        params.n_threads = params.n_threads_batch = threads
+        params.kv_unified = False
+        params.no_perf = True
+        _LOG.clear()
+        self.pointer = lib.llama_init_from_model(model.pointer, params)
+        if not self.pointer:
+            raise UserError(
+                f"no context of {slots} x {n_ctx} tokens could be made: {_last_words()}; "
+                "a smaller n_ctx or fewer slots need less memory"
+            )
+        if adapter is not None:
+            adapters: Any = (lib.llama_adapter_lora_p_ctypes * 1)(adapter)
+            scales = (ctypes.c_float * 1)(1.0)
+            if lib.llama_set_adapters_lora(self.pointer, adapters, 1, scales) != 0:
+                raise EngineError(f"llama.cpp refused the adapter: {_last_words()}")
+        self._memory = lib.llama_get_memory(self.pointer)
+        self._batch = lib.llama_batch_init(n_batch, 0, 1)
+
+    def decode(self, entries: Sequence[tuple[int, int, int, bool]]) -> None:
+        """Evaluate (token, position, sequence, wants logits) entries, at most `n_batch`.
+
+        Raises:
+            EngineError: the cache is full or the computation failed.
+        """
+        batch = self._batch
+        for i, (token, position, sequence, logits) in enumerate(entries):
+            batch.token[i] = token
+            batch.pos[i] = position
+            batch.n_seq_id[i] = 1
+            batch.seq_id[i][0] = sequence
+            batch.logits[i] = logits
+        batch.n_tokens = len(entries)
+        status = self.lib.llama_decode(self.pointer, batch)
+        if status != 0:
+            raise EngineError(f"llama.cpp could not evaluate ({status}): {_last_words()}")
+
+    def logits(self, index: int) -> Any:
+        """float32 [n_vocab] of the entry `index` of the last decode; valid until the next."""
+        import numpy as np
+
+        row = self.lib.llama_get_logits_ith(self.pointer, index)
+        return np.ctypeslib.as_array(row, (self._n_vocab,))
+
+    def cut(self, sequence: int, keep: int) -> bool:
+        """Forget all but the first `keep` tokens. False where the model cannot."""
+        return bool(self.lib.llama_memory_seq_rm(self._memory, sequence, keep, -1))
+
+    def copy(self, source: int, target: int) -> None:
+        """Copy a whole sequence (split caches allow no less)."""
+        self.lib.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+
+    def close(self) -> None:
+        if self.pointer:
+            self.lib.llama_batch_free(self._batch)
+            self.lib.llama_free(self.pointer)
+            self.pointer = None

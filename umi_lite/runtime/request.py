@@ -1,0 +1,61 @@
+"""What the engine is asked for, and what it gives back."""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from umi_lite.protocol.roles import View
+
+Stop = Literal["grammar", "eot", "length"]
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """One turn to generate.
+
+    Attributes:
+        view: whose context and adapter.
+        ids: the whole transcript so far; what is in the cache already is not read again.
+        grammar: llguidance Lark text that the turn must match, None for free text.
+        max_tokens: the turn's longest, its end-of-turn token not counted.
+        temperature: 0 is greedy.
+        seed: for temperatures above 0; the same request gives the same turn.
+        episode: keeps its cache slot until `Engine.release`; None keeps none.
+        on_text: called with each stretch of text as it is there.
+    """
+
+    view: View
+    ids: Sequence[int] = field(repr=False)
+    grammar: str | None = field(default=None, repr=False)
+    max_tokens: int = 256
+    temperature: float = 0.0
+    seed: int = 0
+    episode: Hashable = None
+    on_text: Callable[[str], None] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One generated turn.
+
+    Attributes:
+        ids, text: the turn, without its end-of-turn token.
+        stop: `grammar` the grammar was complete, `eot` the model ended its turn, `length`.
+        prompt_tokens: tokens of the transcript it was asked with.
+        reused: how many of these were in the cache.
+        evaluated: how many of these went through the model now.
+        decoded: how many of the generated tokens went through the model (never the last).
+        forced: generated tokens that the grammar left no choice about.
+        prefill_seconds, decode_seconds: this turn's share of the computing.
+    """
+
+    ids: tuple[int, ...]
+    text: str
+    stop: Stop
+    prompt_tokens: int = 0
+    reused: int = 0
+    evaluated: int = 0
+    decoded: int = 0
+    forced: int = 0
+    prefill_seconds: float = 0.0
+    decode_seconds: float = 0.0

@@ -1,0 +1,1 @@
+"""Trajectories and a recipe in, four LoRA adapters out. Heavy imports happen when called."""

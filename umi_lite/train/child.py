@@ -1,0 +1,29 @@
+"""`python -m umi_lite.train.child RUN`: the jobs of a run with Unsloth, in their own process."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+
+def main(root: Path) -> int:
+    """Run the jobs that are not done. Exit status 2 where the user has to mend something."""
+    import os
+
+    # Unsloth writes compiled code into the working directory unless told otherwise.
+    os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", tempfile.mkdtemp(prefix="umi-unsloth-"))
+    from umi_lite.protocol.errors import UserError
+    from umi_lite.train.progress import RichReporter
+    from umi_lite.train.run_dir import RunDir
+    from umi_lite.train.trainer import run_jobs
+
+    run = RunDir(root)
+    try:
+        run_jobs(run.resume(None), run, "unsloth", RichReporter())
+    except UserError as err:
+        print(f"error: {err}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

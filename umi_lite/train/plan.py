@@ -1,0 +1,69 @@
+"""A recipe -> the four jobs of GLPFT, in order, with resolved settings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from umi_lite.protocol.roles import ROLES, View
+from umi_lite.protocol.trajectory import Trajectory
+from umi_lite.recipe import Recipe, Stage
+
+JobName = Literal["global", "planner", "caller", "summarizer"]
+JOBS: tuple[JobName, ...] = ("global", *ROLES)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One adapter to train. `start` None begins a new adapter, else a copy of that job's."""
+
+    name: JobName
+    view: View
+    start: JobName | None
+    settings: Stage
+    seed: int
+
+
+def plan(recipe: Recipe) -> list[Job]:
+    """The jobs in order: global, then each role from a copy of the global adapter."""
+    jobs = [Job("global", "backbone", None, recipe.stages.global_, recipe.seed)]
+    for i, role in enumerate(ROLES, 1):
+        jobs.append(Job(role, role, "global", recipe.stages.local.of(role), recipe.seed + i))
+    return jobs
+
+
+def job_data(recipe: Recipe, job: Job, data: Sequence[Trajectory]) -> Sequence[Trajectory]:
+    """The trajectories a job trains on: all, or one half for each stage without reuse."""
+    if not recipe.stages.reuse:
+        data = data[0::2] if job.start is None else data[1::2]
+    return data[: job.settings.max_samples]
+
+
+def describe(recipe: Recipe) -> list[str]:
+    """The resolved plan, a line each, as `umi train --dry-run` prints it."""
+    base = recipe.base.model or f"the GGUF {recipe.base.gguf}, dequantised"
+    lines = [
+        f"recipe {recipe.name}: seed {recipe.seed}, style {recipe.style}",
+        f"base: {base}; quantization {recipe.quantization}, precision {recipe.precision}, "
+        f"backend {recipe.backend}",
+    ]
+    for data in recipe.data:
+        told = ", ".join(f"{key} {value}" for key, value in data.options().items())
+        lines.append(f"data: {data.source} ({told or 'all of it'})")
+    lora = recipe.lora
+    targets = lora.targets if isinstance(lora.targets, str) else ", ".join(lora.targets)
+    lines.append(f"lora: r {lora.r}, alpha {lora.alpha}, dropout {lora.dropout}, on {targets}")
+    lines.append(
+        f"rows: at most {recipe.max_length} tokens, packing {recipe.packing} "
+        f"(up to {recipe.packed_length}), decision weight {recipe.decision_weight:g}"
+    )
+    for number, job in enumerate(plan(recipe), 1):
+        s = job.settings
+        start = "a new adapter" if job.start is None else f"a copy of {job.start}"
+        limits = [f"max {s.max_samples} samples"] * bool(s.max_samples)
+        limits += [f"max {s.max_steps} steps"] * bool(s.max_steps)
+        lines.append(
+            f"job {number} {job.name}: {start}, rate {s.learning_rate:g}, epochs {s.epochs:g}, "
+            f"batch {s.batch}, warm-up {s.warmup_ratio:g}, decay {s.weight_decay:g}, "
+            f"seed {job.seed}{''.join(f', {limit}' for limit in limits)}"
+        )
+    return lines

@@ -1,0 +1,143 @@
+"""Show what is trained: rendered samples as data, or in colour with their counts."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, cast
+
+from umi_lite.data import SOURCES
+from umi_lite.data.loaded import Loaded
+from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.prompts import Rendered, render
+from umi_lite.protocol.roles import VIEWS, View
+from umi_lite.protocol.template import Tokenizer
+from umi_lite.protocol.trajectory import Trajectory
+from umi_lite.recipe import Base, Data, Recipe
+from umi_lite.train.inputs import base_language, base_model, load_data
+from umi_lite.train.tokenizer import Language
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+STYLES = {"trained": "green", "masked": "dim", "truncated": "red"}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Tokens of a sample: `trained + masked + truncated` is its whole length."""
+
+    trained: int
+    masked: int
+    truncated: int
+
+
+def kinds(sample: Rendered, max_length: int) -> list[str]:
+    """Each token's kind: `trained`, `masked`, or `truncated` from `max_length` on."""
+    names = ["trained" if own else "masked" for own in sample.mask]
+    return names[:max_length] + ["truncated"] * max(0, len(names) - max_length)
+
+
+def counts(sample: Rendered, max_length: int) -> Counts:
+    """How many tokens of each kind a sample has."""
+    names = kinds(sample, max_length)
+    return Counts(*(names.count(kind) for kind in ("trained", "masked", "truncated")))
+
+
+def coloured(sample: Rendered, tokenizer: Tokenizer, max_length: int) -> "Text":
+    """The sample's text: trained green, masked dim, truncated red."""
+    from rich.text import Text
+
+    text = Text()
+    for kind, ids in _runs(kinds(sample, max_length), sample.ids):
+        text.append(tokenizer.decode(ids), style=STYLES[kind])
+    return text
+
+
+def _runs(names: Sequence[str], ids: Sequence[int]) -> list[tuple[str, list[int]]]:
+    """Neighbours of one kind together: a character may be spread over several tokens."""
+    runs: list[tuple[str, list[int]]] = []
+    for name, token in zip(names, ids, strict=True):
+        if not runs or runs[-1][0] != name:
+            runs.append((name, []))
+        runs[-1][1].append(token)
+    return runs
+
+
+def show(recipe: Recipe, role: str, n: int, console: "Console") -> None:
+    """Print the first n samples that a recipe trains a role on, and the counts of all.
+
+    Raises:
+        UserError: no such role, or data or base that cannot be read.
+    """
+    view = _view(role)
+    language = base_language(recipe, base_model(recipe))
+    samples = [
+        sample
+        for trajectory in load_data(recipe).trajectories
+        if (sample := render(trajectory, view, language.template, language.tokenizer))
+    ]
+    for number, sample in enumerate(islice(samples, n), 1):
+        told = counts(sample, recipe.max_length)
+        console.rule(
+            f"sample {number}: [green]{told.trained} trained[/], [dim]{told.masked} masked[/], "
+            f"[red]{told.truncated} truncated[/]"
+        )
+        console.print(coloured(sample, language.tokenizer, recipe.max_length))
+    every = [counts(sample, recipe.max_length) for sample in samples]
+    console.rule(f"all {len(samples)} samples of {view}")
+    console.print(
+        f"{sum(c.trained for c in every)} trained, {sum(c.masked for c in every)} masked, "
+        f"{sum(c.truncated for c in every)} truncated tokens; "
+        f"{sum(c.truncated > 0 for c in every)} samples are longer than {recipe.max_length}"
+    )
+
+
+def rendered(
+    source: str, options: Mapping[str, Any], role: str, style: str
+) -> tuple[Loaded, Iterator[dict[str, Any]]]:
+    """A source's samples as JSON values, and what was loaded of it.
+
+    Style `paper`: `input, target`, the official samples. Style `chat`: `prompt, ids, mask`
+    in the embedded model's tokens.
+
+    Raises:
+        UserError: no such source, role or style, or options that the source does not take.
+    """
+    view = _view(role)
+    if source not in SOURCES:
+        raise UserError(f"no source {source!r}; there are {', '.join(SOURCES)}")
+    if style not in ("chat", "paper"):
+        raise UserError(f"no style {style!r}; there are chat, paper")
+    exact = {"keep_bad_arguments": True} if (source, style) == ("toolbench", "paper") else {}
+    try:
+        loaded = SOURCES[source](**options, **exact)
+    except TypeError as err:
+        raise UserError(f"source {source}: {err}") from err
+    if style == "paper":
+        return loaded, _paper(loaded.trajectories, view)
+    recipe = Recipe(name="embedded", base=Base(gguf="embedded"), data=(Data(source="toolworld"),))
+    return loaded, _chat(loaded.trajectories, view, base_language(recipe, base_model(recipe)))
+
+
+def _paper(trajectories: Sequence[Trajectory], view: View) -> Iterator[dict[str, Any]]:
+    from umi_lite.protocol.paper import samples
+
+    for trajectory in trajectories:
+        yield from (sample._asdict() for sample in samples(trajectory, view))
+
+
+def _chat(
+    trajectories: Sequence[Trajectory], view: View, language: Language
+) -> Iterator[dict[str, Any]]:
+    for trajectory in trajectories:
+        sample = render(trajectory, view, language.template, language.tokenizer)
+        if sample is not None:
+            prompt = "".join(piece.text for piece in sample.pieces)
+            yield {"prompt": prompt, "ids": sample.ids, "mask": sample.mask}
+
+
+def _view(role: str) -> View:
+    if role not in VIEWS:
+        raise UserError(f"no role {role!r}; there are {', '.join(VIEWS)}")
+    return cast(View, role)

@@ -1,0 +1,104 @@
+"""What a run tells while it trains: bars with ETA on a terminal, lines elsewhere."""
+
+import time
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+
+class Reporter(Protocol):
+    """Told what happens in a run. Sizes are in tokens that go through the model."""
+
+    def begin(self, sizes: dict[str, int]) -> None:
+        """The jobs to come, in order."""
+        ...
+
+    def note(self, text: str) -> None:
+        """A line worth reading."""
+        ...
+
+    def step(self, job: str, tokens: int, text: str) -> None:
+        """`tokens` of the job are done; `text` has step, loss and speed."""
+        ...
+
+    def end(self) -> None: ...
+
+
+class RichReporter:
+    """A bar a job and one for all of them.
+
+    Args:
+        console: default stderr, so that stdout stays a command's own.
+        every: seconds between two lines where the console is no terminal, default 10.
+    """
+
+    def __init__(self, console: Console | None = None, every: float = 10.0):
+        self._console = console or Console(stderr=True)
+        self._every = every
+        self._said = 0.0
+        self._sizes: dict[str, int] = {}
+        self._done: dict[str, int] = {}
+        self._first: tuple[float, int] | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._progress = Progress(
+            TextColumn("{task.description:<10}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[text]}"),
+            console=self._console,
+        )
+
+    def begin(self, sizes: dict[str, int]) -> None:
+        self._sizes = sizes
+        self._done = dict.fromkeys(sizes, 0)
+        if self._console.is_terminal:
+            for name, size in {**sizes, "all": sum(sizes.values())}.items():
+                self._tasks[name] = self._progress.add_task(name, total=size, text="")
+            self._progress.start()
+
+    def note(self, text: str) -> None:
+        self._progress.console.print(text, markup=False, highlight=False)
+
+    def step(self, job: str, tokens: int, text: str) -> None:
+        self._done[job] = tokens
+        done = sum(self._done.values())
+        if self._tasks:
+            self._progress.update(self._tasks[job], completed=tokens, text=text)
+            self._progress.update(self._tasks["all"], completed=done)
+            return
+        now = time.monotonic()
+        self._first = self._first or (now, done)
+        last = tokens >= self._sizes[job]
+        if now - self._said >= self._every or last:
+            self._said = now
+            self.note(f"{job}: {text}, {self._left(now, done)}")
+
+    def _left(self, now: float, done: int) -> str:
+        assert self._first is not None
+        since, before = self._first
+        if done <= before:
+            return "time left unknown"
+        seconds = (sum(self._sizes.values()) - done) * (now - since) / (done - before)
+        return f"about {seconds / 60:.1f} min left"
+
+    def end(self) -> None:
+        if self._tasks:
+            self._progress.stop()
+
+
+class Silent:
+    """Tells nothing."""
+
+    def begin(self, sizes: dict[str, int]) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        pass
+
+    def step(self, job: str, tokens: int, text: str) -> None:
+        pass
+
+    def end(self) -> None:
+        pass

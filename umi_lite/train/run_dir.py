@@ -1,0 +1,150 @@
+"""A run folder: what stands in it, and which parts of it are finished.
+
+`recipe.yaml, versions.json, loss.svg, <job>/{adapter/, checkpoints/, metrics.jsonl}`. An
+adapter folder exists only when it is complete (written aside, then renamed), and it is the
+mark that its job is done; a checkpoint counts only when it holds the mark written last.
+"""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from umi_lite.protocol.errors import UserError
+from umi_lite.recipe import Recipe
+from umi_lite.recipe_file import check, read_yaml
+
+_COMPLETE = "complete"
+_PACKAGES = (
+    "umi-lite torch transformers trl peft datasets accelerate bitsandbytes tokenizers unsloth"
+).split()
+
+
+class RunDir:
+    """Paths and marks of one run.
+
+    Args:
+        root: the folder; `create` or `resume` makes it ready.
+    """
+
+    def __init__(self, root: Path):
+        self.root = Path(root)
+
+    def create(self, recipe: Recipe) -> None:
+        """Begin a run here.
+
+        Raises:
+            UserError: a run is here already.
+        """
+        if (self.root / "recipe.yaml").exists():
+            raise UserError(
+                f"{self.root} holds a run already: continue it with --resume, or name another folder"
+            )
+        self.root.mkdir(parents=True, exist_ok=True)
+        write_text(self.root / "versions.json", json.dumps(versions(), indent=2) + "\n")
+        write_text(self.root / "recipe.yaml", recipe.to_yaml())
+
+    def resume(self, recipe: Recipe | None) -> Recipe:
+        """The recipe of the run that is here.
+
+        Raises:
+            UserError: no run is here, or it is one of another recipe.
+        """
+        path = self.root / "recipe.yaml"
+        if not path.is_file():
+            raise UserError(f"{self.root} holds no run to resume (there is no recipe.yaml)")
+        stored = check(Recipe, read_yaml(path), str(path))
+        if recipe is not None and recipe != stored:
+            raise UserError(
+                f"{self.root} is a run of another recipe ({_difference(stored, recipe)} differs): "
+                "resume it with its own, or name another folder"
+            )
+        return stored
+
+    def adapter(self, job: str) -> Path:
+        """Where a finished job's PEFT adapter is."""
+        return self.root / job / "adapter"
+
+    def metrics(self, job: str) -> Path:
+        return self.root / job / "metrics.jsonl"
+
+    def checkpoints(self, job: str) -> Path:
+        return self.root / job / "checkpoints"
+
+    def is_done(self, job: str) -> bool:
+        return self.adapter(job).is_dir()
+
+    def last_checkpoint(self, job: str) -> Path | None:
+        """The newest complete checkpoint; the half-written ones are removed."""
+        whole = []
+        for path in self.checkpoints(job).glob("checkpoint-*"):
+            if (path / _COMPLETE).is_file():
+                whole.append(path)
+            else:
+                shutil.rmtree(path)
+        return max(whole, key=lambda path: int(path.name.split("-")[1]), default=None)
+
+    def finish(self, job: str, save: Callable[[Path], None]) -> None:
+        """Write the adapter aside by `save`, rename it, and drop the checkpoints."""
+        target = self.adapter(job)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=".adapter-", dir=target.parent))
+        try:
+            save(work)
+            for path in work.rglob("*"):
+                sync(path)
+            work.chmod(0o755)
+            work.rename(target)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        shutil.rmtree(self.checkpoints(job), ignore_errors=True)
+
+
+def mark_complete(checkpoint: Path) -> None:
+    """Say that all of a checkpoint is on disk."""
+    for path in checkpoint.rglob("*"):
+        sync(path)
+    write_text(checkpoint / _COMPLETE, "")
+
+
+def sync(path: Path) -> None:
+    """Put a file on disk, so that no rename or mark is there before what it stands for."""
+    if path.is_file():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    work = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        work.write_text(text, encoding="utf-8")
+        sync(work)
+        work.replace(path)
+    finally:
+        work.unlink(missing_ok=True)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of all that training rests on, as far as it is installed."""
+    found = {"python": sys.version.split()[0]}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _difference(one: Any, other: Any) -> str:
+    """The first key in which two recipes differ, dotted."""
+    a, b = (tree if isinstance(tree, dict) else tree.model_dump() for tree in (one, other))
+    key = next(key for key in a if a[key] != b.get(key))
+    if isinstance(a[key], dict) and isinstance(b.get(key), dict):
+        return f"{key.rstrip('_')}.{_difference(a[key], b[key])}"
+    return key

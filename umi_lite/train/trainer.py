@@ -1,0 +1,132 @@
+"""A recipe's four jobs, one after another, into a run folder."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from umi_lite.protocol.errors import UserError
+from umi_lite.recipe import Recipe
+from umi_lite.train.backends import Name, choose, make, prepare_process
+from umi_lite.train.chart import loss_svg, read_metrics
+from umi_lite.train.inputs import base_language, base_model, load_data
+from umi_lite.train.job import Ready, make_ready, run_job
+from umi_lite.train.plan import JOBS, job_data, plan
+from umi_lite.train.progress import Reporter, RichReporter
+from umi_lite.train.run_dir import RunDir, write_text
+from umi_lite.train.samples import make_rows, row_numbers
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its folder, the four adapters by job, the seconds this call took."""
+
+    root: Path
+    adapters: Mapping[str, Path]
+    seconds: float
+
+
+def train(
+    recipe: Recipe | None,
+    run_dir: Path,
+    *,
+    resume: bool = False,
+    reporter: Reporter | None = None,
+) -> Run:
+    """Train the jobs of a recipe that are not done yet.
+
+    Args:
+        recipe: may be None where a run is resumed: its own recipe is in the folder.
+        resume: go on with the run in `run_dir`: finished jobs are skipped, the job that was
+            interrupted goes on at its last complete checkpoint.
+        reporter: default bars on stderr. With Unsloth, which runs in a process of its own,
+            always bars.
+
+    Raises:
+        UserError: a wrong recipe, data that trains nothing, a run folder in use, no run to
+            resume, or a backend that is not installed.
+    """
+    began = time.monotonic()
+    run = RunDir(run_dir)
+    if resume:
+        recipe = run.resume(recipe)
+    elif recipe is None:
+        raise UserError("no recipe was given to train")
+    backend = choose(recipe)
+    if not resume:
+        run.create(recipe)
+    if backend == "unsloth":
+        _in_child(run.root)
+    else:
+        run_jobs(recipe, run, backend, reporter or RichReporter())
+    adapters = {name: run.adapter(name) for name in JOBS}
+    return Run(run.root, adapters, time.monotonic() - began)
+
+
+def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> None:
+    """The jobs that are not done, in this process. All rows are made and checked first."""
+    todo = [job for job in plan(recipe) if not run.is_done(job.name)]
+    if not todo:
+        reporter.note("nothing to do: all four jobs are done")
+        return
+    prepare_process(name)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    model = base_model(recipe, lambda path: reporter.note(f"dequantising the base to {path}"))
+    backend = make(name, recipe, model)
+    ready = _make_all(recipe, model, backend.packs, reporter)
+    reporter.begin({r.job.name: sum(r.sizes) for r in ready})
+    try:
+        for item in ready:
+            job = item.job.name
+            if run.is_done(job):
+                reporter.step(job, sum(item.sizes), "done before")
+                continue
+            run_job(recipe, item, backend, run, reporter)
+            _draw(run)
+    finally:
+        reporter.end()
+
+
+def _make_all(recipe: Recipe, model: str, packs: bool, reporter: Reporter) -> list[Ready]:
+    language = base_language(recipe, model)
+    loaded = load_data(recipe)
+    for reason, count, first in loaded.drop_table():
+        reporter.note(f"data: {count} left out: {reason} (first: {first})")
+    ready = []
+    for job in plan(recipe):
+        rows = make_rows(
+            job_data(recipe, job, loaded.trajectories),
+            job.view,
+            language,
+            max_length=recipe.max_length,
+            style=recipe.style,
+            decision_weight=recipe.decision_weight,
+        )
+        made = make_ready(recipe, job, rows.rows, packs=packs)
+        ready.append(made)
+        reporter.note(
+            f"{job.name}: {len(rows.rows)} rows, {rows.tokens} tokens ({rows.trained} trained), "
+            f"{len(made.sizes)} steps through {sum(made.sizes)} tokens"
+        )
+        if rows.truncated:
+            numbers = row_numbers(rows.truncated)
+            reporter.note(f"{job.name}: cut at {recipe.max_length} tokens: rows {numbers}")
+    return ready
+
+
+def _draw(run: RunDir) -> None:
+    losses = {name: [r["loss"] for r in read_metrics(run.metrics(name))] for name in JOBS}
+    write_text(run.root / "loss.svg", loss_svg({k: v for k, v in losses.items() if v}))
+
+
+def _in_child(root: Path) -> None:
+    """Unsloth patches transformers for good, and must be imported before it."""
+    command = [sys.executable, "-m", "umi_lite.train.child", str(root)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode == 2:
+        raise UserError("training with unsloth stopped (the reason stands above)")
+    if done.returncode:
+        raise UserError(f"training with unsloth failed with status {done.returncode} (see above)")
