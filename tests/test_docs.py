@@ -97,9 +97,9 @@ def replayed(engine: Engine) -> Trace:
         while True:
             asked = steps.send(answer)
             if isinstance(asked, Request):
-                # The other choice, that nobody takes, makes the engine look at the prompt.
-                gold_or_not = f'start: {json.dumps(next(words), ensure_ascii=False)} | "☒"'
-                answer = engine.generate(dataclasses.replace(asked, grammar=gold_or_not))
+                # A choice at the turn's end, which nobody takes: the engine must look.
+                words_or_more = f'start: {json.dumps(next(words), ensure_ascii=False)} "☒"?'
+                answer = engine.generate(dataclasses.replace(asked, grammar=words_or_more))
             else:
                 answer = toolbox.call(asked)
     except StopIteration:

@@ -87,8 +87,7 @@ def check_adapters(bundle: Bundle) -> dict[View, float]:
     Raises:
         UserError: an adapter does not fit the base, or changes no logit.
     """
-    changes = check_changes(bundle.base, {str(v): path for v, path in bundle.adapters.items()})
-    return {view: changes[view] for view in bundle.adapters}
+    return check_changes(bundle.base, bundle.adapters)
 
 
 def write_bundle(

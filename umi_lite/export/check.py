@@ -5,18 +5,19 @@ did not match, loads without a word and changes nothing.
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.runtime.llama import Context, Model, physical_cores
 
+Name = TypeVar("Name", bound=str)
 _TEXT = "The task needs one tool call."
 # On one machine the same graph gives the same logits to the last bit; one optimizer step at
 # a learning rate of 1e-4 already moves them by more than this.
 SMALLEST_CHANGE = 1e-4
 
 
-def check_changes(base: Path, adapters: Mapping[str, Path]) -> dict[str, float]:
+def check_changes(base: Path, adapters: Mapping[Name, Path]) -> dict[Name, float]:
     """How far each adapter moves the base's logits on a short text: the largest difference.
 
     Takes under a second for 135M: a few tokens on the CPU for the base and each adapter.
@@ -29,7 +30,7 @@ def check_changes(base: Path, adapters: Mapping[str, Path]) -> dict[str, float]:
     """
     import numpy as np
 
-    changes: dict[str, float] = {}
+    changes: dict[Name, float] = {}
     with closing(Model(base)) as model:
         loaded = {name: model.adapter(path) for name, path in adapters.items()}
         plain = _logits(model, None)
@@ -42,8 +43,8 @@ def check_changes(base: Path, adapters: Mapping[str, Path]) -> dict[str, float]:
                 )
             if change < SMALLEST_CHANGE:
                 raise UserError(
-                    f"adapter {name} ({adapters[name].name}) changes no logit of {base.name}: it is "
-                    "untrained, or was made for another model; train and export it again"
+                    f"adapter {name} ({adapters[name].name}) changes no logit of {base.name}: it "
+                    "is untrained, or was made for another model; train and export it again"
                 )
             changes[name] = change
     return changes

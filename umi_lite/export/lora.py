@@ -3,20 +3,21 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from umi_lite.export.converter import convert
 from umi_lite.export.staging import link_or_copy, scratch_folder
 from umi_lite.protocol.errors import UserError
 
+Name = TypeVar("Name", bound=str)
 OutType = Literal["f32", "f16", "bf16", "q8_0"]
 # What the converter leaves out without a word: the GGUF would be another adapter.
 _UNSUPPORTED = ("use_dora", "use_rslora", "alpha_pattern", "modules_to_save", "lora_bias")
 
 
 def convert_loras(
-    adapters: Mapping[str, Path], base_hf_dir: Path, out_dir: Path, outtype: OutType = "f16"
-) -> dict[str, Path]:
+    adapters: Mapping[Name, Path], base_hf_dir: Path, out_dir: Path, outtype: OutType = "f16"
+) -> dict[Name, Path]:
     """Convert adapters of one base to `out_dir/<name>.gguf`, all of them or none.
 
     Args:

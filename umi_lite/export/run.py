@@ -61,7 +61,7 @@ def export_run(
     hf = base_folder(recipe, folders["backbone"])
     check_template(recipe, hf, source)
     with scratch_folder(out) as work:
-        converted = convert_loras({str(v): path for v, path in folders.items()}, hf, work / "lora")
+        converted = convert_loras(folders, hf, work / "lora")
         deployed = source
         if wanted:
             deployed = work / f"{source.stem}.{wanted}.gguf"
@@ -69,7 +69,7 @@ def export_run(
         bundle = write_bundle(
             out,
             base_gguf=deployed,
-            adapters={view: converted[view] for view in folders},
+            adapters=converted,
             recipe=recipe,
             hf_id=recipe.base.model or (EMBEDDED_HF_ID if recipe.base.gguf == "embedded" else None),
             tools=_toolset(recipe),

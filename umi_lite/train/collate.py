@@ -4,6 +4,7 @@ Only public hooks are used: SFTTrainer's `data_collator` and `compute_loss_func`
 model's `logits_to_keep`, which computes the vocabulary's logits at trained positions only.
 """
 
+from functools import cache
 from typing import Any
 
 from umi_lite.train.samples import Pack, Row
@@ -16,7 +17,7 @@ def pack_inputs(pack: Pack) -> dict[str, Any]:
 
     Returns:
         `input_ids`, `position_ids` (1, T); `attention_mask` (1, 1, T, T) bool, left out where
-        plain causal attention is right; `logits_to_keep` (K), `shift_labels` (1, K);
+        plain causal attention is right; `logits_to_keep` (K); `shift_labels` (1, K) zeros;
         `labels` (2, K) float64: target ids over their weights, for `weighted_loss`.
     """
     import torch
@@ -28,7 +29,7 @@ def pack_inputs(pack: Pack) -> dict[str, Any]:
         "input_ids": torch.tensor([pack.ids]),
         "position_ids": torch.tensor([pack.positions]),
         "logits_to_keep": torch.tensor([t.position for t in targets]),
-        "shift_labels": tokens[None],
+        "shift_labels": torch.zeros_like(tokens)[None],
         "labels": torch.stack([tokens.to(torch.float64), weights]),
     }
     if len(pack.lengths) > 1:
@@ -65,14 +66,50 @@ def weighted_loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> 
 
     Divided by the number of targets in the whole optimizer step (`num_items_in_batch`), so
     that accumulation changes nothing; by this batch's where that is not told.
+
+    The logits are used up. SFTTrainer computes an accuracy and an entropy of them afterwards,
+    the latter for as much time as the loss itself; it finds two classes a target in their
+    place, 0 where the prediction was right, which `pack_inputs`' `shift_labels` ask for.
     """
-    from torch.nn.functional import cross_entropy
+    import torch
 
     tokens, weights = labels[0].long(), labels[1]
     logits = outputs.logits.view(len(tokens), -1).float()
-    losses = cross_entropy(logits, tokens, reduction="none")
+    losses, guesses = _fused().apply(logits, tokens, weights.to(logits))
+    right = guesses == tokens
+    outputs.logits = torch.stack([right, ~right], dim=-1).float()[None]
     count = len(tokens) if num_items_in_batch is None else num_items_in_batch
-    return (losses * weights.to(losses)).sum() / count
+    return losses.sum() / count
+
+
+@cache
+def _fused() -> Any:
+    import torch
+
+    class CrossEntropy(torch.autograd.Function):
+        """(K, V) logits -> (K) weighted losses and (K) argmax.
+
+        The gradient is made at once in the logits' own memory: over a vocabulary of 50,000
+        fresh tensors cost more than the arithmetic.
+        """
+
+        @staticmethod
+        def forward(ctx: Any, logits: Any, tokens: Any, weights: Any) -> Any:
+            top, guesses = logits.max(-1, keepdim=True)
+            shares = logits.sub_(top)
+            chosen = shares.gather(1, tokens[:, None])[:, 0]
+            total = shares.exp_().sum(-1)
+            shares.mul_((weights / total)[:, None])
+            shares[torch.arange(len(tokens), device=tokens.device), tokens] -= weights
+            ctx.gradient = shares
+            ctx.mark_non_differentiable(guesses)
+            return (total.log() - chosen) * weights, guesses[:, 0]
+
+        @staticmethod
+        def backward(ctx: Any, *upstream: Any) -> Any:
+            return ctx.gradient.mul_(upstream[0][:, None]), None, None
+
+    return CrossEntropy
 
 
 class PlainCollator:

@@ -1,0 +1,86 @@
+"""The circle on the real model, as small as it gets: it must close, not score."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+UMI = str(Path(sys.executable).parent / "umi")
+RECIPE = """
+name: tiny
+base: {gguf: embedded}
+data: [{source: toolworld, split: train, n: 24}]
+stages:
+  global: {learning_rate: 2.0e-3, batch: 1, epochs: 1, max_steps: 2}
+  local: {learning_rate: 1.0e-3, batch: 1, epochs: 1, max_steps: 1}
+packed_length: 384
+eval:
+  slots: 2
+  data: [{source: toolworld, split: test, n: 2, seed: 1}, {source: toolworld, split: ood, n: 1, seed: 1}]
+"""
+
+
+def umi(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([UMI, *arguments], capture_output=True, text=True, timeout=500)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("quickstart")
+    recipe = folder / "tiny.yaml"
+    recipe.write_text(RECIPE)
+    done = umi("quickstart", "--recipe", str(recipe), "--out", str(folder / "run"))
+    assert done.returncode == 0, done.stderr
+    assert "untrained base" in done.stdout
+    return folder / "run"
+
+
+def test_the_report_has_every_system_on_every_split(run: Path) -> None:
+    report = json.loads((run / "report.json").read_text())
+    for system in ("before", "after", "global_adapter_alone"):
+        assert {split: score["success"]["n"] for split, score in report[system].items()} == {
+            "test": 2,
+            "ood": 1,
+        }
+
+
+def test_it_leaves_a_chart_metrics_and_traces(run: Path) -> None:
+    assert (run / "loss.svg").read_text().startswith("<svg")
+    for job in ("global", "planner", "caller", "summarizer"):
+        lines = (run / job / "metrics.jsonl").read_text().splitlines()
+        assert json.loads(lines[-1])["loss"] > 0
+    assert len(list((run / "traces").glob("live-*.json"))) == 2
+
+
+def test_the_bundle_runs_and_the_last_line_is_json(run: Path) -> None:
+    done = umi("run", "What is 12 * 34?", "--bundle", str(run / "bundle"), "--json")
+    assert done.returncode == 0, done.stderr
+    last = json.loads(done.stdout.strip().splitlines()[-1])
+    assert last.keys() == {"answer", "stop", "steps", "seconds", "tokens", "trace"}
+    shown = umi("trace", "show", last["trace"])
+    assert shown.returncode == 0
+    assert last["stop"] in shown.stdout
+
+
+def test_an_empty_instruction_is_refused(run: Path) -> None:
+    done = umi("run", "  ", "--bundle", str(run / "bundle"))
+    assert done.returncode == 2
+    assert "the instruction is empty" in done.stderr
+
+
+def test_a_bundle_whose_hash_differs_is_refused(run: Path) -> None:
+    adapter = run / "bundle" / "caller.gguf"
+    data = bytearray(adapter.read_bytes())
+    data[-1] ^= 255
+    whole = adapter.read_bytes()
+    adapter.unlink()
+    adapter.write_bytes(data)
+    try:
+        done = umi("run", "hello", "--bundle", str(run / "bundle"))
+        assert done.returncode == 2
+        assert "caller" in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+    finally:
+        adapter.write_bytes(whole)
