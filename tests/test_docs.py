@@ -18,7 +18,7 @@ from umi_lite.protocol.prompts import render
 from umi_lite.protocol.roles import VIEWS, View, step_text
 from umi_lite.protocol.trajectory import Answer, Call, Plan, Trajectory
 from umi_lite.runtime.engine import Engine
-from umi_lite.runtime.episode import Episode
+from umi_lite.runtime.episode import Bounds, Episode
 from umi_lite.runtime.request import Request
 from umi_lite.runtime.trace import Trace
 
@@ -80,7 +80,7 @@ def paper_block() -> str:
 
 def grammar_block() -> str:
     first = call_grammar(example().tools).splitlines()
-    return "\n".join(["# planner", plan_grammar(400), "", "# caller", *first[:2], "..."])
+    return "\n".join(["# planner", plan_grammar(400), "# caller", *first[:2], "..."])
 
 
 def replayed(engine: Engine) -> Trace:
@@ -90,7 +90,8 @@ def replayed(engine: Engine) -> Trace:
         step_text(step, gold.tools) for step in gold.steps if isinstance(step, Plan | Call | Answer)
     )
     toolbox = toolworld.environment(gold)
-    episode = Episode(gold.model_copy(update={"steps": ()}), engine)
+    bounds = Bounds(max_seconds=3600)
+    episode = Episode(gold.model_copy(update={"steps": ()}), engine, bounds)
     steps = episode.run()
     answer = None
     try:

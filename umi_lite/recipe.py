@@ -109,12 +109,25 @@ class Stages(_Model):
 
 
 class Lora(_Model):
-    """Embeddings and lm_head stay out: adapters on them do not convert to GGUF."""
+    """Embeddings and lm_head stay out: adapters on them do not convert to GGUF.
+
+    Attributes:
+        last_layers: adapt only the last so many layers, None all of them. What lies below is
+            not run backward, which saves time (a third of the layers: a sixth of the time).
+            `targets` are then named one by one.
+    """
 
     r: Count = 16
     alpha: Count = 32
     dropout: Ratio = 0.0
     targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+    last_layers: Count | None = None
+
+    @model_validator(mode="after")
+    def _named_targets(self) -> "Lora":
+        if self.last_layers is not None and self.targets == "all-linear":
+            raise ValueError("last_layers needs targets by name, e.g. [q_proj, v_proj]")
+        return self
 
 
 class Export(_Model):

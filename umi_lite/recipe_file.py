@@ -35,9 +35,7 @@ def recipe_folder() -> Path:
 def recipe_names() -> list[str]:
     """Names of the recipes that come with umi_lite, e.g. `toolworld/smollm2-135m`."""
     folder = recipe_folder()
-    return sorted(
-        str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml")
-    )
+    return sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
 
 
 def find_recipe(path_or_name: str | Path) -> Path:

@@ -5,6 +5,7 @@ import pytest
 from umi_lite.data import traces
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.trajectory import Answer, Plan, Trajectory
+from umi_lite.runtime.trace import Trace, TraceTurn
 
 EPISODE = Trajectory(
     id="a",
@@ -63,6 +64,12 @@ def test_a_folder_of_traces(tmp_path):
     assert loaded.trajectories == [EPISODE, OTHER, OTHER]
     ((where, _),) = loaded.dropped
     assert where == f"{tmp_path / '3.json'}:2"
+
+
+def test_a_trace_as_the_agent_writes_it(tmp_path):
+    trace = Trace(trajectory=EPISODE, stop="answer", turns=(TraceTurn(view="planner"),))
+    trace.save(tmp_path / "traces" / "a.json")
+    assert traces.load(tmp_path / "traces").trajectories == [EPISODE]
 
 
 def test_nothing_there_is_refused(tmp_path):

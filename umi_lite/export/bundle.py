@@ -102,7 +102,7 @@ def write_bundle(
     sampling: Sampling | None = None,
     versions: Mapping[str, str] | None = None,
 ) -> Bundle:
-    """Write a bundle, load it and prove its adapters; only then it takes its place.
+    """Prove the adapters, write the bundle and load it; only then it takes its place.
 
     Args:
         out: the folder; an older bundle there is replaced.
@@ -123,9 +123,11 @@ def write_bundle(
         raise UserError(f"a bundle needs an adapter for the {', the '.join(missing)} too")
     header = read_header(base_gguf, "base")
     check_base(base_gguf, header)
-    files = {view: read_header(path, f"{view}'s adapter") for view, path in adapters.items()}
-    for view, told in files.items():
-        check_adapter(adapters[view], told, header["general.architecture"], f"{view}'s adapter")
+    for view, path in adapters.items():
+        what = f"{view}'s adapter"
+        check_adapter(path, read_header(path, what), header["general.architecture"], what)
+    template = template_hash(base_gguf, header)
+    check_changes(base_gguf, adapters)
     with staged_folder(out) as work:
         # A base that is called as a view's file would take its place.
         base = work / (f"base-{base_gguf.name}" if base_gguf.stem in adapters else base_gguf.name)
@@ -137,7 +139,7 @@ def write_bundle(
             hf_id=hf_id,
             views={view: describe(work / f"{view}.gguf") for view in adapters},
             style=recipe.style if recipe else "chat",
-            template_sha256=template_hash(base_gguf, header),
+            template_sha256=template,
             tools=tools,
             bounds=bounds or Bounds(),
             sampling=sampling or Sampling(),
@@ -145,8 +147,8 @@ def write_bundle(
             versions={**(versions or {}), **_versions()},
         )
         (work / SPEC).write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        check_adapters(load_bundle(work))
-    return load_bundle(out)
+        load_bundle(work)
+    return Bundle(out, spec)
 
 
 def _versions() -> dict[str, str]:

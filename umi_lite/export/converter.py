@@ -75,6 +75,8 @@ def convert(script: str, jobs: Sequence[tuple[str, Sequence[str]]]) -> None:
 def _last_words(done: "subprocess.CompletedProcess[str]") -> str:
     """The converter's complaint in one line: what it logged as an error, else its last line."""
     lines = [" ".join(line.split()) for line in done.stderr.splitlines() if line.strip()]
+    if done.returncode < 0:
+        return f"the converter was killed by signal {-done.returncode} (9: out of memory?)"
     if not lines:
         return f"llama.cpp's converter ended with code {done.returncode} and gave no reason"
     errors = [line.split(":", 2)[-1] for line in lines if line.startswith("ERROR:")]

@@ -9,7 +9,7 @@ from umi_lite.export.converter import convert
 from umi_lite.export.staging import link_or_copy, scratch_folder
 from umi_lite.protocol.errors import UserError
 
-Name = TypeVar("Name", bound=str)
+Name = TypeVar("Name")
 OutType = Literal["f32", "f16", "bf16", "q8_0"]
 # What the converter leaves out without a word: the GGUF would be another adapter.
 _UNSUPPORTED = ("use_dora", "use_rslora", "alpha_pattern", "modules_to_save", "lora_bias")
@@ -37,7 +37,7 @@ def convert_loras(
         (base / "config.json").write_text(json.dumps(architecture), encoding="utf-8")
         jobs = []
         for name, folder in adapters.items():
-            source = _without_paths(folder, configs[name], work / name)
+            source = _without_paths(folder, configs[name], work / f"{name}")
             options = ["--base", str(base), "--outtype", outtype]
             jobs.append(
                 (f"adapter {folder}", [*options, "--outfile", f"{source}.gguf", str(source)])

@@ -49,7 +49,7 @@ def export_run(
     run_dir = Path(run_dir)
     recipe = _recipe(run_dir)
     out = Path(out) if out else run_dir / "bundle"
-    folders = {view: run_dir / job / "adapter" for view, job in JOBS.items()}
+    folders: dict[View, Path] = {view: run_dir / job / "adapter" for view, job in JOBS.items()}
     for view, folder in folders.items():
         if not folder.is_dir():
             raise UserError(

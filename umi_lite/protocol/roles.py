@@ -6,7 +6,7 @@ stage's view: one model that plays all the roles.
 """
 
 import json
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from umi_lite.protocol.trajectory import Answer, Call, Next, Observation, Plan, Step, Tool, User
 
@@ -56,14 +56,15 @@ def tool_line(tool: Tool) -> str:
 def _type_name(schema: Any) -> str:
     if not isinstance(schema, dict):
         return "any"
-    if "enum" in schema:
-        name = "|".join(str(choice) for choice in schema["enum"])
-    elif schema.get("type") == "array":
-        name = f"[{_type_name(schema.get('items'))}]"
+    facts = cast("dict[str, Any]", schema)
+    if "enum" in facts:
+        name = "|".join(str(choice) for choice in facts["enum"])
+    elif facts.get("type") == "array":
+        name = f"[{_type_name(facts.get('items'))}]"
     else:
-        kind = schema.get("type", "any")
-        name = "|".join(kind) if isinstance(kind, list) else str(kind)
-    note = schema.get("description")
+        kind = facts.get("type", "any")
+        name = "|".join(cast("list[str]", kind)) if isinstance(kind, list) else str(kind)
+    note = facts.get("description")
     return f"{name} ({note})" if note else name
 
 
@@ -86,8 +87,9 @@ def plan_text(plan: Plan) -> str:
 
 def order_arguments(call: Call, tools: tuple[Tool, ...]) -> dict[str, Any]:
     """A call's arguments in the schema's order, unknown ones last, as the grammar forces it."""
-    schema = next((t.parameters for t in tools if t.name == call.tool), {})
-    order = [key for key in schema.get("properties", {}) if key in call.arguments]
+    schemas = [tool.parameters for tool in tools if tool.name == call.tool]
+    known: dict[str, Any] = schemas[0].get("properties", {}) if schemas else {}
+    order = [key for key in known if key in call.arguments]
     order += [key for key in call.arguments if key not in order]
     return {key: call.arguments[key] for key in order}
 
@@ -125,7 +127,7 @@ def parse_call(text: str) -> Call:
         raise BadTurn(f"the call's arguments are not JSON: {err}") from None
     if not isinstance(value, dict):
         raise BadTurn("the call's arguments are not a JSON object")
-    return Call(tool=name, arguments=value)
+    return Call(tool=name, arguments=cast("dict[str, Any]", value))
 
 
 def step_text(step: Step, tools: tuple[Tool, ...]) -> str:

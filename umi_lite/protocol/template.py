@@ -71,7 +71,7 @@ class ChatTemplate:
         env = jinja2.sandbox.ImmutableSandboxedEnvironment(
             trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
         )
-        env.globals["raise_exception"] = _raise
+        env.globals["raise_exception"] = _raise  # pyright: ignore[reportUnknownMemberType]
         try:
             self._template = env.from_string(source)
         except jinja2.TemplateError as err:

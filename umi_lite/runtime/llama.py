@@ -176,6 +176,8 @@ class Context:
         params.n_batch = params.n_ubatch = n_batch
         params.n_threads = params.n_threads_batch = threads
         params.kv_unified = False
+        # A third more tokens a second in a batch of 8 on a CPU; the default leaves it off there.
+        params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_ENABLED
         params.no_perf = True
         _LOG.clear()
         self.pointer = lib.llama_init_from_model(model.pointer, params)

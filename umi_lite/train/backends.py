@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
+from umi_lite.train.attention import register
 
 Name = Literal["plain", "unsloth"]
 
@@ -19,7 +20,7 @@ class Backend(Protocol):
     """Where a job's model comes from."""
 
     packs: bool
-    """May attention be given a mask of ours (shared-prefix packing)?"""
+    """Does it attend as `attention` says (shared-prefix packing)?"""
 
     def open(self, start: Path | None, seed: int) -> tuple[Any, Any]:
         """A PEFT model ready to train and its tokenizer; `start` is an adapter to continue."""
@@ -84,6 +85,17 @@ def _targets(recipe: Recipe) -> str | list[str]:
     return targets if isinstance(targets, str) else list(targets)
 
 
+def _layers(recipe: Recipe, model: Any) -> list[int] | None:
+    """The layers to adapt, by number; None is all of them."""
+    wanted = recipe.lora.last_layers
+    if wanted is None:
+        return None
+    count = model.config.num_hidden_layers
+    if wanted > count:
+        raise UserError(f"lora.last_layers is {wanted}, but the base has {count} layers")
+    return list(range(count - wanted, count))
+
+
 class Plain:
     """transformers + PEFT, in full precision or NF4. The base is loaded once for all jobs."""
 
@@ -113,6 +125,7 @@ class Plain:
             lora_alpha=lora.alpha,
             lora_dropout=lora.dropout,
             target_modules=_targets(self._recipe),
+            layers_to_transform=_layers(self._recipe, self._base),
             task_type="CAUSAL_LM",
         )
         return get_peft_model(self._base, config), self._tokenizer
@@ -128,7 +141,7 @@ class Plain:
         from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
         dtype = dtype_of(self._recipe)
-        options: dict[str, Any] = {"dtype": dtype, "attn_implementation": "sdpa"}
+        options: dict[str, Any] = {"dtype": dtype, "attn_implementation": register()}
         if self._recipe.quantization == "4bit":
             options["quantization_config"] = BitsAndBytesConfig(
                 load_in_4bit=True,
@@ -180,6 +193,7 @@ class Unsloth:
                 lora_alpha=lora.alpha,
                 lora_dropout=lora.dropout,
                 target_modules=_targets(recipe),
+                layers_to_transform=_layers(recipe, model),
                 use_gradient_checkpointing=checkpointing,
                 random_state=seed,
             )

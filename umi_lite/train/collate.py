@@ -16,16 +16,17 @@ def pack_inputs(pack: Pack) -> dict[str, Any]:
     """Tensors of one pack, T tokens and K targets.
 
     Returns:
-        `input_ids`, `position_ids` (1, T); `attention_mask` (1, 1, T, T) bool, left out where
-        plain causal attention is right; `logits_to_keep` (K); `shift_labels` (1, K) zeros;
-        `labels` (2, K) float64: target ids over their weights, for `weighted_loss`.
+        `input_ids`, `position_ids` (1, T); `shared_prefix` and `continuations` for
+        `attention.attend`, left out where plain causal attention is right; `logits_to_keep`
+        (K); `shift_labels` (1, K) zeros; `labels` (2, K) float64: target ids over their
+        weights, for `weighted_loss`.
     """
     import torch
 
     targets = pack.targets
     tokens = torch.tensor([t.token for t in targets])
     weights = torch.tensor([t.weight for t in targets], dtype=torch.float64)
-    inputs = {
+    inputs: dict[str, Any] = {
         "input_ids": torch.tensor([pack.ids]),
         "position_ids": torch.tensor([pack.positions]),
         "logits_to_keep": torch.tensor([t.position for t in targets]),
@@ -33,21 +34,8 @@ def pack_inputs(pack: Pack) -> dict[str, Any]:
         "labels": torch.stack([tokens.to(torch.float64), weights]),
     }
     if len(pack.lengths) > 1:
-        inputs["attention_mask"] = shared_prefix_mask(pack)[None, None]
+        inputs |= {"shared_prefix": pack.prefix, "continuations": tuple(pack.lengths)}
     return inputs
-
-
-def shared_prefix_mask(pack: Pack) -> Any:
-    """(T, T) bool, True where row may attend to column: causal, to the prefix and itself."""
-    import torch
-
-    owner = torch.zeros(len(pack.ids), dtype=torch.int32)
-    start = pack.prefix
-    for i, length in enumerate(pack.lengths, 1):
-        owner[start : start + length] = i
-        start += length
-    allowed = (owner[:, None] == owner[None, :]) | (owner[None, :] == 0)
-    return allowed.tril()
 
 
 class PackCollator:

@@ -35,8 +35,7 @@ class Ready:
         """Tokens that go through the model, an optimizer step each."""
         batch, items = self.job.settings.batch, self.items
         return [
-            sum(len(item.ids) for item in items[i : i + batch])
-            for i in range(0, len(items), batch)
+            sum(len(item.ids) for item in items[i : i + batch]) for i in range(0, len(items), batch)
         ]
 
 

@@ -20,9 +20,8 @@ from umi_lite.recipe import Recipe
 from umi_lite.recipe_file import check, read_yaml
 
 _COMPLETE = "complete"
-_PACKAGES = (
-    "umi-lite torch transformers trl peft datasets accelerate bitsandbytes tokenizers unsloth"
-).split()
+_PACKAGES = ["umi-lite", "torch", "transformers", "trl", "peft", "datasets", "accelerate"]
+_PACKAGES += ["bitsandbytes", "tokenizers", "unsloth"]
 
 
 class RunDir:
@@ -43,7 +42,7 @@ class RunDir:
         """
         if (self.root / "recipe.yaml").exists():
             raise UserError(
-                f"{self.root} holds a run already: continue it with --resume, or name another folder"
+                f"{self.root} holds a run already: go on with --resume, or name another folder"
             )
         self.root.mkdir(parents=True, exist_ok=True)
         write_text(self.root / "versions.json", json.dumps(versions(), indent=2) + "\n")

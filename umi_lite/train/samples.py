@@ -129,9 +129,7 @@ def _render(
 ) -> Sequence[Rendered]:
     if style == "paper":
         end = language.template.end_of_turn
-        return render_paper(
-            trajectory, view, language.tokenizer, end=end, as_published=False
-        )
+        return render_paper(trajectory, view, language.tokenizer, end=end, as_published=False)
     sample = render(trajectory, view, language.template, language.tokenizer)
     return [] if sample is None else [sample]
 

@@ -41,41 +41,6 @@ RECOVERY = (
         says=("order {order} is {r}", "the status is {r}"),
     ),
     Aim(
-        "unit_alias",
-        ("aliased",),
-        (
-            failing("convert", value="{value}", unit="{unit}", to="{to}"),
-            retry("wrong unit", "convert", value="{value}", unit="{good}", to="{to}"),
-        ),
-        nouns=("{value} {unit} in {to}", "what {value} {unit} are in {to}"),
-        asks=("Convert {value} {unit} to {to}.", "How many {to} are {value} {unit}?"),
-        says=("{value} {unit} are {r} {to}", "that is {r} {to}"),
-    ),
-    Aim(
-        "money_name",
-        ("money",),
-        (
-            failing("exchange", amount="{amount}", currency="{source}", to="{money_name}"),
-            retry(
-                "wrong currency", "exchange", amount="{amount}", currency="{source}", to="{good}"
-            ),
-        ),
-        nouns=(
-            "{amount} {source} in {money_name}",
-            "the value of {amount} {source} in {money_name}",
-        ),
-        asks=("Exchange {amount} {source} to {money_name}.",),
-        says=("{amount} {source} are {r} {good}", "that is {r} {good}"),
-    ),
-    Aim(
-        "done_typo",
-        ("item",),
-        (failing("todo_done", item="{task_typo}"), retry("wrong item", "todo_done", item="{task}")),
-        dos=("mark '{task_typo}' as done", "tick off '{task_typo}'"),
-        says=("{task} is done", "I marked {task} as done"),
-        gold="{task}",
-    ),
-    Aim(
         "calculator_offline",
         ("expression",),
         (
@@ -86,18 +51,6 @@ RECOVERY = (
         asks=("Compute {expression}.", "What is {expression}?"),
         says=("the result is {r}", "{expression} is {r}"),
         broken=("calculator",),
-    ),
-    Aim(
-        "price_typo_times",
-        ("product", "count"),
-        (
-            failing("price", product="{typo}"),
-            retry("wrong name", "price", product="{right}"),
-            move("calculator", expression="{r2} * {count}"),
-        ),
-        nouns=("the cost of {count} pieces of the {typo}", "the price of {count} times the {typo}"),
-        asks=("What do {count} pieces of the {typo} cost?",),
-        says=("{count} pieces cost {r} EUR", "the total is {r} EUR"),
     ),
 )
 
@@ -127,30 +80,17 @@ DEAD_ENDS = (
         asks=("How much is the {gone}?",),
         gives_up=True,
     ),
-    Aim(
-        "cancel_shipped",
-        ("order",),
-        (failing("cancel_order", order="{shipped}"),),
-        dos=("cancel order {shipped}", "stop order {shipped}"),
-        gives_up=True,
-    ),
 )
 
 WISHES = (
     Wish("the weather in {city}", ("place",)),
     Wish("the weight of the {product}", ("product",)),
-    Wish("the colour of the {product2}", ("product",)),
     Wish("the age of {person}", ("person",)),
-    Wish("the birthday of {person}", ("person",)),
     Wish("the mayor of {city}", ("place",)),
-    Wish("the president of {country}", ("place",)),
-    Wish("the news from {country}", ("place",)),
     Wish("the buyer of order {order}", ("order",)),
     Wish("book a flight to {city}", ("place",), "do"),
     Wish("send an email to {person}", ("person",), "do"),
-    Wish("call {person}", ("person",), "do"),
     Wish("play '{phrase}' on the radio", ("phrase",), "do"),
     Wish("draw a picture of the {product}", ("product",), "do"),
-    Wish("set an alarm for {time}", ("times",), "do"),
     Wish("translate '{phrase}' into French", ("phrase",), "do"),
 )

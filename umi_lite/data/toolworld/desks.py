@@ -15,16 +15,16 @@ from umi_lite.runtime.tools import Toolbox, ToolError, ToolFunction, tool
 
 Desk = tuple[str, ...]
 DESKS: tuple[Desk, ...] = (
-    ("price", "calculator", "order_product", "stock", "exchange", "word_count"),
-    ("upper", "order_status", "price", "python", "exchange", "order_product"),
-    ("calculator", "weekday", "add_days", "convert", "days_between", "todo_add"),
-    ("minutes_between", "python", "contact", "calculator", "convert", "days_between"),
-    ("capital", "reverse", "contact", "currency", "todo_add", "country"),
-    ("weekday", "exchange", "country", "contact", "add_days", "currency"),
-    ("stock", "todo_list", "price", "todo_done", "cancel_order", "order_status"),
-    ("todo_add", "word_count", "todo_done", "reverse", "upper", "todo_list"),
-    ("convert", "calculator", "stock", "python", "word_count", "price"),
-    ("order_status", "country", "minutes_between", "cancel_order", "capital", "reverse"),
+    ("price", "calculator", "stock", "exchange", "word_count"),
+    ("upper", "order_status", "price", "python", "exchange"),
+    ("calculator", "add_days", "convert", "days_between", "todo_add"),
+    ("python", "contact", "calculator", "convert", "days_between"),
+    ("reverse", "contact", "todo_add", "country", "upper"),
+    ("exchange", "country", "contact", "add_days", "price"),
+    ("stock", "todo_list", "price", "todo_done", "order_status"),
+    ("todo_add", "word_count", "reverse", "upper", "calculator"),
+    ("convert", "calculator", "stock", "python", "price"),
+    ("order_status", "country", "calculator", "contact", "add_days"),
 )
 UNSEEN_DESKS: tuple[Desk, ...] = (
     ("roman", "letter_count", "word_count", "calculator", "bmi"),
@@ -46,7 +46,7 @@ _PYTHON = Tool(
     },
 )
 # A desk with one of these has a state that the task's calls may change.
-STATEFUL = frozenset({"todo_add", "todo_done", "cancel_order", "reserve_book"})
+STATEFUL = frozenset({"todo_add", "todo_done", "reserve_book"})
 
 
 def functions(world: World) -> dict[str, Callable[..., str]]:
@@ -56,8 +56,8 @@ def functions(world: World) -> dict[str, Callable[..., str]]:
     known = (
         *tools_numbers.FUNCTIONS,
         *tools_unseen.FUNCTIONS,
-        *(shop.price, shop.stock, shop.order_status, shop.order_product, shop.cancel_order),
-        *(people.contact, people.country, people.capital, people.currency),
+        *(shop.price, shop.stock, shop.order_status),
+        *(people.contact, people.country),
         *(todo.todo_add, todo.todo_done, todo.todo_list),
         *(library.book_author, library.book_shelf, library.reserve_book),
         *(tools_lookup.word_count, tools_lookup.reverse, tools_lookup.upper),

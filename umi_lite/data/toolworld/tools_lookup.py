@@ -48,17 +48,6 @@ class Shop:
         """Status of an order."""
         return self._order(order)[1]
 
-    def order_product(self, order: str) -> str:
-        """The product of an order."""
-        return self._order(order)[0]
-
-    def cancel_order(self, order: str) -> str:
-        """Cancel an order."""
-        if self._order(order)[1] == "shipped":
-            raise ToolError(f"{order} is shipped already")
-        self._world.row("UPDATE orders SET status = 'cancelled' WHERE id = ? RETURNING id", order)
-        return f"cancelled {order}"
-
 
 class People:
     """Contacts and where they live."""
@@ -75,25 +64,10 @@ class People:
 
     def country(self, city: str) -> str:
         """The country of a city."""
-        return self._find(city, "city").name
-
-    def capital(self, country: str) -> str:
-        """Capital of a country."""
-        return self._find(country, "country").capital
-
-    def currency(self, country: str) -> str:
-        """Currency of a country."""
-        return self._find(country, "country").currency
-
-    def _find(self, name: str, kind: Literal["city", "country"]) -> pools.Country:
         for entry in pools.countries():
-            if name in ((entry.city, entry.capital) if kind == "city" else (entry.name,)):
-                return entry
-        raise unknown(
-            kind,
-            name,
-            (getattr(c, "name" if kind == "country" else kind) for c in pools.countries()),
-        )
+            if city in (entry.city, entry.capital):
+                return entry.name
+        raise unknown("city", city, (entry.city for entry in pools.countries()))
 
 
 class Todo:

@@ -1,0 +1,107 @@
+"""A finished run becomes a bundle that runs; a run that cannot be deployed is refused."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from umi_lite.export.bundle import check_adapters, load_bundle
+from umi_lite.export.run import export_run
+from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.roles import VIEWS
+from umi_lite.recipe import Recipe
+from umi_lite.runtime.request import Request
+
+
+def test_the_bundle_of_a_run(bundle, run_dir):
+    spec = load_bundle(run_dir / "bundle").spec
+    assert spec == bundle.spec
+    assert set(spec.views) == set(VIEWS)
+    assert spec.base.file == "SmolLM2-135M-Instruct.Q4_1.Q8_0.gguf"
+    assert spec.hf_id == "HuggingFaceTB/SmolLM2-135M-Instruct"
+    assert (spec.style, spec.tools, spec.versions["torch"]) == ("chat", "toolworld", "2.13.0")
+    assert Recipe.model_validate(spec.recipe).name == "small"
+    assert "llama-cpp-python" in spec.versions
+    # Nothing but the run and its bundle: no scratch folder is left.
+    assert sorted(os.listdir(run_dir)) == [
+        "bundle", "caller", "global", "planner", "recipe.yaml", "summarizer", "versions.json",
+    ]  # fmt: skip
+
+
+def test_no_path_of_this_machine_is_in_it(bundle, run_dir):
+    for path in [*bundle.adapters.values(), bundle.path / "bundle.json"]:
+        assert str(run_dir.parent).encode() not in path.read_bytes()
+
+
+def test_every_adapter_changes_logits_and_each_otherwise(bundle):
+    changes = check_adapters(bundle)
+    assert set(changes) == set(VIEWS) and min(changes.values()) > 0.01
+    with bundle.engine(n_ctx=256) as engine:
+        ids = engine.encode("The capital of France is", special=False)
+        said = {view: engine.generate(Request(view, ids, max_tokens=8)).text for view in VIEWS}
+    assert len(set(said.values())) > 1
+
+
+def test_opening_it_imports_no_torch(bundle):
+    code = (
+        "import sys; from umi_lite.export.bundle import load_bundle; load_bundle(sys.argv[1]); "
+        "print([m for m in ('torch', 'transformers', 'peft', 'gguf') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, bundle.path], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
+
+
+def refused(run: Path, **more) -> str:
+    with pytest.raises(UserError) as err:
+        export_run(run, **more)
+    assert "\n" not in str(err.value)
+    return str(err.value)
+
+
+@pytest.fixture
+def own_run(tmp_path, run_dir, cache, monkeypatch) -> Path:
+    """The run without its bundle, to be damaged."""
+    monkeypatch.setenv("UMI_LITE_CACHE", str(cache))
+    skip = shutil.ignore_patterns("bundle")
+    return Path(shutil.copytree(run_dir, tmp_path / "run", ignore=skip, copy_function=os.link))
+
+
+def test_no_run(tmp_path):
+    assert "no recipe.yaml" in refused(tmp_path)
+
+
+def test_an_unfinished_run(own_run):
+    shutil.rmtree(own_run / "caller" / "adapter")
+    assert "job caller has no adapter" in refused(own_run)
+
+
+def rewrite(run: Path, **base: str) -> None:
+    data = [{"source": "toolworld", "n": 10}]
+    (run / "recipe.yaml").unlink()
+    recipe = Recipe.model_validate({"name": "small", "data": data, "base": base})
+    (run / "recipe.yaml").write_text(recipe.to_yaml())
+
+
+def test_a_base_with_another_template(own_run, tmp_path):
+    template = tmp_path / "other.jinja"
+    template.write_text(
+        "{% for m in messages %}[{{ m.role }}] {{ m.content }}<|im_end|>{% endfor %}"
+        "{% if add_generation_prompt %}[assistant] {% endif %}"
+    )
+    rewrite(own_run, template=str(template))
+    assert "another chat template" in refused(own_run)
+    assert not (own_run / "bundle").exists()
+
+
+def test_a_model_without_a_base_gguf(own_run, base_gguf):
+    rewrite(own_run, model="nobody/has-this")
+    assert "names no base.gguf" in refused(own_run)
+    config = own_run / "global" / "adapter" / "adapter_config.json"
+    told = json.loads(config.read_text()) | {"base_model_name_or_path": "/gone"}
+    config.unlink()
+    config.write_text(json.dumps(told))
+    assert "nobody/has-this is not on this machine" in refused(own_run, base=base_gguf)

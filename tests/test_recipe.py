@@ -1,0 +1,125 @@
+"""Recipes: what is refused, how overrides apply, and that the shipped ones hold."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from umi_lite.protocol.errors import UserError
+from umi_lite.recipe import Recipe, load_recipe
+from umi_lite.recipe_file import recipe_names
+from umi_lite.train.plan import describe, plan
+
+SMALL = "name: small\ndata: [{source: toolworld, n: 5}]\n"
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    return path
+
+
+def refusal(path: Path | str, *overrides: str) -> str:
+    with pytest.raises(UserError) as caught:
+        load_recipe(path, list(overrides))
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_all_errors_are_told_at_once_with_did_you_mean(small: Path) -> None:
+    small.write_text(
+        "name: small\n"
+        "data: [{source: toolworld, splitt: train}]\n"
+        "stages: {global: {learning_rat: 1}, local: {planer: {}, caller: {epoch: 2}}}\n"
+        "seed: often\n"
+    )
+    message = refusal(small)
+    assert "data.0.splitt: unknown key (did you mean split?)" in message
+    assert "stages.global.learning_rat: unknown key (did you mean learning_rate?)" in message
+    assert "stages.local.planer: unknown key (did you mean planner?)" in message
+    assert "stages.local.caller.epoch: unknown key (did you mean epochs?)" in message
+    assert "seed: " in message and "'often'" in message
+    assert message.count(";") == 4  # these five and nothing that follows from them
+
+
+def test_an_override_is_checked_as_the_file_is(small: Path) -> None:
+    recipe = load_recipe(small, ["stages.global.learning_rate=1e-4", "data.0.n=7", "seed=3"])
+    assert recipe.stages.global_.learning_rate == 1e-4
+    assert recipe.data[0].n == 7 and recipe.seed == 3
+    assert "did you mean learning_rate?" in refusal(small, "stages.global.learning_rte=1")
+    assert "greater than 0" in refusal(small, "stages.global.learning_rate=-1")
+    assert "write key=value" in refusal(small, "seed")
+    assert "not a place in a list of 1" in refusal(small, "data.1.n=3")
+    assert "no keys below" in refusal(small, "name.first=x")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("name: x\nname: y\n", "key 'name' stands twice in the block at line 1"),
+        ("- a\n", "a recipe is a mapping"),
+        ("name: [\n", "not valid YAML"),
+        ("name: x\n", "data: missing"),
+        ("name: a b\ndata: [{source: toolworld}]\n", "name: "),
+    ],
+)
+def test_a_file_that_is_no_recipe_is_refused(small: Path, text: str, told: str) -> None:
+    small.write_text(text)
+    assert told in refusal(small)
+
+
+def test_an_unknown_name_gets_a_hint() -> None:
+    assert "did you mean toolworld/smollm2-135m?" in refusal("toolworld/smolm2-135m")
+
+
+def test_the_resolved_recipe_reads_back_the_same(small: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(small)
+    again = tmp_path / "again.yaml"
+    again.write_text(recipe.to_yaml())
+    assert load_recipe(again) == recipe
+
+
+def test_a_recipe_without_a_base_takes_the_embedded_one(small: Path) -> None:
+    assert load_recipe(small).base.gguf == "embedded"
+    assert load_recipe(small, ["base.model=some/model"]).base.gguf is None
+
+
+def test_the_plan_is_global_then_three_copies_of_it(small: Path) -> None:
+    recipe = load_recipe(
+        small, ["stages.local.learning_rate=3e-4", "stages.local.caller.learning_rate=5e-4"]
+    )
+    jobs = plan(recipe)
+    assert [(job.name, job.view, job.start) for job in jobs] == [
+        ("global", "backbone", None),
+        ("planner", "planner", "global"),
+        ("caller", "caller", "global"),
+        ("summarizer", "summarizer", "global"),
+    ]
+    assert [job.settings.learning_rate for job in jobs] == [2e-4, 3e-4, 5e-4, 3e-4]
+    assert [job.settings.epochs for job in jobs] == [2, 1, 1, 2]
+    assert len({job.seed for job in jobs}) == 4
+    told = "\n".join(describe(recipe))
+    assert "job 3 caller: a copy of global, rate 0.0005" in told
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_shipped_recipe_loads_and_says_how_to_launch_it(name: str) -> None:
+    recipe = load_recipe(name)
+    assert isinstance(recipe, Recipe)
+    path = Path(__file__).parents[1] / "recipes" / f"{name}.yaml"
+    text = path.read_text()
+    head = text[: text.index("\nname:")]
+    assert all(word in head for word in ("# Launch:", "# Needs:", "# Expect:")), head
+    # The difference from the defaults: a file names nothing that none would change.
+    assert len(yaml.safe_load(text)) < len(Recipe.model_fields)
+    assert name in (path.parents[1] / "README.md").read_text()
+
+
+def test_the_quickstart_and_a_7b_are_there_for_both_tasks() -> None:
+    assert set(recipe_names()) >= {
+        f"{task}/{model}"
+        for task in ("toolworld", "gsm8k")
+        for model in ("smollm2-135m", "qwen2.5-7b")
+    }
