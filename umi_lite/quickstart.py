@@ -148,9 +148,7 @@ def _exported(out: Path, base: Path, console: "Console") -> "Bundle":
     return _bundle(out)
 
 
-def _live(
-    bundle: "Bundle", tasks: Mapping[str, Sequence[Trajectory]], console: "Console"
-) -> None:
+def _live(bundle: "Bundle", tasks: Mapping[str, Sequence[Trajectory]], console: "Console") -> None:
     """The first held-out task of one call and the first of two, whatever becomes of them."""
     from umi_lite.evals.live import environment_of
     from umi_lite.runtime.agent import Agent
@@ -189,5 +187,5 @@ def _print(report: Mapping[str, Any], console: "Console") -> None:
             columns[label] = {name: Rate(**rate) for name, rate in named.items()}
         console.print(rate_table(f"held-out tasks: {split}", columns))
     console.print(
-        f"{report['seconds']:.0f} s in all. Try it: [bold]umi run \"What is 12 * 34?\"[/bold]"
+        f'{report["seconds"]:.0f} s in all. Try it: [bold]umi run "What is 12 * 34?"[/bold]'
     )

@@ -58,9 +58,7 @@ def test_an_override_is_checked_as_the_file_is(tmp_path: Path) -> None:
         (("export", "nowhere"), "nowhere"),
     ],
 )
-def test_what_is_missing_is_named(
-    arguments: tuple[str, ...], word: str, tmp_path: Path
-) -> None:
+def test_what_is_missing_is_named(arguments: tuple[str, ...], word: str, tmp_path: Path) -> None:
     one_line(umi(*arguments, cwd=tmp_path), word)
 
 

@@ -19,9 +19,14 @@ VERBS = {
     "eval": live.evaluate,
 }
 GROUPS = {
-    "data": ("Look at what a recipe trains on.", {
-        "ls": data.ls, "preview": data.preview, "render": data.render,
-    }),
+    "data": (
+        "Look at what a recipe trains on.",
+        {
+            "ls": data.ls,
+            "preview": data.preview,
+            "render": data.render,
+        },
+    ),
     "recipes": ("List and show recipes.", {"ls": recipes.ls, "show": recipes.show}),
     "trace": ("Look at an episode that ran.", {"show": live.show_trace}),
 }

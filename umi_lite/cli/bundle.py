@@ -9,7 +9,9 @@ import typer
 def export(
     run: Annotated[Path, typer.Argument(help="a finished run folder")],
     out: Annotated[Optional[Path], typer.Option(help="the bundle; default RUN/bundle")] = None,
-    base: Annotated[Optional[Path], typer.Option(help="the base GGUF, where the recipe names none")] = None,
+    base: Annotated[
+        Optional[Path], typer.Option(help="the base GGUF, where the recipe names none")
+    ] = None,
     quantize: Annotated[
         Optional[str], typer.Option(help="make the base (or merged models) again: Q8_0 or Q4_K_M")
     ] = None,
@@ -21,4 +23,4 @@ def export(
     from umi_lite.export.run import export_run
 
     bundle = export_run(run, out, quantize=quantize, merge=merge, base=base)
-    typer.echo(f"{bundle.path}: every adapter changes the model's output; next: umi run \"…\"")
+    typer.echo(f'{bundle.path}: every adapter changes the model\'s output; next: umi run "…"')

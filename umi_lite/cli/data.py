@@ -7,9 +7,7 @@ import typer
 
 from umi_lite.cli.train import Overrides
 
-ViewOption = Annotated[
-    str, typer.Option("--role", help="backbone, planner, caller or summarizer")
-]
+ViewOption = Annotated[str, typer.Option("--role", help="backbone, planner, caller or summarizer")]
 
 
 def ls() -> None:
@@ -37,7 +35,9 @@ def preview(
 
 def render(
     source: Annotated[str, typer.Argument(help="a source (umi data ls)")],
-    path: Annotated[Optional[Path], typer.Option(help="the source's file, where it has one")] = None,
+    path: Annotated[
+        Optional[Path], typer.Option(help="the source's file, where it has one")
+    ] = None,
     role: ViewOption = "planner",
     style: Annotated[str, typer.Option(help="chat or paper")] = "chat",
     split: Annotated[Optional[str], typer.Option(help="toolworld: train, test or ood")] = None,
@@ -53,7 +53,9 @@ def render(
     options = {key: value for key, value in given.items() if value is not None}
     loaded, samples = rendered(source, options, role, style)
     for sample in samples:
-        typer.echo(json.dumps(sample, ensure_ascii=False) if jsonl else "".join(sample_text(sample)))
+        typer.echo(
+            json.dumps(sample, ensure_ascii=False) if jsonl else "".join(sample_text(sample))
+        )
     for reason, count, where in loaded.drop_table():
         typer.echo(f"dropped {count}: {reason} (first: {where})", err=True)
 

@@ -198,7 +198,9 @@ class Unsloth:
                 random_state=seed,
             )
         else:
-            FastLanguageModel.for_training(model, use_gradient_checkpointing=checkpointing)
+            # Untyped: it is attached when Unsloth is imported.
+            fast: Any = FastLanguageModel
+            fast.for_training(model, use_gradient_checkpointing=checkpointing)
         return model, tokenizer
 
     def close(self, model: Any) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def main(root: Path) -> int:
-    """Run the jobs that are not done. Exit status 2 where the user has to mend something."""
+    """Run the jobs that are not done. Status 2: the user has to mend something; 130: Ctrl-C."""
     import os
 
     # Unsloth writes compiled code into the working directory unless told otherwise.
@@ -22,6 +22,8 @@ def main(root: Path) -> int:
     except UserError as err:
         print(f"error: {err}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

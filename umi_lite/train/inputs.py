@@ -23,14 +23,17 @@ def load_data(recipe: Recipe) -> Loaded:
 
 def load_eval(recipe: Recipe) -> list[tuple[Data, Loaded]]:
     """The recipe's held-out sets, each with what was loaded of it."""
-    return [(data, _load((data,), recipe.name)) for data in recipe.eval.data]
+    return [(data, _load((data,), recipe.name, held_out=True)) for data in recipe.eval.data]
 
 
-def _load(sources: tuple[Data, ...], name: str) -> Loaded:
+def _load(sources: tuple[Data, ...], name: str, *, held_out: bool = False) -> Loaded:
     loaded = Loaded([])
     for data in sources:
+        options = data.options()
+        if held_out and data.source == "gsm8k":
+            options["steps"] = False  # a question counts also where its solution has no notes
         try:
-            part = SOURCES[data.source](**data.options())
+            part = SOURCES[data.source](**options)
         except TypeError as err:
             raise UserError(
                 f"recipe {name}: source {data.source} was given {', '.join(data.options())}: {err}"

@@ -59,7 +59,7 @@ def run_job(
 ) -> None:
     """Train one job, from its last complete checkpoint where there is one."""
     from datasets import Dataset
-    from trl import SFTTrainer
+    from trl.trainer.sft_trainer import SFTTrainer
 
     job = ready.job
     checkpoint = run.last_checkpoint(job.name)
@@ -92,7 +92,7 @@ def run_job(
 
 
 def _arguments(recipe: Recipe, job: Job, folder: Path) -> Any:
-    from trl import SFTConfig
+    from trl.trainer.sft_config import SFTConfig
 
     settings = job.settings
     kind = precision(recipe)
@@ -148,9 +148,8 @@ def _callback(
             if checkpoint:
                 reporter.note(f"{name}: goes on at step {state.global_step}")
 
-        def on_log(
-            self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any
-        ) -> None:
+        def on_log(self, args: Any, state: Any, control: Any, **told: Any) -> None:
+            logs = told["logs"]
             if "loss" not in logs:
                 return
             self.done = sum(sizes[: state.global_step])
