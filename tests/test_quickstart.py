@@ -18,7 +18,9 @@ stages:
 packed_length: 384
 eval:
   slots: 2
-  data: [{source: toolworld, split: test, n: 2, seed: 1}, {source: toolworld, split: ood, n: 1, seed: 1}]
+  data:
+    - {source: toolworld, split: test, n: 2, seed: 1}
+    - {source: toolworld, split: ood, n: 1, seed: 1}
 """
 
 

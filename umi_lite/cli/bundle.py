@@ -1,19 +1,20 @@
 """`umi export`."""
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Literal
 
 import typer
 
 
 def export(
     run: Annotated[Path, typer.Argument(help="a finished run folder")],
-    out: Annotated[Optional[Path], typer.Option(help="the bundle; default RUN/bundle")] = None,
+    out: Annotated[Path | None, typer.Option(help="the bundle; default RUN/bundle")] = None,
     base: Annotated[
-        Optional[Path], typer.Option(help="the base GGUF, where the recipe names none")
+        Path | None, typer.Option(help="the base GGUF, where the recipe names none")
     ] = None,
     quantize: Annotated[
-        Optional[str], typer.Option(help="make the base (or merged models) again: Q8_0 or Q4_K_M")
+        Literal["Q8_0", "Q4_K_M", "F16"] | None,
+        typer.Option(help="make the base (or merged models) again: Q8_0 or Q4_K_M"),
     ] = None,
     merge: Annotated[
         bool, typer.Option(help="also write a standalone GGUF a role, for Ollama or LM Studio")

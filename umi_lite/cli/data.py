@@ -1,7 +1,7 @@
 """`umi data ls`, `preview` and `render`: look at what is trained before it is."""
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -35,13 +35,11 @@ def preview(
 
 def render(
     source: Annotated[str, typer.Argument(help="a source (umi data ls)")],
-    path: Annotated[
-        Optional[Path], typer.Option(help="the source's file, where it has one")
-    ] = None,
+    path: Annotated[Path | None, typer.Option(help="the source's file, where it has one")] = None,
     role: ViewOption = "planner",
     style: Annotated[str, typer.Option(help="chat or paper")] = "chat",
-    split: Annotated[Optional[str], typer.Option(help="toolworld: train, test or ood")] = None,
-    n: Annotated[Optional[int], typer.Option(help="at most so many trajectories")] = None,
+    split: Annotated[str | None, typer.Option(help="toolworld: train, test or ood")] = None,
+    n: Annotated[int | None, typer.Option(help="at most so many trajectories")] = None,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="one JSON object a sample")] = False,
 ) -> None:
     """A source's samples: paper prints input and target, chat prompt, ids and mask."""

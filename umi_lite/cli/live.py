@@ -1,7 +1,7 @@
 """`umi run`, `umi eval` and `umi trace show`."""
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -15,10 +15,10 @@ def run(
     instruction: Annotated[str, typer.Argument(help="what the agent is to do")],
     bundle: BundleOption = DEFAULT_BUNDLE,
     tools: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(help="a tool set's name or a .py file with functions; default the bundle's"),
     ] = None,
-    trace: Annotated[Optional[Path], typer.Option(help="where the trace goes")] = None,
+    trace: Annotated[Path | None, typer.Option(help="where the trace goes")] = None,
     single: Annotated[bool, typer.Option(help="the global adapter alone plays all roles")] = False,
     json_: Annotated[bool, typer.Option("--json", help="last line: one JSON object")] = False,
 ) -> None:
@@ -38,7 +38,7 @@ def evaluate(
     source: Annotated[str, typer.Argument(help="toolworld or gsm8k")] = "toolworld",
     bundle: BundleOption = DEFAULT_BUNDLE,
     split: Annotated[str, typer.Option(help="toolworld: test or ood; gsm8k: test")] = "test",
-    path: Annotated[Optional[Path], typer.Option(help="the source's file (gsm8k)")] = None,
+    path: Annotated[Path | None, typer.Option(help="the source's file (gsm8k)")] = None,
     n: Annotated[int, typer.Option(help="how many tasks")] = 100,
     seed: Annotated[int, typer.Option(help="which tasks")] = 1,
     slots: Annotated[int, typer.Option(help="episodes at once")] = 16,

@@ -1,7 +1,7 @@
 """`umi quickstart` and `umi train`."""
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -28,9 +28,9 @@ def quickstart(
 
 def train(
     recipe: Annotated[
-        Optional[str], typer.Argument(help="a recipe's name (umi recipes ls) or file")
+        str | None, typer.Argument(help="a recipe's name (umi recipes ls) or file")
     ] = None,
-    out: Annotated[Optional[Path], typer.Option(help="the run folder; default runs/NAME")] = None,
+    out: Annotated[Path | None, typer.Option(help="the run folder; default runs/NAME")] = None,
     override: Overrides = [],  # noqa: B006
     resume: Annotated[bool, typer.Option(help="go on with the run in --out")] = False,
     dry_run: Annotated[bool, typer.Option(help="print the resolved plan and stop")] = False,

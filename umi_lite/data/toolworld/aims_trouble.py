@@ -1,6 +1,6 @@
 """In-domain families where a tool errs, and what no tool can do."""
 
-from umi_lite.data.toolworld.aims import Aim, Wish, failing, move, retry
+from umi_lite.data.toolworld.aims import Aim, Wish, failing, retry
 
 RECOVERY = (
     Aim(
