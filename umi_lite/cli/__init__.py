@@ -20,6 +20,11 @@ def main() -> None:
         _stop(str(err), 2)
     except KeyboardInterrupt:
         _stop("interrupted", 130)
+    except SystemExit as stop:
+        # typer turns an interrupt into this one, and says nothing.
+        if stop.code == 130:
+            _stop("interrupted", 130)
+        raise
     except OSError as err:
         if err.errno != errno.ENOSPC:
             raise
