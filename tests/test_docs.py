@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from umi_lite.base import embedded_gguf
 from umi_lite.data import toolworld
 from umi_lite.protocol import paper
 from umi_lite.protocol.grammar import call_grammar, plan_grammar
@@ -139,6 +140,10 @@ def blocks(text: str) -> Mapping[str, str]:
     return {found[2]: found[3] for found in BLOCK.finditer(text)}
 
 
+def fresh_engine() -> Engine:
+    return Engine(embedded_gguf(), dict.fromkeys(VIEWS), n_ctx=1024, slots=2)
+
+
 def test_every_block_is_made_here():
     assert set(blocks(PAGE.read_text())) == {*PLAIN, *WITH_ENGINE}
 
@@ -148,6 +153,13 @@ def test_plain_block(name):
     assert blocks(PAGE.read_text())[name] == PLAIN[name](), "run: python tests/test_docs.py"
 
 
+@pytest.fixture(scope="module")
+def engine():
+    """One of its own: what an engine has cached shows in the trace's counts."""
+    with fresh_engine() as made:
+        yield made
+
+
 @pytest.mark.parametrize("name", WITH_ENGINE)
 def test_block_with_engine(name, engine):
     made = WITH_ENGINE[name](engine)
@@ -155,9 +167,7 @@ def test_block_with_engine(name, engine):
 
 
 def write() -> None:
-    from umi_lite.base import embedded_gguf
-
-    with Engine(embedded_gguf(), dict.fromkeys(VIEWS), n_ctx=1024, slots=2) as engine:
+    with fresh_engine() as engine:
         made = {name: make() for name, make in PLAIN.items()}
         made |= {name: make(engine) for name, make in WITH_ENGINE.items()}
     text = PAGE.read_text()
