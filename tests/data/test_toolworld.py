@@ -90,9 +90,10 @@ def test_episodes_are_well_formed(split: str) -> None:
         else:
             assert isinstance(last, Answer)
         plans = [step for step in made.steps if isinstance(step, Plan)]
-        heads = {"caller": ("Step", "Retry"), "summarizer": ("Done",), "give_up": ("No",)}
         for plan in plans:
-            assert plan.thought.split()[0] in heads[plan.next or ""], plan
+            head = plan.thought.split()[0]
+            assert (head == "Done.") == (plan.next == "summarizer"), plan
+            assert (head == "No") == (plan.next == "give_up"), plan
             assert len(plan.thought) <= 120
 
 
@@ -102,6 +103,18 @@ def test_thoughts_carry_the_arguments_of_their_call(split: str) -> None:
             if isinstance(plan, Plan) and isinstance(call, Call):
                 assert call.tool in INTENTS
                 assert all(str(value) in plan.thought for value in call.arguments.values())
+
+
+def test_a_thought_says_who_comes_after_its_call(split: str) -> None:
+    for made in episodes(split):
+        plans = [step for step in made.steps if isinstance(step, Plan)]
+        tools = [step.tool for step in made.steps if isinstance(step, Call)]
+        for at in range(len(tools)):
+            # A retry was not foreseen.
+            ahead = range(at + 1, len(tools))
+            planned = (tools[i] for i in ahead if not plans[i].thought.startswith("Retry"))
+            told = plans[at].thought.rpartition(", then ")[2]
+            assert told == next(planned, "answer") + ".", made.steps
 
 
 def test_recovery_really_errs_and_then_succeeds(split: str) -> None:

@@ -38,8 +38,6 @@ class _Writer:
 
     rng: random.Random
     toolbox: WorldToolbox
-    total: int
-    done: int = 0
 
     def __post_init__(self) -> None:
         self.steps: list[Step] = []
@@ -47,18 +45,21 @@ class _Writer:
     def plan(self, thought: str, next_: Any) -> None:
         self.steps.append(Plan(thought=thought, next=next_))
 
-    def play(self, aim: Aim, values: Values) -> list[_Result]:
-        """Make the aim's calls; what they returned, in order."""
+    def play(self, aim: Aim, values: Values, after: str) -> list[_Result]:
+        """Make the aim's calls; what they returned, in order.
+
+        Args:
+            after: who is at work when the aim is reached: a tool, or ANSWER.
+        """
         results: list[_Result] = []
-        for move in aim.moves:
+        for at, move in enumerate(aim.moves):
             filled = values | {f"r{i}": r for i, r in enumerate(results, 1)}
             texts = {key: text.format(**filled) for key, text in move.arguments.items()}
             intent = self.rng.choice(INTENTS[move.tool]).format(**texts)
             if move.reason:
-                head, intent = "Retry", f"{move.reason.format(**filled)}, {intent}"
-            else:
-                head, self.done = "Step", self.done + 1
-            self.plan(f"{head} {self.done} of {self.total}: {intent}.", "caller")
+                intent = f"{wording.RETRY}: {move.reason.format(**filled)}, {intent}"
+            then = next((step.tool for step in aim.moves[at + 1 :] if not step.reason), after)
+            self.plan(f"{intent}, then {then}.", "caller")
             call = Call(tool=move.tool, arguments=self._typed(move.tool, texts))
             if call in self.steps:
                 raise Misfit("the same call twice, which an agent's bounds take for being stuck")
@@ -157,22 +158,19 @@ def _play(
     rng: random.Random, pairs: Sequence[tuple[Aim, Values]], toolbox: WorldToolbox
 ) -> tuple[list[Step], str]:
     """The steps and the gold answer."""
-    total = sum(sum(not move.reason for move in aim.moves) for aim, _ in pairs)
-    writer = _Writer(rng, toolbox, total)
+    writer = _Writer(rng, toolbox)
     golds: list[str] = []
     says: list[str] = []
-    found: list[str] = []
-    for aim, values in pairs:
-        results = writer.play(aim, values)
+    afters = [aim.moves[0].tool for aim, _ in pairs[1:]] + [wording.ANSWER]
+    for (aim, values), after in zip(pairs, afters, strict=True):
+        results = writer.play(aim, values, after)
         filled = values | {f"r{i}": r for i, r in enumerate(results, 1)} | {"r": results[-1]}
         if aim.gives_up:
             writer.plan(rng.choice(wording.STUCK).format(error=filled["r"]), "give_up")
             return writer.steps, GIVE_UP
         golds.append(aim.gold.format(**filled))
         says.append(rng.choice(aim.says).format(**filled))
-        found.append(filled["r"])
-    done = rng.choice(wording.DONE).format(results=wording.listing(found))
-    writer.plan(f"Done {total} of {total}: {done}.", "summarizer")
+    writer.plan(wording.DONE, "summarizer")
     writer.steps.append(Answer(text=wording.capital(wording.listing(says)) + "."))
     return writer.steps, " | ".join(golds)
 

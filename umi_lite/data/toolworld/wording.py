@@ -1,8 +1,9 @@
 """How users ask and how the planner thinks.
 
-A thought says where the work stands ("Step 1 of 2", "Retry 1 of 2", "Done 2 of 2", "No tool")
-before anything else, so the decision who is next follows from it, and it quotes the values
-that the caller needs.
+A thought names the next call with its values and looks one step ahead ("use price for the
+lamp, then exchange."), so whether to go on is decided while the clause just done with is in
+sight, and the thought after it has that word to follow. The others are "Retry: why, …",
+"Done." and "No tool …".
 """
 
 import random
@@ -10,7 +11,9 @@ from collections.abc import Sequence
 
 from umi_lite.data.toolworld.pools import Split
 
-DONE = ("found {results}", "the result is {results}", "got {results}")
+ANSWER = "answer"
+RETRY = "Retry"
+DONE = "Done."
 STUCK = ("No tool helps, {error}.", "No tool goes on, {error}.", "No tool can do it, {error}.")
 NO_NOUN = ("No tool knows {text}.", "No tool tells {text}.", "No tool has {text}.")
 NO_DO = ("No tool can {text}.", "No tool is able to {text}.", "No tool may {text}.")
