@@ -6,12 +6,12 @@ on where it was.
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from umi_lite.protocol.errors import UserError
-from umi_lite.protocol.roles import ROLES, View
+from umi_lite.protocol.roles import ROLES
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe import Recipe
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from umi_lite.export.bundle import Bundle
+    from umi_lite.runtime.engine import Engine
 
 RECIPE = "toolworld/smollm2-135m"
 N_CTX = 1024
@@ -43,7 +44,14 @@ def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
     console.rule("1/5  held-out tasks, untrained base")
     tasks = _tasks(recipe)
     base = _base_gguf(recipe, out)
-    before = _measured(out, "before", base, dict.fromkeys(ROLES), tasks, recipe, console)
+    room: dict[str, Any] = {"n_ctx": N_CTX, "slots": recipe.eval.slots}
+
+    def untrained() -> Engine:
+        from umi_lite.runtime.engine import Engine
+
+        return Engine(base, dict.fromkeys(ROLES), **room)
+
+    before = _measured(out, "before", untrained, tasks, console)
     console.rule("2/5  training: global, planner, caller, summarizer")
     from umi_lite.train.trainer import train
 
@@ -51,11 +59,13 @@ def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
     console.rule("3/5  export")
     bundle = _exported(out, base, console)
     console.rule("4/5  held-out tasks, after training")
-    adapters = bundle.adapters
-    roles: dict[View, Path | None] = {role: adapters[role] for role in ROLES}
-    after = _measured(out, "after", bundle.base, roles, tasks, recipe, console)
-    alone: dict[View, Path | None] = {"backbone": adapters["backbone"]}
-    single = _measured(out, "single", bundle.base, alone, tasks, recipe, console)
+
+    def trained() -> Engine:
+        return bundle.engine(fold_into=out / "folded", **room)
+
+    after = _measured(out, "after", trained, tasks, console)
+    first = dict(list(tasks.items())[:1])
+    single = _measured(out, "single", trained, first, console)
     console.rule("5/5  two episodes, live")
     _live(bundle, tasks, console)
     report = {
@@ -107,10 +117,8 @@ def _base_gguf(recipe: Recipe, out: Path) -> Path:
 def _measured(
     out: Path,
     name: str,
-    base: Path,
-    adapters: Mapping[View, Path | None],
+    engine: Callable[[], "Engine"],
     tasks: Mapping[str, Sequence[Trajectory]],
-    recipe: Recipe,
     console: "Console",
 ) -> dict[str, Any]:
     """The score of each split, measured once and kept in `<name>.json`."""
@@ -120,13 +128,12 @@ def _measured(
     if kept := _read(path):
         return kept
     from umi_lite.local import measure
-    from umi_lite.runtime.engine import Engine
 
     scores: dict[str, Any] = {}
-    with Engine(base, adapters, n_ctx=N_CTX, slots=recipe.eval.slots) as engine:
+    with engine() as opened:
         for split, cases in tasks.items():
             title = f"{name} · {split}"
-            score = measure(engine, cases, title, console, single="backbone" in adapters)
+            score = measure(opened, cases, title, console, single=name == "single")
             scores[split] = score.report()
     out.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(scores, indent=1) + "\n")

@@ -133,7 +133,7 @@ class Lora(_Model):
 class Export(_Model):
     """`quantize`: make the base GGUF again as this type; None takes it as it is."""
 
-    quantize: Literal["Q8_0", "Q4_K_M"] | None = None
+    quantize: Literal["F16", "Q8_0", "Q4_K_M"] | None = None
 
 
 class Eval(_Model):

@@ -10,6 +10,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    # Drawing the help with rich doubles the time that `umi --help` takes.
+    rich_markup_mode=None,
 )
 VERBS = {
     "quickstart": train.quickstart,
@@ -34,7 +36,7 @@ GROUPS = {
 for _verb, _function in VERBS.items():
     app.command(_verb)(_function)
 for _group, (_help, _verbs) in GROUPS.items():
-    _sub = typer.Typer(help=_help, no_args_is_help=True)
+    _sub = typer.Typer(help=_help, no_args_is_help=True, rich_markup_mode=None)
     for _verb, _function in _verbs.items():
         _sub.command(_verb)(_function)
     app.add_typer(_sub, name=_group)

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from umi_lite.base import cache_folder, embedded_gguf, hf_folder
-from umi_lite.export.gguf_header import read_header
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.template import ChatTemplate, Message, Part
 from umi_lite.recipe import Recipe
+from umi_lite.runtime.gguf import read_header
 
 _CONVERSATION = [
     Message("system", (Part("S", False),)),

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from umi_lite.base import sha256
-from umi_lite.export.gguf_header import read_header
 from umi_lite.export.spec import AGAIN, SPEC, File
 from umi_lite.protocol.errors import UserError
+from umi_lite.runtime.gguf import read_header
 
 
 def describe(path: Path) -> File:

@@ -25,7 +25,9 @@ class Engine:
 
     Args:
         base: the base model's GGUF.
-        adapters: the views that can speak, each with its LoRA GGUF or None for the bare base.
+        adapters: the views that can speak, each with its LoRA GGUF or None for the bare model.
+        models: views with a GGUF of their own in place of the base (a folded adapter, a model
+            of another size), of the base's vocabulary and chat template.
         n_ctx: tokens of one transcript, default 2048.
         slots: how many episodes run at once, default 1.
         threads: default the physical cores this process may use.
@@ -42,6 +44,7 @@ class Engine:
         base: Path,
         adapters: Mapping[View, Path | None],
         *,
+        models: Mapping[View, Path] | None = None,
         n_ctx: int = 2048,
         slots: int = 1,
         threads: int | None = None,
@@ -59,16 +62,24 @@ class Engine:
         self._n_batch = n_batch
         self._lanes: dict[View, Lane] = {}
         self._matchers: dict[str, Any] = {}
+        self._own = dict(models or {})
         self._model = Model(self.base, n_gpu_layers)
+        self._models = {self.base: self._model}
         try:
-            files = {path for path in adapters.values() if path is not None}
-            loaded = {path: self._model.adapter(Path(path)) for path in sorted(files)}
+            for path in self._own.values():
+                if path not in self._models:
+                    self._models[path] = Model(path, n_gpu_layers)
+                    _check_same_words(self._models[path], self._model)
+            files = {(self._home(v), path) for v, path in adapters.items() if path is not None}
+            loaded = {key: self._models[key[0]].adapter(key[1]) for key in sorted(files)}
             self._adapters: dict[View, Any] = {
-                view: None if path is None else loaded[path] for view, path in adapters.items()
+                view: None if path is None else loaded[self._home(view), path]
+                for view, path in adapters.items()
             }
             self.template = _template(self._model)
         except BaseException:
-            self._model.close()
+            for model in self._models.values():
+                model.close()
             raise
 
     @property
@@ -145,7 +156,8 @@ class Engine:
         self._lanes.clear()
         self._matchers.clear()
         self.__dict__.pop("_tokens", None)
-        self._model.close()
+        for model in self._models.values():
+            model.close()
 
     def __enter__(self) -> Self:
         return self
@@ -153,10 +165,14 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _home(self, view: View) -> Path:
+        """The GGUF that a view runs on."""
+        return self._own.get(view, self.base)
+
     def _lane(self, view: View) -> Lane:
         if view not in self._lanes:
             context = Context(
-                self._model,
+                self._models[self._home(view)],
                 self._adapters[view],
                 n_ctx=self.n_ctx,
                 slots=self.slots,
@@ -192,6 +208,15 @@ class Engine:
                 del self._matchers[next(iter(self._matchers))]
             self._matchers[grammar] = matcher
         return self._matchers[grammar]
+
+
+def _check_same_words(model: Model, base: Model) -> None:
+    """Do a role's own model and the base read the same tokens from a transcript?"""
+    if (model.n_vocab, model.chat_template) != (base.n_vocab, base.chat_template):
+        raise UserError(
+            f"model {model.path} has another vocabulary or chat template than {base.path.name}: "
+            "roles of one engine share both"
+        )
 
 
 def _template(model: Model) -> ChatTemplate:

@@ -11,6 +11,10 @@ from umi_lite.runtime.request import Generation, Request
 
 # Copying a slot's cache takes about as long as reading this many tokens.
 WORTH_A_COPY = 64
+# Up to so many tokens a turn goes on in step with the others, else alone.
+IN_STEP = 8
+# Reading the weights once more takes about as long as this many tokens in a batch.
+WORTH_FILLING = 5
 
 
 @dataclass(eq=False)
@@ -70,55 +74,80 @@ class Lane:
                 slot.owner = slot.turn = None
 
     def round(self) -> list[tuple[Request, Generation]]:
-        """One evaluation over all active slots; what was finished by it."""
+        """One evaluation; the requests that were finished by it."""
         self._admit()
         active = [slot for slot in self._slots if slot.turn is not None]
-        running = [(slot, slot.turn) for slot in active if slot.turn and not slot.turn.stop]
-        shares = self._shares([(slot, len(turn.pending)) for slot, turn in running])
+        shares = self._shares([(s, s.turn) for s in active if s.turn and not s.turn.stop])
+        if shares:
+            self._evaluate(shares)
+        return [self._finish(slot) for slot in active if slot.turn and slot.turn.stop]
+
+    def _shares(self, running: list[tuple[Slot, Turn]]) -> list[tuple[Slot, Turn, int]]:
+        """Whose tokens are evaluated now, and how many of them.
+
+        llama.cpp cuts a batch into pieces with equally many tokens a sequence, and each piece
+        costs a reading of the weights. So a long stretch is read alone, and short ones go on
+        in step, a token each.
+        """
+        counts = {slot.index: len(turn.pending) for slot, turn in running}
+        if len(running) > 1 and max(counts.values()) <= IN_STEP:
+            counts = dict.fromkeys(counts, 1)
+        elif len(running) > 1:
+            running = [max(running, key=lambda pair: counts[pair[0].index])]
+        room = self._context.n_batch
+        return [(slot, turn, min(counts[slot.index], room)) for slot, turn in running]
+
+    def _evaluate(self, shares: list[tuple[Slot, Turn, int]]) -> None:
         entries: list[tuple[int, int, int, bool]] = []
-        ends: dict[int, int] = {}
-        for slot, turn in running:
-            share = shares[slot.index]
+        picks: list[tuple[Turn, int]] = []
+        filled: list[Slot] = []
+        before = None
+        for slot, turn, share in shares:
+            # A gap between the sequences would cut the batch; a few wasted tokens cost less.
+            gap = [] if before is None else self._slots[before + 1 : slot.index]
+            roomy = all(len(idle.ids) < self._context.n_ctx for idle in gap)
+            if roomy and len(gap) <= WORTH_FILLING:
+                filled += gap
+                entries += [(0, len(idle.ids), idle.index, False) for idle in gap]
+            before = slot.index
             whole = share == len(turn.pending)
+            if whole:
+                picks.append((turn, len(entries) + share - 1))
             for offset, token in enumerate(turn.pending[:share]):
                 last = whole and offset == share - 1
                 entries.append((token, len(slot.ids) + offset, slot.index, last))
-            if whole:
-                ends[slot.index] = len(entries) - 1
-        if entries:
-            seconds = self._evaluate(entries, running)
-            for slot, turn in running:
-                share = shares[slot.index]
-                if share:
-                    slot.ids += turn.pending[:share]
-                    turn.fed(share, seconds * share / len(entries))
-            for slot, turn in running:
-                if slot.index in ends:
-                    turn.pick(self._context.logits(ends[slot.index]))
-        return [self._finish(slot) for slot in active if slot.turn and slot.turn.stop]
+        seconds = self._decode(entries, [slot for slot, _, _ in shares], filled)
+        tokens = sum(share for _, _, share in shares)
+        for slot, turn, share in shares:
+            slot.ids += turn.pending[:share]
+            turn.fed(share, seconds * share / tokens)
+        for turn, at in picks:
+            turn.pick(self._context.logits(at))
 
-    def _evaluate(
-        self, entries: list[tuple[int, int, int, bool]], running: list[tuple[Slot, Turn]]
+    def _decode(
+        self, entries: list[tuple[int, int, int, bool]], slots: list[Slot], filled: list[Slot]
     ) -> float:
+        """Evaluate; the cache then holds what the slots say. Seconds it took."""
         started = time.perf_counter()
         try:
             self._context.decode(entries)
         except BaseException:
             # Interrupted or failed: the cache must not hold what the slots do not know of.
-            for slot, _ in running:
-                self._context.cut(slot.index, len(slot.ids))
+            for slot in slots:
+                self._cut(slot, len(slot.ids))
                 slot.turn = None
             raise
+        finally:
+            for slot in filled:
+                self._cut(slot, len(slot.ids))
         return time.perf_counter() - started
 
-    def _shares(self, wanted: list[tuple[Slot, int]]) -> dict[int, int]:
-        """How many pending tokens of each slot fit this batch: short ones first."""
-        room = self._context.n_batch
-        shares: dict[int, int] = {}
-        for slot, count in sorted(wanted, key=lambda pair: pair[1]):
-            shares[slot.index] = min(count, room)
-            room -= shares[slot.index]
-        return shares
+    def _cut(self, slot: Slot, keep: int) -> None:
+        """Keep the first tokens of a slot; none where the model cannot forget some only."""
+        if not self._context.cut(slot.index, keep):
+            keep = 0
+            self._context.cut(slot.index, keep)
+        del slot.ids[keep:]
 
     def _finish(self, slot: Slot) -> tuple[Request, Generation]:
         turn = slot.turn
@@ -141,11 +170,9 @@ class Lane:
             slot.owner = request.episode if request.episode is not None else request
             # The last token is evaluated again where all are cached: its logits are needed.
             keep = min(common_prefix(slot.ids, request.ids), len(request.ids) - 1)
-            if keep < len(slot.ids) and not self._context.cut(slot.index, keep):
-                keep = 0
-                self._context.cut(slot.index, 0)
-            del slot.ids[keep:]
-            slot.turn = self._start(request, keep)
+            if keep < len(slot.ids):
+                self._cut(slot, keep)
+            slot.turn = self._start(request, len(slot.ids))
 
     def _slot_for(self, request: Request) -> Slot | None:
         """The slot to use now, or None: there is none free, or its prefix is being read."""

@@ -169,6 +169,7 @@ class Context:
     ):
         lib = self.lib = model.lib
         self.n_batch = n_batch
+        self.n_ctx = n_ctx
         self._n_vocab = model.n_vocab
         params = lib.llama_context_default_params()
         params.n_seq_max = slots

@@ -1,11 +1,12 @@
-"""A GGUF's metadata, read without the `gguf` package: a bundle is opened where none is.
+"""A GGUF's header, read without the `gguf` package: a bundle is opened where none is.
 
-Layout: magic, version u32, tensors u64, pairs u64, then the pairs; all little-endian
-(llama.cpp, ggml/include/gguf.h).
+Layout: magic, version u32, tensors u64, pairs u64, the pairs, then what is known of each
+tensor, then their bytes; all little-endian (llama.cpp, ggml/include/gguf.h).
 """
 
 import mmap
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,29 @@ _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: 
 _SCALARS[12] = "d"
 _STRING, _ARRAY = 8, 9
 _VERSIONS = (2, 3)
+_ALIGNMENT = 32
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """Where a tensor's bytes begin in the file. `shape` as numpy has it, `type` a ggml type."""
+
+    name: str
+    shape: tuple[int, ...]
+    type: int
+    start: int
 
 
 def read_header(path: Path, what: str) -> dict[str, Any]:
     """The metadata: numbers and strings as they are, an array as its length.
+
+    Args, Raises: see `read_gguf`.
+    """
+    return read_gguf(path, what)[0]
+
+
+def read_gguf(path: Path, what: str) -> tuple[dict[str, Any], list[Tensor]]:
+    """The metadata (see `read_header`) and the tensors.
 
     Args:
         what: what the file is meant to be, for the messages (`adapter`).
@@ -32,7 +52,9 @@ def read_header(path: Path, what: str) -> dict[str, Any]:
     check_gguf(path, what)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
-            meta = _Reader(data).metadata()
+            reader = _Reader(data)
+            meta, count = reader.metadata()
+            tensors = reader.tensors(count, meta.get("general.alignment", _ALIGNMENT))
         except (struct.error, UnicodeDecodeError, IndexError, KeyError):
             raise UserError(
                 f"{what} {path} is damaged or cut off within its header: copy or export it again"
@@ -44,7 +66,7 @@ def read_header(path: Path, what: str) -> dict[str, Any]:
             f"{what} {path} is one part of {meta['split.count']}: join them first "
             "(llama-gguf-split --merge)"
         )
-    return meta
+    return meta, tensors
 
 
 class _Reader:
@@ -52,14 +74,27 @@ class _Reader:
         self.data = data
         self.at = 4
 
-    def metadata(self) -> dict[str, Any]:
-        version, _, pairs = self._unpack("<IQQ")
+    def metadata(self) -> tuple[dict[str, Any], int]:
+        """The pairs, and how many tensors there are."""
+        version, tensors, pairs = self._unpack("<IQQ")
         meta: dict[str, Any] = {"version": version}
-        if version in _VERSIONS:
-            for _ in range(pairs):
-                key = self._string()
-                meta[key] = self._value(self._unpack("<I")[0])
-        return meta
+        if version not in _VERSIONS:
+            return meta, 0
+        for _ in range(pairs):
+            key = self._string()
+            meta[key] = self._value(self._unpack("<I")[0])
+        return meta, tensors
+
+    def tensors(self, count: int, alignment: int) -> list[Tensor]:
+        """To be read behind the metadata."""
+        told: list[Tensor] = []
+        for _ in range(count):
+            name = self._string()
+            (dimensions,) = self._unpack("<I")
+            shape = self._unpack(f"<{dimensions}Q")[::-1]
+            told.append(Tensor(name, shape, *self._unpack("<IQ")))
+        first = -(-self.at // alignment) * alignment
+        return [Tensor(t.name, t.shape, t.type, first + t.start) for t in told]
 
     def _unpack(self, form: str) -> tuple[Any, ...]:
         values = struct.unpack_from(form, self.data, self.at)
