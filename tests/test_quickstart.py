@@ -16,6 +16,7 @@ stages:
   global: {learning_rate: 2.0e-3, batch: 1, epochs: 1, max_steps: 2}
   local: {learning_rate: 1.0e-3, batch: 1, epochs: 1, max_steps: 1}
 packed_length: 384
+export: {quantize: F16}
 eval:
   slots: 2
   data:

@@ -5,6 +5,7 @@ on where it was.
 """
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -46,7 +47,7 @@ def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
     base = _base_gguf(recipe, out)
     room: dict[str, Any] = {"n_ctx": N_CTX, "slots": recipe.eval.slots}
 
-    def untrained() -> Engine:
+    def untrained() -> "Engine":
         from umi_lite.runtime.engine import Engine
 
         return Engine(base, dict.fromkeys(ROLES), **room)
@@ -60,12 +61,14 @@ def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
     bundle = _exported(out, base, console)
     console.rule("4/5  held-out tasks, after training")
 
-    def trained() -> Engine:
-        return bundle.engine(fold_into=out / "folded", **room)
+    def trained() -> "Engine":
+        from umi_lite.export.fold import can_fold
+
+        return bundle.engine(fold_into=out / "folded" if can_fold(bundle.base) else None, **room)
 
     after = _measured(out, "after", trained, tasks, console)
-    first = dict(list(tasks.items())[:1])
-    single = _measured(out, "single", trained, first, console)
+    single = _measured(out, "single", trained, tasks, console)
+    shutil.rmtree(out / "folded", ignore_errors=True)
     console.rule("5/5  two episodes, live")
     _live(bundle, tasks, console)
     report = {

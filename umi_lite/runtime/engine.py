@@ -15,6 +15,8 @@ from umi_lite.runtime.llama import Context, Model, library, physical_cores
 from umi_lite.runtime.request import Generation, Request
 
 _KEPT_GRAMMARS = 64
+# A view with less work than this share of the busiest one's gives way to it.
+NEARLY_EMPTY = 0.15
 
 
 class Engine:
@@ -61,6 +63,7 @@ class Engine:
         self.threads = threads or physical_cores()
         self._n_batch = n_batch
         self._lanes: dict[View, Lane] = {}
+        self._current: Lane | None = None
         self._matchers: dict[str, Any] = {}
         self._own = dict(models or {})
         self._model = Model(self.base, n_gpu_layers)
@@ -132,13 +135,17 @@ class Engine:
         self._lane(request.view).submit(request)
 
     def step(self) -> list[tuple[Request, Generation]]:
-        """One evaluation in the busiest view's context; the requests finished by it.
+        """One evaluation in one view's context; the requests finished by it.
 
-        The busiest one: the others' requests gather meanwhile, and a fuller batch costs
-        hardly more than an emptier one.
+        It stays with a view until hardly anything is left to do there: the others' requests
+        gather meanwhile, and a fuller batch costs hardly more than an emptier one.
         """
-        lane = max(self._lanes.values(), key=lambda lane: lane.load, default=None)
-        return lane.round() if lane is not None and lane.load else []
+        busiest = max(self._lanes.values(), key=lambda lane: lane.load, default=None)
+        if busiest is None or not busiest.load:
+            return []
+        if self._current is None or self._current.load < NEARLY_EMPTY * busiest.load:
+            self._current = busiest
+        return self._current.round()
 
     def release(self, episode: Hashable) -> None:
         """The episode is over: its slots serve others, its unfinished requests are dropped."""
@@ -154,6 +161,7 @@ class Engine:
         for lane in self._lanes.values():
             lane.close()
         self._lanes.clear()
+        self._current = None
         self._matchers.clear()
         self.__dict__.pop("_tokens", None)
         for model in self._models.values():

@@ -86,16 +86,18 @@ class Lane:
         """Whose tokens are evaluated now, and how many of them.
 
         llama.cpp cuts a batch into pieces with equally many tokens a sequence, and each piece
-        costs a reading of the weights. So a long stretch is read alone, and short ones go on
-        in step, a token each.
+        costs a reading of the weights. So long stretches are read first and by themselves, an
+        equal part of each, and short ones go on in step, a token each.
         """
-        counts = {slot.index: len(turn.pending) for slot, turn in running}
-        if len(running) > 1 and max(counts.values()) <= IN_STEP:
-            counts = dict.fromkeys(counts, 1)
-        elif len(running) > 1:
-            running = [max(running, key=lambda pair: counts[pair[0].index])]
-        room = self._context.n_batch
-        return [(slot, turn, min(counts[slot.index], room)) for slot, turn in running]
+        if len(running) < 2:
+            return [(s, turn, min(len(turn.pending), self._context.n_batch)) for s, turn in running]
+        long = [(s, turn) for s, turn in running if len(turn.pending) > IN_STEP]
+        if not long:
+            return [(slot, turn, 1) for slot, turn in running[: self._context.n_batch]]
+        long = long[: self._context.n_batch // IN_STEP]
+        share = min(len(turn.pending) for _, turn in long)
+        share = min(share, self._context.n_batch // len(long))
+        return [(slot, turn, share) for slot, turn in long]
 
     def _evaluate(self, shares: list[tuple[Slot, Turn, int]]) -> None:
         entries: list[tuple[int, int, int, bool]] = []
@@ -104,7 +106,7 @@ class Lane:
         before = None
         for slot, turn, share in shares:
             # A gap between the sequences would cut the batch; a few wasted tokens cost less.
-            gap = [] if before is None else self._slots[before + 1 : slot.index]
+            gap = [] if before is None or share > 1 else self._slots[before + 1 : slot.index]
             roomy = all(len(idle.ids) < self._context.n_ctx for idle in gap)
             if roomy and len(gap) <= WORTH_FILLING:
                 filled += gap

@@ -9,7 +9,7 @@ SINGLE = (
         (move("calculator", expression="{expression}"),),
         nouns=("the value of {expression}", "the result of {expression}"),
         asks=("Compute {expression}.", "What is {expression}?", "How much is {expression}?"),
-        says=("the result is {r}", "{expression} is {r}"),
+        says=("the result is {r}",),
     ),
     Aim(
         "times",
@@ -17,7 +17,7 @@ SINGLE = (
         (move("calculator", expression="{a} * {b}"),),
         nouns=("{a} times {b}", "{a} multiplied by {b}"),
         asks=("Multiply {a} by {b}.", "How much is {a} times {b}?"),
-        says=("the result is {r}", "{a} times {b} is {r}"),
+        says=("the result is {r}",),
     ),
     Aim(
         "plus",
@@ -25,7 +25,7 @@ SINGLE = (
         (move("calculator", expression="{a} + {b}"),),
         nouns=("{a} plus {b}", "the sum of {a} and {b}"),
         asks=("Add {a} and {b}.", "How much is {a} plus {b}?"),
-        says=("the result is {r}", "{a} plus {b} is {r}"),
+        says=("the result is {r}",),
     ),
     Aim(
         "python_sum",
@@ -40,7 +40,7 @@ SINGLE = (
         (move("convert", value="{value}", unit="{unit}", to="{to}"),),
         nouns=("{value} {unit} in {to}", "what {value} {unit} are in {to}"),
         asks=("Convert {value} {unit} to {to}.", "How many {to} are {value} {unit}?"),
-        says=("{value} {unit} are {r} {to}", "that is {r} {to}"),
+        says=("that is {r} {to}",),
     ),
     Aim(
         "exchange",
@@ -51,7 +51,7 @@ SINGLE = (
             "Exchange {amount} {money} to {money2}.",
             "How many {money2} do I get for {amount} {money}?",
         ),
-        says=("{amount} {money} are {r} {money2}", "that is {r} {money2}"),
+        says=("that is {r} {money2}",),
     ),
     Aim(
         "add_days",
@@ -75,7 +75,7 @@ SINGLE = (
         (move("price", product="{product}"),),
         nouns=("the price of the {product}", "the cost of the {product}"),
         asks=("How much is the {product}?", "What does the {product} cost?"),
-        says=("the {product} costs {r} EUR", "the price is {r} EUR"),
+        says=("the price is {r} EUR",),
     ),
     Aim(
         "stock",
@@ -83,7 +83,7 @@ SINGLE = (
         (move("stock", product="{product}"),),
         nouns=("the stock of the {product}", "the number of pieces of the {product} in stock"),
         asks=("How many of the {product} are in stock?",),
-        says=("there are {r} in stock", "{r} of the {product} are in stock"),
+        says=("there are {r} in stock",),
     ),
     Aim(
         "order_status",
@@ -91,21 +91,21 @@ SINGLE = (
         (move("order_status", order="{order}"),),
         nouns=("the status of order {order}", "the state of order {order}"),
         asks=("How is order {order} doing?",),
-        says=("order {order} is {r}", "the status is {r}"),
+        says=("the status is {r}",),
     ),
     Aim(
         "phone",
         ("person",),
         (move("contact", name="{person}", field="phone"),),
         nouns=("the phone number of {person}", "the phone of {person}"),
-        says=("the phone of {person} is {r}", "the phone number is {r}"),
+        says=("the phone number is {r}",),
     ),
     Aim(
         "email",
         ("person",),
         (move("contact", name="{person}", field="email"),),
         nouns=("the email of {person}", "the email address of {person}"),
-        says=("the email of {person} is {r}", "the email is {r}"),
+        says=("the email is {r}",),
     ),
     Aim(
         "country",
@@ -113,7 +113,7 @@ SINGLE = (
         (move("country", city="{city}"),),
         nouns=("the country of {city}", "the country that {city} is in"),
         asks=("Which country is {city} in?",),
-        says=("{city} is in {r}", "the country is {r}"),
+        says=("the country is {r}",),
     ),
     Aim(
         "word_count",

@@ -9,7 +9,7 @@ RECOVERY = (
         (failing("price", product="{typo}"), retry("wrong name", "price", product="{right}")),
         nouns=("the price of the {typo}", "the cost of the {typo}"),
         asks=("How much is the {typo}?", "What does the {typo} cost?"),
-        says=("the {right} costs {r} EUR", "the price is {r} EUR"),
+        says=("the price is {r} EUR",),
     ),
     Aim(
         "stock_typo",
@@ -17,7 +17,7 @@ RECOVERY = (
         (failing("stock", product="{typo}"), retry("wrong name", "stock", product="{right}")),
         nouns=("the stock of the {typo}", "the number of pieces of the {typo} in stock"),
         asks=("How many of the {typo} are in stock?",),
-        says=("there are {r} in stock", "{r} of the {right} are in stock"),
+        says=("there are {r} in stock",),
     ),
     Aim(
         "phone_typo",
@@ -27,7 +27,7 @@ RECOVERY = (
             retry("wrong name", "contact", name="{person}", field="phone"),
         ),
         nouns=("the phone number of {person_typo}", "the phone of {person_typo}"),
-        says=("the phone of {person} is {r}", "the phone number is {r}"),
+        says=("the phone number is {r}",),
     ),
     Aim(
         "order_bare",
@@ -38,7 +38,7 @@ RECOVERY = (
         ),
         nouns=("the status of order {bare}", "the state of order {bare}"),
         asks=("How is order {bare} doing?",),
-        says=("order {order} is {r}", "the status is {r}"),
+        says=("the status is {r}",),
     ),
     Aim(
         "calculator_offline",
@@ -49,7 +49,7 @@ RECOVERY = (
         ),
         nouns=("the value of {expression}", "the result of {expression}"),
         asks=("Compute {expression}.", "What is {expression}?"),
-        says=("the result is {r}", "{expression} is {r}"),
+        says=("the result is {r}",),
         broken=("calculator",),
     ),
 )

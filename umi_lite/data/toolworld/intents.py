@@ -1,38 +1,34 @@
-"""How the planner words a step, by the tool that it wants. Each names tool and values."""
+"""How the planner words a step, by the tool that it wants: the tool's name, then its values."""
 
-# What to do next, by tool, over the call's arguments.
-INTENTS: dict[str, tuple[str, ...]] = {
-    "calculator": ("compute {expression} with calculator", "use calculator for {expression}"),
-    "python": ("run {code} in python", "use python for {code}"),
-    "convert": ("convert {value} {unit} to {to}", "use convert for {value} {unit} to {to}"),
-    "exchange": (
-        "exchange {amount} {currency} to {to}",
-        "use exchange for {amount} {currency} to {to}",
-    ),
-    "add_days": ("use add_days for {date} and {days} days", "add_days {days} to {date}"),
-    "days_between": (
-        "use days_between for {start} and {end}",
-        "get the days_between {start} and {end}",
-    ),
-    "price": ("get the price of {product}", "use price for {product}"),
-    "stock": ("get the stock of {product}", "use stock for {product}"),
-    "order_status": ("get the order_status of {order}", "use order_status for {order}"),
-    "contact": ("get the {field} of {name} from contact", "use contact for the {field} of {name}"),
-    "country": ("get the country of {city}", "use country for {city}"),
-    "word_count": ("get the word_count of {text}", "use word_count for {text}"),
-    "reverse": ("reverse {text}", "use reverse for {text}"),
-    "upper": ("use upper for {text}", "write {text} with upper"),
-    "todo_add": ("use todo_add for {item}", "todo_add {item}"),
-    "todo_done": ("use todo_done for {item}", "todo_done {item}"),
-    "todo_list": ("use todo_list", "read todo_list"),
-    "weekday": ("use weekday for {date}",),
-    "minutes_between": ("use minutes_between for {start} and {end}",),
-    "letter_count": ("use letter_count for {letter} in {text}",),
-    "utc_offset": ("use utc_offset for {city}",),
-    "distance": ("use distance for {start} and {goal}",),
-    "bmi": ("use bmi for {weight} kg and {height} m",),
-    "roman": ("use roman for {number}",),
-    "book_author": ("use book_author for {title}",),
-    "book_shelf": ("use book_shelf for {title}",),
-    "reserve_book": ("use reserve_book for {title}",),
+# What the tool is wanted for, over the call's arguments.
+_WANTED: dict[str, str] = {
+    "calculator": "{expression}",
+    "python": "{code}",
+    "convert": "{value} {unit} to {to}",
+    "exchange": "{amount} {currency} to {to}",
+    "add_days": "{date} and {days} days",
+    "days_between": "{start} and {end}",
+    "price": "{product}",
+    "stock": "{product}",
+    "order_status": "{order}",
+    "contact": "the {field} of {name}",
+    "country": "{city}",
+    "word_count": "{text}",
+    "reverse": "{text}",
+    "upper": "{text}",
+    "todo_add": "{item}",
+    "todo_done": "{item}",
+    "weekday": "{date}",
+    "minutes_between": "{start} and {end}",
+    "letter_count": "{letter} in {text}",
+    "utc_offset": "{city}",
+    "distance": "{start} and {goal}",
+    "bmi": "{weight} kg and {height} m",
+    "roman": "{number}",
+    "book_author": "{title}",
+    "book_shelf": "{title}",
+    "reserve_book": "{title}",
 }
+INTENTS: dict[str, tuple[str, ...]] = {
+    tool: (f"use {tool} for {wanted}", f"use {tool}: {wanted}") for tool, wanted in _WANTED.items()
+} | {"todo_list": ("use todo_list",)}

@@ -1,0 +1,113 @@
+"""Which form of a role's weights is fastest here: its type, its adapter beside it or folded in.
+
+    python benchmarks/weights.py runs/quickstart/bundle        (2 minutes on two cores)
+
+For each type the bundle's base is made again, then timed bare, with the planner's adapter, and
+with that adapter folded in: one sequence, batches of 8 and 24 (a token each), and a prefill of
+4 x 64 tokens. The set-ups take turns, the figures are medians of the rounds. Last line: JSON.
+"""
+
+import argparse
+import json
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from umi_lite.export.bundle import load_bundle
+from umi_lite.export.fold import fold
+from umi_lite.export.quantize import Type, requantize
+from umi_lite.runtime.llama import Context, Model, physical_cores
+
+TYPES: tuple[Type, ...] = ("F16", "Q8_0")
+SEQUENCES = 24
+SHAPES = {"1 x 1": (1, 1), "8 x 1": (8, 1), "24 x 1": (24, 1), "4 x 64": (4, 64)}
+Timer = Callable[[int, int], float]
+
+
+def timer(context: Context) -> Timer:
+    """Tokens a second of (sequences, tokens of each a batch), every one behind 192 others."""
+    chance = random.Random(0)
+
+    def batch(sequences: int, length: int, at: int) -> list[tuple[int, int, int, bool]]:
+        return [
+            (chance.randrange(1000, 20000), at + i, sequence, i == length - 1)
+            for sequence in range(sequences)
+            for i in range(length)
+        ]
+
+    for sequence in range(SEQUENCES):
+        context.decode([(t, p, sequence, last) for t, p, _, last in batch(1, 192, 0)])
+
+    def run(sequences: int, length: int) -> float:
+        rounds = max(2, 96 // (sequences * length))
+        started = time.perf_counter()
+        for i in range(rounds):
+            context.decode(batch(sequences, length, 192 + i * length))
+        seconds = time.perf_counter() - started
+        for sequence in range(sequences):
+            context.cut(sequence, 192)
+        return sequences * length * rounds / seconds
+
+    return run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    told = parser.parse_args()
+    bundle = load_bundle(told.bundle)
+    lora = bundle.adapters["planner"]
+    threads = physical_cores()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        timers: dict[str, Timer] = {}
+        for kind in TYPES:
+            base = folder / f"{kind}.gguf"
+            requantize(bundle.base, base, kind)
+            fold(base, lora, folder / f"{kind}-folded.gguf")
+            forms = {"bare": (base, None), "adapter": (base, lora)}
+            forms["folded"] = (folder / f"{kind}-folded.gguf", None)
+            for form, (path, adapter) in forms.items():
+                model = stack.enter_context(closing(Model(path)))
+                context = Context(
+                    model,
+                    model.adapter(adapter) if adapter else None,
+                    n_ctx=512,
+                    slots=SEQUENCES,
+                    threads=threads,
+                    n_batch=512,
+                )
+                timers[f"{kind} {form}"] = timer(stack.enter_context(closing(context)))
+        speeds: dict[str, dict[str, list[float]]] = {
+            name: {shape: [] for shape in SHAPES} for name in timers
+        }
+        for _ in range(told.rounds):
+            for shape, sizes in SHAPES.items():
+                for name, run in timers.items():
+                    speeds[name][shape].append(run(*sizes))
+    setups = {n: {s: statistics.median(v) for s, v in by.items()} for n, by in speeds.items()}
+    table = Table("tokens/s", *SHAPES)
+    for name, by in setups.items():
+        table.add_row(name, *(f"{value:.0f}" for value in by.values()))
+    Console().print(table)
+    ratios = {
+        f"{kind} folded/adapter, {shape}": round(
+            setups[f"{kind} folded"][shape] / setups[f"{kind} adapter"][shape], 2
+        )
+        for kind in TYPES
+        for shape in SHAPES
+    }
+    rounded = {n: {s: round(v) for s, v in by.items()} for n, by in setups.items()}
+    print(json.dumps({"setups": rounded, "ratios": ratios, "machine": {"threads": threads}}))
+
+
+if __name__ == "__main__":
+    main()
