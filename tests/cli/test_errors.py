@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -63,14 +62,16 @@ def test_what_is_missing_is_named(arguments: tuple[str, ...], word: str, tmp_pat
 
 
 def test_interrupted_training_says_so_and_exits_130(tmp_path: Path) -> None:
-    text = "name: mine\nbase: {gguf: embedded}\ndata: [{source: toolworld, n: 4000}]\n"
+    text = "name: mine\nbase: {gguf: embedded}\ndata: [{source: toolworld, n: 60}]\n"
+    text += "packed_length: 256\nstages: {global: {batch: 1}}\n"
     process = subprocess.Popen(
         [UMI, "train", recipe(tmp_path, text), "--out", str(tmp_path / "run")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(4)
+    assert process.stderr is not None
+    assert any("step 1/" in line for line in process.stderr)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
