@@ -20,12 +20,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from umi_lite.base import GgufType
 from umi_lite.export.bundle import load_bundle
 from umi_lite.export.fold import fold
-from umi_lite.export.quantize import Type, requantize
+from umi_lite.export.quantize import requantize
 from umi_lite.runtime.llama import Context, Model, physical_cores
 
-TYPES: tuple[Type, ...] = ("F16", "Q8_0")
+TYPES: tuple[GgufType, ...] = ("F16", "Q8_0")
 SEQUENCES = 24
 SHAPES = {"1 x 1": (1, 1), "8 x 1": (8, 1), "24 x 1": (24, 1), "4 x 64": (4, 64)}
 Timer = Callable[[int, int], float]

@@ -55,11 +55,8 @@ def transcript_block(view: View, engine: Engine) -> str:
         shown += piece.text
         before = piece.trained
     shown += "⟧" * before
-    start = "<|im_start|>"
-    if view == "caller":  # its system message is like the planner's
-        shown = shown[shown.index(f"{start}user") :]
-    if view == "backbone":  # one message tells how they all are
-        shown = start + shown.split(start)[3].rstrip()
+    if view in ("planner", "caller"):  # of the system messages only the first line differs
+        shown = shown[shown.index("<|im_start|>user") :]
     return shown
 
 

@@ -12,9 +12,12 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from umi_lite.protocol.errors import UserError
+
+# What a GGUF can be made again as.
+GgufType = Literal["F16", "Q8_0", "Q4_K_M"]
 
 EMBEDDED = "SmolLM2-135M-Instruct"
 EMBEDDED_HF_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"

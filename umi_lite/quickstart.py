@@ -8,6 +8,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,13 +72,13 @@ def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
     shutil.rmtree(out / "folded", ignore_errors=True)
     console.rule("5/5  two episodes, live")
     _live(bundle, tasks, console)
+    scores = {"before": before, "after": after, "global_adapter_alone": single}
     report = {
-        "version": 1,
+        "version": 2,
         "recipe": recipe.name,
         "seconds": round(time.monotonic() - started, 1),
-        "before": before,
-        "after": after,
-        "global_adapter_alone": single,
+        "evaluation_seconds": {name: score["seconds"] for name, score in scores.items()},
+        **{name: score["splits"] for name, score in scores.items()},
         "bundle": "bundle",
     }
     from umi_lite.train.run_dir import write_text
@@ -124,7 +125,10 @@ def _measured(
     tasks: Mapping[str, Sequence[Trajectory]],
     console: "Console",
 ) -> dict[str, Any]:
-    """The score of each split, measured once and kept in `<name>.json`."""
+    """The score of each split, measured once and kept in `<name>.json`.
+
+    All splits run as one batch: the fewer batches run out of tasks, the fuller they are.
+    """
     from umi_lite.train.run_dir import write_text
 
     path = out / f"{name}.json"
@@ -132,12 +136,16 @@ def _measured(
         return kept
     from umi_lite.local import measure
 
-    scores: dict[str, Any] = {}
+    cases = [case for split in tasks.values() for case in split]
     with engine() as opened:
-        for split, cases in tasks.items():
-            title = f"{name} · {split}"
-            score = measure(opened, cases, title, console, single=name == "single")
-            scores[split] = score.report()
+        score = measure(opened, cases, name, console, single=name == "single")
+    scores: dict[str, Any] = {"seconds": round(score.seconds, 1), "splits": {}}
+    results = iter(score.results)
+    for split in tasks:
+        part = tuple(islice(results, len(tasks[split])))
+        report = score.model_copy(update={"results": part}).report()
+        del report["seconds"]  # of all splits together
+        scores["splits"][split] = report
     out.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(scores, indent=1) + "\n")
     return scores

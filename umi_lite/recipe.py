@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from umi_lite.base import GgufType
 from umi_lite.protocol.roles import Role
 
 Count = Annotated[int, Field(ge=1)]
@@ -133,7 +134,7 @@ class Lora(_Model):
 class Export(_Model):
     """`quantize`: make the base GGUF again as this type; None takes it as it is."""
 
-    quantize: Literal["F16", "Q8_0", "Q4_K_M"] | None = None
+    quantize: GgufType | None = None
 
 
 class Eval(_Model):

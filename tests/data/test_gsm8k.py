@@ -115,7 +115,7 @@ def test_bad_rows_are_dropped_with_line_and_reason(tmp_path):
 
 def test_questions_only(tmp_path):
     path = write(tmp_path, answer("No notes here.", "1,250"), "[]", answer("None.", "-3"))
-    loaded = gsm8k.load(path, steps=False)
+    loaded = gsm8k.questions(path)
     assert [(t.gold, t.steps) for t in loaded.trajectories] == [("1250", ()), ("-3", ())]
     assert [d.reason for d in loaded.dropped] == ["a JSON object is expected, not list"]
 

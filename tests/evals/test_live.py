@@ -15,7 +15,11 @@ from umi_lite.protocol.roles import step_text
 from umi_lite.protocol.template import ChatTemplate
 from umi_lite.protocol.trajectory import Answer, Call, Plan, Trajectory
 from umi_lite.runtime.engine import Engine
+from umi_lite.runtime.episode import Bounds
 from umi_lite.runtime.request import Generation, Request
+
+# What an untrained model says is worth no more time.
+SHORT = Bounds(max_calls=2, max_thought_chars=80, max_thought_tokens=24, max_call_tokens=48)
 
 
 class Oracle(ByteTokenizer):
@@ -139,7 +143,7 @@ def test_what_cannot_be_judged_is_a_user_error() -> None:
 def test_the_real_engine_runs_and_is_judged(engine: Engine) -> None:
     tasks = [t for t in load("test", 40, seed=0).trajectories if t.meta["calls"] == 1][:2]
     for single in (False, True):
-        score = evaluate(engine, tasks, single=single, environment=environment)
+        score = evaluate(engine, tasks, single=single, bounds=SHORT, environment=environment)
         assert [r.id for r in score.results] == [t.id for t in tasks]
         assert score.single is single and all(r.tokens > 0 for r in score.results)
         stops = {"answer", "give_up", "max_calls", "stuck", "bad_turn", "context"}

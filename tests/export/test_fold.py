@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from test_merge import logits
 
+from umi_lite.base import GgufType
 from umi_lite.export.fold import can_fold, fold, folded
 from umi_lite.export.lora import convert_loras
-from umi_lite.export.quantize import Type, requantize
+from umi_lite.export.quantize import requantize
 from umi_lite.protocol.errors import UserError
 from umi_lite.runtime.engine import Engine
 from umi_lite.runtime.gguf import read_gguf
@@ -18,7 +19,7 @@ from umi_lite.runtime.request import Request
 @pytest.fixture(scope="module")
 def bases(base_gguf, tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("bases")
-    kinds: tuple[Type, ...] = ("F16", "Q8_0", "Q4_K_M")
+    kinds: tuple[GgufType, ...] = ("F16", "Q8_0", "Q4_K_M")
     for kind in kinds:
         requantize(base_gguf, folder / f"base.{kind}.gguf", kind)
     return {kind: folder / f"base.{kind}.gguf" for kind in kinds}

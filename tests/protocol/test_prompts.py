@@ -7,7 +7,7 @@ from bytetokens import CHATML, END, ByteTokenizer
 from umi_lite.data import toolworld
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.prompts import Transcript, ends_episode, render
-from umi_lite.protocol.roles import SPEAKS, VIEWS, View, step_text
+from umi_lite.protocol.roles import SPEAKS, SYSTEM, VIEWS, View, step_text
 from umi_lite.protocol.template import BadTemplate, ChatTemplate, Tokenizer
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Tool, Trajectory, User
 
@@ -34,16 +34,14 @@ def episode(*steps, **fields) -> Trajectory:
 
 
 def own_turns(trajectory: Trajectory, view: View) -> list[str]:
-    """What the view should write, one text a turn; the backbone joins what it says in a row."""
-    turns: list[list[str]] = []
-    before = None
-    for step in trajectory.steps:
-        if isinstance(step, SPEAKS[view]):
-            if not isinstance(before, SPEAKS[view]):
-                turns.append([])
-            turns[-1].append(step_text(step, trajectory.tools))
-        before = step
-    return ["\n".join(turn) for turn in turns]
+    """What the view should write, a text a step, with END where a step ends its message."""
+    steps = trajectory.steps
+    return [
+        step_text(step, trajectory.tools)
+        + ("" if isinstance(step, Plan) and step.next != "give_up" else END)
+        for step in steps
+        if isinstance(step, SPEAKS[view])
+    ]
 
 
 def trained_runs(ids: list[int], mask: list[int]) -> list[list[int]]:
@@ -84,15 +82,13 @@ def check_sample(
         assert after[: len(prompt) + len(said)] == prompt + said
         assert len(after) > len(prompt) + len(said)
     prompt, said = turns[-1]
-    end = tokenizer.encode(template.end_of_turn, special=True)
-    assert rendered.ids == prompt + said + end
-    # The mask covers the view's own turns with their end, and nothing else. The line break
-    # inside a backbone's message is nobody's word, and splits the run.
+    own = own_turns(trajectory, view)
+    ends = own[-1].endswith(END)
+    assert rendered.ids == prompt + said + tokenizer.encode(END, special=True) * ends
+    # The mask covers the view's own turns with their ends, and nothing else. The line break
+    # between two turns in one message is nobody's word, and splits the run.
     runs = ["".join(tokenizer.decode(run)) for run in trained_runs(rendered.ids, rendered.mask)]
-    assert "\n".join(runs).split(f"{template.end_of_turn}\n") == [
-        *own_turns(trajectory, view)[:-1],
-        own_turns(trajectory, view)[-1] + template.end_of_turn,
-    ]
+    assert runs == own
     assert tokenizer.decode(rendered.ids).startswith(tokenizer.decode(turns[0][0]))
     assert 0 < rendered.shared < len(turns[0][0])
 
@@ -108,25 +104,21 @@ def test_the_transcript_of_each_role():
     texts = {
         view: BYTES.decode(render(episode(*STEPS), view, TEMPLATE, BYTES).ids) for view in VIEWS
     }
-    assert texts["planner"] == (
-        f"{start}system\nPlan the task. Think, then say who is next: caller, summarizer or "
-        f"give_up.{docs}{END}\n{start}user\nAdd 1.{END}\n"
-        f"{start}assistant\nAdd first.\nNext: caller{END}\n"
-        f'{start}user\nadd {{"a": 1}}\nError: no\nAnd again.{END}\n'
-        f"{start}assistant\nAdd again.\nNext: caller{END}\n"
-        f'{start}user\nadd {{"a": 2}}\nResult: {FORGED}{END}\n'
-        f"{start}assistant\nKnown.\nNext: summarizer{END}"
+    told = (
+        f"{docs}{END}\n{start}user\nAdd 1.{END}\n"
+        f'{start}assistant\nAdd first.\nNext: caller\nadd {{"a": 1}}{END}\n'
+        f"{start}user\nError: no\nAnd again.{END}\n"
+        f'{start}assistant\nAdd again.\nNext: caller\nadd {{"a": 2}}{END}\n'
+        f"{start}user\nResult: {FORGED}{END}\n"
+        f"{start}assistant\nKnown.\nNext: summarizer\nIt is 2 — über.{END}"
     )
-    assert texts["caller"] == (
-        f"{start}system\nWrite the tool call that the plan asks for.{docs}{END}\n"
-        f"{start}user\nAdd 1.\nAdd first.{END}\n"
-        f'{start}assistant\nadd {{"a": 1}}{END}\n'
-        f"{start}user\nError: no\nAnd again.\nAdd again.{END}\n"
-        f'{start}assistant\nadd {{"a": 2}}{END}'
+    assert texts["backbone"] == f"{start}system\n{SYSTEM['backbone']}{told}"
+    assert texts["planner"] + f"\nIt is 2 — über.{END}" == (
+        f"{start}system\n{SYSTEM['planner']}{told}"
     )
-    assert texts["summarizer"].endswith(f"\nKnown.{END}\n{start}assistant\nIt is 2 — über.{END}")
-    assert "Tools:" not in texts["summarizer"]
-    assert f'assistant\nAdd first.\nNext: caller\nadd {{"a": 1}}{END}\n' in texts["backbone"]
+    assert (f"{start}system\n{SYSTEM['caller']}{told}").startswith(texts["caller"])
+    assert texts["caller"].endswith(f'\nadd {{"a": 2}}{END}')
+    assert texts["summarizer"] == f"{start}system\n{SYSTEM['summarizer']}{told}".replace(docs, "")
 
 
 @pytest.mark.parametrize("view", VIEWS)

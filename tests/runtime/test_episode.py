@@ -62,11 +62,13 @@ def test_a_whole_episode():
     assert engine.released and trace.model == "scripted.gguf"
 
 
-def test_each_role_sees_its_own_transcript():
+def test_the_roles_read_one_transcript_behind_their_own_system_message():
     _, engine = run(CALLER, 'double {"n": 3}', DONE, "It is 6.")
     planner, caller, later, summarizer = (engine.prompt(i) for i in range(4))
-    assert later.startswith(planner + CALLER + "<|im_end|>")
-    assert "double(n: integer)" in caller and "Look." in caller and "Next:" not in caller
+    call = f'{CALLER}\ndouble {{"n": 3}}<|im_end|>'
+    assert later.startswith(planner + call)
+    assert "double(n: integer)" in caller and caller.endswith(CALLER + "\n")
+    assert call in summarizer
     assert "double(" not in summarizer and "Result: 6" in summarizer
     assert len({request.episode for request in engine.asked}) == 1
 

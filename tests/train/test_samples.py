@@ -53,7 +53,7 @@ def test_a_rows_trained_text_is_the_views_own_turns(language: Language) -> None:
     }
     assert trained["caller"] == "add {}<|im_end|>"
     assert trained["summarizer"] == "It is 3.<|im_end|>"
-    assert trained["planner"].startswith("Step 1 of 1: add.\nNext: caller<|im_end|>Done.")
+    assert trained["planner"].startswith("Step 1 of 1: add.\nNext: callerDone.")
     assert trained["backbone"].endswith("Next: summarizerIt is 3.<|im_end|>")
 
 

@@ -1,9 +1,11 @@
 """`umi export`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+
+from umi_lite.base import GgufType
 
 
 def export(
@@ -13,8 +15,8 @@ def export(
         Path | None, typer.Option(help="the base GGUF, where the recipe names none")
     ] = None,
     quantize: Annotated[
-        Literal["Q8_0", "Q4_K_M", "F16"] | None,
-        typer.Option(help="make the base (or merged models) again: Q8_0 or Q4_K_M"),
+        GgufType | None,
+        typer.Option(help="make the base (or merged models) again"),
     ] = None,
     merge: Annotated[
         bool, typer.Option(help="also write a standalone GGUF a role, for Ollama or LM Studio")

@@ -8,15 +8,19 @@ from typing import Any
 from umi_lite.data.loaded import Loaded
 
 
-def _load(module: str, **options: Any) -> Loaded:
+def _call(name: str, **options: Any) -> Loaded:
     # Imported on use: a command that reads no data starts without any of it.
-    return import_module(f"umi_lite.data.{module}").load(**options)
+    module, _, function = name.partition(".")
+    return getattr(import_module(f"umi_lite.data.{module}"), function)(**options)
 
 
 # Toolworld is generated (split, n, seed); the others read a file or folder (path, n).
 SOURCES: dict[str, Callable[..., Loaded]] = {
-    name: partial(_load, name) for name in ("toolworld", "gsm8k", "toolbench", "traces")
+    name: partial(_call, f"{name}.load") for name in ("toolworld", "gsm8k", "toolbench", "traces")
 }
+
+# The same as tasks to be solved anew: where only the gold answer is needed, less is dropped.
+TASKS: dict[str, Callable[..., Loaded]] = SOURCES | {"gsm8k": partial(_call, "gsm8k.questions")}
 
 ABOUT: dict[str, str] = {
     "toolworld": "generated tasks over small local tools that really run (split, n, seed)",

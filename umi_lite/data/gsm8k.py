@@ -5,7 +5,7 @@ A solution's calculator notes become the planner's plan and the caller's Python 
 row is kept only where what it prints is the gold answer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -35,30 +35,43 @@ class _Problem:
     derived: Derived
 
 
-def load(path: Path | str, n: int | None = None, *, steps: bool = True) -> Loaded:
+def load(path: Path | str, n: int | None = None) -> Loaded:
     """Rows `{"question", "answer"}` as trajectories, at most `n`, in the file's order.
 
     `gold` is the number after `####`, commas left out; `meta.record` the line, from 1.
 
     Args:
         path: train.jsonl or test.jsonl of GSM8K.
-        steps: False gives the questions with their gold only, for evaluation: then no row
-            is dropped for what its solution lacks.
 
     Raises:
         UserError: the file cannot be read.
     """
-    path = Path(path)
+    # Few rows more than are wanted: about one in twelve falls out.
+    return _take(Path(path), n, _with_steps, lambda wanted: wanted + wanted // 10 + 8)
+
+
+def questions(path: Path | str, n: int | None = None) -> Loaded:
+    """As `load`, but without steps, so that no row is dropped for what its solution lacks.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    return _take(Path(path), n, _questions, lambda wanted: wanted)
+
+
+def _take(
+    path: Path,
+    n: int | None,
+    make: Callable[[Path, list[Row]], Iterator[Trajectory | Dropped]],
+    rows_for: Callable[[int], int],
+) -> Loaded:
     loaded = Loaded([], [])
     rows = jsonl_rows(path, "GSM8K rows with question and answer")
     while n is None or len(loaded.trajectories) < n:
-        # Few rows more than are wanted: about one in twelve falls out.
-        wanted = _BATCH if n is None else n - len(loaded.trajectories)
-        batch = list(islice(rows, wanted + (wanted // 10 + 8 if n is not None and steps else 0)))
+        batch = list(islice(rows, _BATCH if n is None else rows_for(n - len(loaded.trajectories))))
         if not batch:
             break
-        done = _with_steps(path, batch) if steps else _questions(path, batch)
-        for outcome in done:
+        for outcome in make(path, batch):
             if isinstance(outcome, Dropped):
                 loaded.dropped.append(outcome)
             else:

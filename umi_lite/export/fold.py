@@ -28,9 +28,9 @@ def folded(base: Path, adapters: Mapping[View, Path], folder: Path) -> dict[View
         UserError: see `fold`.
     """
     kept: dict[View, Path] = {}
+    origin = sha256(base)[:12]
     for view, adapter in adapters.items():
-        key = f"{sha256(base)[:12]}-{sha256(adapter)[:12]}"
-        kept[view] = folder / f"{base.stem}-{view}-{key}.gguf"
+        kept[view] = folder / f"{base.stem}-{view}-{origin}-{sha256(adapter)[:12]}.gguf"
         if not kept[view].exists():
             fold(base, adapter, kept[view])
     return kept

@@ -4,9 +4,10 @@ import shutil
 from pathlib import Path
 from typing import Any, Literal
 
+from umi_lite.base import GgufType
 from umi_lite.export.converter import convert
 from umi_lite.export.lora import read_adapter_config
-from umi_lite.export.quantize import Type, requantize
+from umi_lite.export.quantize import requantize
 from umi_lite.export.staging import scratch_folder
 from umi_lite.protocol.errors import UserError
 
@@ -30,7 +31,7 @@ def merge_adapter(
     target: Path,
     *,
     quantization: Literal["none", "4bit"] = "none",
-    type: Type = "F16",
+    type: GgufType = "F16",
 ) -> None:
     """Write base and adapter as one GGUF model.
 

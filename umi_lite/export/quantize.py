@@ -2,15 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
+from umi_lite.base import GgufType
 from umi_lite.export.staging import staged_file
 from umi_lite.protocol.errors import UserError
 
-Type = Literal["F16", "Q8_0", "Q4_K_M"]
 
-
-def requantize(source: Path, target: Path, type: Type) -> None:
+def requantize(source: Path, target: Path, type: GgufType) -> None:
     """Write `source` as `type` (llama.cpp's quantiser; 2-5 s for 135M).
 
     A quantised source is dequantised first: what it lost stays lost. Tensors whose rows are
@@ -23,8 +22,8 @@ def requantize(source: Path, target: Path, type: Type) -> None:
 
     from umi_lite.runtime.llama import Model, library, physical_cores
 
-    if type not in get_args(Type):
-        raise UserError(f"unknown GGUF type {type!r}; it can be {', '.join(get_args(Type))}")
+    if type not in get_args(GgufType):
+        raise UserError(f"unknown GGUF type {type!r}; it can be {', '.join(get_args(GgufType))}")
     # The quantiser would end the process on some damaged files; opening one tells first.
     Model(source).close()
     lib = library()

@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from umi_lite.base import EMBEDDED_HF_ID, embedded_gguf
+from umi_lite.base import EMBEDDED_HF_ID, GgufType, embedded_gguf
 from umi_lite.export.bundle import Bundle, write_bundle
 from umi_lite.export.lora import convert_loras
-from umi_lite.export.quantize import Type, requantize
+from umi_lite.export.quantize import requantize
 from umi_lite.export.staging import scratch_folder
 from umi_lite.export.trained import base_folder, check_template
 from umi_lite.protocol.errors import UserError
@@ -27,7 +27,7 @@ def export_run(
     run_dir: str | Path,
     out: str | Path | None = None,
     *,
-    quantize: Type | None = None,
+    quantize: GgufType | None = None,
     merge: bool = False,
     base: Path | None = None,
 ) -> Bundle:

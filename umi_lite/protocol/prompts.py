@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from umi_lite.protocol.roles import SPEAKS, View, step_text, system_text, thought_text
+from umi_lite.protocol.roles import SPEAKS, View, step_text, system_text
 from umi_lite.protocol.template import ChatTemplate, Message, Part, Piece, Tokenizer
-from umi_lite.protocol.trajectory import Answer, Plan, Step, Tool, Trajectory
+from umi_lite.protocol.trajectory import Answer, Plan, Step, Trajectory
 
 
 @dataclass(frozen=True)
@@ -13,8 +13,8 @@ class Rendered:
     """One training sample.
 
     `ids` and `mask` have the same length; `mask[i]` is 1 where token i is trained: a role's
-    own turns, end-of-turn token included. The first `shared` ids are the system message,
-    the same for every sample of this view with these tools.
+    own turns, and the end-of-turn token where they end a message. The first `shared` ids are
+    the system message, the same for every sample of this view with these tools.
     """
 
     ids: list[int]
@@ -23,16 +23,12 @@ class Rendered:
     pieces: list[Piece] = field(repr=False)
 
 
-def _heard(step: Step, tools: tuple[Tool, ...]) -> str:
-    """A step as somebody else's transcript has it: of a plan, only the thought."""
-    return thought_text(step) if isinstance(step, Plan) else step_text(step, tools)
-
-
 def view_messages(trajectory: Trajectory, view: View) -> list[Message]:
-    """The conversation from one view's side: own steps assistant, all others user.
+    """The conversation for one view: what the roles say is assistant, all else user.
 
-    Neighbouring steps of one side share a message, a line each. Style `chat`'s own rule
-    (docs/architecture.md), not the paper's.
+    Every view reads the same words behind its own system message, so that what the global
+    stage learned holds for each role (docs/decisions.md); only the view's own are trained.
+    Neighbouring steps of one side share a message, a line each.
     """
     tools = trajectory.tools
     messages = [
@@ -40,13 +36,12 @@ def view_messages(trajectory: Trajectory, view: View) -> list[Message]:
         Message("user", (Part(trajectory.instruction.strip(), False),)),
     ]
     for step in trajectory.steps:
-        own = isinstance(step, SPEAKS[view])
-        text = (step_text(step, tools) if own else _heard(step, tools)).strip()
-        role = "assistant" if own else "user"
+        role = "assistant" if isinstance(step, SPEAKS["backbone"]) else "user"
+        part = Part(step_text(step, tools).strip(), isinstance(step, SPEAKS[view]))
         if messages[-1].role == role:
-            messages[-1] = Message(role, (*messages[-1].parts, Part(text, own)))
+            messages[-1] = Message(role, (*messages[-1].parts, part))
         else:
-            messages.append(Message(role, (Part(text, own),)))
+            messages.append(Message(role, (part,)))
     return messages
 
 
@@ -65,12 +60,11 @@ def render(
     trajectory: Trajectory, view: View, template: ChatTemplate, tokenizer: Tokenizer
 ) -> Rendered | None:
     """All turns of a view in a trajectory as one sample, or None where it never speaks."""
-    steps = trajectory.steps
-    last = max((i for i, s in enumerate(steps) if isinstance(s, SPEAKS[view])), default=None)
+    pieces = template.pieces(view_messages(trajectory, view))
+    last = max((i for i, piece in enumerate(pieces) if piece.trained), default=None)
     if last is None:
         return None
-    cut = trajectory.model_copy(update={"steps": steps[: last + 1]})
-    pieces = template.pieces(view_messages(cut, view))
+    pieces = pieces[: last + 1]
     ids, mask = encode_pieces(pieces, tokenizer)
     shared, _ = encode_pieces(pieces[:3], tokenizer)
     return Rendered(ids, mask, len(shared), pieces)
@@ -95,7 +89,7 @@ class Transcript:
         messages = view_messages(trajectory, self.view)
         pieces = self._template.pieces(messages)
         if messages[-1].role == "assistant":
-            # The backbone goes on inside its own message: no end of turn, a line break.
+            # A role goes on where another one stopped: no end of turn, a line break.
             pieces = [*pieces[:-1], Piece("\n", special=False, trained=False)]
         new, _ = encode_pieces(pieces[self._seen :], self._tokenizer)
         self._seen = len(pieces)

@@ -1,8 +1,7 @@
-"""The roles, and how each one words its turn and reads everybody else's.
+"""The roles, and how each one words its turn.
 
-A role's own turns are assistant messages; all the others reach it as user messages. So one
-growing transcript a role serves training and inference alike. `backbone` is the global
-stage's view: one model that plays all the roles.
+All views read one growing transcript, in training and inference alike, each behind a system
+message of its own. `backbone` is the global stage's view: one model that plays all the roles.
 """
 
 import json
@@ -131,7 +130,7 @@ def parse_call(text: str) -> Call:
 
 
 def step_text(step: Step, tools: tuple[Tool, ...]) -> str:
-    """How a step reads in every transcript, its author's and the others'."""
+    """How a step reads in every transcript."""
     match step:
         case User():
             return step.text

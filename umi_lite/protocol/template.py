@@ -124,24 +124,27 @@ class ChatTemplate:
             prompt=messages[-1].role == "user",
         )
         pieces: list[Piece] = []
-        own = False
+        last: Part | None = None
         for message, mark in zip(messages, marks, strict=True):
             before, found, text = text.partition(mark)
             if not found:
                 raise BadTemplate(f"the chat template drops a {message.role} message")
-            pieces += self._between(before, own)
-            own = message.role == "assistant"
+            pieces += self._between(before, last)
+            last = message.parts[-1] if message.role == "assistant" else None
             for i, part in enumerate(message.parts):
                 if i:
                     pieces.append(Piece("\n", special=False, trained=False))
                 pieces.append(Piece(part.text, special=False, trained=part.trained))
-        tail = self._between(text, own)
-        return pieces + (tail[:1] if own else tail)
+        tail = self._between(text, last)
+        return pieces + (tail[:1] if last else tail)
 
-    def _between(self, text: str, after_own: bool) -> list[Piece]:
-        """Template text, split behind the end-of-turn token that a role's turn ends with."""
-        if not after_own:
+    def _between(self, text: str, after: Part | None) -> list[Piece]:
+        """Template text; behind an assistant's last part, split after the token that ends it.
+
+        Whoever wrote that part also ends the turn.
+        """
+        if after is None:
             return [Piece(text, special=True, trained=False)]
         head, mark, rest = text.partition(self.end_of_turn)
-        pieces = [Piece(head + mark, special=True, trained=True)]
+        pieces = [Piece(head + mark, special=True, trained=after.trained)]
         return [*pieces, Piece(rest, special=True, trained=False)] if rest else pieces

@@ -9,8 +9,8 @@ from umi_lite.runtime.decode import Turn
 from umi_lite.runtime.llama import Context
 from umi_lite.runtime.request import Generation, Request
 
-# Copying a slot's cache takes about as long as reading this many tokens.
-WORTH_A_COPY = 64
+# Copying a slot's cache takes no longer than reading this many tokens.
+WORTH_A_COPY = 16
 # Up to so many tokens a turn goes on in step with the others, else alone.
 IN_STEP = 8
 # Reading the weights once more takes about as long as this many tokens in a batch.
@@ -196,9 +196,10 @@ class Lane:
             ),
             default=0,
         )
-        if coming >= fits[source.index] + WORTH_A_COPY:
+        copy = fits[source.index] >= fits[best.index] + WORTH_A_COPY
+        if coming >= fits[source.index if copy else best.index] + WORTH_A_COPY:
             return None
-        if fits[source.index] >= fits[best.index] + WORTH_A_COPY:
+        if copy:
             best = min(free, key=lambda slot: slot.used)
             self._context.copy(source.index, best.index)
             best.ids = list(source.ids)

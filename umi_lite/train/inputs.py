@@ -1,10 +1,10 @@
 """What a recipe's run reads: its data, its base model, and how that base reads text."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from umi_lite.base import cache_folder, embedded_gguf, hf_folder
-from umi_lite.data import SOURCES
+from umi_lite.data import SOURCES, TASKS
 from umi_lite.data.loaded import Loaded
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Data, Recipe
@@ -18,22 +18,21 @@ def load_data(recipe: Recipe) -> Loaded:
         UserError: an option that a source does not have, a file that is missing, or nothing
             left to train on.
     """
-    return _load(recipe.data, recipe.name)
+    return _load(recipe.data, SOURCES, recipe.name)
 
 
 def load_eval(recipe: Recipe) -> list[tuple[Data, Loaded]]:
     """The recipe's held-out sets, each with what was loaded of it."""
-    return [(data, _load((data,), recipe.name, held_out=True)) for data in recipe.eval.data]
+    return [(data, _load((data,), TASKS, recipe.name)) for data in recipe.eval.data]
 
 
-def _load(sources: tuple[Data, ...], name: str, *, held_out: bool = False) -> Loaded:
+def _load(
+    sources: tuple[Data, ...], loaders: Mapping[str, Callable[..., Loaded]], name: str
+) -> Loaded:
     loaded = Loaded([])
     for data in sources:
-        options = data.options()
-        if held_out and data.source == "gsm8k":
-            options["steps"] = False  # a question counts also where its solution has no notes
         try:
-            part = SOURCES[data.source](**options)
+            part = loaders[data.source](**data.options())
         except TypeError as err:
             raise UserError(
                 f"recipe {name}: source {data.source} was given {', '.join(data.options())}: {err}"

@@ -92,8 +92,8 @@ def make_rows(
 
     Args:
         style: `paper` makes a row of each turn.
-        decision_weight: weight of the tokens of the planner's `Next:` word and its end of
-            turn; all other trained tokens weigh 1.
+        decision_weight: weight of the tokens of the planner's `Next:` word; all other trained
+            tokens weigh 1.
 
     Raises:
         UserError: no row, or rows without a trained token (their numbers are named).
