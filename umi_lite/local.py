@@ -39,6 +39,7 @@ def ask(
     Raises:
         UserError: an empty instruction, or no such tools.
     """
+    from umi_lite.base import cache_folder
     from umi_lite.data.toolsets import toolset
     from umi_lite.runtime.agent import Agent
     from umi_lite.runtime.show import stream_to
@@ -50,7 +51,7 @@ def ask(
         raise UserError(f"bundle {bundle.path} names no live tools: say which ones with --tools")
     toolbox = toolset(named)
     path = trace_path or bundle.path.parent / "traces" / f"run-{uuid4().hex[:12]}.json"
-    with bundle.engine() as engine:
+    with bundle.engine(prefixes_in=cache_folder() / "prefixes") as engine:
         agent = Agent(engine, toolbox, single=single, bundle=bundle.path.name)
         trace = agent.run(instruction, stream_to(console), path)
     console.print()
@@ -78,12 +79,12 @@ def load_tasks(source: str, **options: Any) -> list[Trajectory]:
     Raises:
         UserError: no such source, or options that it does not take.
     """
-    from umi_lite.data import SOURCES
+    from umi_lite.data import TASKS
 
-    if source not in SOURCES:
-        raise UserError(f"no source {source!r}; there are {', '.join(SOURCES)}")
+    if source not in TASKS:
+        raise UserError(f"no source {source!r}; there are {', '.join(TASKS)}")
     try:
-        return SOURCES[source](**options).trajectories
+        return TASKS[source](**options).trajectories
     except TypeError as err:
         raise UserError(f"source {source}: {err}") from err
 

@@ -119,6 +119,10 @@ def test_references_and_alternatives():
     grammar = call_grammar([Tool(name="go", parameters=parameters)])
     assert accepts(grammar, 'go {"at": {"x": 1.5}, "to": null}')
     assert not accepts(grammar, 'go {"at": {"y": 1}}')
+    either = {"oneOf": [{"enum": ["a", 1]}, {"const": "b"}, {"type": "boolean"}]}
+    assert accepts(
+        call_grammar([Tool(name="go", parameters=schema({"to": either}))]), 'go {"to": "b"}'
+    )
 
 
 @pytest.mark.parametrize(
@@ -128,6 +132,9 @@ def test_references_and_alternatives():
         (schema({"n": {"type": "array", "uniqueItems": True}}), "'uniqueItems'"),
         (schema({}, patternProperties={"^x": {}}), "'patternProperties'"),
         (schema({"n": {"items": {"if": {}}}}), "'if'"),
+        (schema({"n": {"oneOf": [{"type": "string"}, {}]}}), "'oneOf'"),
+        (schema({"n": {"oneOf": [{"type": "number"}, {"type": "integer"}]}}), "'oneOf'"),
+        (schema({"n": {"oneOf": [{"enum": [1, 2]}, {"const": 1.0}]}}), "'oneOf'"),
         (schema({}, ["ghost"]), "'ghost'"),
         ({"type": "string"}, "'string'"),
         (schema({"n": 3}), "3"),

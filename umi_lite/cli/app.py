@@ -2,7 +2,7 @@
 
 import typer
 
-from umi_lite.cli import bundle, data, live, recipes, train
+from umi_lite.cli import bench, bundle, data, live, recipes, train
 
 app = typer.Typer(
     name="umi",
@@ -30,6 +30,15 @@ GROUPS = {
         },
     ),
     "recipes": ("List and show recipes.", {"ls": recipes.ls, "show": recipes.show}),
+    "bench": (
+        "Measure side by side; the last line is JSON.",
+        {
+            "episode": bench.episode,
+            "memory": bench.memory,
+            "constrain": bench.constrain,
+            "batch": bench.batch,
+        },
+    ),
     "trace": ("Look at an episode that ran.", {"show": live.show_trace}),
 }
 

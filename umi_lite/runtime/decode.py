@@ -29,10 +29,12 @@ class Turn:
         self._unread = len(self.pending)
         self._ids: list[int] = []
         self._forced = self._evaluated = self._decoded = 0
-        self._prefill = self._decode = 0.0
+        self._prefill = self._decode = self._grammar = 0.0
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self._random: Any = None
+        started = time.perf_counter()
         self._force()
+        self._grammar += time.perf_counter() - started
 
     def fed(self, count: int, seconds: float) -> None:
         """The first `count` pending tokens were evaluated, in `seconds`."""
@@ -48,6 +50,7 @@ class Turn:
         """Take the next token from the last evaluated one's logits (float32 [n_vocab])."""
         started = time.perf_counter()
         token = self._choose(logits)
+        chosen = time.perf_counter()
         if not self._takes(token):
             # Masks cost more than a check, and trained roles seldom need one.
             token = self._choose(self._legal(logits))
@@ -58,7 +61,8 @@ class Turn:
         else:
             self._append([token])
             self._after()
-        self._decode += time.perf_counter() - started
+        self._decode += chosen - started
+        self._grammar += time.perf_counter() - chosen
 
     def _takes(self, token: int) -> bool:
         """May the turn go on with this token? An ordinary one is consumed."""
@@ -133,4 +137,5 @@ class Turn:
             forced=self._forced,
             prefill_seconds=self._prefill,
             decode_seconds=self._decode,
+            grammar_seconds=self._grammar,
         )

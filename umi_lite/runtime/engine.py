@@ -12,6 +12,7 @@ from umi_lite.protocol.template import BadTemplate, ChatTemplate
 from umi_lite.runtime.decode import Turn
 from umi_lite.runtime.lanes import Lane
 from umi_lite.runtime.llama import Context, Model, library, physical_cores
+from umi_lite.runtime.prefixes import Prefixes
 from umi_lite.runtime.request import Generation, Request
 
 _KEPT_GRAMMARS = 64
@@ -35,6 +36,7 @@ class Engine:
         threads: default the physical cores this process may use.
         n_gpu_layers: `auto` puts all layers on the GPU where llama.cpp was built for one.
         n_batch: tokens of one evaluation, default 512.
+        prefixes: where each view's system messages are kept on disk as read, default nowhere.
 
     Raises:
         UserError: a file is missing, truncated or of another kind, an adapter is of another
@@ -52,6 +54,7 @@ class Engine:
         threads: int | None = None,
         n_gpu_layers: int | Literal["auto"] = "auto",
         n_batch: int = 512,
+        prefixes: Mapping[View, Prefixes] | None = None,
     ):
         if n_ctx < 1 or slots < 1:
             raise UserError(f"n_ctx and slots are at least 1, not {n_ctx} and {slots}")
@@ -62,6 +65,7 @@ class Engine:
         self.slots = slots
         self.threads = threads or physical_cores()
         self._n_batch = n_batch
+        self._prefixes = dict(prefixes or {})
         self._lanes: dict[View, Lane] = {}
         self._current: Lane | None = None
         self._matchers: dict[str, Any] = {}
@@ -152,6 +156,11 @@ class Engine:
         for lane in self._lanes.values():
             lane.release(episode)
 
+    def forget(self) -> None:
+        """Empty the caches: the next requests read everything."""
+        for lane in self._lanes.values():
+            lane.forget()
+
     def cached(self, view: View, episode: Hashable) -> list[int]:
         """The token ids that the cache holds for an episode, empty where it holds none."""
         return self._lanes[view].cached(episode) if view in self._lanes else []
@@ -187,7 +196,7 @@ class Engine:
                 threads=self.threads,
                 n_batch=self._n_batch,
             )
-            self._lanes[view] = Lane(context, self.slots, self._start)
+            self._lanes[view] = Lane(context, self.slots, self._start, self._prefixes.get(view))
         return self._lanes[view]
 
     def _start(self, request: Request, reused: int) -> Turn:

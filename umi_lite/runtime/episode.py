@@ -186,6 +186,7 @@ class Episode:
         said = yield Request(
             view=view,
             ids=tuple(ids),
+            shared=self._transcripts[view].shared,
             grammar=grammar,
             max_tokens=max_tokens,
             temperature=self.sampling.temperature,
@@ -206,6 +207,7 @@ class Episode:
                 stop=said.stop,
                 prefill_seconds=said.prefill_seconds,
                 decode_seconds=said.decode_seconds,
+                grammar_seconds=said.grammar_seconds,
             )
         )
         return said

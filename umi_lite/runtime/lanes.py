@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from umi_lite.runtime.decode import Turn
 from umi_lite.runtime.llama import Context
+from umi_lite.runtime.prefixes import Prefixes
 from umi_lite.runtime.request import Generation, Request
 
 # Copying a slot's cache takes no longer than reading this many tokens.
@@ -19,13 +20,23 @@ WORTH_FILLING = 5
 
 @dataclass(eq=False)
 class Slot:
-    """One sequence of the cache. `ids` are the tokens in it, `owner` the episode it serves."""
+    """One sequence of the cache. `ids` are the tokens in it, `owner` the episode it serves.
+
+    `save_at` is how many ids it holds when its cache is to be saved, 0 for never.
+    """
 
     index: int
     ids: list[int] = field(default_factory=list[int])
     owner: Hashable = None
     turn: Turn | None = None
     used: int = 0
+    save_at: int = 0
+
+    @property
+    def stretch(self) -> int:
+        """How many of its pending tokens can be read now: up to where its cache is saved."""
+        pending = len(self.turn.pending) if self.turn is not None else 0
+        return min(pending, self.save_at - len(self.ids)) if self.save_at else pending
 
 
 def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
@@ -45,10 +56,18 @@ class Lane:
         context: the view's llama.cpp context.
         slots: its number of sequences.
         start: makes the Turn of a request of which so many tokens are in the cache.
+        prefixes: where the requests' shared prefixes are kept on disk, None for nowhere.
     """
 
-    def __init__(self, context: Context, slots: int, start: Callable[[Request, int], Turn]):
+    def __init__(
+        self,
+        context: Context,
+        slots: int,
+        start: Callable[[Request, int], Turn],
+        prefixes: Prefixes | None = None,
+    ):
         self._context = context
+        self._prefixes = prefixes
         self._start = start
         self._slots = [Slot(i) for i in range(slots)]
         self._waiting: deque[Request] = deque()
@@ -62,6 +81,12 @@ class Lane:
     def cached(self, episode: Hashable) -> list[int]:
         """The ids in the slot of an episode, empty where it has none."""
         return [i for slot in self._slots if slot.owner == episode for i in slot.ids]
+
+    def forget(self) -> None:
+        """Empty the slots in which nothing is being generated."""
+        for slot in self._slots:
+            if slot.turn is None:
+                self._cut(slot, 0)
 
     def submit(self, request: Request) -> None:
         self._waiting.append(request)
@@ -90,12 +115,12 @@ class Lane:
         equal part of each, and short ones go on in step, a token each.
         """
         if len(running) < 2:
-            return [(s, turn, min(len(turn.pending), self._context.n_batch)) for s, turn in running]
-        long = [(s, turn) for s, turn in running if len(turn.pending) > IN_STEP]
+            return [(s, turn, min(s.stretch, self._context.n_batch)) for s, turn in running]
+        long = [(s, turn) for s, turn in running if s.stretch > IN_STEP]
         if not long:
             return [(slot, turn, 1) for slot, turn in running[: self._context.n_batch]]
         long = long[: self._context.n_batch // IN_STEP]
-        share = min(len(turn.pending) for _, turn in long)
+        share = min(slot.stretch for slot, _ in long)
         share = min(share, self._context.n_batch // len(long))
         return [(slot, turn, share) for slot, turn in long]
 
@@ -123,6 +148,9 @@ class Lane:
         for slot, turn, share in shares:
             slot.ids += turn.pending[:share]
             turn.fed(share, seconds * share / tokens)
+            if self._prefixes is not None and slot.save_at == len(slot.ids):
+                self._prefixes.save(self._context, slot.index, slot.ids)
+                slot.save_at = 0
         for turn, at in picks:
             turn.pick(self._context.logits(at))
 
@@ -174,7 +202,19 @@ class Lane:
             keep = min(common_prefix(slot.ids, request.ids), len(request.ids) - 1)
             if keep < len(slot.ids):
                 self._cut(slot, keep)
+            slot.save_at = 0
+            if self._prefixes is not None and request.shared >= keep + WORTH_A_COPY:
+                self._recall(slot, list(request.ids[: request.shared]), self._prefixes)
             slot.turn = self._start(request, len(slot.ids))
+
+    def _recall(self, slot: Slot, shared: list[int], prefixes: Prefixes) -> None:
+        """Take the shared prefix from the disk, or mark where it is to be saved."""
+        if prefixes.path(shared).exists():
+            self._cut(slot, 0)
+            if prefixes.load(self._context, slot.index, shared):
+                slot.ids = shared
+                return
+        slot.save_at = len(shared)
 
     def _slot_for(self, request: Request) -> Slot | None:
         """The slot to use now, or None: there is none free, or its prefix is being read."""

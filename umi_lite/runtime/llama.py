@@ -228,6 +228,22 @@ class Context:
         """Copy a whole sequence (split caches allow no less)."""
         self.lib.llama_memory_seq_cp(self._memory, source, target, -1, -1)
 
+    def save_state(self, sequence: int, path: Path, ids: Sequence[int]) -> bool:
+        """Write a sequence's cache and the ids in it. Did it work?"""
+        tokens = (ctypes.c_int32 * len(ids))(*ids)
+        name = os.fsencode(path)
+        size = self.lib.llama_state_seq_save_file(self.pointer, name, sequence, tokens, len(ids))
+        return size > 0
+
+    def load_state(self, sequence: int, path: Path, capacity: int) -> list[int]:
+        """Put a saved cache of at most `capacity` ids into a sequence; its ids, none on failure."""
+        tokens = (ctypes.c_int32 * capacity)()
+        count = ctypes.c_size_t(0)
+        size = self.lib.llama_state_seq_load_file(
+            self.pointer, os.fsencode(path), sequence, tokens, capacity, ctypes.byref(count)
+        )
+        return list(tokens[: count.value]) if size > 0 else []
+
     def close(self) -> None:
         if self.pointer:
             self.lib.llama_batch_free(self._batch)

@@ -16,6 +16,7 @@ class Request:
     Attributes:
         view: whose context and adapter.
         ids: the whole transcript so far; what is in the cache already is not read again.
+        shared: how many of its first ids other episodes have too (the system message).
         grammar: llguidance Lark text that the turn must match, None for free text.
         max_tokens: the turn's longest, its end-of-turn token not counted.
         temperature: 0 is greedy.
@@ -26,6 +27,7 @@ class Request:
 
     view: View
     ids: Sequence[int] = field(repr=False)
+    shared: int = 0
     grammar: str | None = field(default=None, repr=False)
     max_tokens: int = 256
     temperature: float = 0.0
@@ -47,6 +49,7 @@ class Generation:
         decoded: how many of the generated tokens went through the model (never the last).
         forced: generated tokens that the grammar left no choice about.
         prefill_seconds, decode_seconds: this turn's share of the computing.
+        grammar_seconds: what holding it to its grammar took beside that.
     """
 
     ids: tuple[int, ...]
@@ -59,3 +62,4 @@ class Generation:
     forced: int = 0
     prefill_seconds: float = 0.0
     decode_seconds: float = 0.0
+    grammar_seconds: float = 0.0

@@ -46,6 +46,7 @@ class TraceTurn(_Model):
     stop: Literal["grammar", "eot", "length"] | None = None
     prefill_seconds: float = 0.0
     decode_seconds: float = 0.0
+    grammar_seconds: float = 0.0
     tool_seconds: float = 0.0
 
 

@@ -1,0 +1,1 @@
+"""What speed and memory claims rest on: `umi bench`, side by side with what others offer."""

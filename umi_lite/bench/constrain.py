@@ -1,0 +1,115 @@
+"""`umi bench constrain`: what it costs to hold a call to 1, 20 or 100 tools' schemas.
+
+The caller of the bundle writes the gold plans' calls under llguidance, as the engine does it.
+GBNF is then led through the very same tokens: mask all candidates, accept one.
+"""
+
+import ctypes
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from umi_lite.bench.gbnf import call_gbnf
+from umi_lite.bench.report import ratio, show
+from umi_lite.data import toolworld
+from umi_lite.export.bundle import Bundle
+from umi_lite.protocol.grammar import call_grammar
+from umi_lite.protocol.prompts import Transcript
+from umi_lite.protocol.trajectory import Call, Tool, Trajectory
+from umi_lite.runtime.engine import Engine
+from umi_lite.runtime.llama import Model
+from umi_lite.runtime.request import Generation, Request
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+COUNTS = (1, 20, 100)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A trajectory up to where its first call is due, with so many tools."""
+
+    trajectory: Trajectory
+    tools: tuple[Tool, ...]
+
+
+def bench(bundle: Bundle, console: "Console", *, calls: int = 20, n_ctx: int = 8192) -> None:
+    """Write `calls` calls at each number of tools; print table, ratios and JSON."""
+    rows: dict[str, dict[str, float | int]] = {}
+    ratios: dict[str, float | None] = {}
+    with bundle.engine(n_ctx=n_ctx) as engine:
+        words = Model(bundle.base)
+        for count in COUNTS:
+            console.print(f"{count} tools", highlight=False)
+            made = [(case, _call(engine, case)) for case in _cases(count, calls)]
+            said = [generation for _, generation in made]
+            tokens = sum(len(g.ids) for g in said)
+            decode = sum(g.decode_seconds for g in said)
+            ours = sum(g.grammar_seconds for g in said)
+            theirs = sum(_gbnf_seconds(words, call_gbnf(c.tools), g.ids) for c, g in made)
+            rows[f"llguidance, {count} tools"] = {
+                "tokens": tokens,
+                "forced %": round(100 * sum(g.forced for g in said) / tokens, 1),
+                "grammar ms/token": round(1000 * ours / tokens, 3),
+                "decode ms/token": round(1000 * decode / tokens, 2),
+                "grammar % of decode": round(100 * ours / decode, 1),
+            }
+            rows[f"GBNF, {count} tools"] = {
+                "tokens": tokens,
+                "forced %": 0,
+                "grammar ms/token": round(1000 * theirs / tokens, 3),
+            }
+            ratios[f"llguidance/GBNF, {count} tools"] = ratio(ours, theirs)
+        words.close()
+        show(f"{calls} calls", rows, ratios, engine.threads)
+
+
+def _cases(count: int, calls: int) -> list[_Case]:
+    """Held-out tasks whose own first tool stands among `count`; renamed copies fill up."""
+    tasks = toolworld.load("test", 3 * calls, 1).trajectories
+    known = {tool.name: tool for task in tasks for tool in task.tools}
+    cases: list[_Case] = []
+    for task in tasks:
+        call = next((step for step in task.steps if isinstance(step, Call)), None)
+        if call is None or len(cases) == calls:
+            continue
+        tools = list(known.values()) if count > len(known) else [known[call.tool]]
+        while len(tools) < count:
+            turn, at = divmod(len(tools), len(known))
+            copy = tools[at]
+            tools.append(copy.model_copy(update={"name": f"{copy.name}_{turn}"}))
+        cases.append(_Case(task, tuple(tools)))
+    return cases
+
+
+def _call(engine: Engine, case: _Case) -> Generation:
+    first = case.trajectory.model_copy(
+        update={"tools": case.tools, "steps": case.trajectory.steps[:1]}
+    )
+    ids = Transcript("caller", engine.template, engine).advance(first)
+    grammar = call_grammar(case.tools)
+    return engine.generate(Request("caller", ids, grammar=grammar, max_tokens=96))
+
+
+def _gbnf_seconds(model: Model, grammar: str, ids: Sequence[int]) -> float:
+    """Seconds that llama.cpp's grammar sampler takes for these tokens, its set-up left out."""
+    lib: Any = model.lib
+    sampler = lib.llama_sampler_init_grammar(model.vocab, grammar.encode(), b"root")
+    data = (lib.llama_token_data * model.n_vocab)()
+    for i in range(model.n_vocab):
+        data[i].id = i
+    fresh = bytes(data)
+    seconds = 0.0
+    try:
+        for token in ids:
+            ctypes.memmove(data, fresh, len(fresh))
+            held = lib.llama_token_data_array(data, model.n_vocab, -1, False)
+            started = time.perf_counter()
+            lib.llama_sampler_apply(sampler, ctypes.byref(held))
+            lib.llama_sampler_accept(sampler, token)
+            seconds += time.perf_counter() - started
+    finally:
+        lib.llama_sampler_free(sampler)
+    return seconds

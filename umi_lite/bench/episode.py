@@ -1,0 +1,165 @@
+"""`umi bench episode`: the same episodes by this engine and by what else there is.
+
+One episode at a time, over the tools of one desk, greedy, every set-up with the same prompts
+token for token, adapters, threads and constraints. A set-up's first episode finds a process
+that has read nothing yet; the others find what it has kept. Set-ups take turns.
+"""
+
+import statistics
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from umi_lite.bench import levers
+from umi_lite.bench.report import ratio, show
+from umi_lite.bench.rivals import Llamas, Reload, grammars, server
+from umi_lite.data import toolworld
+from umi_lite.evals.live import BOUNDS, environment_of
+from umi_lite.export.bundle import Bundle
+from umi_lite.export.fold import folded
+from umi_lite.protocol.roles import ROLES, View
+from umi_lite.protocol.trajectory import Trajectory
+from umi_lite.runtime.agent import Agent, Runner
+from umi_lite.runtime.engine import Engine
+from umi_lite.runtime.trace import Trace
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Open = Callable[[], AbstractContextManager[Runner]]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One set-up's episodes of one round, and the seconds of each."""
+
+    traces: list[Trace]
+    seconds: list[float]
+
+
+def bench(
+    bundle: Bundle,
+    llama_server: Path | None,
+    console: "Console",
+    *,
+    episodes: int = 6,
+    rounds: int = 3,
+    n_ctx: int = 1024,
+) -> None:
+    """Run all set-ups and print table, ratios and JSON.
+
+    Args:
+        llama_server: the program, from the same llama.cpp tree; None leaves it out.
+
+    Raises:
+        UserError: the server does not come up.
+    """
+    tasks = one_desk(episodes)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        adapters: dict[View, Path] = {role: bundle.adapters[role] for role in ROLES}
+        merged = folded(bundle.base, adapters, folder)
+        words = stack.enter_context(Engine(bundle.base, dict.fromkeys(ROLES), n_ctx=n_ctx))
+        setups = _setups(bundle, adapters, merged, words, tasks, folder, llama_server)
+        runs: dict[str, list[_Run]] = {name: [] for name in setups}
+        _episodes(setups["umi"], tasks[:1])  # the docs are on disk from here on
+        for turn in range(rounds):
+            for name, opened in setups.items():
+                console.print(f"round {turn + 1} of {rounds}: {name}", highlight=False)
+                runs[name].append(_episodes(opened, tasks))
+    rows = {name: _row(made, runs["umi"][0]) for name, made in runs.items()}
+    show(f"{episodes} episodes, medians of {rounds}", rows, _ratios(rows), words.threads)
+
+
+def one_desk(episodes: int) -> list[Trajectory]:
+    """Held-out tasks over the tools of the desk that most tasks have."""
+    made = toolworld.load("test", 40 * episodes, 1).trajectories
+    desk, _ = Counter(tuple(tool.name for tool in t.tools) for t in made).most_common(1)[0]
+    same = [t for t in made if tuple(tool.name for tool in t.tools) == desk]
+    return [t.model_copy(update={"steps": ()}) for t in same[:episodes]]
+
+
+def _setups(
+    bundle: Bundle,
+    adapters: Mapping[View, Path],
+    merged: Mapping[View, Path],
+    words: Engine,
+    tasks: Sequence[Trajectory],
+    folder: Path,
+    llama_server: Path | None,
+) -> dict[str, Open]:
+    held = grammars(tasks[0].tools)
+    options: dict[str, Any] = {"n_ctx": words.n_ctx}
+    kept = folder / "prefixes"
+    setups: dict[str, Open] = {
+        "umi": lambda: bundle.engine(prefixes_in=kept, **options),
+        "umi, folded weights": lambda: bundle.engine(fold_into=folder, prefixes_in=kept, **options),
+        "umi, no docs on disk": lambda: bundle.engine(**options),
+        "umi, forgets episodes": lambda: levers.ForgetsEpisodes(bundle.base, adapters, **options),
+        "umi, forgets turns": lambda: levers.ForgetsTurns(bundle.base, adapters, **options),
+        "umi, forces nothing": lambda: levers.ForcesNothing(bundle.base, adapters, **options),
+        "Llama per merged role": lambda: _llamas(Llamas(words, held, merged)),
+        "reload per call": lambda: _plain(Reload(words, held, adapters)),
+    }
+    if llama_server is not None:
+        log = folder / "server.log"
+        setups["llama-server"] = lambda: server(llama_server, words, held, adapters, log)
+    return setups
+
+
+@contextmanager
+def _plain(runner: Runner) -> Iterator[Runner]:
+    yield runner
+
+
+def _llamas(made: Llamas) -> AbstractContextManager[Runner]:
+    return closing(made)
+
+
+def _episodes(opened: Open, tasks: Sequence[Trajectory]) -> _Run:
+    run = _Run([], [])
+    with opened() as runner:
+        for task in tasks:
+            agent = Agent(runner, environment_of(task), BOUNDS)
+            started = time.perf_counter()
+            run.traces.append(agent.run(task))
+            run.seconds.append(time.perf_counter() - started)
+    return run
+
+
+def _row(runs: Sequence[_Run], first: _Run) -> dict[str, float | int]:
+    """Medians over the rounds; `same answers` is counted against `first`'s."""
+    traces = runs[0].traces
+    turns = [turn for trace in traces for turn in trace.turns if turn.view != "tool"]
+    steady = statistics.median(sum(run.seconds[1:]) for run in runs)
+    return {
+        "seconds": round(statistics.median(sum(run.seconds) for run in runs), 3),
+        "first episode": round(statistics.median(run.seconds[0] for run in runs), 3),
+        "later episodes": round(steady, 3),
+        "prompt_tokens": sum(turn.prompt_tokens for turn in turns),
+        "evaluated": sum(turn.evaluated for turn in turns),
+        "generated_tokens": sum(turn.generated for turn in turns),
+        "forced": sum(turn.forced for turn in turns),
+        "same answers": sum(
+            a.answer == b.answer for a, b in zip(traces, first.traces, strict=True)
+        ),
+    }
+
+
+def _ratios(rows: Mapping[str, Mapping[str, float | int]]) -> dict[str, float | None]:
+    made: dict[str, float | None] = {}
+    for ours in ("umi", "umi, folded weights"):
+        for rival in rows:
+            if rival.startswith("umi"):
+                continue
+            for what in ("first episode", "later episodes"):
+                made[f"{ours}/{rival}, {what}"] = ratio(rows[ours][what], rows[rival][what])
+    for lever in rows:
+        if lever.startswith("umi,"):
+            made[f"{lever}/umi"] = ratio(rows[lever]["seconds"], rows["umi"]["seconds"])
+    return made

@@ -1,0 +1,40 @@
+"""The engine with one of its savings left out, to see what each is worth."""
+
+from umi_lite.runtime.decode import Turn
+from umi_lite.runtime.engine import Engine
+from umi_lite.runtime.request import Generation, Request
+
+
+class ForgetsEpisodes(Engine):
+    """A new episode finds nothing in the cache."""
+
+    def __init__(self, *args: object, **options: object):
+        super().__init__(*args, **options)  # pyright: ignore[reportArgumentType]
+        self._last: object = None
+
+    def generate(self, request: Request) -> Generation:
+        if request.episode is not self._last:
+            self.forget()
+            self._last = request.episode
+        return super().generate(request)
+
+
+class ForgetsTurns(Engine):
+    """Every turn reads its whole prompt."""
+
+    def generate(self, request: Request) -> Generation:
+        self.forget()
+        return super().generate(request)
+
+
+class _Samples(Turn):
+    def _force(self) -> None:
+        """Every token is sampled, also where there is no choice."""
+
+
+class ForcesNothing(Engine):
+    """The grammar only masks."""
+
+    def _start(self, request: Request, reused: int) -> Turn:
+        matcher = None if request.grammar is None else self._matcher(request.grammar).deep_copy()
+        return _Samples(request, self._model, reused, matcher)

@@ -1,0 +1,128 @@
+"""`umi bench memory`: what the three roles weigh, against one `Llama` and three merged models.
+
+Every set-up is a process of its own that reads 256 tokens and writes 8 with each of its models;
+its peak is sampled while it runs. PSS counts a page that n processes share as 1/n.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from umi_lite.bench.report import ratio, show
+from umi_lite.bench.shapes import SHAPES, write_adapter, write_model
+from umi_lite.export.bundle import Bundle
+from umi_lite.export.fold import folded
+from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.roles import ROLES, View
+from umi_lite.runtime.llama import physical_cores
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_READ, _WRITTEN = 256, 8
+
+
+def bench(bundle: Bundle, console: "Console", *, shape: str | None = None, n_ctx: int) -> None:
+    """Measure the bundle, or a model of a `shape` with random weights written on the spot.
+
+    Raises:
+        UserError: an unknown shape.
+    """
+    if shape is not None and shape not in SHAPES:
+        raise UserError(f"no shape {shape!r}; there are {', '.join(SHAPES)}")
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        base = bundle.base
+        adapters: dict[View, Path] = {role: bundle.adapters[role] for role in ROLES}
+        if shape is not None:
+            console.print(f"writing a model of {shape} and three adapters", highlight=False)
+            base = folder / f"{shape}.gguf"
+            write_model(SHAPES[shape], base)
+            adapters = {role: folder / f"{role}.gguf" for role in ROLES}
+            for seed, path in enumerate(adapters.values()):
+                write_adapter(SHAPES[shape], path, seed)
+        merged = _merged(base, adapters, folder, shape)
+        rows = {
+            name: _peak(name, {"base": str(base), "n_ctx": n_ctx, **files})
+            for name, files in {
+                "umi": {"adapters": _names(adapters)},
+                "one Llama, one adapter": {"adapters": _names(adapters)},
+                "three merged Llamas": {"models": _names(merged)},
+            }.items()
+        }
+    ours = rows["umi"]["peak PSS MB"]
+    ratios = {
+        f"umi/{name}, peak PSS": ratio(ours, rows[name]["peak PSS MB"])
+        for name in ("one Llama, one adapter", "three merged Llamas")
+    }
+    show(f"{shape or base.name}, n_ctx {n_ctx}", rows, ratios, physical_cores())
+
+
+def _names(files: Mapping[View, Path]) -> dict[str, str]:
+    return {view: str(path) for view, path in files.items()}
+
+
+def _merged(
+    base: Path, adapters: Mapping[View, Path], folder: Path, shape: str | None
+) -> Mapping[View, Path]:
+    """A model a role. Of a made-up shape any weights do: copies of the base, a file each."""
+    if shape is None:
+        return folded(base, adapters, folder)
+    import shutil
+
+    return {view: Path(shutil.copyfile(base, folder / f"merged-{view}.gguf")) for view in adapters}
+
+
+def _peak(setup: str, told: Mapping[str, Any]) -> dict[str, float]:
+    """Peak RSS and PSS in MB of a process that runs one set-up."""
+    command = [sys.executable, "-m", "umi_lite.bench.memory", setup, json.dumps(told)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    peaks = {"Rss": 0, "Pss": 0}
+    while process.poll() is None:
+        try:
+            lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
+        except OSError:  # it has just ended
+            continue
+        for name in peaks:
+            found = next((line.split()[1] for line in lines if line.startswith(f"{name}:")), "0")
+            peaks[name] = max(peaks[name], int(found))
+        time.sleep(0.05)
+    if process.returncode:
+        raise RuntimeError(f"{setup} ended with status {process.returncode}")
+    return {f"peak {name.upper()} MB": round(value / 1024, 1) for name, value in peaks.items()}
+
+
+def _run(setup: str, told: Mapping[str, Any]) -> None:
+    ids = list(range(1000, 1000 + _READ))
+    with ExitStack() as stack:
+        if setup == "umi":
+            from umi_lite.runtime.engine import Engine
+            from umi_lite.runtime.request import Request
+
+            adapters: dict[View, Path | None] = {r: Path(told["adapters"][r]) for r in ROLES}
+            engine = stack.enter_context(Engine(Path(told["base"]), adapters, n_ctx=told["n_ctx"]))
+            for role in ROLES:
+                engine.generate(Request(role, ids, max_tokens=_WRITTEN))
+            return
+        from llama_cpp import Llama
+
+        options = {"n_ctx": told["n_ctx"], "n_threads": physical_cores(), "verbose": False}
+        if "models" in told:
+            models = [Llama(model_path=path, **options) for path in told["models"].values()]
+        else:
+            lora = next(iter(told["adapters"].values()))
+            models = [Llama(model_path=told["base"], lora_path=lora, **options)]
+        for model in models:
+            for count, _ in enumerate(model.generate(ids, temp=0.0), 1):
+                if count == _WRITTEN:
+                    break
+
+
+if __name__ == "__main__":
+    _run(sys.argv[1], json.loads(sys.argv[2]))

@@ -1,0 +1,205 @@
+"""Other ways to run the three roles, behind what the agent asks of an engine.
+
+Every one reads the same token ids, samples greedily and is held to the same language, in GBNF.
+"""
+
+import http.client
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from umi_lite.bench.gbnf import gbnf
+from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.roles import ROLES, View
+from umi_lite.runtime.engine import Engine
+from umi_lite.runtime.request import Generation, Request
+
+
+class Rival:
+    """One that speaks a turn at a time; `words` has the tokenizer and no context."""
+
+    slots = 1
+
+    def __init__(self, words: Engine, tools: Mapping[View, str | None]):
+        self.base = words.base
+        self.template = words.template
+        self.n_ctx = words.n_ctx
+        self._words = words
+        self._grammars = tools
+
+    def encode(self, text: str, *, special: bool) -> list[int]:
+        return self._words.encode(text, special=special)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self._words.decode(ids)
+
+    def submit(self, request: Request) -> None:
+        raise NotImplementedError("one turn at a time")
+
+    def step(self) -> list[tuple[Request, Generation]]:
+        raise NotImplementedError("one turn at a time")
+
+    def release(self, episode: Hashable) -> None:
+        """Nothing is kept for an episode."""
+
+    def generate(self, request: Request) -> Generation:
+        ids, evaluated = self._speak(request, self._grammars[request.view])
+        end = self._words.encode(self.template.end_of_turn, special=True)
+        ended = bool(ids) and ids[-1:] == end
+        said = ids[:-1] if ended else ids
+        return Generation(
+            ids=tuple(said),
+            text=self.decode(said),
+            stop="eot" if ended or len(said) < request.max_tokens else "length",
+            prompt_tokens=len(request.ids),
+            reused=len(request.ids) - evaluated,
+            evaluated=evaluated,
+            decoded=len(said),
+        )
+
+    def _speak(self, request: Request, grammar: str | None) -> tuple[list[int], int]:
+        """The turn's ids, and how many of the prompt's tokens were read for it."""
+        raise NotImplementedError
+
+
+def grammars(tools: Any) -> dict[View, str | None]:
+    return {view: gbnf(view, tools) for view in ROLES}
+
+
+class Server(Rival):
+    """llama-server with a slot pinned to each role, its adapter chosen by request."""
+
+    def __init__(self, words: Engine, tools: Mapping[View, str | None], port: int):
+        super().__init__(words, tools)
+        self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
+
+    def _speak(self, request: Request, grammar: str | None) -> tuple[list[int], int]:
+        at = ROLES.index(request.view)  # pyright: ignore[reportArgumentType]
+        body: dict[str, Any] = {
+            "prompt": list(request.ids),
+            "n_predict": request.max_tokens,
+            "temperature": 0,
+            "id_slot": at,
+            "cache_prompt": True,
+            "return_tokens": True,
+            "lora": [{"id": i, "scale": float(i == at)} for i in range(len(ROLES))],
+        }
+        if grammar is not None:
+            body["grammar"] = grammar
+        self._http.request("POST", "/completion", json.dumps(body), {"Content-Type": "text/json"})
+        answer = json.loads(self._http.getresponse().read())
+        if "tokens" not in answer:
+            raise RuntimeError(f"llama-server: {answer}")
+        return answer["tokens"], answer["timings"]["prompt_n"]
+
+
+@contextmanager
+def server(
+    binary: Path,
+    words: Engine,
+    tools: Mapping[View, str | None],
+    adapters: Mapping[View, Path],
+    log: Path,
+) -> Iterator[Server]:
+    """A llama-server of its own for as long as this lasts.
+
+    Raises:
+        UserError: the program is not there, or does not come up within two minutes.
+    """
+    if not binary.is_file():
+        raise UserError(f"no llama-server at {binary}: benchmarks/llama_server.sh builds one")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [str(binary), "-m", str(words.base), "--host", "127.0.0.1", "--port", str(port)]
+    command += ["-np", str(len(ROLES)), "-c", str(len(ROLES) * words.n_ctx), "-fa", "on"]
+    command += ["-t", str(words.threads), "-tb", str(words.threads), "--lora-init-without-apply"]
+    for role in ROLES:
+        command += ["--lora", str(adapters[role])]
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+    try:
+        _wait_until_up(process, port, log)
+        yield Server(words, tools, port)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_until_up(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    for _ in range(1200):
+        if process.poll() is not None:
+            break
+        try:
+            probe = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            probe.request("GET", "/health")
+            if probe.getresponse().status == 200:
+                return
+        except OSError:
+            pass
+        time.sleep(0.1)
+    raise UserError(f"llama-server did not come up; its log is {log}")
+
+
+class Llamas(Rival):
+    """llama-cpp-python's `Llama`, one for each role, on merged weights."""
+
+    def __init__(
+        self, words: Engine, tools: Mapping[View, str | None], models: Mapping[View, Path]
+    ):
+        super().__init__(words, tools)
+        self._models = {view: _llama(path, words) for view, path in models.items()}
+
+    def _speak(self, request: Request, grammar: str | None) -> tuple[list[int], int]:
+        return _say(self._models[request.view], request, grammar)
+
+    def close(self) -> None:
+        for model in self._models.values():
+            model.close()
+
+
+class Reload(Rival):
+    """A `Llama` with the role's adapter, made anew for each turn."""
+
+    def __init__(
+        self, words: Engine, tools: Mapping[View, str | None], adapters: Mapping[View, Path]
+    ):
+        super().__init__(words, tools)
+        self._adapters = adapters
+
+    def _speak(self, request: Request, grammar: str | None) -> tuple[list[int], int]:
+        model = _llama(self.base, self._words, lora_path=str(self._adapters[request.view]))
+        try:
+            return _say(model, request, grammar)
+        finally:
+            model.close()
+
+
+def _llama(path: Path, words: Engine, **options: Any) -> Any:
+    from llama_cpp import Llama
+
+    return Llama(
+        model_path=str(path), n_ctx=words.n_ctx, n_threads=words.threads,
+        n_threads_batch=words.threads, flash_attn=True, verbose=False, **options,
+    )  # fmt: skip
+
+
+def _say(model: Any, request: Request, grammar: str | None) -> tuple[list[int], int]:
+    from llama_cpp import LlamaGrammar
+
+    held = LlamaGrammar.from_string(grammar, verbose=False) if grammar else None
+    kept = model._input_ids[: model.n_tokens].tolist()
+    same = next((i for i, (a, b) in enumerate(zip(kept, request.ids, strict=False)) if a != b),
+                min(len(kept), len(request.ids)))  # fmt: skip
+    said: list[int] = []
+    eog = model.token_eos()
+    for token in model.generate(list(request.ids), temp=0.0, grammar=held):
+        said.append(token)
+        if token == eog or len(said) >= request.max_tokens:
+            break
+    return said, len(request.ids) - min(same, len(request.ids) - 1)

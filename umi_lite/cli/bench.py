@@ -1,0 +1,68 @@
+"""`umi bench …`: figures side by side; the last line is JSON."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from umi_lite.cli.live import DEFAULT_BUNDLE, BundleOption
+
+
+def episode(
+    bundle: BundleOption = DEFAULT_BUNDLE,
+    llama_server: Annotated[
+        Path | None, typer.Option(help="the program (benchmarks/llama_server.sh builds it)")
+    ] = None,
+    episodes: Annotated[int, typer.Option(help="tasks over one desk's tools")] = 6,
+    rounds: Annotated[int, typer.Option(help="times that the set-ups take turns")] = 3,
+) -> None:
+    """The same episodes by this engine, without each of its savings, and by others."""
+    from rich.console import Console
+
+    from umi_lite.bench.episode import bench
+    from umi_lite.export.bundle import load_bundle
+
+    opened = load_bundle(bundle)
+    bench(opened, llama_server, Console(stderr=True), episodes=episodes, rounds=rounds)
+
+
+def memory(
+    bundle: BundleOption = DEFAULT_BUNDLE,
+    shape: Annotated[
+        str | None, typer.Option(help="1.5b, 3b or 7b: random weights; default the bundle's own")
+    ] = None,
+    n_ctx: Annotated[int, typer.Option(help="tokens of a context")] = 2048,
+) -> None:
+    """Peak memory of the three roles, of one `Llama` and of three merged models."""
+    from rich.console import Console
+
+    from umi_lite.bench.memory import bench
+    from umi_lite.export.bundle import load_bundle
+
+    bench(load_bundle(bundle), Console(stderr=True), shape=shape, n_ctx=n_ctx)
+
+
+def batch(
+    bundle: BundleOption = DEFAULT_BUNDLE,
+    episodes: Annotated[int, typer.Option(help="held-out tasks")] = 32,
+) -> None:
+    """Tokens a second with 1 to 16 episodes at once."""
+    from rich.console import Console
+
+    from umi_lite.bench.batch import bench
+    from umi_lite.export.bundle import load_bundle
+
+    bench(load_bundle(bundle), Console(stderr=True), episodes=episodes)
+
+
+def constrain(
+    bundle: BundleOption = DEFAULT_BUNDLE,
+    calls: Annotated[int, typer.Option(help="calls at each number of tools")] = 20,
+) -> None:
+    """What a grammar costs with 1, 20 and 100 tools: llguidance against GBNF."""
+    from rich.console import Console
+
+    from umi_lite.bench.constrain import bench
+    from umi_lite.export.bundle import load_bundle
+
+    bench(load_bundle(bundle), Console(stderr=True), calls=calls)
