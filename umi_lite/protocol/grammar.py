@@ -122,7 +122,7 @@ def _closed(schema: Any, where: str, *, top: bool = False) -> Any:
 def _exclusive(schemas: list[Any]) -> bool:
     """Can a value match no two of them, by their types or their enums alone?"""
     kinds = [_kinds(schema) for schema in schemas]
-    enums = [_choices(schema) for schema in schemas]
+    enums = [{_key(choice) for choice in _choices(schema)} for schema in schemas]
     return all(
         not kinds[i] & kinds[j] or (enums[i] and enums[j] and not enums[i] & enums[j])
         for i in range(len(schemas))
@@ -132,6 +132,9 @@ def _exclusive(schemas: list[Any]) -> bool:
 
 def _kinds(schema: Any) -> set[str]:
     """JSON types that a value of the schema can have; an integer is a number too."""
+    choices = _choices(schema)
+    if choices:
+        return {_type(choice) for choice in choices}
     every = ["string", "number", "boolean", "null", "array", "object"]
     facts = cast("dict[str, Any]", schema) if isinstance(schema, dict) else {}
     told: str | list[str] = facts.get("type", every)
@@ -139,9 +142,28 @@ def _kinds(schema: Any) -> set[str]:
     return {"number" if name == "integer" else name for name in names}
 
 
-def _choices(schema: Any) -> set[str]:
-    """The values that a schema names, as JSON; none where it names none."""
+def _choices(schema: Any) -> list[Any]:
+    """The values that a schema names; none where it names none."""
     facts = cast("dict[str, Any]", schema) if isinstance(schema, dict) else {}
-    named = [facts["const"]] if "const" in facts else facts.get("enum", [])
-    # 1 and 1.0 are one value in JSON Schema, 1 and true are not.
-    return {json.dumps(float(c) if type(c) is int else c, sort_keys=True) for c in named}
+    return [facts["const"]] if "const" in facts else facts.get("enum", [])
+
+
+def _type(value: Any) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int() | float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case _:
+            return "object"
+
+
+def _key(choice: Any) -> str:
+    """Equal for equal values: 1 and 1.0 are one value in JSON Schema, 1 and true are not."""
+    return json.dumps(float(choice) if type(choice) is int else choice, sort_keys=True)
