@@ -34,7 +34,8 @@ def wilson(hits: int, n: int, z: float = Z95) -> Interval:
     p, square = hits / n, z * z / n
     middle = (p + square / 2) / (1 + square)
     half = z * math.sqrt(p * (1 - p) / n + square / (4 * n)) / (1 + square)
-    return Interval(max(0.0, middle - half), min(1.0, middle + half))
+    # At the ends the formula gives 0 and 1 but for rounding.
+    return Interval(middle - half if hits else 0.0, middle + half if hits < n else 1.0)
 
 
 class Rate(BaseModel):
