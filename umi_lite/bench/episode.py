@@ -67,7 +67,8 @@ def bench(
         words = stack.enter_context(Engine(bundle.base, dict.fromkeys(ROLES), n_ctx=n_ctx))
         setups = _setups(bundle, adapters, merged, words, tasks, folder, llama_server)
         runs: dict[str, list[_Run]] = {name: [] for name in setups}
-        _episodes(setups["umi"], tasks[:1])  # the docs are on disk from here on
+        for name in ("umi", "umi, folded weights"):
+            _episodes(setups[name], tasks[:1])  # the docs are on disk from here on
         for turn in range(rounds):
             for name, opened in setups.items():
                 console.print(f"round {turn + 1} of {rounds}: {name}", highlight=False)

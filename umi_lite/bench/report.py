@@ -6,6 +6,7 @@ import platform
 from collections.abc import Mapping
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -32,10 +33,11 @@ def machine(threads: int) -> dict[str, Any]:
 def show(title: str, setups: Setups, ratios: Mapping[str, Any], threads: int) -> None:
     """Print the table, the ratios, and `{"setups", "ratios", "machine"}` on the last line."""
     columns = list(dict.fromkeys(key for row in setups.values() for key in row))
-    table = Table("", *columns, title=title)
+    table = Table("", *columns, title=title, box=box.SIMPLE)
     for name, row in setups.items():
         table.add_row(name, *("–" if row.get(c) is None else f"{row[c]:g}" for c in columns))
     console = Console()
+    console.width = max(console.width, 132)  # a table in a file is not to be folded
     console.print(table)
     for name, value in ratios.items():
         console.print(f"{name}: {value}", highlight=False)
