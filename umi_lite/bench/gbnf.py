@@ -30,8 +30,16 @@ def call_gbnf(tools: Sequence[Tool]) -> str:
     for number, tool in enumerate(tools):
         schema: dict[str, Any] = tool.parameters
         text = json_schema_to_gbnf(json.dumps(schema), list(schema.get("properties", {})))
+        text = _one_spacing(text)
         for name in {*_RULE.findall(text)}:
             text = re.sub(rf"(?<![\w\"-]){re.escape(name)}(?![\w\"-])", f"t{number}-{name}", text)
         rules.append(text)
     calls = " | ".join(f'"{tool.name} " t{i}-root' for i, tool in enumerate(tools))
     return "\n".join([f"root ::= {calls}", *rules])
+
+
+def _one_spacing(text: str) -> str:
+    """Converted rules with `", "` and `": "` as the only spaces, as `protocol.grammar` has it."""
+    text = text.replace('space ":" space', '": "').replace('"," space', '", "')
+    text = re.sub(r"^space ::=.*\n?", "", text, flags=re.MULTILINE)
+    return re.sub(r" space(?![\w-])", "", text)
