@@ -8,7 +8,6 @@ with that adapter folded in: one sequence, batches of 8 and 24 (a token each), a
 """
 
 import argparse
-import json
 import random
 import statistics
 import tempfile
@@ -17,10 +16,8 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from umi_lite.base import GgufType
+from umi_lite.bench.report import show
 from umi_lite.export.bundle import load_bundle
 from umi_lite.export.fold import fold
 from umi_lite.export.quantize import requantize
@@ -95,10 +92,6 @@ def main() -> None:
                 for name, run in timers.items():
                     speeds[name][shape].append(run(*sizes))
     setups = {n: {s: statistics.median(v) for s, v in by.items()} for n, by in speeds.items()}
-    table = Table("tokens/s", *SHAPES)
-    for name, by in setups.items():
-        table.add_row(name, *(f"{value:.0f}" for value in by.values()))
-    Console().print(table)
     ratios = {
         f"{kind} folded/adapter, {shape}": round(
             setups[f"{kind} folded"][shape] / setups[f"{kind} adapter"][shape], 2
@@ -107,7 +100,7 @@ def main() -> None:
         for shape in SHAPES
     }
     rounded = {n: {s: round(v) for s, v in by.items()} for n, by in setups.items()}
-    print(json.dumps({"setups": rounded, "ratios": ratios, "machine": {"threads": threads}}))
+    show("tokens/s", rounded, ratios, threads)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """`umi bench batch`: tokens a second and episodes a minute, so many episodes at once."""
 
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,6 @@ def bench(bundle: Bundle, console: "Console", *, episodes: int = 32, n_ctx: int 
 
     `same answers` is counted against one episode at a time on the same weights.
     """
-    import time
-
     tasks = toolworld.load("test", episodes, 1).trajectories
     rows: dict[str, dict[str, float | int]] = {}
     threads = 0

@@ -9,8 +9,8 @@ import statistics
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,22 +104,13 @@ def _setups(
         "umi, forgets episodes": lambda: levers.ForgetsEpisodes(bundle.base, adapters, **options),
         "umi, forgets turns": lambda: levers.ForgetsTurns(bundle.base, adapters, **options),
         "umi, forces nothing": lambda: levers.ForcesNothing(bundle.base, adapters, **options),
-        "Llama per merged role": lambda: _llamas(Llamas(words, held, merged)),
-        "reload per call": lambda: _plain(Reload(words, held, adapters)),
+        "Llama per merged role": lambda: closing(Llamas(words, held, merged)),
+        "reload per call": lambda: nullcontext(Reload(words, held, adapters)),
     }
     if llama_server is not None:
         log = folder / "server.log"
         setups["llama-server"] = lambda: server(llama_server, words, held, adapters, log)
     return setups
-
-
-@contextmanager
-def _plain(runner: Runner) -> Iterator[Runner]:
-    yield runner
-
-
-def _llamas(made: Llamas) -> AbstractContextManager[Runner]:
-    return closing(made)
 
 
 def _episodes(opened: Open, tasks: Sequence[Trajectory]) -> _Run:

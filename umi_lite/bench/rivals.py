@@ -17,6 +17,7 @@ from umi_lite.bench.gbnf import gbnf
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import ROLES, View
 from umi_lite.runtime.engine import Engine
+from umi_lite.runtime.lanes import common_prefix
 from umi_lite.runtime.request import Generation, Request
 
 
@@ -25,12 +26,12 @@ class Rival:
 
     slots = 1
 
-    def __init__(self, words: Engine, tools: Mapping[View, str | None]):
+    def __init__(self, words: Engine, held: Mapping[View, str | None]):
         self.base = words.base
         self.template = words.template
         self.n_ctx = words.n_ctx
         self._words = words
-        self._grammars = tools
+        self._grammars = held
 
     def encode(self, text: str, *, special: bool) -> list[int]:
         return self._words.encode(text, special=special)
@@ -74,8 +75,8 @@ def grammars(tools: Any) -> dict[View, str | None]:
 class Server(Rival):
     """llama-server with a slot pinned to each role, its adapter chosen by request."""
 
-    def __init__(self, words: Engine, tools: Mapping[View, str | None], port: int):
-        super().__init__(words, tools)
+    def __init__(self, words: Engine, held: Mapping[View, str | None], port: int):
+        super().__init__(words, held)
         self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
 
     def _speak(self, request: Request, grammar: str | None) -> tuple[list[int], int]:
@@ -102,7 +103,7 @@ class Server(Rival):
 def server(
     binary: Path,
     words: Engine,
-    tools: Mapping[View, str | None],
+    held: Mapping[View, str | None],
     adapters: Mapping[View, Path],
     log: Path,
 ) -> Iterator[Server]:
@@ -125,7 +126,7 @@ def server(
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
     try:
         _wait_until_up(process, port, log)
-        yield Server(words, tools, port)
+        yield Server(words, held, port)
     finally:
         process.terminate()
         process.wait()
@@ -149,10 +150,8 @@ def _wait_until_up(process: subprocess.Popen[bytes], port: int, log: Path) -> No
 class Llamas(Rival):
     """llama-cpp-python's `Llama`, one for each role, on merged weights."""
 
-    def __init__(
-        self, words: Engine, tools: Mapping[View, str | None], models: Mapping[View, Path]
-    ):
-        super().__init__(words, tools)
+    def __init__(self, words: Engine, held: Mapping[View, str | None], models: Mapping[View, Path]):
+        super().__init__(words, held)
         self._models = {view: _llama(path, words) for view, path in models.items()}
 
     def _speak(self, request: Request, grammar: str | None) -> tuple[list[int], int]:
@@ -167,9 +166,9 @@ class Reload(Rival):
     """A `Llama` with the role's adapter, made anew for each turn."""
 
     def __init__(
-        self, words: Engine, tools: Mapping[View, str | None], adapters: Mapping[View, Path]
+        self, words: Engine, held: Mapping[View, str | None], adapters: Mapping[View, Path]
     ):
-        super().__init__(words, tools)
+        super().__init__(words, held)
         self._adapters = adapters
 
     def _speak(self, request: Request, grammar: str | None) -> tuple[list[int], int]:
@@ -194,8 +193,7 @@ def _say(model: Any, request: Request, grammar: str | None) -> tuple[list[int], 
 
     held = LlamaGrammar.from_string(grammar, verbose=False) if grammar else None
     kept = model._input_ids[: model.n_tokens].tolist()
-    same = next((i for i, (a, b) in enumerate(zip(kept, request.ids, strict=False)) if a != b),
-                min(len(kept), len(request.ids)))  # fmt: skip
+    same = common_prefix(kept, request.ids)
     said: list[int] = []
     eog = model.token_eos()
     for token in model.generate(list(request.ids), temp=0.0, grammar=held):
