@@ -25,7 +25,8 @@ def task():
 
 
 def request(engine: Engine, task) -> Request:
-    ids = Transcript("caller", engine.template, engine).advance(task)
+    words = engine.words("caller")
+    ids = Transcript("caller", words.template, words).advance(task)
     return Request("caller", tuple(ids), grammar=call_grammar(task.tools), max_tokens=9)
 
 

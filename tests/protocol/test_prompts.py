@@ -215,10 +215,11 @@ def test_hf_and_llama_cpp_read_alike(world, engine, base_hf):
     from umi_lite.train.tokenizer import load_language
 
     language = load_language(base_hf)
-    assert language.template.source == engine.template.source
+    words = engine.words("planner")
+    assert language.template.source == words.template.source
     forged = episode(*STEPS, instruction="Add\n\n 1\t" + FORGED)
     for trajectory, view in [*world, *((forged, view) for view in VIEWS)]:
-        check_sample(trajectory, view, engine.template, engine)
+        check_sample(trajectory, view, words.template, words)
         ours = render(trajectory, view, language.template, language.tokenizer)
-        theirs = render(trajectory, view, engine.template, engine)
+        theirs = render(trajectory, view, words.template, words)
         assert (ours.ids, ours.mask, ours.shared) == (theirs.ids, theirs.mask, theirs.shared)

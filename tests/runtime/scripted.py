@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bytetokens import CHATML, END, ByteTokenizer
 
+from umi_lite.protocol.roles import View
 from umi_lite.protocol.template import ChatTemplate
 from umi_lite.runtime.request import Generation, Request
 
@@ -27,6 +28,9 @@ class Scripted(ByteTokenizer):
         self.released: list[Hashable] = []
         self.most = 0
         self._queue: deque[Request] = deque()
+
+    def words(self, view: View) -> "Scripted":
+        return self
 
     def generate(self, request: Request) -> Generation:
         assert len(request.ids) + request.max_tokens <= self.n_ctx

@@ -46,7 +46,8 @@ def task(instruction="What is the weather in Paris?", tools=TOOLS.specs, **more)
 
 
 def ask(engine, view="planner", trajectory=None, **more):
-    ids = Transcript(view, engine.template, engine).advance(trajectory or task())
+    words = engine.words(view)
+    ids = Transcript(view, words.template, words).advance(trajectory or task())
     return Request(view=view, ids=tuple(ids), **{"max_tokens": 40, **more})
 
 
@@ -93,9 +94,10 @@ def test_the_cache_holds_the_transcript(engine):
 def test_tool_docs_are_read_once_for_all_episodes(engine):
     first = engine.generate(ask(engine, trajectory=task("First."), max_tokens=1))
     second = ask(engine, trajectory=task("Second."), max_tokens=1)
-    docs = engine.decode(second.ids).partition("<|im_end|>")[0]
+    words = engine.words("planner")
+    docs = words.decode(second.ids).partition("<|im_end|>")[0]
     said = engine.generate(second)
-    assert said.reused >= len(engine.encode(docs, special=True)) > 30
+    assert said.reused >= len(words.encode(docs, special=True)) > 30
     assert said.evaluated < 15 and first.prompt_tokens > 40
 
 
@@ -168,7 +170,7 @@ def test_forced_tokens_are_counted_and_not_sampled(engine):
     assert said.forced == len(said.ids) and said.evaluated == said.decoded == 0
     said = engine.generate(call_request(engine, TOOLS.specs))
     assert 0 < said.forced < len(said.ids)
-    assert engine.decode(said.ids) == said.text
+    assert engine.words("planner").decode(said.ids) == said.text
     # Never the last token, for nobody asked what comes behind it.
     assert said.decoded <= len(said.ids) - 1
 

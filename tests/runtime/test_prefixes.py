@@ -25,7 +25,8 @@ def opened(base: Path, folder: Path, identity: str = "a", **options) -> Engine:
 
 
 def request(engine: Engine, instruction: str = "What is the weather in Oslo?") -> Request:
-    transcript = Transcript("planner", engine.template, engine)
+    words = engine.words("planner")
+    transcript = Transcript("planner", words.template, words)
     transcript.advance(task(instruction))
     asked = ask(engine, trajectory=task(instruction), grammar=plan_grammar(40), max_tokens=16)
     return replace(asked, shared=transcript.shared)
@@ -96,7 +97,8 @@ def test_a_whole_episode_in_a_new_engine_reads_no_system_message(base_gguf, tmp_
             trace = Agent(engine, TOOLS, bounds).run(instruction)
             shared = {}
             for view in VIEWS:
-                transcript = Transcript(view, engine.template, engine)
+                words = engine.words(view)
+                transcript = Transcript(view, words.template, words)
                 transcript.advance(task(instruction))
                 shared[view] = transcript.shared
         first.append({})
@@ -111,7 +113,7 @@ def test_the_least_recently_used_goes_first(base_gguf, folder, tmp_path) -> None
     (whole,) = folder.iterdir()
     size = whole.stat().st_size
     with Engine(base_gguf, {"planner": None}, n_ctx=256) as engine:
-        ids = engine.encode("some words to remember", special=False)
+        ids = engine.words("planner").encode("some words to remember", special=False)
         engine.generate(Request("planner", ids, max_tokens=1))
         context = engine._lane("planner")._context
         store = Prefixes(tmp_path, "x", max_bytes=3 * size)

@@ -88,7 +88,8 @@ def _call(engine: Engine, case: _Case) -> Generation:
     first = case.trajectory.model_copy(
         update={"tools": case.tools, "steps": case.trajectory.steps[:1]}
     )
-    ids = Transcript("caller", engine.template, engine).advance(first)
+    words = engine.words("caller")
+    ids = Transcript("caller", words.template, words).advance(first)
     grammar = call_grammar(case.tools)
     return engine.generate(Request("caller", ids, grammar=grammar, max_tokens=96))
 

@@ -35,6 +35,4 @@ class _Samples(Turn):
 class ForcesNothing(Engine):
     """The grammar only masks."""
 
-    def _start(self, request: Request, reused: int) -> Turn:
-        matcher = None if request.grammar is None else self._matcher(request.grammar).deep_copy()
-        return _Samples(request, self._model, reused, matcher)
+    _turn = _Samples

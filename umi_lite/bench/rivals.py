@@ -8,7 +8,7 @@ import json
 import socket
 import subprocess
 import time
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,25 +19,22 @@ from umi_lite.protocol.roles import ROLES, View
 from umi_lite.runtime.engine import Engine
 from umi_lite.runtime.lanes import common_prefix
 from umi_lite.runtime.request import Generation, Request
+from umi_lite.runtime.words import Words
 
 
 class Rival:
-    """One that speaks a turn at a time; `words` has the tokenizer and no context."""
+    """One that speaks a turn at a time; `engine` has the tokenizer, its contexts are not used."""
 
     slots = 1
 
-    def __init__(self, words: Engine, held: Mapping[View, str | None]):
-        self.base = words.base
-        self.template = words.template
-        self.n_ctx = words.n_ctx
-        self._words = words
+    def __init__(self, engine: Engine, held: Mapping[View, str | None]):
+        self.base = engine.base
+        self.n_ctx = engine.n_ctx
+        self._engine = engine
         self._grammars = held
 
-    def encode(self, text: str, *, special: bool) -> list[int]:
-        return self._words.encode(text, special=special)
-
-    def decode(self, ids: Sequence[int]) -> str:
-        return self._words.decode(ids)
+    def words(self, view: View) -> Words:
+        return self._engine.words(view)
 
     def submit(self, request: Request) -> None:
         raise NotImplementedError("one turn at a time")
@@ -50,12 +47,13 @@ class Rival:
 
     def generate(self, request: Request) -> Generation:
         ids, evaluated = self._speak(request, self._grammars[request.view])
-        end = self._words.encode(self.template.end_of_turn, special=True)
+        words = self.words(request.view)
+        end = words.encode(words.template.end_of_turn, special=True)
         ended = bool(ids) and ids[-1:] == end
         said = ids[:-1] if ended else ids
         return Generation(
             ids=tuple(said),
-            text=self.decode(said),
+            text=words.decode(said),
             stop="eot" if ended or len(said) < request.max_tokens else "length",
             prompt_tokens=len(request.ids),
             reused=len(request.ids) - evaluated,
@@ -75,8 +73,8 @@ def grammars(tools: Any) -> dict[View, str | None]:
 class Server(Rival):
     """llama-server with a slot pinned to each role, its adapter chosen by request."""
 
-    def __init__(self, words: Engine, held: Mapping[View, str | None], port: int):
-        super().__init__(words, held)
+    def __init__(self, engine: Engine, held: Mapping[View, str | None], port: int):
+        super().__init__(engine, held)
         self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
 
     def _speak(self, request: Request, grammar: str | None) -> tuple[list[int], int]:
@@ -102,7 +100,7 @@ class Server(Rival):
 @contextmanager
 def server(
     binary: Path,
-    words: Engine,
+    engine: Engine,
     held: Mapping[View, str | None],
     adapters: Mapping[View, Path],
     log: Path,
@@ -117,16 +115,16 @@ def server(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [str(binary), "-m", str(words.base), "--host", "127.0.0.1", "--port", str(port)]
-    command += ["-np", str(len(ROLES)), "-c", str(len(ROLES) * words.n_ctx), "-fa", "on"]
-    command += ["-t", str(words.threads), "-tb", str(words.threads), "--lora-init-without-apply"]
+    command = [str(binary), "-m", str(engine.base), "--host", "127.0.0.1", "--port", str(port)]
+    command += ["-np", str(len(ROLES)), "-c", str(len(ROLES) * engine.n_ctx), "-fa", "on"]
+    command += ["-t", str(engine.threads), "-tb", str(engine.threads), "--lora-init-without-apply"]
     for role in ROLES:
         command += ["--lora", str(adapters[role])]
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
     try:
         _wait_until_up(process, port, log)
-        yield Server(words, held, port)
+        yield Server(engine, held, port)
     finally:
         process.terminate()
         process.wait()
@@ -150,9 +148,11 @@ def _wait_until_up(process: subprocess.Popen[bytes], port: int, log: Path) -> No
 class Llamas(Rival):
     """llama-cpp-python's `Llama`, one for each role, on merged weights."""
 
-    def __init__(self, words: Engine, held: Mapping[View, str | None], models: Mapping[View, Path]):
-        super().__init__(words, held)
-        self._models = {view: _llama(path, words) for view, path in models.items()}
+    def __init__(
+        self, engine: Engine, held: Mapping[View, str | None], models: Mapping[View, Path]
+    ):
+        super().__init__(engine, held)
+        self._models = {view: _llama(path, engine) for view, path in models.items()}
 
     def _speak(self, request: Request, grammar: str | None) -> tuple[list[int], int]:
         return _say(self._models[request.view], request, grammar)
@@ -166,25 +166,25 @@ class Reload(Rival):
     """A `Llama` with the role's adapter, made anew for each turn."""
 
     def __init__(
-        self, words: Engine, held: Mapping[View, str | None], adapters: Mapping[View, Path]
+        self, engine: Engine, held: Mapping[View, str | None], adapters: Mapping[View, Path]
     ):
-        super().__init__(words, held)
+        super().__init__(engine, held)
         self._adapters = adapters
 
     def _speak(self, request: Request, grammar: str | None) -> tuple[list[int], int]:
-        model = _llama(self.base, self._words, lora_path=str(self._adapters[request.view]))
+        model = _llama(self.base, self._engine, lora_path=str(self._adapters[request.view]))
         try:
             return _say(model, request, grammar)
         finally:
             model.close()
 
 
-def _llama(path: Path, words: Engine, **options: Any) -> Any:
+def _llama(path: Path, engine: Engine, **options: Any) -> Any:
     from llama_cpp import Llama
 
     return Llama(
-        model_path=str(path), n_ctx=words.n_ctx, n_threads=words.threads,
-        n_threads_batch=words.threads, flash_attn=True, verbose=False, **options,
+        model_path=str(path), n_ctx=engine.n_ctx, n_threads=engine.threads,
+        n_threads_batch=engine.threads, flash_attn=True, verbose=False, **options,
     )  # fmt: skip
 
 

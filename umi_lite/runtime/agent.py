@@ -1,15 +1,15 @@
 """Drives episodes: one with its text streamed, or many in one batch."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
 from umi_lite.protocol.errors import UserError
-from umi_lite.protocol.template import ChatTemplate
+from umi_lite.protocol.roles import View
 from umi_lite.protocol.trajectory import Call, Observation, Trajectory
-from umi_lite.runtime.episode import Bounds, Episode, OnEvent, Sampling, Steps
+from umi_lite.runtime.episode import Bounds, Episode, OnEvent, Sampling, Speech, Steps
 from umi_lite.runtime.request import Generation, Request
 from umi_lite.runtime.tools import Toolbox
 from umi_lite.runtime.trace import Trace
@@ -18,13 +18,11 @@ from umi_lite.runtime.trace import Trace
 class Runner(Protocol):
     """What driving needs of an engine (`runtime.engine.Engine`)."""
 
-    template: ChatTemplate
     n_ctx: int
     slots: int
     base: Path
 
-    def encode(self, text: str, *, special: bool) -> list[int]: ...
-    def decode(self, ids: Sequence[int]) -> str: ...
+    def words(self, view: View) -> Speech: ...
     def generate(self, request: Request) -> Generation: ...
     def submit(self, request: Request) -> None: ...
     def step(self) -> list[tuple[Request, Generation]]: ...

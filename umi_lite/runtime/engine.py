@@ -1,21 +1,18 @@
 """One base model, one context per view: what the agent loop runs on."""
 
-import warnings
-from collections.abc import Hashable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import View
-from umi_lite.protocol.template import BadTemplate, ChatTemplate
 from umi_lite.runtime.decode import Turn
 from umi_lite.runtime.lanes import Lane
 from umi_lite.runtime.llama import Context, Model, library, physical_cores
 from umi_lite.runtime.prefixes import Prefixes
 from umi_lite.runtime.request import Generation, Request
+from umi_lite.runtime.words import Words
 
-_KEPT_GRAMMARS = 64
 # A view with less work than this share of the busiest one's gives way to it.
 NEARLY_EMPTY = 0.15
 
@@ -29,8 +26,8 @@ class Engine:
     Args:
         base: the base model's GGUF.
         adapters: the views that can speak, each with its LoRA GGUF or None for the bare model.
-        models: views with a GGUF of their own in place of the base (a folded adapter, a model
-            of another size), of the base's vocabulary and chat template.
+        models: views with a GGUF of their own in place of the base: a folded adapter, or
+            another model with its own vocabulary and chat template.
         n_ctx: tokens of one transcript, default 2048.
         slots: how many episodes run at once, default 1.
         threads: default the physical cores this process may use.
@@ -42,6 +39,8 @@ class Engine:
         UserError: a file is missing, truncated or of another kind, an adapter is of another
             architecture, or the chat template is missing or not append-only.
     """
+
+    _turn: ClassVar[type[Turn]] = Turn
 
     def __init__(
         self,
@@ -68,22 +67,20 @@ class Engine:
         self._prefixes = dict(prefixes or {})
         self._lanes: dict[View, Lane] = {}
         self._current: Lane | None = None
-        self._matchers: dict[str, Any] = {}
         self._own = dict(models or {})
-        self._model = Model(self.base, n_gpu_layers)
-        self._models = {self.base: self._model}
+        self._models: dict[Path, Model] = {}
+        self._words: dict[Path, Words] = {}
         try:
-            for path in self._own.values():
-                if path not in self._models:
-                    self._models[path] = Model(path, n_gpu_layers)
-                    _check_same_words(self._models[path], self._model)
+            for path in {self._home(view): None for view in adapters}:
+                model = self._models[path] = Model(path, n_gpu_layers)
+                same = (words for words in self._words.values() if words.reads_as(model))
+                self._words[path] = next(same, None) or Words(model)
             files = {(self._home(v), path) for v, path in adapters.items() if path is not None}
             loaded = {key: self._models[key[0]].adapter(key[1]) for key in sorted(files)}
             self._adapters: dict[View, Any] = {
                 view: None if path is None else loaded[self._home(view), path]
                 for view, path in adapters.items()
             }
-            self.template = _template(self._model)
         except BaseException:
             for model in self._models.values():
                 model.close()
@@ -94,13 +91,22 @@ class Engine:
         """The views that can speak."""
         return tuple(self._adapters)
 
-    def encode(self, text: str, *, special: bool) -> list[int]:
-        """Token ids, without a BOS. `special`: are special tokens in `text` parsed?"""
-        return self._model.encode(text, special=special)
+    def words(self, view: View) -> Words:
+        """The tokenizer, template and grammars of a view's model.
 
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of token ids, special tokens as their names."""
-        return self._model.decode(ids)
+        Raises:
+            UserError: there is no such view.
+        """
+        if view not in self._adapters:
+            known = ", ".join(self._adapters)
+            raise UserError(f"this engine has no view {view!r}; it has: {known}")
+        return self._words[self._home(view)]
+
+    def warm(self) -> None:
+        """Make now what the first turns would wait for: contexts, and grammars' vocabulary."""
+        for view in self._adapters:
+            self._lane(view)
+            _ = self.words(view).tokens
 
     def generate(self, request: Request) -> Generation:
         """Generate one turn, alone.
@@ -125,9 +131,7 @@ class Engine:
             UserError: an unknown view, an empty transcript, one that leaves no room for
                 `max_tokens` in `n_ctx`, or a grammar that llguidance refuses.
         """
-        if request.view not in self._adapters:
-            known = ", ".join(self._adapters)
-            raise UserError(f"this engine has no view {request.view!r}; it has: {known}")
+        words = self.words(request.view)
         size = len(request.ids)
         if not 0 < size <= self.n_ctx - request.max_tokens:
             raise UserError(
@@ -135,7 +139,7 @@ class Engine:
                 f"a context of {self.n_ctx}; raise n_ctx or lower the bounds"
             )
         if request.grammar is not None:
-            self._matcher(request.grammar)
+            words.matcher(request.grammar)
         self._lane(request.view).submit(request)
 
     def step(self) -> list[tuple[Request, Generation]]:
@@ -171,8 +175,8 @@ class Engine:
             lane.close()
         self._lanes.clear()
         self._current = None
-        self._matchers.clear()
-        self.__dict__.pop("_tokens", None)
+        for words in self._words.values():
+            words.close()
         for model in self._models.values():
             model.close()
 
@@ -200,57 +204,7 @@ class Engine:
         return self._lanes[view]
 
     def _start(self, request: Request, reused: int) -> Turn:
-        matcher = None if request.grammar is None else self._matcher(request.grammar).deep_copy()
-        return Turn(request, self._model, reused, matcher)
-
-    @cached_property
-    def _tokens(self) -> Any:
-        from llguidance.llamacpp import lltokenizer_from_vocab
-
-        with warnings.catch_warnings():
-            # llguidance asks llama.cpp for each token's kind by a name of last year.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            return lltokenizer_from_vocab(self._model.vocab, eos_token=sorted(self._model.eog))
-
-    def _matcher(self, grammar: str) -> Any:
-        """A matcher at the grammar's start, to copy from: setting one up takes 9 ms."""
-        if grammar not in self._matchers:
-            from llguidance import LLMatcher
-
-            matcher = LLMatcher(self._tokens, grammar)
-            if matcher.is_error():
-                reason = " ".join(matcher.get_error().split())
-                raise UserError(f"the grammar cannot be used: {reason}")
-            if len(self._matchers) >= _KEPT_GRAMMARS:
-                del self._matchers[next(iter(self._matchers))]
-            self._matchers[grammar] = matcher
-        return self._matchers[grammar]
-
-
-def _check_same_words(model: Model, base: Model) -> None:
-    """Do a role's own model and the base read the same tokens from a transcript?"""
-    if (model.n_vocab, model.chat_template) != (base.n_vocab, base.chat_template):
-        raise UserError(
-            f"model {model.path} has another vocabulary or chat template than {base.path.name}: "
-            "roles of one engine share both"
-        )
-
-
-def _template(model: Model) -> ChatTemplate:
-    """The GGUF's own chat template, and the token that really ends a turn in it."""
-    source = model.chat_template
-    if source is None:
-        raise UserError(f"model {model.path} has no chat template (tokenizer.chat_template)")
-    ids = {name: model.special(name) for name in ("bos", "eos", "eot")}
-    text = {name: "" if i is None else model.decode([i]) for name, i in ids.items()}
-    # Metadata often names the wrong one of them: the template itself decides.
-    ends = dict.fromkeys(
-        model.decode([i]) for i in (ids["eot"], ids["eos"], *sorted(model.eog)) if i is not None
-    )
-    refusal = BadTemplate(f"model {model.path} has no token that ends a turn")
-    for end in ends:
-        try:
-            return ChatTemplate(source, end_of_turn=end, bos=text["bos"], eos=text["eos"])
-        except BadTemplate as err:
-            refusal = err
-    raise refusal
+        home = self._home(request.view)
+        grammar = request.grammar
+        matcher = None if grammar is None else self._words[home].matcher(grammar)
+        return self._turn(request, self._models[home], reused, matcher)

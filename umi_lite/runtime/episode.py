@@ -5,7 +5,7 @@ it does the work, one episode alone or many in a batch; the loop itself does no 
 """
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -13,7 +13,7 @@ from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.grammar import answer_grammar, call_grammar, plan_grammar
 from umi_lite.protocol.prompts import Transcript
 from umi_lite.protocol.roles import BadTurn, View, parse_call, parse_plan
-from umi_lite.protocol.template import ChatTemplate
+from umi_lite.protocol.template import ChatTemplate, Tokenizer
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Step, Trajectory
 from umi_lite.runtime.request import Generation, Request
 from umi_lite.runtime.trace import StopReason, Trace, TraceTurn
@@ -25,14 +25,18 @@ Steps = Generator[Request | Call, Any, None]
 _T = TypeVar("_T")
 
 
-class Speaker(Protocol):
-    """What an episode needs to know of an engine."""
+class Speech(Tokenizer, Protocol):
+    """What one view's model reads and writes."""
 
     template: ChatTemplate
+
+
+class Speakers(Protocol):
+    """What an episode needs to know of an engine."""
+
     n_ctx: int
 
-    def encode(self, text: str, *, special: bool) -> list[int]: ...
-    def decode(self, ids: Sequence[int]) -> str: ...
+    def words(self, view: View) -> Speech: ...
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class Episode:
 
     Args:
         trajectory: the instruction and the tools; steps in it are the history so far.
-        engine: tokenizer, template and context size.
+        engine: the views' tokenizers and templates, and the context size.
         single: all turns by the view `backbone`.
         on_event: called with (view or `tool`, stretch of text) as it is there.
 
@@ -90,7 +94,7 @@ class Episode:
     """
 
     trajectory: Trajectory
-    engine: Speaker
+    engine: Speakers
     bounds: Bounds = field(default_factory=Bounds)
     sampling: Sampling = field(default_factory=Sampling)
     single: bool = False
@@ -233,7 +237,8 @@ class Episode:
         return ids
 
     def _transcript(self, view: View) -> Transcript:
-        return Transcript(view, self.engine.template, self.engine)
+        words = self.engine.words(view)
+        return Transcript(view, words.template, words)
 
 
 def _parsed(parse: Callable[[str], _T], said: Generation) -> _T:

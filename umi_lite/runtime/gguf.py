@@ -4,6 +4,7 @@ Layout: magic, version u32, tensors u64, pairs u64, the pairs, then what is know
 tensor, then their bytes; all little-endian (llama.cpp, ggml/include/gguf.h).
 """
 
+import hashlib
 import mmap
 import struct
 from dataclasses import dataclass
@@ -11,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from umi_lite.protocol.errors import UserError
-from umi_lite.runtime.llama import check_gguf
 
 # GGUF value types: 8 is a string, 9 an array, the others are of a fixed size.
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q"}
 _SCALARS[12] = "d"
 _STRING, _ARRAY = 8, 9
 _VERSIONS = (2, 3)
+TOKENIZER = "tokenizer"
 _ALIGNMENT = 32
 
 
@@ -31,8 +32,25 @@ class Tensor:
     start: int
 
 
+def check_gguf(path: Path, what: str) -> None:
+    """Is this a GGUF file at all?
+
+    Raises:
+        UserError: there is no such file, it cannot be read, or it is of another kind.
+    """
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as err:
+        raise UserError(f"{what} {path}: {err.strerror or err}") from None
+    if magic != b"GGUF":
+        raise UserError(f"{what} {path} is not a GGUF file: it begins with {magic!r}, not b'GGUF'")
+
+
 def read_header(path: Path, what: str) -> dict[str, Any]:
     """The metadata: numbers and strings as they are, an array as its length.
+
+    `TOKENIZER` is a hash of all that it says of tokenizer and chat template.
 
     Args, Raises: see `read_gguf`.
     """
@@ -80,9 +98,14 @@ class _Reader:
         meta: dict[str, Any] = {"version": version}
         if version not in _VERSIONS:
             return meta, 0
+        words = hashlib.sha256()
         for _ in range(pairs):
+            start = self.at
             key = self._string()
             meta[key] = self._value(self._unpack("<I")[0])
+            if key.startswith("tokenizer."):
+                words.update(self.data[start : self.at])
+        meta[TOKENIZER] = words.hexdigest()
         return meta, tensors
 
     def tensors(self, count: int, alignment: int) -> list[Tensor]:

@@ -5,14 +5,17 @@
 
 import ctypes
 import os
+import re
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from umi_lite.protocol.errors import UserError
+from umi_lite.runtime.gguf import TOKENIZER, check_gguf, read_gguf
 
 _LOG: deque[str] = deque(maxlen=8)
+_FLOATS = (0, 1, 30)  # F32, F16, BF16 (ggml/include/ggml.h)
 _ERROR_LEVELS = (3, 4)  # GGML_LOG_LEVEL_WARN, GGML_LOG_LEVEL_ERROR
 _callback: Any = None
 
@@ -46,21 +49,6 @@ def _last_words() -> str:
     return lines[0] if lines else "llama.cpp gave no reason"
 
 
-def check_gguf(path: Path, what: str) -> None:
-    """Is this a GGUF file at all?
-
-    Raises:
-        UserError: there is no such file, it cannot be read, or it is of another kind.
-    """
-    try:
-        with path.open("rb") as file:
-            magic = file.read(4)
-    except OSError as err:
-        raise UserError(f"{what} {path}: {err.strerror or err}") from None
-    if magic != b"GGUF":
-        raise UserError(f"{what} {path} is not a GGUF file: it begins with {magic!r}, not b'GGUF'")
-
-
 def physical_cores() -> int:
     """Cores this process may use, hyper-threads of one core counted once."""
     cores: set[str] = set()
@@ -71,22 +59,29 @@ def physical_cores() -> int:
 
 
 class Model:
-    """A GGUF's weights (memory-mapped) and vocabulary.
+    """A GGUF's weights and vocabulary; F32, F16 and BF16 weights are memory-mapped.
 
     Args:
         path: the GGUF file.
         n_gpu_layers: layers on the GPU, 0 for none, -1 for all.
+
+    Attributes:
+        tokenizer: equal for models with the same vocabulary and chat template.
 
     Raises:
         UserError: no file, not a GGUF, truncated, or not a model that llama.cpp knows.
     """
 
     def __init__(self, path: Path, n_gpu_layers: int = 0):
-        check_gguf(path, "model")
+        header, tensors = read_gguf(path, "model")
         lib = self.lib = library()
         self.path = path
+        self.tokenizer: str = header[TOKENIZER]
         params = lib.llama_model_default_params()
         params.n_gpu_layers = n_gpu_layers
+        # llama.cpp arranges quantised weights anew for the CPU, and would hold the mapped file
+        # beside its copy.
+        params.use_mmap = all(tensor.type in _FLOATS for tensor in tensors)
         _LOG.clear()
         self.pointer = lib.llama_model_load_from_file(str(path).encode(), params)
         if not self.pointer:
@@ -120,6 +115,25 @@ class Model:
                 n = self.lib.llama_token_to_piece(self.vocab, token, buffer, -n, 0, True)
             self._pieces[token] = buffer.raw[:n]
         return self._pieces[token]
+
+    def pieces(self) -> list[bytes]:
+        """The bytes of all tokens, by id."""
+        buffer = ctypes.create_string_buffer(256)
+        write, text = self.lib.llama_token_to_piece, ctypes.string_at
+        sizes = ((i, write(self.vocab, i, buffer, 256, 0, True)) for i in range(self.n_vocab))
+        return [text(buffer, size) if size >= 0 else self.piece(i) for i, size in sizes]
+
+    def specials(self) -> list[int]:
+        """The tokens that no text can spell."""
+        kind, control = self.lib.llama_vocab_get_attr, self.lib.LLAMA_TOKEN_ATTR_CONTROL
+        own = self.lib.LLAMA_TOKEN_ATTR_USER_DEFINED
+        kinds = [kind(self.vocab, token) for token in range(self.n_vocab)]
+        return [
+            token
+            for token, is_a in enumerate(kinds)
+            if is_a & control
+            or (is_a & own and re.fullmatch(rb"<.*>", self.piece(token), re.DOTALL))
+        ]
 
     def decode(self, ids: Sequence[int]) -> str:
         return b"".join(map(self.piece, ids)).decode("utf-8", "replace")
