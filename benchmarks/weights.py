@@ -21,7 +21,8 @@ from umi_lite.bench.report import show
 from umi_lite.export.bundle import load_bundle
 from umi_lite.export.fold import fold
 from umi_lite.export.quantize import requantize
-from umi_lite.runtime.llama import Context, Model, physical_cores
+from umi_lite.runtime.llama import Context, Model
+from umi_lite.runtime.machine import cores
 
 TYPES: tuple[GgufType, ...] = ("F16", "Q8_0")
 SEQUENCES = 24
@@ -63,7 +64,7 @@ def main() -> None:
     told = parser.parse_args()
     bundle = load_bundle(told.bundle)
     lora = bundle.adapters["planner"]
-    threads = physical_cores()
+    threads = cores()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         timers: dict[str, Timer] = {}

@@ -62,7 +62,7 @@ def embedded_gguf() -> Path:
 
 
 def cache_folder() -> Path:
-    """Where dequantised bases are kept: `$UMI_LITE_CACHE`, else the user's cache folder."""
+    """Where what can be made again is kept: `$UMI_LITE_CACHE`, else the user's cache folder."""
     named = os.environ.get("UMI_LITE_CACHE")
     if named:
         return Path(named)

@@ -1,12 +1,13 @@
 """What one does with a bundle on one's own machine: ask it, and measure it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.roles import ROLES, View
 from umi_lite.protocol.trajectory import Call, Trajectory
 
 if TYPE_CHECKING:
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
     from umi_lite.evals.live import Result, Score
     from umi_lite.export.bundle import Bundle
-    from umi_lite.runtime.engine import Engine
+    from umi_lite.runtime.agent import Runner
+    from umi_lite.runtime.fit import Wishes
     from umi_lite.runtime.trace import Trace
 
 
@@ -26,12 +28,16 @@ def ask(
     tools: str | None = None,
     trace_path: Path | None = None,
     single: bool = False,
+    elsewhere: Sequence[str] = (),
+    wishes: "Wishes | None" = None,
 ) -> "tuple[Trace, Path]":
     """Run one task with its turns streamed to the console.
 
     Args:
         tools: a tool set's name or a .py file; default the bundle's own.
         trace_path: default `traces/<id>.json` beside the bundle.
+        single: the global adapter alone (view `backbone`) takes all the turns.
+        elsewhere, wishes: see `roles.open_roles`.
 
     Returns:
         The trace, and where it was saved.
@@ -39,8 +45,8 @@ def ask(
     Raises:
         UserError: an empty instruction, or no such tools.
     """
-    from umi_lite.base import cache_folder
     from umi_lite.data.toolsets import toolset
+    from umi_lite.roles import open_roles
     from umi_lite.runtime.agent import Agent
     from umi_lite.runtime.show import stream_to
 
@@ -51,11 +57,18 @@ def ask(
         raise UserError(f"bundle {bundle.path} names no live tools: say which ones with --tools")
     toolbox = toolset(named)
     path = trace_path or bundle.path.parent / "traces" / f"run-{uuid4().hex[:12]}.json"
-    with bundle.engine(prefixes_in=cache_folder() / "prefixes") as engine:
+    views: tuple[View, ...] = ("backbone",) if single else ROLES
+    tell = dim(console)
+    with open_roles(bundle, views=views, elsewhere=elsewhere, wishes=wishes, tell=tell) as engine:
         agent = Agent(engine, toolbox, single=single, bundle=bundle.path.name)
         trace = agent.run(instruction, stream_to(console), path)
     console.print()
     return trace, path
+
+
+def dim(console: "Console") -> Callable[[str], None]:
+    """Prints notes that are not the result."""
+    return lambda text: console.print(text, style="dim", highlight=False)
 
 
 def summary(trace: "Trace", path: Path) -> str:
@@ -90,7 +103,7 @@ def load_tasks(source: str, **options: Any) -> list[Trajectory]:
 
 
 def measure(
-    engine: "Engine",
+    engine: "Runner",
     tasks: Sequence[Trajectory],
     title: str,
     console: "Console",

@@ -20,7 +20,7 @@ from umi_lite.export.bundle import Bundle
 from umi_lite.export.fold import folded
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import ROLES, View
-from umi_lite.runtime.llama import physical_cores
+from umi_lite.runtime.machine import cores
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,7 +49,7 @@ def bench(bundle: Bundle, console: "Console", *, shape: str | None = None, n_ctx
                 write_adapter(SHAPES[shape], path, seed)
         merged = _merged(base, adapters, folder, shape)
         rows = {
-            name: _peak(name, {"base": str(base), "n_ctx": n_ctx, **files})
+            name: _peak(name, {"base": str(base), "n_ctx": n_ctx, "mmap": shape is None, **files})
             for name, files in {
                 "umi": {"adapters": _names(adapters)},
                 "one Llama, one adapter": {"adapters": _names(adapters)},
@@ -61,7 +61,7 @@ def bench(bundle: Bundle, console: "Console", *, shape: str | None = None, n_ctx
         f"umi/{name}, peak PSS": ratio(ours, rows[name]["peak PSS MB"])
         for name in ("one Llama, one adapter", "three merged Llamas")
     }
-    show(f"{shape or base.name}, n_ctx {n_ctx}", rows, ratios, physical_cores())
+    show(f"{shape or base.name}, n_ctx {n_ctx}", rows, ratios, cores())
 
 
 def _names(files: Mapping[View, Path]) -> dict[str, str]:
@@ -112,8 +112,10 @@ def _run(setup: str, told: Mapping[str, Any]) -> None:
             return
         from llama_cpp import Llama
 
-        options = {"n_ctx": told["n_ctx"], "n_threads": physical_cores(), "verbose": False}
+        options = {"n_ctx": told["n_ctx"], "n_threads": cores(), "verbose": False}
         if "models" in told:
+            # A mapped file of quantised weights stays beside their arranged copy: no fair rival.
+            options["use_mmap"] = told["mmap"]
             models = [Llama(model_path=path, **options) for path in told["models"].values()]
         else:
             lora = next(iter(told["adapters"].values()))

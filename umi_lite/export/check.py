@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from umi_lite.protocol.errors import UserError
-from umi_lite.runtime.llama import Context, Model, physical_cores
+from umi_lite.runtime.llama import Context, Model
+from umi_lite.runtime.machine import cores
 
 Name = TypeVar("Name")
 _TEXT = "The task needs one tool call."
@@ -54,7 +55,7 @@ def _logits(model: Model, adapter: Any) -> Any:
     """float32 [n_vocab] after the text."""
     ids = model.encode(_TEXT, special=False)
     size = len(ids)
-    threads = physical_cores()
+    threads = cores()
     context = Context(model, adapter, n_ctx=size, slots=1, threads=threads, n_batch=size)
     with closing(context):
         context.decode([(token, i, 0, i == size - 1) for i, token in enumerate(ids)])

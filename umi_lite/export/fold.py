@@ -3,6 +3,7 @@
 Where memory is plentiful this is how roles run fastest; the files are made once and kept.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -31,7 +32,9 @@ def folded(base: Path, adapters: Mapping[View, Path], folder: Path) -> dict[View
     origin = sha256(base)[:12]
     for view, adapter in adapters.items():
         kept[view] = folder / f"{base.stem}-{view}-{origin}-{sha256(adapter)[:12]}.gguf"
-        if not kept[view].exists():
+        if kept[view].exists():
+            os.utime(kept[view])  # used just now (runtime.room)
+        else:
             fold(base, adapter, kept[view])
     return kept
 

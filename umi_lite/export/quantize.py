@@ -20,7 +20,8 @@ def requantize(source: Path, target: Path, type: GgufType) -> None:
     """
     import ctypes
 
-    from umi_lite.runtime.llama import Model, library, physical_cores
+    from umi_lite.runtime.llama import Model, library
+    from umi_lite.runtime.machine import cores
 
     if type not in get_args(GgufType):
         raise UserError(f"unknown GGUF type {type!r}; it can be {', '.join(get_args(GgufType))}")
@@ -30,7 +31,7 @@ def requantize(source: Path, target: Path, type: GgufType) -> None:
     params = lib.llama_model_quantize_default_params()
     params.ftype = getattr(lib, f"LLAMA_FTYPE_MOSTLY_{type}")
     params.allow_requantize = True
-    params.nthread = physical_cores()
+    params.nthread = cores()
     with staged_file(target) as work:
         status = lib.llama_model_quantize(
             os.fsencode(source), os.fsencode(work), ctypes.byref(params)

@@ -8,9 +8,10 @@ from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import View
 from umi_lite.runtime.decode import Turn
 from umi_lite.runtime.lanes import Lane
-from umi_lite.runtime.llama import Context, Model, library, physical_cores
+from umi_lite.runtime.llama import Context, KvType, Model, library
+from umi_lite.runtime.machine import cores
 from umi_lite.runtime.prefixes import Prefixes
-from umi_lite.runtime.request import Generation, Request
+from umi_lite.runtime.request import Generation, Request, check_size
 from umi_lite.runtime.words import Words
 
 # A view with less work than this share of the busiest one's gives way to it.
@@ -30,9 +31,10 @@ class Engine:
             another model with its own vocabulary and chat template.
         n_ctx: tokens of one transcript, default 2048.
         slots: how many episodes run at once, default 1.
-        threads: default the physical cores this process may use.
+        threads: default `machine.cores`.
         n_gpu_layers: `auto` puts all layers on the GPU where llama.cpp was built for one.
         n_batch: tokens of one evaluation, default 512.
+        kv: the type of cached keys and values, default f16.
         prefixes: where each view's system messages are kept on disk as read, default nowhere.
 
     Raises:
@@ -53,6 +55,7 @@ class Engine:
         threads: int | None = None,
         n_gpu_layers: int | Literal["auto"] = "auto",
         n_batch: int = 512,
+        kv: KvType = "f16",
         prefixes: Mapping[View, Prefixes] | None = None,
     ):
         if n_ctx < 1 or slots < 1:
@@ -62,8 +65,9 @@ class Engine:
         self.base = Path(base)
         self.n_ctx = n_ctx
         self.slots = slots
-        self.threads = threads or physical_cores()
+        self.threads = threads or cores()
         self._n_batch = n_batch
+        self._kv: KvType = kv
         self._prefixes = dict(prefixes or {})
         self._lanes: dict[View, Lane] = {}
         self._current: Lane | None = None
@@ -90,6 +94,11 @@ class Engine:
     def views(self) -> tuple[View, ...]:
         """The views that can speak."""
         return tuple(self._adapters)
+
+    @property
+    def load(self) -> int:
+        """How many requests are unfinished."""
+        return sum(lane.load for lane in self._lanes.values())
 
     def words(self, view: View) -> Words:
         """The tokenizer, template and grammars of a view's model.
@@ -132,12 +141,7 @@ class Engine:
                 `max_tokens` in `n_ctx`, or a grammar that llguidance refuses.
         """
         words = self.words(request.view)
-        size = len(request.ids)
-        if not 0 < size <= self.n_ctx - request.max_tokens:
-            raise UserError(
-                f"a transcript of {size} tokens and a turn of {request.max_tokens} do not fit "
-                f"a context of {self.n_ctx}; raise n_ctx or lower the bounds"
-            )
+        check_size(request, self.n_ctx)
         if request.grammar is not None:
             words.matcher(request.grammar)
         self._lane(request.view).submit(request)
@@ -199,6 +203,7 @@ class Engine:
                 slots=self.slots,
                 threads=self.threads,
                 n_batch=self._n_batch,
+                kv=self._kv,
             )
             self._lanes[view] = Lane(context, self.slots, self._start, self._prefixes.get(view))
         return self._lanes[view]

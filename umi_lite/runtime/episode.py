@@ -34,8 +34,8 @@ class Speech(Tokenizer, Protocol):
 class Speakers(Protocol):
     """What an episode needs to know of an engine."""
 
-    n_ctx: int
-
+    @property
+    def n_ctx(self) -> int: ...
     def words(self, view: View) -> Speech: ...
 
 
@@ -245,6 +245,8 @@ def _parsed(parse: Callable[[str], _T], said: Generation) -> _T:
     if said.stop == "length":
         cut = f"the turn was cut off after {len(said.ids)} tokens"
         raise _Ended("bad_turn", f"{cut}: {said.text!r}")
+    if said.stop == "illegal":
+        raise _Ended("bad_turn", f"the turn left its grammar: {said.text!r}")
     try:
         return parse(said.text)
     except BadTurn as err:

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from umi_lite.runtime.llama import Context
+from umi_lite.runtime.room import make_room
 
 _SUM = 32  # bytes of a SHA-256, behind the state
 
@@ -72,22 +73,9 @@ class Prefixes:
             with work.open("ab") as file:
                 file.write(digest)
             os.replace(work, path)
-            self._make_room()
+            make_room(self._folder, "*.state", self._max_bytes)
         except OSError as err:
             warnings.warn(f"prefix cache {self._folder} is not written: {err}", stacklevel=2)
         finally:
             if work is not None:
                 work.unlink(missing_ok=True)
-
-    def _make_room(self) -> None:
-        files: list[tuple[float, int, Path]] = []
-        for path in self._folder.glob("*.state"):
-            with suppress(OSError):  # another process may have dropped it
-                found = path.stat()
-                files.append((found.st_mtime, found.st_size, path))
-        spare = sum(size for _, size, _ in files) - self._max_bytes
-        for _, size, path in sorted(files):
-            if spare <= 0:
-                break
-            path.unlink(missing_ok=True)
-            spare -= size

@@ -4,9 +4,10 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import View
 
-Stop = Literal["grammar", "eot", "length"]
+Stop = Literal["grammar", "eot", "length", "illegal"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,8 @@ class Generation:
 
     Attributes:
         ids, text: the turn, without its end-of-turn token.
-        stop: `grammar` the grammar was complete, `eot` the model ended its turn, `length`.
+        stop: `grammar` the grammar was complete, `eot` the model ended its turn, `length`,
+            `illegal` a server's text that left the grammar.
         prompt_tokens: tokens of the transcript it was asked with.
         reused: how many of these were in the cache.
         evaluated: how many of these went through the model now.
@@ -63,3 +65,17 @@ class Generation:
     prefill_seconds: float = 0.0
     decode_seconds: float = 0.0
     grammar_seconds: float = 0.0
+
+
+def check_size(request: Request, n_ctx: int) -> None:
+    """Do the transcript and the longest turn fit a context?
+
+    Raises:
+        UserError: they do not, or the transcript is empty.
+    """
+    size = len(request.ids)
+    if not 0 < size <= n_ctx - request.max_tokens:
+        raise UserError(
+            f"a transcript of {size} tokens and a turn of {request.max_tokens} do not fit "
+            f"a context of {n_ctx}; raise n_ctx or lower the bounds"
+        )

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import View
 from umi_lite.protocol.trajectory import Answer, Trajectory
+from umi_lite.runtime.request import Stop
 
 StopReason = Literal[
     "answer",  # the summarizer has spoken
@@ -43,7 +44,7 @@ class TraceTurn(_Model):
     decoded: int = 0
     generated: int = 0
     forced: int = 0
-    stop: Literal["grammar", "eot", "length"] | None = None
+    stop: Stop | None = None
     prefill_seconds: float = 0.0
     decode_seconds: float = 0.0
     grammar_seconds: float = 0.0

@@ -1,0 +1,98 @@
+"""Where roles run: fitted here, on other weights, at an endpoint."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny_lora import write_adapter
+
+from umi_lite.cli.app import app
+from umi_lite.export.bundle import Bundle, write_bundle
+from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.roles import VIEWS
+from umi_lite.roles import open_roles
+from umi_lite.runtime.fit import Wishes
+from umi_lite.runtime.request import Request
+
+
+@pytest.fixture(scope="module")
+def bundles(base_gguf, tmp_path_factory: pytest.TempPathFactory) -> list[Bundle]:
+    """Two bundles with other adapters, over the embedded model."""
+    made = []
+    for number in range(2):
+        folder = tmp_path_factory.mktemp("bundles")
+        adapters = {
+            view: write_adapter(folder / f"{view}-lora.gguf", seed=10 * number + i)
+            for i, view in enumerate(VIEWS)
+        }
+        made.append(
+            write_bundle(folder / "bundle", base_gguf=base_gguf, adapters=adapters, tools="toolworld")
+        )
+    return made
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("UMI_LITE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def say(roles, view) -> str:
+    ids = roles.words(view).encode("Once upon a time there was", special=False)
+    return roles.generate(Request(view, ids, max_tokens=8)).text
+
+
+def test_the_fit_is_told_and_wishes_hold(bundles):
+    told = []
+    wishes = Wishes(n_ctx=300, kv="q8_0", threads=1)
+    with open_roles(bundles[0], wishes=wishes, tell=told.append) as roles:
+        assert (roles.n_ctx, roles.views) == (300, ("planner", "caller", "summarizer"))
+        assert say(roles, "planner")
+    assert len(told) == 1 and "1 thread, context 300 in q8_0" in told[0]
+
+
+def test_a_role_of_another_bundle(bundles):
+    mine, other = bundles
+    with open_roles(mine) as roles:
+        alone = {view: say(roles, view) for view in ("planner", "caller")}
+    with open_roles(other) as roles:
+        theirs = say(roles, "caller")
+    with open_roles(mine, elsewhere=[f"caller={other.path}"]) as roles:
+        assert say(roles, "planner") == alone["planner"]
+        assert say(roles, "caller") == theirs != alone["caller"]
+
+
+def test_a_role_with_weights_of_its_own(bundles, base_gguf):
+    with open_roles(bundles[0], elsewhere=[f"caller={base_gguf}"]) as roles:
+        bare = say(roles, "caller")
+    with open_roles(bundles[0]) as roles:
+        assert say(roles, "caller") != bare
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("caller", "a role elsewhere is ROLE=WHERE, with one of backbone, planner"),
+        ("cook=x.gguf", "a role elsewhere is ROLE=WHERE"),
+        ("backbone=x.gguf", "backbone does not speak here"),
+        ("caller=nowhere", "nowhere is no bundle, no GGUF and no http:// address"),
+        ("caller=http://localhost:1/v1", "right is http://HOST:PORT/v1#MODEL"),
+    ],
+)
+def test_no_such_place(bundles, given, message):
+    with pytest.raises(UserError, match=message):
+        open_roles(bundles[0], elsewhere=[given])
+
+
+def test_the_command_line_takes_them(bundles, monkeypatch, capsys, tmp_path):
+    from typer.testing import CliRunner
+
+    command = ["run", "What is 2 + 3?", "-b", str(bundles[0].path), "--json", "--n-ctx", "900"]
+    command += ["--role", f"caller={bundles[1].path}", "--weights", "adapters", "--threads", "1"]
+    ended = CliRunner().invoke(app, command)
+    assert ended.exit_code == 0, ended.output
+    first, last = ended.output.splitlines()[0], ended.output.splitlines()[-1]
+    assert first.startswith("adapters on the CPU, 1 thread, context 900")
+    assert json.loads(last)["trace"]
+    ended = CliRunner().invoke(app, [*command, "--kv", "f64"])
+    assert str(ended.exception) == "--kv f64: there are f16, q8_0"

@@ -1,0 +1,123 @@
+"""Where a bundle's roles run: here as the machine allows, on other weights, at an endpoint."""
+
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.roles import ROLES, VIEWS, View
+
+if TYPE_CHECKING:
+    from umi_lite.export.bundle import Bundle, Place
+    from umi_lite.runtime.engine import Engine
+    from umi_lite.runtime.fit import Wishes
+    from umi_lite.runtime.remote import Endpoint, Mixed
+
+_FOLDED_BYTES = 16 << 30
+
+
+def open_roles(
+    bundle: "Bundle",
+    *,
+    views: Iterable[View] = ROLES,
+    elsewhere: Sequence[str] = (),
+    wishes: "Wishes | None" = None,
+    tell: Callable[[str], None] | None = None,
+) -> "Engine | Mixed":
+    """Open the roles, fitted to what this machine has free.
+
+    Folded weights (16 GiB at most) and the tool docs that were read (1 GiB) are kept in the
+    cache folder; the least recently used go first.
+
+    Args:
+        views: the views that will speak.
+        elsewhere: `ROLE=WHERE`, a role that does not run from this bundle. WHERE is another
+            bundle's folder, a GGUF with the role's own weights, or an endpoint
+            `http://HOST:PORT/v1#MODEL` that serves the role's adapter over this bundle's base.
+        wishes: what is fixed beforehand.
+        tell: called with the fit, one line, where anything runs here.
+
+    Raises:
+        UserError: no such role or place, or a file that does not fit.
+    """
+    from umi_lite.base import cache_folder
+    from umi_lite.export.fold import can_fold
+    from umi_lite.runtime.fit import Wishes, fit, size_of
+    from umi_lite.runtime.machine import machine
+    from umi_lite.runtime.room import make_room
+
+    views = list(views)
+    others, away = _elsewhere(elsewhere, views)
+    own: list[View] = [view for view in views if view not in others and view not in away]
+    wishes = wishes or Wishes()
+    cache = cache_folder()
+    foldable = can_fold(bundle.base) and _disk_holds(cache, bundle.base, len(own))
+    size = size_of(bundle.base, [bundle.adapters[view] for view in own], foldable=foldable)
+    taken = {place.model: place.model.stat().st_size for place in others.values()}
+    now = machine()
+    chosen = fit(size, replace(now, ram=now.ram - sum(taken.values())), wishes)
+    if tell is not None and (own or others):
+        tell(str(chosen))
+    engine = bundle.engine(
+        views=own,
+        others=others,
+        fold_into=cache / "folded" if chosen.weights == "folded" else None,
+        prefixes_in=cache / "prefixes",
+        n_ctx=chosen.n_ctx,
+        slots=chosen.slots,
+        kv=chosen.kv,
+        threads=chosen.threads,
+        n_gpu_layers=chosen.n_gpu_layers,
+    )
+    make_room(cache / "folded", "*.gguf", _FOLDED_BYTES)
+    if not away:
+        return engine
+    from umi_lite.runtime.remote import Mixed
+
+    try:
+        return Mixed(engine, away)
+    except BaseException:
+        engine.close()
+        raise
+
+
+def _disk_holds(folder: Path, base: Path, copies: int) -> bool:
+    """Is there room for so many copies of the base, and as much again?"""
+    folder.mkdir(parents=True, exist_ok=True)
+    return shutil.disk_usage(folder).free > 2 * copies * base.stat().st_size
+
+
+def _elsewhere(
+    given: Sequence[str], views: Sequence[View]
+) -> "tuple[dict[View, Place], dict[View, Endpoint]]":
+    from umi_lite.runtime.remote import Endpoint
+
+    others: dict[View, Place] = {}
+    away: dict[View, Endpoint] = {}
+    for text in given:
+        name, equals, where = text.partition("=")
+        view: View | None = next((view for view in VIEWS if view == name), None)
+        if not equals or view is None:
+            raise UserError(
+                f"{text!r}: a role elsewhere is ROLE=WHERE, with one of {', '.join(VIEWS)}"
+            )
+        if view not in views:
+            raise UserError(f"{text!r}: {view} does not speak here; {', '.join(views)} do")
+        if where.startswith(("http://", "https://")):
+            away[view] = Endpoint.parse(where)
+        else:
+            others[view] = _place(view, Path(where))
+    return others, away
+
+
+def _place(view: View, path: Path) -> "Place":
+    from umi_lite.base import sha256
+    from umi_lite.export.bundle import Place, load_bundle
+
+    if path.is_dir():
+        return load_bundle(path).place(view)
+    if not path.is_file():
+        raise UserError(f"{view}: {path} is no bundle, no GGUF and no http:// address")
+    return Place(path, None, sha256(path))

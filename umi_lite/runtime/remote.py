@@ -1,0 +1,249 @@
+"""Roles at an OpenAI-compatible endpoint, beside those that run here.
+
+For instance a vLLM server with the three adapters loaded. A role's prompt goes as token ids to
+`/v1/completions`: the chat route would write it in a template of its own, and could not go on
+where another role stopped.
+"""
+
+import os
+import time
+from collections.abc import Hashable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.roles import View
+from umi_lite.runtime.engine import Engine
+from umi_lite.runtime.llama import Model
+from umi_lite.runtime.request import Generation, Request, Stop, check_size
+from umi_lite.runtime.words import Words
+
+_FORM = "http://HOST:PORT/v1#MODEL"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a role is served: the API's root (`…/v1`) and the served model's name."""
+
+    url: str
+    model: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From `http://host:8000/v1#planner`.
+
+        Raises:
+            UserError: it is not of that form.
+        """
+        url, _, model = text.partition("#")
+        if not url.startswith(("http://", "https://")) or not model:
+            raise UserError(f"endpoint {text!r}: right is {_FORM}")
+        return cls(url.rstrip("/"), model)
+
+
+class Remote:
+    """Speaks one role's turns at an endpoint; the key is read from OPENAI_API_KEY.
+
+    A vLLM server is sent the grammar (it needs `--structured-outputs-config.backend guidance`).
+    Whatever a server knows of grammars, its text is checked as it comes: it ends where the
+    grammar does, and a turn that leaves the grammar stops there, for the loop to refuse.
+
+    Args:
+        words: of the model whose adapters are served, so that prompts have its token ids.
+
+    Raises:
+        UserError: no server answers, or it does not serve the model.
+    """
+
+    def __init__(self, endpoint: Endpoint, words: Words, timeout: float = 120.0):
+        import openai
+
+        self.endpoint = endpoint
+        self.words = words
+        key = os.environ.get("OPENAI_API_KEY", "none")
+        self._client = openai.OpenAI(base_url=endpoint.url, api_key=key, timeout=timeout)
+        try:
+            served = {model.id: model.owned_by for model in self._client.models.list()}
+        except openai.OpenAIError as err:
+            raise self._refused(err) from err
+        if endpoint.model not in served:
+            raise UserError(
+                f"endpoint {endpoint.url} has no model {endpoint.model!r}; it has: "
+                f"{', '.join(sorted(served))}"
+            )
+        self._takes_grammars = served[endpoint.model] == "vllm"
+
+    def speak(self, request: Request) -> Generation:
+        """One turn. Its `evaluated` are all its prompt's tokens: what was cached is not told.
+
+        Raises:
+            UserError: the server cannot be reached, or refuses.
+        """
+        import openai
+
+        started = time.perf_counter()
+        first = None
+        heard = _Heard(request, self.words)
+        try:
+            with self._stream(request) as stream:
+                for chunk in stream:
+                    first = first or time.perf_counter()
+                    for choice in chunk.choices:
+                        heard.take(choice.text, choice.finish_reason)
+                    if heard.stop is not None:
+                        break
+        except openai.OpenAIError as err:
+            raise self._refused(err) from err
+        ended = time.perf_counter()
+        ids = self.words.encode(heard.text, special=False)
+        return Generation(
+            ids=tuple(ids),
+            text=heard.text,
+            stop=heard.stop or "eot",
+            prompt_tokens=len(request.ids),
+            evaluated=len(request.ids),
+            decoded=len(ids),
+            prefill_seconds=(first or ended) - started,
+            decode_seconds=ended - (first or ended),
+        )
+
+    def _stream(self, request: Request) -> Any:
+        body: dict[str, Any] = {}
+        if self._takes_grammars and request.grammar is not None:
+            body["structured_outputs"] = {"grammar": request.grammar}
+        return self._client.completions.create(
+            model=self.endpoint.model,
+            prompt=list(request.ids),
+            max_tokens=request.max_tokens,
+            temperature=request.temperature,
+            seed=request.seed,
+            stop=[self.words.template.end_of_turn],
+            stream=True,
+            extra_body=body,
+        )
+
+    def _refused(self, err: Exception) -> UserError:
+        reason = " ".join(str(err).split())
+        return UserError(f"endpoint {self.endpoint.url} ({self.endpoint.model}): {reason}")
+
+
+class _Heard:
+    """A turn as far as it has come, held against its grammar."""
+
+    def __init__(self, request: Request, words: Words):
+        self.text = ""
+        self.stop: Stop | None = None
+        self._words = words
+        self._on_text = request.on_text
+        self._matcher = None if request.grammar is None else words.matcher(request.grammar)
+
+    def take(self, text: str, finish_reason: str | None) -> None:
+        """One more stretch; what is wrong in it stays in the text, so that the trace shows it."""
+        text = self._checked(text)
+        self.text += text
+        if text and self._on_text is not None:
+            self._on_text(text)
+        if self.stop is None and finish_reason is not None:
+            ended = self._matcher is None or self._matcher.is_accepting()
+            self.stop = "length" if finish_reason == "length" else "eot" if ended else "illegal"
+
+    def _checked(self, text: str) -> str:
+        if self._matcher is None:
+            return text
+        taken: list[int] = []
+        for token in self._words.encode(text, special=False):
+            if self._matcher.try_consume_tokens([token]) != 1:
+                self.stop = "illegal"
+                return text
+            taken.append(token)
+            if self._matcher.is_stopped():
+                self.stop = "grammar"
+                return self._words.decode(taken)
+        return text
+
+
+class Mixed:
+    """An engine, and the roles that are elsewhere. It owns the engine.
+
+    Args:
+        here: the roles that run here; it may have none.
+        away: where the others are served.
+
+    Raises:
+        UserError: see `Remote`.
+    """
+
+    def __init__(self, here: Engine, away: dict[View, Endpoint]):
+        self._here = here
+        self._vocabulary = Model.vocabulary(here.base)
+        try:
+            self._words = Words(self._vocabulary)
+            self._away = {v: Remote(endpoint, self._words) for v, endpoint in away.items()}
+        except BaseException:
+            self._vocabulary.close()
+            raise
+        self._pool = ThreadPoolExecutor(here.slots, thread_name_prefix="endpoint")
+        self._asked: dict[Request, Future[Generation]] = {}
+
+    @property
+    def base(self) -> Path:
+        return self._here.base
+
+    @property
+    def n_ctx(self) -> int:
+        return self._here.n_ctx
+
+    @property
+    def slots(self) -> int:
+        return self._here.slots
+
+    def words(self, view: View) -> Words:
+        """See `Engine.words`."""
+        return self._away[view].words if view in self._away else self._here.words(view)
+
+    def generate(self, request: Request) -> Generation:
+        """See `Engine.generate`."""
+        if request.view not in self._away:
+            return self._here.generate(request)
+        check_size(request, self.n_ctx)
+        return self._away[request.view].speak(request)
+
+    def submit(self, request: Request) -> None:
+        """See `Engine.submit`."""
+        if request.view not in self._away:
+            self._here.submit(request)
+            return
+        check_size(request, self.n_ctx)
+        self._asked[request] = self._pool.submit(self._away[request.view].speak, request)
+
+    def step(self) -> list[tuple[Request, Generation]]:
+        """See `Engine.step`; waits for an endpoint only where nothing is to be done here."""
+        done = self._here.step()
+        if not done and not self._here.load and self._asked:
+            wait(self._asked.values(), return_when=FIRST_COMPLETED)
+        return done + list(self._answered())
+
+    def _answered(self) -> Iterator[tuple[Request, Generation]]:
+        for request in [request for request, future in self._asked.items() if future.done()]:
+            yield request, self._asked.pop(request).result()
+
+    def release(self, episode: Hashable) -> None:
+        """See `Engine.release`."""
+        self._here.release(episode)
+        for request in [request for request in self._asked if request.episode == episode]:
+            self._asked.pop(request).cancel()
+
+    def close(self) -> None:
+        """Free the engine; what is still asked is not waited for."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._here.close()
+        self._words.close()
+        self._vocabulary.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
