@@ -14,6 +14,8 @@ from umi_lite.roles import open_roles
 from umi_lite.runtime.fit import Wishes
 from umi_lite.runtime.request import Request
 
+TOOLS = "toolworld"
+
 
 @pytest.fixture(scope="module")
 def bundles(base_gguf, tmp_path_factory: pytest.TempPathFactory) -> list[Bundle]:
@@ -26,7 +28,7 @@ def bundles(base_gguf, tmp_path_factory: pytest.TempPathFactory) -> list[Bundle]
             for i, view in enumerate(VIEWS)
         }
         made.append(
-            write_bundle(folder / "bundle", base_gguf=base_gguf, adapters=adapters, tools="toolworld")
+            write_bundle(folder / "bundle", base_gguf=base_gguf, adapters=adapters, tools=TOOLS)
         )
     return made
 

@@ -2,7 +2,8 @@
 
 One episode at a time, over the tools of one desk, greedy, every set-up with the same prompts
 token for token, adapters, threads and constraints. A set-up's first episode finds a process
-that has read nothing yet; the others find what it has kept. Set-ups take turns.
+that has read nothing yet; the others find what it has kept. Before it, in `start-up`, each
+loads its weights and makes its contexts. Set-ups take turns.
 """
 
 import statistics
@@ -36,10 +37,11 @@ Open = Callable[[], AbstractContextManager[Runner]]
 
 @dataclass(frozen=True)
 class _Run:
-    """One set-up's episodes of one round, and the seconds of each."""
+    """One set-up's episodes of one round, the seconds of each and those before the first."""
 
     traces: list[Trace]
     seconds: list[float]
+    start: float
 
 
 def bench(
@@ -97,13 +99,20 @@ def _setups(
     held = grammars(tasks[0].tools)
     options: dict[str, Any] = {"n_ctx": words.n_ctx}
     kept = folder / "prefixes"
+
+    def lever(engine: type[Engine]) -> Engine:
+        return _warm(engine(bundle.base, adapters, **options))
+
+    def ours(**how: Any) -> Engine:
+        return _warm(bundle.engine(views=ROLES, **how, **options))
+
     setups: dict[str, Open] = {
-        "umi": lambda: bundle.engine(prefixes_in=kept, **options),
-        "umi, folded weights": lambda: bundle.engine(fold_into=folder, prefixes_in=kept, **options),
-        "umi, no docs on disk": lambda: bundle.engine(**options),
-        "umi, forgets episodes": lambda: levers.ForgetsEpisodes(bundle.base, adapters, **options),
-        "umi, forgets turns": lambda: levers.ForgetsTurns(bundle.base, adapters, **options),
-        "umi, forces nothing": lambda: levers.ForcesNothing(bundle.base, adapters, **options),
+        "umi": lambda: ours(prefixes_in=kept),
+        "umi, folded weights": lambda: ours(fold_into=folder, prefixes_in=kept),
+        "umi, no docs on disk": lambda: ours(),
+        "umi, forgets episodes": lambda: lever(levers.ForgetsEpisodes),
+        "umi, forgets turns": lambda: lever(levers.ForgetsTurns),
+        "umi, forces nothing": lambda: lever(levers.ForcesNothing),
         "Llama per merged role": lambda: closing(Llamas(words, held, merged)),
         "reload per call": lambda: nullcontext(Reload(words, held, adapters)),
     }
@@ -113,9 +122,15 @@ def _setups(
     return setups
 
 
+def _warm(engine: Engine) -> Engine:
+    engine.warm()
+    return engine
+
+
 def _episodes(opened: Open, tasks: Sequence[Trajectory]) -> _Run:
-    run = _Run([], [])
+    before = time.perf_counter()
     with opened() as runner:
+        run = _Run([], [], time.perf_counter() - before)
         for task in tasks:
             agent = Agent(runner, environment_of(task), BOUNDS)
             started = time.perf_counter()
@@ -131,6 +146,7 @@ def _row(runs: Sequence[_Run], first: _Run) -> dict[str, float | int]:
     steady = statistics.median(sum(run.seconds[1:]) for run in runs)
     return {
         "seconds": round(statistics.median(sum(run.seconds) for run in runs), 3),
+        "start-up": round(statistics.median(run.start for run in runs), 3),
         "first episode": round(statistics.median(run.seconds[0] for run in runs), 3),
         "later episodes": round(steady, 3),
         "prompt_tokens": sum(turn.prompt_tokens for turn in turns),

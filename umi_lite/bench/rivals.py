@@ -131,7 +131,7 @@ def server(
 
 
 def _wait_until_up(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    for _ in range(1200):
+    for _ in range(12_000):
         if process.poll() is not None:
             break
         try:
@@ -141,7 +141,7 @@ def _wait_until_up(process: subprocess.Popen[bytes], port: int, log: Path) -> No
                 return
         except OSError:
             pass
-        time.sleep(0.1)
+        time.sleep(0.01)
     raise UserError(f"llama-server did not come up; its log is {log}")
 
 
