@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from umi_lite.bench.rivals import Llamas, Reload, grammars, server
 from umi_lite.data import toolworld
 from umi_lite.evals.live import BOUNDS, environment_of
 from umi_lite.export.bundle import Bundle
-from umi_lite.export.fold import folded
+from umi_lite.export.fold import kept_fold
 from umi_lite.protocol.roles import ROLES, View
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.runtime.agent import Agent, Runner
@@ -65,7 +66,10 @@ def bench(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         adapters: dict[View, Path] = {role: bundle.adapters[role] for role in ROLES}
-        merged = folded(bundle.base, adapters, folder)
+        merged: dict[View, Path] = {
+            role: kept_fold(bundle.base, path, folder, bundle.place(role).made_of)
+            for role, path in adapters.items()
+        }
         words = stack.enter_context(Engine(bundle.base, dict.fromkeys(ROLES), n_ctx=n_ctx))
         setups = _setups(bundle, adapters, merged, words, tasks, folder, llama_server)
         runs: dict[str, list[_Run]] = {name: [] for name in setups}
@@ -118,7 +122,8 @@ def _setups(
     }
     if llama_server is not None:
         log = folder / "server.log"
-        setups["llama-server"] = lambda: server(llama_server, words, held, adapters, log)
+        for name, flash in (("llama-server", "off"), ("llama-server, flash attention", "on")):
+            setups[name] = partial(server, llama_server, words, held, adapters, log, flash)
     return setups
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from umi_lite.bench.report import ratio, show
 from umi_lite.bench.shapes import SHAPES, write_adapter, write_model
 from umi_lite.export.bundle import Bundle
-from umi_lite.export.fold import folded
+from umi_lite.export.fold import kept_fold
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import ROLES, View
 from umi_lite.runtime.machine import cores
@@ -73,7 +73,7 @@ def _merged(
 ) -> Mapping[View, Path]:
     """A model a role. Of a made-up shape any weights do: copies of the base, a file each."""
     if shape is None:
-        return folded(base, adapters, folder)
+        return {role: kept_fold(base, path, folder, role) for role, path in adapters.items()}
     import shutil
 
     return {view: Path(shutil.copyfile(base, folder / f"merged-{view}.gguf")) for view in adapters}

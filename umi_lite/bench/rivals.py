@@ -104,8 +104,9 @@ def server(
     held: Mapping[View, str | None],
     adapters: Mapping[View, Path],
     log: Path,
+    flash: str,
 ) -> Iterator[Server]:
-    """A llama-server of its own for as long as this lasts.
+    """A llama-server of its own for as long as this lasts; `flash` attention is on or off.
 
     Raises:
         UserError: the program is not there, or does not come up within two minutes.
@@ -116,7 +117,7 @@ def server(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [str(binary), "-m", str(engine.base), "--host", "127.0.0.1", "--port", str(port)]
-    command += ["-np", str(len(ROLES)), "-c", str(len(ROLES) * engine.n_ctx), "-fa", "on"]
+    command += ["-np", str(len(ROLES)), "-c", str(len(ROLES) * engine.n_ctx), "-fa", flash]
     command += ["-t", str(engine.threads), "-tb", str(engine.threads), "--lora-init-without-apply"]
     for role in ROLES:
         command += ["--lora", str(adapters[role])]
@@ -184,7 +185,7 @@ def _llama(path: Path, engine: Engine, **options: Any) -> Any:
 
     return Llama(
         model_path=str(path), n_ctx=engine.n_ctx, n_threads=engine.threads,
-        n_threads_batch=engine.threads, flash_attn=True, verbose=False, **options,
+        n_threads_batch=engine.threads, flash_attn=False, verbose=False, **options,
     )  # fmt: skip
 
 

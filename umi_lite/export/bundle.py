@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from umi_lite.export.check import check_changes
-from umi_lite.export.fold import can_fold, folded
+from umi_lite.export.fold import can_fold, kept_fold
 from umi_lite.export.spec import AGAIN, SPEC, BundleSpec, read_spec
 from umi_lite.export.staging import link_or_copy, staged_folder
 from umi_lite.export.verify import check_adapter, check_base, describe, template_hash, verified
@@ -98,7 +98,9 @@ class Bundle:
         places: dict[View, Place] = {view: self.place(view) for view in named}
         places |= others or {}
         if prefixes_in is not None:
+            # What a context's cache looks like beside its tokens (`runtime.llama.Context`).
             form = f"{'folded' if fold_into else 'adapter'} {options.get('kv', 'f16')}"
+            form += f" {bool(options.get('n_gpu_layers', 'auto'))}"
             options["prefixes"] = {
                 view: Prefixes(prefixes_in, f"{place.made_of} {form}")
                 for view, place in places.items()
@@ -117,15 +119,12 @@ class Bundle:
 
 def _folded(places: Mapping[View, Place], folder: Path) -> dict[View, Place]:
     """The same places, each adapter that can be folded into its model's weights folded."""
+    able = {model: can_fold(model) for model in {place.model for place in places.values()}}
     done = dict(places)
-    for model in {place.model for place in places.values() if can_fold(place.model)}:
-        adapters: dict[View, Path] = {
-            view: place.adapter
-            for view, place in places.items()
-            if place.model == model and place.adapter is not None
-        }
-        for view, path in folded(model, adapters, folder).items():
-            done[view] = Place(path, None, places[view].made_of)
+    for view, place in places.items():
+        if place.adapter is not None and able[place.model]:
+            made = kept_fold(place.model, place.adapter, folder, place.made_of)
+            done[view] = Place(made, None, place.made_of)
     return done
 
 

@@ -3,16 +3,15 @@
 Where memory is plentiful this is how roles run fastest; the files are made once and kept.
 """
 
+import hashlib
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from umi_lite.base import sha256
 from umi_lite.export.staging import staged_file
 from umi_lite.protocol.errors import UserError
-from umi_lite.protocol.roles import View
 from umi_lite.runtime.gguf import Tensor, read_gguf
 
 # ggml types whose weights can be told and written again (ggml/include/ggml.h).
@@ -20,22 +19,23 @@ F32, F16, Q8_0 = 0, 1, 8
 _BLOCK = 32
 
 
-def folded(base: Path, adapters: Mapping[View, Path], folder: Path) -> dict[View, Path]:
-    """Each adapter folded into the base: `folder/<base>-<view>-<hashes>.gguf`, made once.
+def kept_fold(base: Path, adapter: Path, folder: Path, made_of: str) -> Path:
+    """The adapter folded into the base: a file in `folder`, made once.
 
-    0.5 s and the base's size on disk for each view of 135M.
+    0.5 s and the base's size on disk for 135M.
+
+    Args:
+        made_of: the hashes of both, which name the file.
 
     Raises:
         UserError: see `fold`.
     """
-    kept: dict[View, Path] = {}
-    origin = sha256(base)[:12]
-    for view, adapter in adapters.items():
-        kept[view] = folder / f"{base.stem}-{view}-{origin}-{sha256(adapter)[:12]}.gguf"
-        if kept[view].exists():
-            os.utime(kept[view])  # used just now (runtime.room)
-        else:
-            fold(base, adapter, kept[view])
+    name = hashlib.sha256(made_of.encode()).hexdigest()[:24]
+    kept = folder / f"{base.stem}-{adapter.stem}-{name}.gguf"
+    if kept.exists():
+        os.utime(kept)  # used just now (runtime.room)
+    else:
+        fold(base, adapter, kept)
     return kept
 
 

@@ -110,19 +110,15 @@ class Lane:
     def _shares(self, running: list[tuple[Slot, Turn]]) -> list[tuple[Slot, Turn, int]]:
         """Whose tokens are evaluated now, and how many of them.
 
-        llama.cpp cuts a batch into pieces with equally many tokens a sequence, and each piece
-        costs a reading of the weights. So long stretches are read first and by themselves, an
-        equal part of each, and short ones go on in step, a token each.
+        A long stretch is read by itself: llama.cpp cuts a batch into pieces with equally many
+        tokens a sequence, and reads a stretch of one sequence faster than as much of many.
+        Short ones go on in step, a token each.
         """
-        if len(running) < 2:
-            return [(s, turn, min(s.stretch, self._context.n_batch)) for s, turn in running]
-        long = [(s, turn) for s, turn in running if s.stretch > IN_STEP]
-        if not long:
-            return [(slot, turn, 1) for slot, turn in running[: self._context.n_batch]]
-        long = long[: self._context.n_batch // IN_STEP]
-        share = min(slot.stretch for slot, _ in long)
-        share = min(share, self._context.n_batch // len(long))
-        return [(slot, turn, share) for slot, turn in long]
+        long = [(slot, turn) for slot, turn in running if slot.stretch > IN_STEP]
+        if len(running) == 1 or long:
+            slot, turn = (long or running)[0]
+            return [(slot, turn, min(slot.stretch, self._context.n_batch))]
+        return [(slot, turn, 1) for slot, turn in running[: self._context.n_batch]]
 
     def _evaluate(self, shares: list[tuple[Slot, Turn, int]]) -> None:
         entries: list[tuple[int, int, int, bool]] = []

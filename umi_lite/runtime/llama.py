@@ -93,6 +93,7 @@ class Model:
         header, tensors = read_gguf(path, "model")
         lib = self.lib = library()
         self.path = path
+        self.n_gpu_layers = n_gpu_layers
         self.tokenizer: str = header[TOKENIZER]
         mapped = all(tensor.type in _FLOATS for tensor in tensors)
         params = _set(
@@ -216,6 +217,10 @@ class Context:
         self.n_batch = n_batch
         self.n_ctx = n_ctx
         self._n_vocab = model.n_vocab
+        flash = lib.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        if kv == "f16" and not model.n_gpu_layers:
+            # A CPU reads 16 to 64 tokens a quarter to a half faster without.
+            flash = lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
         params = _set(
             lib.llama_context_default_params(),
             n_seq_max=slots,
@@ -227,8 +232,7 @@ class Context:
             kv_unified=False,
             type_k=_KV_TYPES[kv],
             type_v=_KV_TYPES[kv],
-            # A third more tokens a second in a batch of 8 on a CPU, where the default is off.
-            flash_attn_type=lib.LLAMA_FLASH_ATTN_TYPE_ENABLED,
+            flash_attn_type=flash,
             no_perf=True,
         )
         _LOG.clear()
