@@ -1,6 +1,6 @@
 """A process that runs for days: its memory does not grow with the episodes.
 
-EPISODES=1000 for the long one.
+EPISODES=300 for a quick look.
 """
 
 import os
@@ -14,7 +14,7 @@ from umi_lite.runtime.agent import Agent, Job, run_many
 from umi_lite.runtime.engine import Engine
 from umi_lite.runtime.episode import Bounds
 
-EPISODES = int(os.environ.get("EPISODES", "300"))
+EPISODES = int(os.environ.get("EPISODES", "1000"))
 BOUNDS = Bounds(max_calls=2, max_thought_chars=12, max_call_tokens=24, max_answer_tokens=4)
 
 
