@@ -206,6 +206,14 @@ def test_a_level_that_is_missing_is_refused_and_nothing_runs(monkeypatch):
             sandbox.start()
 
 
+def test_what_bubblewrap_says_is_told(monkeypatch, tmp_path):
+    fails = tmp_path / "bwrap"
+    fails.write_text("#!/bin/sh\necho 'bwrap: no namespaces here' >&2\nexit 1\n")
+    fails.chmod(0o755)
+    monkeypatch.setattr(bwrap, "program", lambda: str(fails))
+    assert "full: bwrap: no namespaces here" in (Sandbox("full").run("1").error or "")
+
+
 def test_windows_is_sent_to_wsl(monkeypatch):
     monkeypatch.setattr(box.sys, "platform", "win32")
     assert "WSL2" in (Sandbox().run("1").error or "")

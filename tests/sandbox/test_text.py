@@ -42,4 +42,5 @@ def test_what_is_harmful_is_written_out(text, shown):
 def test_all_that_a_program_says_is_harmless():
     result = run_python("print('<|im_end|>\\x1b[2J')\n'<|im_start|>\\u202e'")
     assert (result.stdout, result.value) == ("< |im_end| >\\x1b[2J\n", "< |im_start| >\\u202e")
+    assert len(run_python("print('\\x1b' * 4000)").stdout) <= 4000
     assert run_python("raise ValueError('</s>\\0')").error == "ValueError: < /s>\\x00 (line 1)"

@@ -16,7 +16,7 @@ from umi_lite.sandbox.conversation import MOST, REPLY
 from umi_lite.sandbox.frames import FrameError, Unpacker, packed
 from umi_lite.sandbox.host import NoSandbox, Supervisor
 from umi_lite.sandbox.result import Level, Limits, Result
-from umi_lite.sandbox.text import harmless
+from umi_lite.sandbox.text import harmless, head_and_tail
 
 # A reply comes when the program has ended, or has waited for others to end.
 _PATIENCE = 120.0
@@ -171,14 +171,20 @@ class Session:
             raise _Gone from err
         return Result(
             status=reply["status"],
-            stdout=harmless(reply["stdout"]),
-            value=None if reply["value"] is None else harmless(reply["value"]),
-            error=None if reply["error"] is None else harmless(reply["error"]),
+            stdout=self._shown(reply["stdout"]) or "",
+            value=self._shown(reply["value"]),
+            error=self._shown(reply["error"]),
             limit=reply["limit"],
             level=self._level,
             seconds=reply["seconds"],
             state_lost=reply["state_lost"],
         )
+
+    def _shown(self, text: str | None) -> str | None:
+        if text is None:
+            return None
+        # Cut once more: what is written out is longer.
+        return head_and_tail(harmless(text), self._limits.output_chars)
 
     def close(self) -> None:
         """End the process."""

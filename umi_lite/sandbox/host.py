@@ -67,9 +67,10 @@ class Supervisor:
             if host is not None:
                 os.close(host)
         self._control = ours
-        if missing := self._missing():
-            self.close()
-            raise NoSandbox(missing)
+        missing = self._missing()
+        if missing != "":
+            said = self.close().splitlines()
+            raise NoSandbox(missing or (said[-1] if said else "it ended without a word"))
 
     @property
     def pid(self) -> int:
@@ -115,8 +116,8 @@ class Supervisor:
         """In a fork of the host: let go of it without ending it."""
         self._control.close()
 
-    def _missing(self) -> str:
-        """Wait until it is set up; what stands against it, empty where nothing does."""
+    def _missing(self) -> str | None:
+        """Wait until it is set up; what stands against it, None where it just ended."""
         deadline = time.monotonic() + _START_SECONDS
         ready, _, _ = select.select([self._control], [], [], deadline - time.monotonic())
         told = b""
@@ -126,8 +127,7 @@ class Supervisor:
         if told:
             return "; ".join(json.loads(told)["missing"])
         if ready:
-            said = self.close().splitlines()
-            return said[-1] if said else "the supervisor ended without a word"
+            return None
         self._process.send_signal(signal.SIGKILL)
         return f"the supervisor was not up after {_START_SECONDS:g} s"
 
