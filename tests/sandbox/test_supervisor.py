@@ -105,6 +105,21 @@ def test_a_session_can_lie_about_itself_alone(sandbox):
     assert said == [str(i) for i in range(50)]
 
 
+def test_beside_many_others_nothing_is_inherited(sandbox):
+    # Then the supervisor's descriptors are above a leaf's limit on them.
+    scan = (
+        "import os\nfound = []\nfor fd in range(4096):\n"
+        "    try: os.fstat(fd); found.append(fd)\n    except OSError: pass\nfound"
+    )
+    sessions = [sandbox.session() for _ in range(30)]
+    try:
+        assert all(session.run("1").value == "1" for session in sessions)
+        assert sandbox.run(scan).value == "[0, 1, 2, 3, 4]"
+    finally:
+        for session in sessions:
+            session.close()
+
+
 def test_a_liar_beside_an_honest_program(sandbox):
     # One floods its channel while the other runs: neither waits for it nor mixes with it.
     flood = "import os\nwhile True: os.write(1, b'fake' * 1000)"

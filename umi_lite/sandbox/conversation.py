@@ -136,7 +136,8 @@ class Conversation:
         except OSError as err:
             self._reply({"status": "crash", "error": f"no process could be made: {err}"}, None)
             return
-        self._child.give(request["code"], last=not request["session"])
+        # Leaves forked from now on need not find it in their copy of our memory.
+        self._child.give(request.pop("code"), last=not request["session"])
 
     def _judge_what_came(self) -> None:
         child, request = self._child, self._request

@@ -111,7 +111,9 @@ def _confine(level: str, parent: int, ruleset: int | None, limits: dict[str, Any
         confine.limit_cpu(limits["cpu_seconds"])
     if ruleset is not None:
         confine.enter(ruleset)
-    elif level == "macos":
+        return
+    libc.close_from(5)
+    if level == "macos":
         macos.enter(limits)
 
 
