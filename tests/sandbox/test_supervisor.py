@@ -1,5 +1,6 @@
 """The supervisor: sessions, death on either side, what is left, and what it takes to start."""
 
+import contextlib
 import json
 import os
 import random
@@ -157,7 +158,8 @@ def test_a_session_outlives_its_supervisor_without_its_state():
         session.run("x = 1")
         assert sandbox.pid is not None
         for pid in reversed(descendants(sandbox.pid)):
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         result = session.run("'x' in globals()")
         assert (result.value, result.state_lost) == ("False", True)
 

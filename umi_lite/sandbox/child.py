@@ -1,16 +1,21 @@
-"""A leaf as its supervisor sees it: process id, pipes, what it wrote, how it ended."""
+"""A leaf as its supervisor sees it: process id, pipes, what it wrote, how it ended.
+
+It is forked ahead of its first program: then it waits for its limits, confines itself with
+them, and only then reads the program.
+"""
 
 import contextlib
 import os
 import select
 import signal
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from umi_lite.sandbox import leaf
-from umi_lite.sandbox.frames import FrameError, Unpacker, packed
+from umi_lite.sandbox import confine, leaf
+from umi_lite.sandbox.frames import FrameError, Unpacker, packed, read_frame
 
 _CHUNK = 1 << 16
 
@@ -44,36 +49,42 @@ class Child:
     """One leaf. Nothing here waits for it.
 
     Args:
-        limits: what it is confined with.
-        confined: called in the new process; puts it under the sandbox.
+        confined: called in the new process with its limits; puts it under the sandbox.
 
     Raises:
         OSError: the machine has no room for another process.
     """
 
-    def __init__(self, limits: dict[str, Any], confined: Callable[[dict[str, Any]], None]):
-        self._claims = Unpacker(leaf.CLAIM, leaf.most_claim(limits["output_chars"]))
+    def __init__(self, confined: Callable[[dict[str, Any]], None]):
+        self._claims = Unpacker(leaf.CLAIM, 0)
         self._to_write = b""
         self._close_when_sent = False
-        self._room = 4 * limits["output_chars"]
-        self.output = Output(self._room)
+        self._room = 0
+        self.output = Output(0)
         self.claims: list[dict[str, Any]] = []
         self.breach: str | None = None
         pipes = [os.pipe() for _ in range(3)]
         (commands, self._commands), (self._claim, claims), (self._output, output) = pipes
+        parent = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
-            _become_leaf(limits, confined, commands, claims, output)
+            _become_leaf(parent, confined, commands, claims, output)
         for end in (commands, claims, output):
             os.close(end)
         for end in (self._commands, self._claim, self._output):
             os.set_blocking(end, False)
 
+    def begin(self, limits: dict[str, Any]) -> None:
+        """Have it confined with these limits. Once, before the first program."""
+        self._claims = Unpacker(leaf.CLAIM, leaf.most_claim(limits["output_chars"]))
+        self._room = 4 * limits["output_chars"]
+        self._to_write = packed({"limits": limits})
+
     def give(self, code: str, *, last: bool) -> None:
         """Send a program; after the last one the leaf ends."""
         self.output = Output(self._room)
         self.claims.clear()
-        self._to_write = packed({"code": code})
+        self._to_write += packed({"code": code})
         self._close_when_sent = last
         self.write()
 
@@ -170,7 +181,7 @@ def _read(source: int) -> bytes | None:
 
 
 def _become_leaf(
-    limits: dict[str, Any],
+    parent: int,
     confined: Callable[[dict[str, Any]], None],
     commands: int,
     claims: int,
@@ -179,14 +190,50 @@ def _become_leaf(
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        if sys.platform == "linux":
+            confine.die_with(parent)
         os.setsid()
         # 3 and 4 are kept free by the supervisor, so no pipe's end can lie there.
         ends = (output, 1), (output, 2), (commands, leaf.COMMANDS), (claims, leaf.CLAIMS)
         for end, place in ends:
             os.dup2(end, place)
-        confined(limits)
-        leaf.serve(limits["output_chars"])
+        leaf.rehearse()
+        told = read_frame(leaf.COMMANDS, leaf.LIMITS, 1 << 16)
+        if told is not None:
+            confined(told["limits"])
+            leaf.serve(told["limits"]["output_chars"])
     except BaseException as err:
         leaf.claim_out({"kind": "setup", "text": f"{type(err).__name__}: {err}"})
     finally:
         os._exit(leaf.NOT_SET_UP)
+
+
+class Nursery:
+    """Leaves, one of them forked ahead: making one takes as long as all the rest of a call.
+
+    Args:
+        confined: what `Child` wants.
+    """
+
+    def __init__(self, confined: Callable[[dict[str, Any]], None]):
+        self._confined = confined
+        self._spare: Child | None = None
+
+    def take(self) -> Child:
+        """A leaf that has seen no program.
+
+        Raises:
+            OSError: the machine has no room for another process.
+        """
+        child, self._spare = self._spare, None
+        if child is not None:
+            if os.waitpid(child.pid, os.WNOHANG)[0] == 0:
+                return child
+            child.close()
+        return Child(self._confined)
+
+    def refill(self) -> None:
+        """Fork the next one, while those that were taken run."""
+        if self._spare is None:
+            with contextlib.suppress(OSError):  # then it is made when it is needed
+                self._spare = Child(self._confined)

@@ -6,11 +6,10 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
 from typing import Any
 
 from umi_lite.sandbox import leaf
-from umi_lite.sandbox.child import Child
+from umi_lite.sandbox.child import Child, Nursery
 from umi_lite.sandbox.frames import FrameError, Schema, Unpacker, packed
 from umi_lite.sandbox.text import head_and_tail
 
@@ -34,15 +33,15 @@ class Conversation:
 
     Args:
         ours: the supervisor's end.
-        confined: puts a new leaf under the sandbox.
+        nursery: where its leaves come from.
     """
 
-    def __init__(self, ours: socket.socket, confined: Callable[[dict[str, Any]], None]):
+    def __init__(self, ours: socket.socket, nursery: Nursery):
         ours.setblocking(False)
         self._socket = ours
         self._requests = Unpacker(REQUEST, MOST)
         self._replies = b""
-        self._confined = confined
+        self._nursery = nursery
         self._child: Child | None = None
         self._request: dict[str, Any] | None = None
         self._stopped: str | None = None
@@ -129,7 +128,8 @@ class Conversation:
         limits = request["limits"]
         try:
             if self._child is None:
-                self._child = Child({**limits, "session": request["session"]}, self._confined)
+                self._child = self._nursery.take()
+                self._child.begin({**limits, "session": request["session"]})
             else:
                 self._cpu_before = self._child.cpu_seconds()
                 self._child.pause(False)

@@ -36,6 +36,13 @@ class Unpacker:
         self._most = most
         self._bytes = bytearray()
 
+    @property
+    def missing(self) -> int:
+        """Bytes until the frame that has begun is whole, or until its length is known."""
+        if len(self._bytes) < _HEAD.size:
+            return _HEAD.size - len(self._bytes)
+        return _HEAD.size + _HEAD.unpack_from(self._bytes)[0] - len(self._bytes)
+
     def feed(self, data: bytes) -> list[dict[str, Any]]:
         """The frames that are whole now.
 
@@ -57,15 +64,17 @@ class Unpacker:
 
 
 def read_frame(source: int, schema: Schema, most: int) -> dict[str, Any] | None:
-    """One frame from a file descriptor on which no second one follows; None at its end.
+    """One frame from a file descriptor, and not a byte more; None at its end.
 
     Raises:
         FrameError: as `Unpacker.feed`.
     """
     unpacker = Unpacker(schema, most)
-    while data := os.read(source, 1 << 16):
+    missing = _HEAD.size
+    while data := os.read(source, missing):
         if frames := unpacker.feed(data):
             return frames[0]
+        missing = unpacker.missing
     return None
 
 

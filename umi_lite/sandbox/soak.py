@@ -3,6 +3,7 @@
 import itertools
 import os
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,8 +35,9 @@ def soak(level: Level, calls: int, tell: Callable[[str], None]) -> dict[str, flo
         for i in range(_WARM_UP):
             sandbox.run(f"print({i})")
         assert sandbox.pid is not None
-        supervisor = descendants(sandbox.pid)[-1]
-        first, before = sandbox.pid, _left(sandbox.pid)
+        # At `full` the first is the bubblewrap around it.
+        supervisor = descendants(sandbox.pid)[level == "full"]
+        first, before = sandbox.pid, _left(supervisor)
         rss = _rss(supervisor), _rss(os.getpid())
         for i in range(calls):
             if i % _ATTACKS_EVERY == 0:
@@ -44,7 +46,7 @@ def soak(level: Level, calls: int, tell: Callable[[str], None]) -> dict[str, flo
                 wrong += 1
             if i % 1000 == 999:
                 tell(f"{i + 1} calls, supervisor {_rss(supervisor):.1f} MB")
-        after = _left(sandbox.pid)
+        after = _left(supervisor)
         wrong += sandbox.pid != first
         grown = max(_rss(supervisor) - rss[0], _rss(os.getpid()) - rss[1])
         zombies = sum(_field(pid, "State") == "Z" for pid in descendants(os.getpid()))
@@ -53,12 +55,13 @@ def soak(level: Level, calls: int, tell: Callable[[str], None]) -> dict[str, flo
 
 
 def _left(supervisor: int) -> dict[str, set[object]]:
-    below = descendants(supervisor)
+    time.sleep(0.3)  # until the leaf for the next program is forked
     return {
-        "processes": set(descendants(os.getpid())),
+        # Their number; the waiting leaf is another one each time.
+        "processes": set(range(len(descendants(os.getpid())))),
         "descriptors": {*os.listdir("/proc/self/fd"), len(os.listdir("/proc/self/fd"))},
         # Its table of them is closed to us; the table's size is not, and grows with a leak.
-        "supervisor's descriptors": {_field(below[-1], "FDSize")},
+        "supervisor's descriptors": {_field(supervisor, "FDSize")},
         "files": {
             name
             for folder in ("/tmp", "/var/tmp", "/dev/shm")

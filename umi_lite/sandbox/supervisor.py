@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from umi_lite.sandbox import confine, landlock, libc, macos, probe, seccomp
+from umi_lite.sandbox.child import Nursery
 from umi_lite.sandbox.conversation import Conversation
 from umi_lite.sandbox.warm import warm
 
@@ -55,9 +56,9 @@ def main(settings: str) -> None:
     if not missing:
         warm(told["packages"], told["folder"])
         ruleset, missing = _confinement(told["level"], told["readable"])
-    confined = functools.partial(_confine, told["level"], os.getpid(), ruleset)
+    confined = functools.partial(_confine, told["level"], ruleset)
     if not missing and told["level"] != "none":
-        missing = probe.breaches(functools.partial(confined, _PROBED_WITH))
+        missing = probe.breaches(functools.partial(_probed, os.getpid(), confined))
     control.send(json.dumps({"missing": missing}).encode())
     if not missing:
         _serve(control, host, confined)
@@ -102,10 +103,9 @@ def _confinement(level: str, readable: Sequence[str]) -> tuple[int | None, list[
     return landlock.readable_only(readable), []
 
 
-def _confine(level: str, parent: int, ruleset: int | None, limits: dict[str, Any]) -> None:
+def _confine(level: str, ruleset: int | None, limits: dict[str, Any]) -> None:
     """In a leaf."""
     if sys.platform == "linux":
-        confine.die_with(parent)
         confine.limit(limits)
     if not limits["session"]:
         confine.limit_cpu(limits["cpu_seconds"])
@@ -117,6 +117,13 @@ def _confine(level: str, parent: int, ruleset: int | None, limits: dict[str, Any
         macos.enter(limits)
 
 
+def _probed(parent: int, confined: Confined) -> None:
+    """In the probe's child."""
+    if sys.platform == "linux":
+        confine.die_with(parent)
+    confined(_PROBED_WITH)
+
+
 def _serve(control: socket.socket, host: int | None, confined: Confined) -> None:
     """Until the host goes; then the leaves are killed by the kernel, with us."""
     woken, wake = os.pipe()
@@ -125,7 +132,9 @@ def _serve(control: socket.socket, host: int | None, confined: Confined) -> None
     signal.signal(signal.SIGCHLD, _woken)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     conversations: list[Conversation] = []
+    nursery = Nursery(confined)
     while True:
+        nursery.refill()
         owners = {end: talk for talk in conversations for end in talk.interests()}
         poll = select.poll()
         for talk in conversations:
@@ -142,7 +151,7 @@ def _serve(control: socket.socket, host: int | None, confined: Confined) -> None
             if end == control.fileno():
                 if (ours := _accepted(control)) is None:
                     return
-                conversations.append(Conversation(ours, confined))
+                conversations.append(Conversation(ours, nursery))
             elif end == woken:
                 with contextlib.suppress(BlockingIOError):
                     os.read(woken, 4096)
