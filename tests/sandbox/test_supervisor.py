@@ -48,6 +48,12 @@ def test_programs_of_their_own_share_nothing(sandbox):
     assert sandbox.run("import math\nmath.pi > 3.1, 'x' in globals()").value == "(True, False)"
 
 
+def test_a_program_larger_than_a_pipe(sandbox):
+    result = sandbox.run(f"x = '{'a' * 1_500_000}'\nlen(x)")
+    assert (result.value, result.status) == ("1500000", "ok")
+    assert result.seconds < 2
+
+
 def test_a_session_keeps_its_variables(sandbox):
     with sandbox.session() as session:
         assert session.run("x = 20\nprint('a')").stdout == "a\n"

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from umi_lite.sandbox import confine, leaf
+from umi_lite.sandbox import confine, leaf, libc
 from umi_lite.sandbox.frames import FrameError, Unpacker, packed, read_frame
 
 _CHUNK = 1 << 16
@@ -193,10 +193,12 @@ def _become_leaf(
         if sys.platform == "linux":
             confine.die_with(parent)
         os.setsid()
-        # 3 and 4 are kept free by the supervisor, so no pipe's end can lie there.
+        # The supervisor keeps these places free, so no pipe's end can lie there.
         ends = (output, 1), (output, 2), (commands, leaf.COMMANDS), (claims, leaf.CLAIMS)
         for end, place in ends:
             os.dup2(end, place)
+        # Else it would hold the pipes of others open, who wait for their end.
+        libc.close_from(leaf.RULESET + 1)
         leaf.rehearse()
         told = read_frame(leaf.COMMANDS, leaf.LIMITS, 1 << 16)
         if told is not None:

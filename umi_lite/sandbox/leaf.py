@@ -16,6 +16,9 @@ from umi_lite.sandbox.frames import FrameError, Schema, Unpacker, packed, read_f
 COMMANDS, CLAIMS = 3, 4
 """The leaf's file descriptors: programs come in, claims go out."""
 
+RULESET = 5
+"""Its Landlock rules, until it is confined by them."""
+
 LIMITS: Schema = {"limits": (dict,)}
 PROGRAM: Schema = {"code": (str,)}
 CLAIM: Schema = {"kind": (str,), "text": (str, type(None))}

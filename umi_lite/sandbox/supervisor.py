@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from umi_lite.sandbox import confine, landlock, libc, macos, probe, seccomp
+from umi_lite.sandbox import confine, landlock, leaf, libc, macos, probe, seccomp
 from umi_lite.sandbox.child import Nursery
 from umi_lite.sandbox.conversation import Conversation
 from umi_lite.sandbox.warm import warm
@@ -65,12 +65,14 @@ def main(settings: str) -> None:
 
 
 def _only_keep(control: int, host: int | None) -> None:
-    """Close all but 0 to 2 and ours; 3 and 4 stay taken, a leaf's pipes go there."""
+    """Close all but 0 to 2 and ours; what a leaf keeps has its place taken."""
     null = os.open(os.devnull, os.O_RDWR)
-    for place in (leaf_end for leaf_end in (3, 4) if leaf_end != null):
+    for place in (
+        leaf_end for leaf_end in (leaf.COMMANDS, leaf.CLAIMS, leaf.RULESET) if leaf_end != null
+    ):
         os.dup2(null, place, inheritable=False)
     kept = {control, host}
-    for end in range(5, 256):
+    for end in range(leaf.RULESET + 1, 256):
         if end not in kept:
             with contextlib.suppress(OSError):
                 os.close(end)
@@ -100,7 +102,10 @@ def _confinement(level: str, readable: Sequence[str]) -> tuple[int | None, list[
         return None, [f"a table of system calls for {os.uname().machine}"]
     if landlock.version() == 0:
         return None, ["Landlock (Linux 5.13 or later, switched on)"]
-    return landlock.readable_only(readable), []
+    ruleset = landlock.readable_only(readable)
+    os.dup2(ruleset, leaf.RULESET, inheritable=False)
+    os.close(ruleset)
+    return leaf.RULESET, []
 
 
 def _confine(level: str, ruleset: int | None, limits: dict[str, Any]) -> None:
