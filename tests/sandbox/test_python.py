@@ -3,12 +3,10 @@
 import os
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from umi_lite.sandbox.python import Limits, run_python
-from umi_lite.sandbox.text import head_and_tail
 
 SHORT = Limits(seconds=1.0)
 
@@ -44,6 +42,7 @@ def test_what_a_program_gives(code, value, stdout):
         ("import os; os._exit(4)", "the program exited with status 4"),
         ("raise KeyboardInterrupt", "KeyboardInterrupt (line 1)"),
         ("raise ValueError('two\\nlines')", "ValueError: two lines (line 1)"),
+        ("def f():\n    1 / 0\nf()", "ZeroDivisionError: division by zero (line 3, line 2 in f)"),
     ],
 )
 def test_what_went_wrong_is_one_line(code, error):
@@ -92,72 +91,63 @@ def test_long_value_keeps_head_and_tail():
     assert result.value.startswith("aaa") and result.value.endswith("az")
 
 
-def test_file_size_limit():
-    result = run_python("open('x', 'wb').write(b'0' * 10**7)", Limits(file_mib=1))
-    assert result.status == "error" and "File too large" in (result.error or "")
+def test_cpu_limit():
+    result = run_python("while True: pass", Limits(cpu_seconds=0.5))
+    assert (result.status, result.limit, result.error) == ("limit", "cpu", "cpu limit: 0.5 s")
+    assert result.seconds < 5
+
+
+def test_no_file_can_be_written():
+    result = run_python("open('x', 'w')")
+    assert result.status == "error" and "PermissionError" in (result.error or "")
 
 
 def test_open_files_limit():
-    code = "files = [open('/dev/null') for _ in range(100)]"
+    code = "import os\nopened = [os.dup(0) for _ in range(100)]"
     result = run_python(code, Limits(open_files=20))
     assert result.status == "error" and "Too many open files" in (result.error or "")
 
 
-def test_environment_is_empty_and_the_folder_is_removed():
+def test_environment_is_empty():
     os.environ["UMI_TEST_SECRET"] = "s"
     try:
-        result = run_python(
-            "import os\nprint(os.getcwd())\nopen('kept', 'w').write('x')\n"
-            "'UMI_TEST_SECRET' in os.environ or 'HOME' in os.environ"
-        )
+        result = run_python("import os\ndict(os.environ), os.getcwd()")
     finally:
         del os.environ["UMI_TEST_SECRET"]
-    assert result.value == "False"
-    assert not Path(result.stdout.strip()).exists()
+    assert result.value == "({}, '/')"
 
 
-def test_children_of_the_program_are_killed():
-    code = "import os, time\npid = os.fork()\nif pid == 0: time.sleep(60)\npid"
-    result = run_python(code, Limits(seconds=10))
-    assert result.status == "ok" and result.seconds < 5
-    pid = int(result.value or 0)
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and _alive(pid):
-        time.sleep(0.02)
-    assert not _alive(pid)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return False
+def test_every_result_has_its_level():
+    assert run_python("1").level in ("full", "standard")
+    assert run_python("1 / 0").level == run_python("1").level
 
 
 def test_many_at_once_leak_nothing():
+    run_python("1")
     before = len(os.listdir("/proc/self/fd"))
     results: list[str | None] = []
     threads = [
         threading.Thread(target=lambda i=i: results.append(run_python(f"{i} * 2").value))
-        for i in range(6)
+        for i in range(20)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(results, key=str) == ["0", "10", "2", "4", "6", "8"]
+    assert sorted(results, key=lambda r: int(r or -1)) == [str(2 * i) for i in range(20)]
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-@pytest.mark.parametrize("length", [0, 99, 100, 101, 5000])
-def test_head_and_tail_never_exceeds_its_limit(length):
-    text = "".join(chr(ord("a") + i % 26) for i in range(length))
-    cut = head_and_tail(text, 100)
-    assert len(cut) <= 100
-    assert cut == text if length <= 100 else cut[:20] == text[:20] and cut[-20:] == text[-20:]
-
-
-def test_head_and_tail_says_how_much_is_missing():
-    cut = head_and_tail("x" * 500, 100)
-    number = int(cut.split("… ")[1].split(" ")[0])
-    assert number == 500 - (len(cut) - len(f"[… {number} characters left out …]"))
+def test_a_fork_of_the_host_has_its_own():
+    mine = run_python("import os; os.getppid()").value
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        told = run_python("6 * 7").value or "nothing"
+        os.write(writer, told.encode())
+        os._exit(0)
+    os.close(writer)
+    assert os.read(reader, 100) == b"42"
+    os.close(reader)
+    os.waitpid(child, 0)
+    assert run_python("import os; os.getppid()").value == mine

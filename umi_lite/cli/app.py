@@ -2,7 +2,7 @@
 
 import typer
 
-from umi_lite.cli import bench, bundle, data, live, recipes, train
+from umi_lite.cli import bench, bundle, data, live, recipes, sandbox, train
 
 app = typer.Typer(
     name="umi",
@@ -37,7 +37,12 @@ GROUPS = {
             "memory": bench.memory,
             "constrain": bench.constrain,
             "batch": bench.batch,
+            "sandbox": bench.sandbox,
         },
+    ),
+    "sandbox": (
+        "Run Python as the agent's tool does, and attack the sandbox.",
+        {"run": sandbox.run, "test": sandbox.test},
     ),
     "trace": ("Look at an episode that ran.", {"show": live.show_trace}),
 }

@@ -66,3 +66,17 @@ def constrain(
     from umi_lite.export.bundle import load_bundle
 
     bench(load_bundle(bundle), Console(stderr=True), calls=calls)
+
+
+def sandbox(
+    calls: Annotated[int, typer.Option(help="calls one after the other, at each level")] = 200,
+    soak: Annotated[
+        int, typer.Option(help="then so many calls, 5% of them attacks; what they leave behind")
+    ] = 0,
+) -> None:
+    """How long a program takes in the sandbox, beside a bare interpreter's start."""
+    from rich.console import Console
+
+    from umi_lite.bench.sandbox import bench
+
+    bench(Console(stderr=True), calls=calls, soak=soak)

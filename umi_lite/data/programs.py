@@ -3,9 +3,10 @@
 import json
 from collections.abc import Sequence
 
+from umi_lite.protocol.errors import UserError
 from umi_lite.sandbox.python import Limits, run_python
 
-_LIMITS = Limits(seconds=60.0, output_chars=4_000_000)
+_LIMITS = Limits(seconds=60.0, cpu_seconds=60.0, output_chars=4_000_000)
 _RUNNER = """\
 import contextlib, io, json
 results = []
@@ -28,9 +29,12 @@ def run_together(programs: Sequence[str]) -> list[str | None]:
     only for programs that we derived ourselves.
 
     Raises:
+        UserError: there is no sandbox on this machine.
         RuntimeError: the process did not come to its end (60 s, 512 MiB).
     """
     result = run_python(_RUNNER.format(programs=json.dumps(list(programs))), _LIMITS)
+    if result.status == "refused":
+        raise UserError(str(result.error))
     if result.status != "ok":
         raise RuntimeError(f"the batch of {len(programs)} programs failed: {result.error}")
     return json.loads(result.stdout)

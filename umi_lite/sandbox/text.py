@@ -1,4 +1,7 @@
-"""Bounding a text: head and tail kept, the middle named."""
+"""Bounding a text (head and tail kept, the middle named), and making it harmless."""
+
+import re
+import unicodedata
 
 
 def head_and_tail(text: str, limit: int, missing: int = 0) -> str:
@@ -14,3 +17,37 @@ def head_and_tail(text: str, limit: int, missing: int = 0) -> str:
     head = min(len(text), room) - tail
     cut = missing + len(text) - head - tail
     return f"{text[:head]}[… {cut} characters left out …]{text[len(text) - tail :]}"
+
+
+# Controls (tab and line feed are fine), formats such as bidi marks and invisible tags,
+# private and unassigned characters, half surrogate pairs, line and paragraph separators.
+_HIDDEN = re.compile(r"[^\t\n\x20-\x7e\xa1-\xac\xae-\u034e\u0370-\u05ff]")
+_SPOKEN = re.compile(
+    r"<(?=[|｜]|/?s>|/?(?:start|end)_of_turn>|/?(?:bos|eos|pad|unk|im_start|im_end)>)"
+    r"|\[(?=/?INST\]|/?(?:SYSTEM_PROMPT|TOOL_CALLS|AVAILABLE_TOOLS|TOOL_RESULTS)\])"
+    r"|(?<=[|｜])>",
+    re.IGNORECASE,
+)
+
+
+def harmless(text: str) -> str:
+    r"""The text as a prompt and a terminal may have it.
+
+    Control characters, ANSI escapes, bidi and invisible characters are written out
+    (`\x1b`, `\u202e`); what looks like a chat template's special token gets a space inside,
+    `< |im_end| >`. That comes on top of the tokenizer, which parses no special token in what a
+    tool says.
+    """
+    shown = _HIDDEN.sub(_written_out, text.replace("\r\n", "\n"))
+    return _SPOKEN.sub(_spaced, shown)
+
+
+def _spaced(match: re.Match[str]) -> str:
+    return " >" if match.group() == ">" else f"{match.group()} "
+
+
+def _written_out(match: re.Match[str]) -> str:
+    character = match.group()
+    if unicodedata.category(character) not in ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"):
+        return character
+    return ascii(character)[1:-1]

@@ -1,0 +1,50 @@
+"""`umi sandbox …`: run a program in the sandbox, and attack it."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+LevelOption = Annotated[
+    Literal["full", "standard"] | None,
+    typer.Option(help="hold the program so, or refuse; default the strongest to be had"),
+]
+
+
+def run(
+    file: Annotated[Path, typer.Argument(help="the program")],
+    level: LevelOption = None,
+    json_: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
+    no_sandbox: Annotated[
+        bool,
+        typer.Option(
+            "--danger-run-without-any-sandbox",
+            help="the program can do whatever you can do: for your own programs only",
+        ),
+    ] = False,
+) -> None:
+    """Run a Python program as the agent's Python tool does. Exit code 2: refused."""
+    from umi_lite.sandbox.show import as_json, as_text, run_file
+
+    result = run_file(file, "none" if no_sandbox else level)
+    typer.echo(as_json(result) if json_ else as_text(result))
+    raise typer.Exit(2 if result.status == "refused" else 0)
+
+
+def test(
+    level: LevelOption = None,
+    json_: Annotated[bool, typer.Option("--json", help="last line: one JSON object")] = False,
+) -> None:
+    """Attack the sandbox on this machine, at each level that it has. Never as root.
+
+    Exit code 1: an attack got through, or ended so that nothing is shown.
+    """
+    from rich.console import Console
+
+    from umi_lite.sandbox.attacks.report import attack_levels, summary
+
+    seen = attack_levels(level, Console(stderr=json_))
+    if json_:
+        typer.echo(summary(seen))
+    failed = any(o.verdict in ("through", "unclear") for found in seen.values() for o in found)
+    raise typer.Exit(1 if failed else 0)

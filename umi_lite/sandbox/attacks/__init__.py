@@ -1,0 +1,1 @@
+"""Programs that attack the sandbox, by family; `suite` runs them, confined and as no root."""

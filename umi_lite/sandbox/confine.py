@@ -1,0 +1,84 @@
+"""Puts a process under the kernel's limits, for good. Linux.
+
+The order matters: the parent's death and the limits first, then no_new_privs, which lets an
+ordinary process go on, then Landlock, then seccomp, which takes away the calls that did it.
+"""
+
+import os
+import resource
+import signal
+from typing import Any
+
+from umi_lite.sandbox import landlock, libc, seccomp
+
+NOBODY = 60900
+"""User and group id that a root host's supervisor becomes; no system gives it to anybody."""
+
+_MIB = 1 << 20
+_STACK = 8 * _MIB
+_THREADS = 64
+
+
+def drop_root(user: int) -> None:
+    """Become this user and group, for good.
+
+    Raises:
+        OSError: the kernel does not let us, or we could still go back.
+    """
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+    try:
+        os.setuid(0)
+    except OSError:
+        return
+    raise PermissionError("root can be taken back")
+
+
+def die_with(parent: int) -> None:
+    """Be killed when the parent dies; end at once where it already did."""
+    libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def limit(limits: dict[str, Any]) -> None:
+    """Set soft and hard limits alike, so that they cannot be raised again.
+
+    Limits on processes count a user's threads on the whole machine, so that one is a number
+    above what is there now.
+    """
+    for kind, value in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_MEMLOCK, 0),
+        (resource.RLIMIT_MSGQUEUE, 0),
+        (resource.RLIMIT_NICE, 0),
+        (resource.RLIMIT_RTPRIO, 0),
+        (resource.RLIMIT_STACK, _STACK),
+        (resource.RLIMIT_AS, limits["memory_mib"] * _MIB),
+        (resource.RLIMIT_NOFILE, limits["open_files"]),
+        (resource.RLIMIT_NPROC, libc.thread_count() + _THREADS),
+    ):
+        # A hard limit that is lower already stays.
+        hard = resource.getrlimit(kind)[1]
+        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (bound, bound))
+
+
+def limit_cpu(seconds: float) -> None:
+    """A backstop behind the supervisor's clock: a second later the kernel kills."""
+    bound = int(seconds) + 2
+    resource.setrlimit(resource.RLIMIT_CPU, (bound, bound))
+
+
+def enter(ruleset: int) -> None:
+    """no_new_privs, Landlock, no file descriptor but a leaf's own, seccomp.
+
+    Raises:
+        OSError: one of them is not to be had; the process must not run a program.
+    """
+    libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
+    landlock.restrict(ruleset)
+    libc.close_from(5)
+    seccomp.enter(os.getpid())

@@ -1,0 +1,130 @@
+"""What runs in a leaf, the process of one program: run it, say what came of it, end.
+
+It is confined before it reads the program. What it says is a claim: the program can write
+to the same pipe.
+"""
+
+import ast
+import os
+import sys
+import traceback
+import types
+from typing import Any, NoReturn
+
+from umi_lite.sandbox.frames import FrameError, Schema, Unpacker, packed, read_frame
+
+COMMANDS, CLAIMS = 3, 4
+"""The leaf's file descriptors: programs come in, claims go out."""
+
+RULESET = 5
+"""Its Landlock rules, until it is confined by them."""
+
+LIMITS: Schema = {"limits": (dict,)}
+PROGRAM: Schema = {"code": (str,)}
+CLAIM: Schema = {"kind": (str,), "text": (str, type(None))}
+KINDS = ("value", "error", "memory", "setup")
+MOST_PROGRAM = 16 << 20
+
+NOT_SET_UP = 70
+"""Its exit status where it could not be confined."""
+
+_SOURCE = "<program>"
+_FRAMES_TOLD = 6
+
+
+def most_claim(output_chars: int) -> int:
+    """Bytes that a claim may have: its text is cut, JSON needs up to 12 bytes a character."""
+    return 1024 + 12 * (2 * output_chars + 1)
+
+
+def rehearse() -> None:
+    """Run something harmless, so that the memory it takes is our own before time counts.
+
+    A forked process copies each page when it first writes to it: hundreds of them, some
+    milliseconds.
+    """
+    claim = _run("def f(x): return x + 1\n[f(i) for i in range(9)]", {})
+    _run("1 / 0", {})
+    Unpacker(CLAIM, 1000).feed(packed(claim))
+
+
+def serve(output_chars: int) -> NoReturn:
+    """Run programs until the pipe ends; the names live on from one to the next."""
+    names = types.ModuleType("__main__")
+    sys.modules["__main__"] = names
+    while True:
+        try:
+            frame = read_frame(COMMANDS, PROGRAM, MOST_PROGRAM)
+        except (FrameError, OSError):
+            frame = None  # the program took our pipe away
+        if frame is None:
+            # Threads and exit handlers of the program have no say after its result.
+            os._exit(0)
+        claim = _run(frame["code"], names.__dict__)
+        try:
+            sys.stdout.flush()
+        except (OSError, ValueError, AttributeError) as err:
+            claim = {"kind": "error", "text": f"{type(err).__name__}: {err}"}
+        text = claim["text"]
+        # One more than fits, so that the reader sees that it was cut.
+        if text and len(text) > 2 * output_chars:
+            claim["text"] = text[:output_chars] + text[-output_chars - 1 :]
+        claim_out(claim)
+
+
+def claim_out(claim: dict[str, Any]) -> None:
+    """Write a claim, all of it."""
+    data = packed(claim)
+    while data:
+        data = data[os.write(CLAIMS, data) :]
+
+
+def _run(code: str, names: dict[str, Any]) -> dict[str, Any]:
+    """Run a program; the last statement's value is kept where it is an expression."""
+    try:
+        tree = ast.parse(code, _SOURCE)
+        last = None
+        if tree.body and isinstance(tree.body[-1], ast.Expr):
+            last = ast.Expression(tree.body.pop().value)  # type: ignore[attr-defined]
+        exec(compile(tree, _SOURCE, "exec"), names)
+        value = eval(compile(last, _SOURCE, "eval"), names) if last else None
+        shown = value if type(value) is str or value is None else str(repr(value))
+        return {"kind": "value", "text": shown}
+    except MemoryError:
+        return {"kind": "memory", "text": None}
+    except SystemExit as err:
+        if err.code in (None, 0):
+            return {"kind": "value", "text": None}
+        return {"kind": "error", "text": f"SystemExit: {_text(err)}"}
+    except BaseException as err:
+        return {"kind": "error", "text": _describe(err)}
+
+
+def _describe(err: BaseException) -> str:
+    text = " ".join(_text(err).split())
+    if isinstance(err, SyntaxError):
+        text = str(err.msg)
+        where = f"line {err.lineno or 0}"
+    else:
+        where = _user_frames(err)
+    told = f"{type(err).__name__}: {text}" if text else type(err).__name__
+    return f"{told} ({where})" if where else told
+
+
+def _text(err: BaseException) -> str:
+    try:
+        return str(err)
+    except BaseException:
+        return ""  # an exception may be the program's own class
+
+
+def _user_frames(err: BaseException) -> str:
+    """`line 9, line 5 in f`: the way into the program, outermost first; deep ones shortened."""
+    frames = [
+        f"line {frame.lineno}" + ("" if frame.name == "<module>" else f" in {frame.name}")
+        for frame in traceback.extract_tb(err.__traceback__)
+        if frame.filename == _SOURCE
+    ]
+    if len(frames) > _FRAMES_TOLD:
+        frames = [*frames[:2], "…", *frames[-_FRAMES_TOLD + 2 :]]
+    return ", ".join(frames)

@@ -1,0 +1,71 @@
+"""Where the interpreter and its packages lie: what a leaf may read, what `full` shows."""
+
+import glob
+import importlib.util
+import os
+import sys
+import sysconfig
+from collections.abc import Sequence
+
+from umi_lite.protocol.errors import UserError
+
+# Imported by sympy.
+_COMPANIONS = {"sympy": ("sympy", "mpmath")}
+_SYSTEM_LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache")
+_NIX = "/nix/store"
+
+
+def interpreter() -> str:
+    """The interpreter itself, not a virtual environment's link to it."""
+    return os.path.realpath(getattr(sys, "_base_executable", sys.executable))
+
+
+def package_folder(packages: Sequence[str]) -> tuple[list[str], str | None]:
+    """Those of the packages that are installed, and the folder in which they lie.
+
+    Raises:
+        UserError: they lie in several folders.
+    """
+    specs = {name: importlib.util.find_spec(name) for name in packages}
+    origins = {name: spec.origin for name, spec in specs.items() if spec and spec.origin}
+    folders = {os.path.dirname(os.path.dirname(origin)) for origin in origins.values()}
+    if len(folders) > 1:
+        raise UserError(f"{', '.join(origins)} lie in several folders; install them into one")
+    return list(origins), next(iter(folders), None)
+
+
+def readable(packages: Sequence[str], folder: str | None) -> list[str]:
+    """What a leaf can read: the standard library, the packages, time zones."""
+    names = [name for package in packages for name in _COMPANIONS.get(package, (package,))]
+    return [
+        *_standard_library(),
+        *(os.path.join(folder, name) for name in names if folder is not None),
+        "/usr/share/zoneinfo",
+    ]
+
+
+def shown(packages: Sequence[str], folder: str | None) -> list[str]:
+    """What `full` shows to the supervisor, read-only; all else is not there at all."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    base = sys.base_prefix
+    libraries = glob.glob(os.path.join(base, "lib*", "lib*.so*")) if base != "/usr" else []
+    paths = [
+        *readable(packages, folder),
+        *_SYSTEM_LIBRARIES,
+        _NIX,
+        *libraries,
+        interpreter(),
+        here,
+        os.path.join(os.path.dirname(here), "__init__.py"),
+    ]
+    return [path for path in dict.fromkeys(paths) if os.path.exists(path)]
+
+
+def _standard_library() -> list[str]:
+    paths = sysconfig.get_paths()
+    base = {os.path.realpath(paths[key]) for key in ("stdlib", "platstdlib")}
+    # In a virtual environment platstdlib is the environment's own; the base has it too.
+    base.add(os.path.dirname(os.path.realpath(os.__file__)))
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    base |= {os.path.join(sys.base_exec_prefix, name, version) for name in ("lib", "lib64")}
+    return sorted(path for path in base if os.path.isdir(path) and "site-packages" not in path)

@@ -1,0 +1,112 @@
+"""seccomp: which system calls a process may make, for good.
+
+An allow-list. What is not on it gives EPERM; a call in a foreign architecture's way (i386,
+x32) kills the process. Source: the kernel's Documentation/userspace-api/seccomp_filter.rst.
+"""
+
+import ctypes
+import platform
+import struct
+from collections.abc import Sequence
+
+from umi_lite.sandbox.libc import PR_SET_SECCOMP, prctl
+from umi_lite.sandbox.syscalls import ALWAYS, LOOKED_INTO
+
+_KILL, _ALLOW, _ERRNO = 0x80000000, 0x7FFF0000, 0x00050000
+_EPERM, _ENOSYS = 1, 38
+_LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _AND, _RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
+_NUMBER_AT, _ARCH_AT = 0, 4
+_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_X32 = 0x40000000
+_MODE_FILTER = 2
+
+# What glibc's and musl's pthread_create ask for; fork, vfork and namespaces differ.
+_THREAD_FLAGS = (0x3D0F00, 0x7D0F00)
+_PR_SET_NAME = 15
+_TCGETS = 0x5401
+_DUP, _GET_FD, _SET_FD, _GET_FLAGS, _DUP_CLOEXEC = 0, 1, 2, 3, 1030
+# O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_PATH | the bit that makes O_TMPFILE
+_NOT_JUST_READING = 0o3 | 0o100 | 0o1000 | 0o10000000 | 0o20000000
+
+_Instruction = tuple[int, int, int, int]
+
+
+def supported() -> bool:
+    """Is there a table for this machine's architecture?"""
+    return platform.machine() in _ARCH and bool(ALWAYS)
+
+
+def enter(pid: int) -> None:
+    """Put this process, whose id is `pid`, under the filter. It needs no_new_privs.
+
+    Raises:
+        OSError: the kernel has no seccomp filters.
+    """
+    code = b"".join(struct.pack("<HBBI", *instruction) for instruction in _program(pid))
+    instructions = ctypes.create_string_buffer(code, len(code))
+    program = struct.pack("@HP", len(code) // 8, ctypes.addressof(instructions))
+    held = ctypes.create_string_buffer(program, len(program))
+    prctl(PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(held))
+
+
+def _program(pid: int) -> list[_Instruction]:
+    numbers = LOOKED_INTO
+    program = [
+        _load(_ARCH_AT),
+        (_JUMP_EQUAL, 1, 0, _ARCH[platform.machine()]),
+        _result(_KILL),
+        _load(_NUMBER_AT),
+        (_JUMP_AT_LEAST, 0, 1, _X32),
+        _result(_KILL),
+    ]
+    for number in ALWAYS.values():
+        program += [(_JUMP_EQUAL, 0, 1, number), _result(_ALLOW)]
+    for name, argument, values in (
+        ("clone", 0, _THREAD_FLAGS),
+        ("prctl", 0, (_PR_SET_NAME,)),
+        ("ioctl", 1, (_TCGETS,)),
+        ("fcntl", 1, (_DUP, _GET_FD, _SET_FD, _GET_FLAGS, _DUP_CLOEXEC)),
+        ("kill", 0, (pid,)),
+        ("tgkill", 0, (pid,)),
+    ):
+        program += _when(numbers[name], _one_of(argument, values))
+    reading = [_load(_low(2)), (_AND, 0, 0, _NOT_JUST_READING), *_unless_zero()]
+    program += _when(numbers["openat"], [*reading, _result(_ALLOW)])
+    # Its own limits can be read (process 0, no new limit), not changed.
+    asking = [step for at in (_low(0), _low(2), _high(2)) for step in (_load(at), *_unless_zero())]
+    program += _when(numbers["prlimit64"], [*asking, _result(_ALLOW)])
+    # Its flags lie in memory, where a filter cannot look: glibc takes clone instead.
+    program += _when(numbers["clone3"], [_result(_ERRNO | _ENOSYS)])
+    return [*program, _result(_ERRNO | _EPERM)]
+
+
+def _when(number: int, block: Sequence[_Instruction]) -> list[_Instruction]:
+    """For this call alone, the block, which must end by returning."""
+    return [(_JUMP_EQUAL, 0, len(block), number), *block]
+
+
+def _one_of(argument: int, values: Sequence[int]) -> list[_Instruction]:
+    block = [_load(_low(argument))]
+    for value in values:
+        block += [(_JUMP_EQUAL, 0, 1, value), _result(_ALLOW)]
+    return [*block, _result(_ERRNO | _EPERM)]
+
+
+def _unless_zero() -> list[_Instruction]:
+    return [(_JUMP_EQUAL, 1, 0, 0), _result(_ERRNO | _EPERM)]
+
+
+def _load(at: int) -> _Instruction:
+    return (_LOAD, 0, 0, at)
+
+
+def _result(value: int) -> _Instruction:
+    return (_RETURN, 0, 0, value)
+
+
+def _low(argument: int) -> int:
+    return 16 + 8 * argument
+
+
+def _high(argument: int) -> int:
+    return _low(argument) + 4
