@@ -20,7 +20,8 @@ def requantize(source: Path, target: Path, type: GgufType) -> None:
     """
     import ctypes
 
-    from umi_lite.runtime.llama import Model, library
+    from umi_lite.runtime.library import library
+    from umi_lite.runtime.llama import Model
     from umi_lite.runtime.machine import cores
 
     if type not in get_args(GgufType):

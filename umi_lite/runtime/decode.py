@@ -4,7 +4,8 @@ import codecs
 import time
 from typing import Any
 
-from umi_lite.runtime.llama import EngineError, Model
+from umi_lite.runtime.library import EngineError
+from umi_lite.runtime.llama import Model
 from umi_lite.runtime.request import Generation, Request, Stop
 
 

@@ -8,7 +8,8 @@ from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import View
 from umi_lite.runtime.decode import Turn
 from umi_lite.runtime.lanes import Lane
-from umi_lite.runtime.llama import Context, KvType, Model, library
+from umi_lite.runtime.library import library
+from umi_lite.runtime.llama import Context, KvType, Model
 from umi_lite.runtime.machine import cores
 from umi_lite.runtime.prefixes import Prefixes
 from umi_lite.runtime.request import Generation, Request, check_size

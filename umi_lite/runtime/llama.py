@@ -6,59 +6,17 @@
 import ctypes
 import os
 import re
-from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.runtime.gguf import TOKENIZER, check_gguf, read_gguf
+from umi_lite.runtime.library import EngineError, clear_log, filled, last_words, library
 
-_LOG: deque[str] = deque(maxlen=8)
 _FLOATS = (0, 1, 30)  # F32, F16, BF16 (ggml/include/ggml.h)
-_ERROR_LEVELS = (3, 4)  # GGML_LOG_LEVEL_WARN, GGML_LOG_LEVEL_ERROR
 _KV_TYPES = {"f16": 1, "q8_0": 8}  # ggml types
 KvType = Literal["f16", "q8_0"]
-_callback: Any = None
-
-
-class EngineError(RuntimeError):
-    """llama.cpp failed in a way that no user can mend."""
-
-
-def library() -> Any:
-    """llama.cpp's bindings, initialised once, their log kept and not printed."""
-    global _callback
-    import llama_cpp
-
-    if _callback is None:
-
-        def keep(level: int, text: bytes, _: Any) -> None:
-            if level in _ERROR_LEVELS:
-                _LOG.append(text.decode("utf-8", "replace").strip())
-
-        # The library keeps only a pointer: the callback must never be collected.
-        _callback = llama_cpp.llama_log_callback(keep)
-        llama_cpp.llama_log_set(_callback, ctypes.c_void_p(0))
-        llama_cpp.llama_backend_init()
-    return llama_cpp
-
-
-def _last_words() -> str:
-    lines = [line for line in _LOG if line]
-    _LOG.clear()
-    # The first complaint is the cause; those after it say that loading failed.
-    return lines[0] if lines else "llama.cpp gave no reason"
-
-
-def _set(params: Any, **values: Any) -> Any:
-    """Set a struct's fields; ctypes itself would take a name that there is not."""
-    known = {name for name, *_ in params._fields_}
-    for name, value in values.items():
-        if name not in known:
-            raise EngineError(f"llama.cpp's {type(params).__name__} has no {name}")
-        setattr(params, name, value)
-    return params
 
 
 class Model:
@@ -96,7 +54,7 @@ class Model:
         self.n_gpu_layers = n_gpu_layers
         self.tokenizer: str = header[TOKENIZER]
         mapped = all(tensor.type in _FLOATS for tensor in tensors)
-        params = _set(
+        params = filled(
             lib.llama_model_default_params(),
             n_gpu_layers=n_gpu_layers,
             vocab_only=vocab_only,
@@ -104,10 +62,10 @@ class Model:
             # file beside its copy.
             load_mode=lib.LLAMA_LOAD_MODE_MMAP if mapped else lib.LLAMA_LOAD_MODE_NONE,
         )
-        _LOG.clear()
+        clear_log()
         self.pointer = lib.llama_model_load_from_file(str(path).encode(), params)
         if not self.pointer:
-            raise UserError(f"model {path} cannot be loaded: {_last_words()}")
+            raise UserError(f"model {path} cannot be loaded: {last_words()}")
         self.vocab = lib.llama_model_get_vocab(self.pointer)
         self.n_vocab: int = lib.llama_vocab_n_tokens(self.vocab)
         self.n_ctx_train: int = lib.llama_model_n_ctx_train(self.pointer)
@@ -177,10 +135,10 @@ class Model:
             UserError: no file, not a GGUF, or an adapter of another architecture or shape.
         """
         check_gguf(path, "adapter")
-        _LOG.clear()
+        clear_log()
         made = self.lib.llama_adapter_lora_init(self.pointer, str(path).encode())
         if not made:
-            raise UserError(f"adapter {path} does not fit model {self.path.name}: {_last_words()}")
+            raise UserError(f"adapter {path} does not fit model {self.path.name}: {last_words()}")
         self._adapters.append(made)
         return made
 
@@ -221,7 +179,7 @@ class Context:
         if kv == "f16" and not model.n_gpu_layers:
             # A CPU reads 16 to 64 tokens a quarter to a half faster without.
             flash = lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        params = _set(
+        params = filled(
             lib.llama_context_default_params(),
             n_seq_max=slots,
             n_ctx=-(-n_ctx // 256) * 256 * slots,
@@ -235,18 +193,18 @@ class Context:
             flash_attn_type=flash,
             no_perf=True,
         )
-        _LOG.clear()
+        clear_log()
         self.pointer = lib.llama_init_from_model(model.pointer, params)
         if not self.pointer:
             raise UserError(
-                f"no context of {slots} x {n_ctx} tokens could be made: {_last_words()}; "
+                f"no context of {slots} x {n_ctx} tokens could be made: {last_words()}; "
                 "a smaller n_ctx or fewer slots need less memory"
             )
         if adapter is not None:
             adapters: Any = (lib.llama_adapter_lora_p_ctypes * 1)(adapter)
             scales = (ctypes.c_float * 1)(1.0)
             if lib.llama_set_adapters_lora(self.pointer, adapters, 1, scales) != 0:
-                raise EngineError(f"llama.cpp refused the adapter: {_last_words()}")
+                raise EngineError(f"llama.cpp refused the adapter: {last_words()}")
         self._memory = lib.llama_get_memory(self.pointer)
         self._batch = lib.llama_batch_init(n_batch, 0, 1)
 
@@ -266,7 +224,7 @@ class Context:
         batch.n_tokens = len(entries)
         status = self.lib.llama_decode(self.pointer, batch)
         if status != 0:
-            raise EngineError(f"llama.cpp could not evaluate ({status}): {_last_words()}")
+            raise EngineError(f"llama.cpp could not evaluate ({status}): {last_words()}")
 
     def logits(self, index: int) -> Any:
         """float32 [n_vocab] of the entry `index` of the last decode; valid until the next."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from umi_lite.runtime.llama import library
+from umi_lite.runtime.library import library
 
 _GPU_KINDS = (1, 2)  # GGML_BACKEND_DEVICE_TYPE_GPU and _IGPU (ggml/include/ggml-backend.h)
 _CGROUP = Path("/sys/fs/cgroup")

@@ -50,6 +50,16 @@ def close_from(first: int) -> None:
         os.closerange(first, 4096)
 
 
+def mount(source: str, target: str, flags: int, *, kind: str = "", options: str = "") -> None:
+    """mount(2).
+
+    Raises:
+        OSError: the kernel said no.
+    """
+    words = [ctypes.c_char_p(os.fsencode(word)) for word in (source, target, kind)]
+    _checked(_libc.mount(*words, ctypes.c_ulong(flags), ctypes.c_char_p(os.fsencode(options))))
+
+
 def one_malloc_arena() -> None:
     """Threads share one arena: an arena of their own costs each 64 MiB of address space."""
     if hasattr(_libc, "mallopt"):  # musl has no arenas

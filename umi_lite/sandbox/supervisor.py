@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from umi_lite.sandbox import confine, landlock, leaf, libc, macos, probe, seccomp
+from umi_lite.sandbox import confine, landlock, leaf, libc, macos, mounts, probe, seccomp
 from umi_lite.sandbox.child import Nursery
 from umi_lite.sandbox.conversation import Conversation
 from umi_lite.sandbox.warm import warm
@@ -47,6 +47,9 @@ def main(settings: str) -> None:
     host = fcntl.fcntl(told["host"], fcntl.F_DUPFD_CLOEXEC, 8) if told["host"] >= 0 else None
     _only_keep(control.fileno(), host)
     os.chdir("/")
+    if os.geteuid() == 0 and told["level"] == "standard":
+        with contextlib.suppress(OSError):  # what cannot be read is told below
+            mounts.show(told["readable"])
     ruleset, missing = None, _drop_root(told["user"])
     if told["level"] == "full":
         # Our parent is bubblewrap. (The host is no such parent: the signal would come at the end
