@@ -47,7 +47,8 @@ def trajectory_block() -> str:
 
 def transcript_block(view: View, engine: Engine) -> str:
     """A view's one sample; what is trained stands between the marks."""
-    rendered = render(example(), view, engine.template, engine)
+    words = engine.words(view)
+    rendered = render(example(), view, words.template, words)
     assert rendered is not None
     shown, before = "", False
     for piece in rendered.pieces:
@@ -63,7 +64,8 @@ def transcript_block(view: View, engine: Engine) -> str:
 def counts_block(engine: Engine) -> str:
     lines = ["view        tokens  shared  trained"]
     for view in VIEWS:
-        made = render(example(), view, engine.template, engine)
+        words = engine.words(view)
+        made = render(example(), view, words.template, words)
         assert made is not None
         numbers = f"{len(made.ids):6}  {made.shared:6}  {sum(made.mask):7}"
         lines.append(f"{view:10}  {numbers}")

@@ -41,7 +41,7 @@ def test_every_adapter_changes_logits_and_each_otherwise(bundle):
     changes = check_adapters(bundle)
     assert set(changes) == set(VIEWS) and min(changes.values()) > 0.01
     with bundle.engine(n_ctx=256) as engine:
-        ids = engine.encode("The capital of France is", special=False)
+        ids = engine.words("planner").encode("The capital of France is", special=False)
         said = {view: engine.generate(Request(view, ids, max_tokens=8)).text for view in VIEWS}
     assert len(set(said.values())) > 1
 
