@@ -60,6 +60,8 @@ def test_without_a_saving_the_same_is_said(engine, base_gguf, task) -> None:
 
 
 def test_a_server_that_is_not_there_is_told(engine, task, tmp_path) -> None:
-    opened = server(tmp_path / "no", engine, {}, dict.fromkeys(ROLES, Path()), tmp_path / "log", "off")
+    opened = server(
+        tmp_path / "no", engine, {}, dict.fromkeys(ROLES, Path()), tmp_path / "log", "off"
+    )
     with pytest.raises(UserError, match=r"llama_server\.sh builds one"), opened:
         pass

@@ -11,7 +11,7 @@ from bytetokens import CHATML, END, ByteTokenizer
 from umi_lite.data.toolworld import GIVE_UP, environment, load
 from umi_lite.evals.live import Score, environment_of, evaluate
 from umi_lite.protocol.errors import UserError
-from umi_lite.protocol.roles import step_text
+from umi_lite.protocol.roles import View, step_text
 from umi_lite.protocol.template import ChatTemplate
 from umi_lite.protocol.trajectory import Answer, Call, Plan, Trajectory
 from umi_lite.runtime.engine import Engine
@@ -32,6 +32,9 @@ class Oracle(ByteTokenizer):
         self.released = 0
         self._gold = {made.id: made for made in trajectories}
         self._queue: deque[Request] = deque()
+
+    def words(self, view: View) -> "Oracle":
+        return self
 
     def generate(self, request: Request) -> Generation:
         so_far = request.episode.trajectory  # pyright: ignore[reportAttributeAccessIssue]
