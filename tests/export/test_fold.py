@@ -38,7 +38,8 @@ def distance(one: np.ndarray, other: np.ndarray) -> float:
 def test_folded_weights_are_base_and_adapter(bases, lora, tmp_path):
     fold(bases["F16"], lora, tmp_path / "folded.gguf")
     adapted, plain = logits(bases["F16"], lora), logits(bases["F16"])
-    assert distance(logits(tmp_path / "folded.gguf"), adapted) < 0.02 * distance(adapted, plain)
+    # F16 rounds the folded weights; a wrong scale would be off by half and more.
+    assert distance(logits(tmp_path / "folded.gguf"), adapted) < 0.04 * distance(adapted, plain)
     assert [p.name for p in tmp_path.iterdir()] == ["folded.gguf"]
 
 

@@ -15,6 +15,7 @@ from umi_lite.protocol.grammar import call_grammar
 from umi_lite.protocol.roles import parse_call
 from umi_lite.protocol.trajectory import Tool
 from umi_lite.runtime.engine import Engine
+from umi_lite.runtime.llama import Model
 from umi_lite.runtime.request import Generation, Request
 
 COUNT = int(os.environ.get("SCHEMAS", "2000"))
@@ -45,7 +46,7 @@ def keywords(schema) -> set[str]:
 @pytest.mark.timeout(1200)
 def test_every_call_validates_or_its_schema_is_refused(engine: Engine) -> None:
     chance = random.Random(7)
-    model = engine._model
+    model = Model.vocabulary(engine.base)
     logits = RandomLogits([model.piece(i) for i in range(model.n_vocab)], 7)
     finished = refused = 0
     for number in range(COUNT):
@@ -54,7 +55,7 @@ def test_every_call_validates_or_its_schema_is_refused(engine: Engine) -> None:
         try:
             grammar = call_grammar([tool])
             request = Request("caller", (1,), grammar=grammar, max_tokens=600)
-            engine._matcher(grammar)
+            engine.words("caller").matcher(grammar)
         except UserError as err:
             assert "\n" not in str(err)
             refused += 1
