@@ -20,6 +20,7 @@ from umi_lite.sandbox.text import harmless, head_and_tail
 
 # A reply comes when the program has ended, or has waited for others to end.
 _PATIENCE = 120.0
+_DYING = 1.0
 # Strongest first. `none` is no level to fall back to.
 _LEVELS: dict[str, tuple[Level, ...]] = {"linux": ("full", "standard"), "darwin": ("macos",)}
 
@@ -121,6 +122,15 @@ class Sandbox:
             supervisor = self._running()
             return supervisor.conversation(), supervisor.level
 
+    def settle(self) -> None:
+        """A conversation broke off: a supervisor that is dying is given the time to be dead.
+
+        Else the next conversation would be with the same one.
+        """
+        supervisor, deadline = self._supervisor, time.monotonic() + _DYING
+        while supervisor is not None and supervisor.alive() and time.monotonic() < deadline:
+            time.sleep(0.005)
+
     def _discard(self, supervisor: Supervisor) -> None:
         with self._lock:
             if self._supervisor is supervisor:
@@ -168,6 +178,7 @@ class Session:
             reply = _reply(self._socket, time.monotonic() + self._limits.seconds + _PATIENCE)
         except (OSError, FrameError) as err:
             self.close()
+            self._sandbox.settle()
             raise _Gone from err
         return Result(
             status=reply["status"],
