@@ -98,3 +98,10 @@ def test_the_command_line_takes_them(bundles, monkeypatch, capsys, tmp_path):
     assert json.loads(last)["trace"]
     ended = CliRunner().invoke(app, [*command, "--kv", "f64"])
     assert str(ended.exception) == "--kv f64: there are f16, q8_0"
+
+
+def test_a_bundle_without_the_roles_is_told(base_gguf, tmp_path):
+    lora = write_adapter(tmp_path / "lora.gguf", seed=1)
+    alone = write_bundle(tmp_path / "bundle", base_gguf=base_gguf, adapters={"backbone": lora})
+    with pytest.raises(UserError, match="has no view 'planner'; it has: backbone"):
+        open_roles(alone)

@@ -54,7 +54,8 @@ def open_roles(
     wishes = wishes or Wishes()
     cache = cache_folder()
     foldable = can_fold(bundle.base) and _disk_holds(cache, bundle.base, len(own))
-    size = size_of(bundle.base, [bundle.adapters[view] for view in own], foldable=foldable)
+    adapters = [bundle.place(view).adapter for view in own]
+    size = size_of(bundle.base, [path for path in adapters if path], foldable=foldable)
     taken = {place.model: place.model.stat().st_size for place in others.values()}
     now = machine()
     chosen = fit(size, replace(now, ram=now.ram - sum(taken.values())), wishes)

@@ -144,7 +144,7 @@ class Engine:
         words = self.words(request.view)
         check_size(request, self.n_ctx)
         if request.grammar is not None:
-            words.matcher(request.grammar)
+            words.kept_matcher(request.grammar)
         self._lane(request.view).submit(request)
 
     def step(self) -> list[tuple[Request, Generation]]:

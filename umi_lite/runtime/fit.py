@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
@@ -132,19 +133,17 @@ def _choices(size: Size, machine: Machine, wishes: Wishes) -> Iterator[tuple[Fit
     forms: tuple[Weights, ...] = ("folded", "adapters") if size.foldable else ("adapters",)
     forms = _given(wishes.weights, forms)
     kinds: tuple[KvType, ...] = _given(wishes.kv, KV_TYPES)
-    for layers, free in _places(size, machine, wishes):
-        for kv in kinds:
-            for form in forms:
-                plenty = form == "folded" and wishes.weights is None
-                for n_ctx in contexts:
-                    made = Fit(form, n_ctx, kv, layers, threads, wishes.slots, 0, free)
-                    held = _contexts(size, made)
-                    # llama.cpp reserves logits of a whole batch; in RAM they are never touched.
-                    scratch = size.views * (size.scratch if layers else size.scratch // 4)
-                    needs = _weights(size, form) + held + scratch
-                    roomy = n_ctx == contexts[-1] or held <= _CONTEXTS_SHARE * free
-                    if roomy:
-                        yield replace(made, needs=needs), _PLENTY if plenty else _USABLE
+    places = _places(size, machine, wishes)
+    for (layers, free), kv, form, n_ctx in product(places, kinds, forms, contexts):
+        held = size.views * wishes.slots * n_ctx * _kv_token(size, kv)
+        if n_ctx != contexts[-1] and held > _CONTEXTS_SHARE * free:
+            continue
+        # llama.cpp reserves logits of a whole batch; in RAM they are never touched.
+        scratch = size.views * (size.scratch if layers else size.scratch // 4)
+        needs = _weights(size, form) + held + scratch
+        luxury = form == "folded" and wishes.weights is None
+        made = Fit(form, n_ctx, kv, layers, threads, wishes.slots, needs, free)
+        yield made, _PLENTY if luxury else _USABLE
 
 
 def _given(wish: _T | None, choices: tuple[_T, ...]) -> tuple[_T, ...]:
@@ -173,6 +172,5 @@ def _weights(size: Size, form: Weights) -> int:
     return size.views * size.base if form == "folded" else size.base + size.adapters
 
 
-def _contexts(size: Size, made: Fit) -> int:
-    token = size.kv_token if made.kv == "f16" else size.kv_token * 17 // 32
-    return size.views * made.slots * made.n_ctx * token
+def _kv_token(size: Size, kv: KvType) -> int:
+    return size.kv_token if kv == "f16" else size.kv_token * 17 // 32

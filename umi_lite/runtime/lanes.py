@@ -127,7 +127,7 @@ class Lane:
         before = None
         for slot, turn, share in shares:
             # A gap between the sequences would cut the batch; a few wasted tokens cost less.
-            gap = [] if before is None or share > 1 else self._slots[before + 1 : slot.index]
+            gap = [] if before is None else self._slots[before + 1 : slot.index]
             roomy = all(len(idle.ids) < self._context.n_ctx for idle in gap)
             if roomy and len(gap) <= WORTH_FILLING:
                 filled += gap

@@ -43,7 +43,13 @@ class Words:
     def matcher(self, grammar: str) -> Any:
         """llguidance's matcher of a Lark grammar, at its start.
 
-        Setting one up takes 9 ms, so they are kept and copied.
+        Raises:
+            UserError: llguidance refuses the grammar.
+        """
+        return self.kept_matcher(grammar).deep_copy()
+
+    def kept_matcher(self, grammar: str) -> Any:
+        """The one that `matcher` copies, for setting one up takes 9 ms: not to be moved.
 
         Raises:
             UserError: llguidance refuses the grammar.
@@ -58,7 +64,7 @@ class Words:
             if len(self._matchers) >= _KEPT_GRAMMARS:
                 del self._matchers[next(iter(self._matchers))]
             self._matchers[grammar] = matcher
-        return self._matchers[grammar].deep_copy()
+        return self._matchers[grammar]
 
     def close(self) -> None:
         """Let go of all that points into the model's vocabulary."""

@@ -5,17 +5,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from umi_lite.sandbox.confine import NOBODY
-
-_DROP = f"""\
+_DROP = """\
 import os, sys
 root, needed, command = sys.argv[1], sys.argv[2].split(os.pathsep), sys.argv[3:]
 sys.path.insert(0, root)
+from umi_lite.sandbox.confine import NOBODY, drop_root
 from umi_lite.sandbox.mounts import show
 show(needed)
-os.setgroups([])
-os.setresgid({NOBODY}, {NOBODY}, {NOBODY})
-os.setresuid({NOBODY}, {NOBODY}, {NOBODY})
+drop_root(NOBODY)
 os.execv(command[0], command)
 """
 
