@@ -55,6 +55,8 @@ def test_an_override_is_checked_as_the_file_is(tmp_path: Path) -> None:
         (("data", "render", "toolbench", "--path", "nowhere.json"), "nowhere.json"),
         (("data", "render", "nosource"), "toolworld"),
         (("export", "nowhere"), "nowhere"),
+        (("eval", "toolworld", "--split", "ood", "-n", "5", "--bundle", "nowhere"), "nowhere"),
+        (("eval", "gsm8k", "--path", "nowhere.jsonl", "-n", "5"), "nowhere.jsonl"),
     ],
 )
 def test_what_is_missing_is_named(arguments: tuple[str, ...], word: str, tmp_path: Path) -> None:

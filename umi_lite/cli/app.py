@@ -2,7 +2,7 @@
 
 import typer
 
-from umi_lite.cli import bench, bundle, data, live, recipes, sandbox, train
+from umi_lite.cli import bench, bundle, data, evals, live, recipes, sandbox, train
 
 app = typer.Typer(
     name="umi",
@@ -18,9 +18,15 @@ VERBS = {
     "train": train.train,
     "export": bundle.export,
     "run": live.run,
-    "eval": live.evaluate,
 }
 GROUPS = {
+    "eval": (
+        "Measure a bundle on held-out tasks.",
+        {
+            "toolworld": evals.live("toolworld", "held-out toolworld tasks", split="test", seed=1),
+            "gsm8k": evals.live("gsm8k", "GSM8K questions with the Python tool"),
+        },
+    ),
     "data": (
         "Look at what a recipe trains on.",
         {

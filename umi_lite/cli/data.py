@@ -21,7 +21,7 @@ def ls() -> None:
 def preview(
     recipe: Annotated[str, typer.Argument(help="a recipe's name or file")],
     role: ViewOption = "planner",
-    n: Annotated[int, typer.Option(help="how many samples to show")] = 3,
+    n: Annotated[int, typer.Option("-n", "--n", help="how many samples to show")] = 3,
     override: Overrides = [],  # noqa: B006
 ) -> None:
     """A recipe's samples: trained tokens green, masked dim, truncated red, with counts."""
@@ -39,7 +39,7 @@ def render(
     role: ViewOption = "planner",
     style: Annotated[str, typer.Option(help="chat or paper")] = "chat",
     split: Annotated[str | None, typer.Option(help="toolworld: train, test or ood")] = None,
-    n: Annotated[int | None, typer.Option(help="at most so many trajectories")] = None,
+    n: Annotated[int | None, typer.Option("-n", "--n", help="at most so many trajectories")] = None,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="one JSON object a sample")] = False,
 ) -> None:
     """A source's samples: paper prints input and target, chat prompt, ids and mask."""

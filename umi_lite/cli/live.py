@@ -1,4 +1,4 @@
-"""`umi run`, `umi eval` and `umi trace show`."""
+"""`umi run` and `umi trace show`, and the options of whatever runs a bundle."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -8,7 +8,6 @@ import typer
 from umi_lite.protocol.errors import UserError
 
 if TYPE_CHECKING:
-    from umi_lite.protocol.roles import View
     from umi_lite.runtime.fit import Wishes
 
 _T = TypeVar("_T")
@@ -67,56 +66,12 @@ def run(
         trace_path=trace,
         single=single,
         elsewhere=role or (),
-        wishes=_wishes(weights, n_ctx, kv, gpu_layers, threads, 1),
+        wishes=wishes_of(weights, n_ctx, kv, gpu_layers, threads, 1),
     )
     typer.echo(summary(made, path) if json_ else f"stop: {made.stop} · trace: {path}")
 
 
-def evaluate(
-    source: Annotated[str, typer.Argument(help="toolworld or gsm8k")] = "toolworld",
-    bundle: BundleOption = DEFAULT_BUNDLE,
-    split: Annotated[str, typer.Option(help="toolworld: test or ood; gsm8k: test")] = "test",
-    path: Annotated[Path | None, typer.Option(help="the source's file (gsm8k)")] = None,
-    n: Annotated[int, typer.Option(help="how many tasks")] = 100,
-    seed: Annotated[int, typer.Option(help="which tasks")] = 1,
-    slots: Annotated[int, typer.Option(help="episodes at once")] = 16,
-    single: Annotated[bool, typer.Option(help="the global adapter alone plays all roles")] = False,
-    role: RoleOption = None,
-    weights: WeightsOption = None,
-    n_ctx: ContextOption = None,
-    kv: KvOption = None,
-    gpu_layers: LayersOption = None,
-    threads: ThreadsOption = None,
-    json_: Annotated[bool, typer.Option("--json", help="print the whole report as JSON")] = False,
-) -> None:
-    """Run held-out tasks and count those that were solved."""
-    import json
-
-    from rich.console import Console
-
-    from umi_lite.evals.report import rate_table
-    from umi_lite.export.bundle import load_bundle
-    from umi_lite.local import dim, load_tasks, measure
-    from umi_lite.protocol.roles import ROLES
-    from umi_lite.roles import open_roles
-
-    where = {"path": str(path)} if path else {"seed": seed}
-    tasks = load_tasks(source, split=split, n=n, **where)
-    console = Console(stderr=json_)
-    views: tuple[View, ...] = ("backbone",) if single else ROLES
-    wishes = _wishes(weights, n_ctx, kv, gpu_layers, threads, slots)
-    opened = open_roles(
-        load_bundle(bundle), views=views, elsewhere=role or (), wishes=wishes, tell=dim(console)
-    )
-    with opened as engine:
-        score = measure(engine, tasks, f"{source} · {split}", console, single=single)
-    if json_:
-        typer.echo(json.dumps(score.report()))
-    else:
-        console.print(rate_table(f"{source} · {split}", {"success": score.rates()}))
-
-
-def _wishes(
+def wishes_of(
     weights: str | None,
     n_ctx: int | None,
     kv: str | None,
@@ -124,6 +79,7 @@ def _wishes(
     threads: int | None,
     slots: int,
 ) -> "Wishes":
+    """What the options of `umi run` and `umi eval` say about the fit."""
     from umi_lite.runtime.fit import FORMS, KV_TYPES, Wishes
 
     return Wishes(
