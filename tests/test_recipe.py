@@ -91,11 +91,11 @@ def test_the_plan_is_global_then_three_copies_of_it(small: Path) -> None:
         small, ["stages.local.learning_rate=3e-4", "stages.local.caller.learning_rate=5e-4"]
     )
     jobs = plan(recipe)
-    assert [(job.name, job.view, job.start) for job in jobs] == [
-        ("global", "backbone", None),
-        ("planner", "planner", "global"),
-        ("caller", "caller", "global"),
-        ("summarizer", "summarizer", "global"),
+    assert [(job.name, job.views, job.start) for job in jobs] == [
+        ("global", ("backbone",), None),
+        ("planner", ("planner",), "global"),
+        ("caller", ("caller",), "global"),
+        ("summarizer", ("summarizer",), "global"),
     ]
     assert [job.settings.learning_rate for job in jobs] == [2e-4, 3e-4, 5e-4, 3e-4]
     assert [job.settings.epochs for job in jobs] == [2, 1, 1, 2]

@@ -7,12 +7,11 @@ on where it was.
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.heldout import deployed_base, held_out, measured, read_json
 from umi_lite.protocol.roles import ROLES
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe import Recipe
@@ -37,15 +36,15 @@ def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
         UserError: the folder holds a run of another recipe.
     """
     started = time.monotonic()
-    done = _read(out / "report.json")
+    done = read_json(out / "report.json")
     if done:
         console.print(f"{out} holds a finished quickstart; name another --out to train again")
-        _live(_bundle(out), _tasks(recipe), console)
+        _live(_bundle(out), held_out(recipe), console)
         _print(done, console)
         return done
     console.rule("1/5  held-out tasks, untrained base")
-    tasks = _tasks(recipe)
-    base = _base_gguf(recipe, out)
+    tasks = held_out(recipe)
+    base = deployed_base(recipe, out)
     room: dict[str, Any] = {"n_ctx": N_CTX, "slots": recipe.eval.slots}
 
     def untrained() -> "Engine":
@@ -53,7 +52,7 @@ def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
 
         return Engine(base, dict.fromkeys(ROLES), **room)
 
-    before = _measured(out, "before", untrained, tasks, console)
+    before = measured(out / "before.json", "before", untrained, tasks, console, single=False)
     console.rule("2/5  training: global, planner, caller, summarizer")
     from umi_lite.train.trainer import train
 
@@ -67,8 +66,8 @@ def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
 
         return bundle.engine(fold_into=out / "folded" if can_fold(bundle.base) else None, **room)
 
-    after = _measured(out, "after", trained, tasks, console)
-    single = _measured(out, "single", trained, tasks, console)
+    after = measured(out / "after.json", "after", trained, tasks, console, single=False)
+    single = measured(out / "single.json", "single", trained, tasks, console, single=True)
     shutil.rmtree(out / "folded", ignore_errors=True)
     console.rule("5/5  two episodes, live")
     _live(bundle, tasks, console)
@@ -86,69 +85,6 @@ def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
     write_text(out / "report.json", json.dumps(report, indent=1) + "\n")
     _print(report, console)
     return report
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
-def _tasks(recipe: Recipe) -> dict[str, Sequence[Trajectory]]:
-    """The held-out tasks by split."""
-    from umi_lite.train.inputs import load_eval
-
-    if not recipe.eval.data:
-        raise UserError(f"recipe {recipe.name} names no eval.data: nothing could be measured")
-    return {data.split or data.source: loaded.trajectories for data, loaded in load_eval(recipe)}
-
-
-def _base_gguf(recipe: Recipe, out: Path) -> Path:
-    """The base as it will be deployed: as it is, or made again as the recipe's type."""
-    from umi_lite.export.quantize import requantize
-    from umi_lite.train.inputs import base_gguf
-
-    source = base_gguf(recipe)
-    if source is None:
-        raise UserError(f"recipe {recipe.name} names no base.gguf, so nothing could be deployed")
-    if recipe.export.quantize is None:
-        return source
-    target = out / f"base.{recipe.export.quantize}.gguf"
-    if not target.exists():
-        out.mkdir(parents=True, exist_ok=True)
-        requantize(source, target, recipe.export.quantize)
-    return target
-
-
-def _measured(
-    out: Path,
-    name: str,
-    engine: Callable[[], "Engine"],
-    tasks: Mapping[str, Sequence[Trajectory]],
-    console: "Console",
-) -> dict[str, Any]:
-    """The score of each split, measured once and kept in `<name>.json`.
-
-    All splits run as one batch: the fewer batches run out of tasks, the fuller they are.
-    """
-    from umi_lite.train.run_dir import write_text
-
-    path = out / f"{name}.json"
-    if kept := _read(path):
-        return kept
-    from umi_lite.local import measure
-
-    cases = [case for split in tasks.values() for case in split]
-    with engine() as opened:
-        score = measure(opened, cases, name, console, single=name == "single")
-    scores: dict[str, Any] = {"seconds": round(score.seconds, 1), "splits": {}}
-    results = iter(score.results)
-    for split in tasks:
-        part = tuple(islice(results, len(tasks[split])))
-        report = score.model_copy(update={"results": part}).report()
-        del report["seconds"]  # of all splits together
-        scores["splits"][split] = report
-    out.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(scores, indent=1) + "\n")
-    return scores
 
 
 def _bundle(out: Path) -> "Bundle":

@@ -3,14 +3,24 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from umi_lite.base import GgufType
-from umi_lite.protocol.roles import Role
+from umi_lite.protocol.roles import ROLES, Role, View
 
 Count = Annotated[int, Field(ge=1)]
 Ratio = Annotated[float, Field(ge=0, lt=1)]
 Rate = Annotated[float, Field(gt=0)]
+JobName = Literal["global", "planner", "caller", "summarizer"]
 
 
 class _Model(BaseModel):
@@ -62,6 +72,7 @@ class Stage(_Model):
         batch: packs (or rows, where packing is none) in an optimizer step.
         max_samples: the first so many trajectories of the data.
         max_steps: stop after so many optimizer steps (the schedule ends there).
+        max_trained_tokens: stop before more tokens than this have counted in the loss.
     """
 
     learning_rate: Rate = 2e-4
@@ -71,6 +82,15 @@ class Stage(_Model):
     batch: Count = 8
     max_samples: Count | None = None
     max_steps: Count | None = None
+    max_trained_tokens: Count | None = None
+
+
+class GlobalStage(Stage):
+    """The first adapter. `samples`: whole trajectories with no role distinction, or the union of
+    the three roles' samples (the paper's single-LLM multi-task; there is no local stage then).
+    """
+
+    samples: Literal["trajectories", "roles"] = "trajectories"
 
 
 class RoleStage(_Model):
@@ -83,6 +103,7 @@ class RoleStage(_Model):
     batch: Count | None = None
     max_samples: Count | None = None
     max_steps: Count | None = None
+    max_trained_tokens: Count | None = None
 
 
 class LocalStage(Stage):
@@ -101,12 +122,51 @@ class LocalStage(Stage):
         return Stage(**{**shared, **mine})
 
 
-class Stages(_Model):
-    """GLPFT. `reuse`: both stages on the same instructions (better, paper's Table 1)."""
+def _absent(value: Any) -> Any:
+    return None if value == "none" else value
 
-    global_: Stage = Field(default=Stage(), alias="global")
-    local: LocalStage = LocalStage()
+
+class Stages(_Model):
+    """GLPFT, or one of the variants that the paper compares it with (recipes/variants).
+
+    Attributes:
+        global_: `none` trains the roles straight from the base (multi-LLM one-stage).
+        local: `none` stops behind the first adapter, which then plays all the roles.
+        reuse: both stages on the same instructions (better, paper's Table 1), else a half each.
+    """
+
+    global_: Annotated[GlobalStage | None, BeforeValidator(_absent)] = Field(
+        default=GlobalStage(), alias="global"
+    )
+    local: Annotated[LocalStage | None, BeforeValidator(_absent)] = LocalStage()
     reuse: bool = True
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Stages":
+        if self.global_ is None and self.local is None:
+            raise ValueError("global and local are both none: nothing would be trained")
+        if self.global_ and self.global_.samples == "roles" and self.local:
+            raise ValueError("global.samples: roles trains the roles already: set local: none")
+        if not self.reuse and not (self.global_ and self.local):
+            raise ValueError("reuse: false shares the data out between two stages: one is none")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _named(self, write: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
+        # Where None is left out, reading it again would give the default.
+        tree = write(self)
+        if self.global_ is None:
+            tree["global" if info.by_alias else "global_"] = "none"
+        return tree | ({"local": "none"} if self.local is None else {})
+
+    def speakers(self) -> dict[View, JobName]:
+        """Which job's adapter speaks for a view; without `backbone` no adapter plays all roles."""
+        found: dict[View, JobName] = {}
+        if self.global_ and self.global_.samples == "trajectories":
+            found["backbone"] = "global"
+        if self.local or not found:
+            found |= {role: role if self.local else "global" for role in ROLES}
+        return found
 
 
 class Lora(_Model):
@@ -187,18 +247,23 @@ class Recipe(_Model):
         return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
 
 
-def load_recipe(path_or_name: str | Path, overrides: list[str] | None = None) -> Recipe:
+def load_recipe(
+    path_or_name: str | Path, overrides: list[str] | None = None, *, variant: str | None = None
+) -> Recipe:
     """A recipe file, or a recipe by its name (`toolworld/smollm2-135m`), with overrides.
 
     Args:
         overrides: `stages.global.learning_rate=1e-4`; the value is YAML, and the same checks
             apply as to the file.
+        variant: what is laid over the file first: a name of `recipes/variants`, or a file.
 
     Raises:
         UserError: no such recipe, no YAML, or everything that is wrong with it, at once.
     """
-    from umi_lite.recipe_file import check, find_recipe, override, read_yaml
+    from umi_lite.recipe_file import check, find_named, find_recipe, merged, override, read_yaml
 
-    path = find_recipe(path_or_name)
-    tree = override(read_yaml(path), overrides or [])
+    tree = read_yaml(find_recipe(path_or_name))
+    if variant:
+        tree = merged(tree, read_yaml(find_named("variants", variant)))
+    tree = override(tree, overrides or [])
     return check(Recipe, tree, str(path_or_name))

@@ -35,7 +35,39 @@ def recipe_folder() -> Path:
 def recipe_names() -> list[str]:
     """Names of the recipes that come with umi_lite, e.g. `toolworld/smollm2-135m`."""
     folder = recipe_folder()
-    return sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
+    names = sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
+    return [name for name in names if not name.startswith(("variants/", "tables/"))]
+
+
+def find_named(kind: str, path_or_name: str | Path) -> Path:
+    """The file of a path, or of a name in the folder of its kind (`variants`, `tables`).
+
+    Raises:
+        UserError: neither a file nor a name; the names are told.
+    """
+    path, name = Path(path_or_name), str(path_or_name)
+    if path.is_file():
+        return path
+    folder = recipe_folder() / kind
+    names = sorted(path.stem for path in folder.glob("*.yaml"))
+    if name in names:
+        return folder / f"{name}.yaml"
+    raise UserError(
+        f"no {kind.removesuffix('s')} {name!r}{_hint(name, names)}; give a YAML file or one of: "
+        f"{', '.join(names)}"
+    )
+
+
+def merged(tree: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """A tree with another one laid over it: mappings key by key, all else replaced."""
+    found = dict(tree)
+    for key, value in over.items():
+        below = found.get(key)
+        if isinstance(value, dict) and isinstance(below, dict):
+            found[key] = merged(below, value)
+        else:
+            found[key] = value
+    return found
 
 
 def find_recipe(path_or_name: str | Path) -> Path:

@@ -2,7 +2,7 @@
 
 import typer
 
-from umi_lite.cli import bench, bundle, data, evals, live, recipes, sandbox, train
+from umi_lite.cli import bench, bundle, data, evals, live, recipes, reproduce, sandbox, train
 
 app = typer.Typer(
     name="umi",
@@ -18,6 +18,7 @@ VERBS = {
     "train": train.train,
     "export": bundle.export,
     "run": live.run,
+    "reproduce": reproduce.reproduce,
 }
 GROUPS = {
     "eval": (

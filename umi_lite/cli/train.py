@@ -32,22 +32,26 @@ def train(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="the run folder; default runs/NAME")] = None,
     override: Overrides = [],  # noqa: B006
+    variant: Annotated[
+        str | None, typer.Option(help="glpft, glpft-no-reuse, one-stage, multi-task or single")
+    ] = None,
     resume: Annotated[bool, typer.Option(help="go on with the run in --out")] = False,
     dry_run: Annotated[bool, typer.Option(help="print the resolved plan and stop")] = False,
 ) -> None:
-    """Train the four adapters of a recipe: global, then planner, caller, summarizer."""
+    """Train the adapters of a recipe: global, then planner, caller, summarizer."""
     from umi_lite.protocol.errors import UserError
     from umi_lite.recipe import load_recipe
     from umi_lite.train.plan import describe
 
     if recipe is None and not (resume and out):
         raise UserError("name a recipe (umi recipes ls), or a run with --resume --out RUN")
-    loaded = None if recipe is None else load_recipe(recipe, override)
+    loaded = None if recipe is None else load_recipe(recipe, override, variant=variant)
     if dry_run and loaded is not None:
         typer.echo("\n".join(describe(loaded)))
         return
     from umi_lite.train.trainer import train as run
 
-    folder = out or Path("runs") / (loaded.name if loaded else "")
+    name = "-".join(filter(None, [loaded.name if loaded else "", variant]))
+    folder = out or Path("runs") / name
     run(loaded, folder, resume=resume)
     typer.echo(f"adapters in {folder}; next: umi export {folder}")

@@ -14,14 +14,6 @@ from umi_lite.protocol.roles import View
 from umi_lite.recipe import Recipe
 from umi_lite.recipe_file import check, read_yaml
 
-# Which job's adapter speaks for which view.
-JOBS: dict[View, str] = {
-    "backbone": "global",
-    "planner": "planner",
-    "caller": "caller",
-    "summarizer": "summarizer",
-}
-
 
 def export_run(
     run_dir: str | Path,
@@ -34,7 +26,7 @@ def export_run(
     """Export a finished run as a bundle, each adapter proven to change logits.
 
     Args:
-        run_dir: `recipe.yaml`, `versions.json` and `<job>/adapter` of all four jobs.
+        run_dir: `recipe.yaml`, `versions.json` and `<job>/adapter` of all the jobs.
         out: default `run_dir/bundle`.
         quantize: make the base GGUF as this type; default is the recipe's `export.quantize`
             where `base` is None.
@@ -49,16 +41,17 @@ def export_run(
     run_dir = Path(run_dir)
     recipe = _recipe(run_dir)
     out = Path(out) if out else run_dir / "bundle"
-    folders: dict[View, Path] = {view: run_dir / job / "adapter" for view, job in JOBS.items()}
+    jobs = recipe.stages.speakers()
+    folders: dict[View, Path] = {view: run_dir / job / "adapter" for view, job in jobs.items()}
     for view, folder in folders.items():
         if not folder.is_dir():
             raise UserError(
-                f"{run_dir} is not finished: job {JOBS[view]} has no adapter; "
+                f"{run_dir} is not finished: job {jobs[view]} has no adapter; "
                 "umi train --resume goes on with it"
             )
     source = base or _base_gguf(recipe)
     wanted = quantize or (recipe.export.quantize if base is None else None)
-    hf = base_folder(recipe, folders["backbone"])
+    hf = base_folder(recipe, next(iter(folders.values())))
     check_template(recipe, hf, source)
     with scratch_folder(out) as work:
         converted = convert_loras(folders, hf, work / "lora")

@@ -1,4 +1,4 @@
-"""`python -m umi_lite.train.child RUN`: the jobs of a run with Unsloth, in their own process."""
+"""`python -m umi_lite.train.child RUN`: the jobs of a run in a process of their own."""
 
 import sys
 import tempfile
@@ -12,13 +12,15 @@ def main(root: Path) -> int:
     # Unsloth writes compiled code into the working directory unless told otherwise.
     os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", tempfile.mkdtemp(prefix="umi-unsloth-"))
     from umi_lite.protocol.errors import UserError
+    from umi_lite.train.backends import choose
     from umi_lite.train.progress import RichReporter
     from umi_lite.train.run_dir import RunDir
     from umi_lite.train.trainer import run_jobs
 
     run = RunDir(root)
     try:
-        run_jobs(run.resume(None), run, "unsloth", RichReporter())
+        recipe = run.resume(None)
+        run_jobs(recipe, run, choose(recipe), RichReporter())
     except UserError as err:
         print(f"error: {err}", file=sys.stderr)
         return 2

@@ -4,6 +4,7 @@ import json
 import math
 import time
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from umi_lite.recipe import Recipe
 from umi_lite.train.backends import Backend, has_gpu, precision
 from umi_lite.train.chart import read_metrics
 from umi_lite.train.collate import PackCollator, PlainCollator, weighted_loss
+from umi_lite.train.memory import peak_memory
 from umi_lite.train.plan import Job
 from umi_lite.train.progress import Reporter
 from umi_lite.train.run_dir import RunDir, mark_complete, write_text
@@ -33,10 +35,16 @@ class Ready:
     @property
     def sizes(self) -> list[int]:
         """Tokens that go through the model, an optimizer step each."""
-        batch, items = self.job.settings.batch, self.items
-        return [
-            sum(len(item.ids) for item in items[i : i + batch]) for i in range(0, len(items), batch)
-        ]
+        return self._by_step([len(item.ids) for item in self.items])
+
+    @property
+    def trained(self) -> list[int]:
+        """Tokens that count in the loss, an optimizer step each."""
+        return self._by_step([item.trained for item in self.items])
+
+    def _by_step(self, counts: list[int]) -> list[int]:
+        batch = self.job.settings.batch
+        return [sum(counts[i : i + batch]) for i in range(0, len(counts), batch)]
 
 
 def make_ready(recipe: Recipe, job: Job, rows: list[Row], *, packs: bool) -> Ready:
@@ -51,6 +59,10 @@ def make_ready(recipe: Recipe, job: Job, rows: list[Row], *, packs: bool) -> Rea
         items += made[: max(1, round(part * len(made)))]
     if settings.max_steps:
         items = items[: settings.max_steps * settings.batch]
+    if settings.max_trained_tokens:
+        spent = accumulate(pack.trained for pack in items)
+        fitting = sum(tokens <= settings.max_trained_tokens for tokens in spent)
+        items = items[: max(1, fitting)]
     return Ready(job, items if packs else [row for pack in items for row in pack.rows])
 
 
@@ -134,6 +146,7 @@ def _callback(
     from transformers import TrainerCallback
 
     name, sizes = ready.job.name, ready.sizes
+    trained = list(accumulate(ready.trained))
     metrics = run.metrics(name)
     metrics.parent.mkdir(parents=True, exist_ok=True)
 
@@ -143,8 +156,11 @@ def _callback(
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             self.done = sum(sizes[: state.global_step])
             self.since, self.before = time.monotonic(), self.done
+            self.earlier = 0.0
             kept = [r for r in read_metrics(metrics) if r["step"] <= state.global_step]
             write_text(metrics, "".join(json.dumps(record) + "\n" for record in kept))
+            if kept:
+                self.earlier = kept[-1]["seconds"]
             if checkpoint:
                 reporter.note(f"{name}: goes on at step {state.global_step}")
 
@@ -162,6 +178,9 @@ def _callback(
                 "learning_rate": logs["learning_rate"],
                 "grad_norm": logs.get("grad_norm"),
                 "tokens": self.done,
+                "trained_tokens": trained[state.global_step - 1],
+                "seconds": round(self.earlier + seconds, 2),
+                "peak_memory": peak_memory(),
                 "tokens_per_second": round(speed, 1),
             }
             with metrics.open("a", encoding="utf-8") as file:

@@ -1,33 +1,42 @@
-"""A recipe -> the four jobs of GLPFT, in order, with resolved settings."""
+"""A recipe -> its jobs in order, with resolved settings: the four of GLPFT, or a variant's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from umi_lite.protocol.roles import ROLES, View
 from umi_lite.protocol.trajectory import Trajectory
-from umi_lite.recipe import Recipe, Stage
+from umi_lite.recipe import JobName, Recipe, Stage
 
-JobName = Literal["global", "planner", "caller", "summarizer"]
 JOBS: tuple[JobName, ...] = ("global", *ROLES)
 
 
 @dataclass(frozen=True)
 class Job:
-    """One adapter to train. `start` None begins a new adapter, else a copy of that job's."""
+    """One adapter to train on the samples of `views`. `start` None begins a new adapter, else a
+    copy of that job's.
+    """
 
     name: JobName
-    view: View
+    views: tuple[View, ...]
     start: JobName | None
     settings: Stage
     seed: int
 
 
 def plan(recipe: Recipe) -> list[Job]:
-    """The jobs in order: global, then each role from a copy of the global adapter."""
-    jobs = [Job("global", "backbone", None, recipe.stages.global_, recipe.seed)]
-    for i, role in enumerate(ROLES, 1):
-        jobs.append(Job(role, role, "global", recipe.stages.local.of(role), recipe.seed + i))
+    """The jobs in order: global, then each role from a copy of the global adapter.
+
+    A stage that the recipe leaves out has no job; without the global one a role begins anew.
+    """
+    first, local = recipe.stages.global_, recipe.stages.local
+    jobs: list[Job] = []
+    if first:
+        views: tuple[View, ...] = ("backbone",) if first.samples == "trajectories" else ROLES
+        jobs.append(Job("global", views, None, first, recipe.seed))
+    if local:
+        start: JobName | None = "global" if first else None
+        for i, role in enumerate(ROLES, 1):
+            jobs.append(Job(role, (role,), start, local.of(role), recipe.seed + i))
     return jobs
 
 
@@ -61,9 +70,11 @@ def describe(recipe: Recipe) -> list[str]:
         start = "a new adapter" if job.start is None else f"a copy of {job.start}"
         limits = [f"max {s.max_samples} samples"] * bool(s.max_samples)
         limits += [f"max {s.max_steps} steps"] * bool(s.max_steps)
+        limits += [f"max {s.max_trained_tokens} trained tokens"] * bool(s.max_trained_tokens)
+        rows = "" if len(job.views) == 1 else f" on the samples of {', '.join(job.views)}"
         lines.append(
-            f"job {number} {job.name}: {start}, rate {s.learning_rate:g}, epochs {s.epochs:g}, "
-            f"batch {s.batch}, warm-up {s.warmup_ratio:g}, decay {s.weight_decay:g}, "
-            f"seed {job.seed}{''.join(f', {limit}' for limit in limits)}"
+            f"job {number} {job.name}: {start}{rows}, rate {s.learning_rate:g}, "
+            f"epochs {s.epochs:g}, batch {s.batch}, warm-up {s.warmup_ratio:g}, "
+            f"decay {s.weight_decay:g}, seed {job.seed}{''.join(f', {limit}' for limit in limits)}"
         )
     return lines

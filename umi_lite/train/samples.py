@@ -71,6 +71,10 @@ class Pack:
     rows: list[Row]
 
     @property
+    def trained(self) -> int:
+        return len(self.targets)
+
+    @property
     def positions(self) -> list[int]:
         """Position ids: every continuation goes on where the prefix ended."""
         places = list(range(self.prefix))

@@ -4,20 +4,22 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe import Recipe
 from umi_lite.train.backends import Name, choose, make, prepare_process
 from umi_lite.train.chart import loss_svg, read_metrics
 from umi_lite.train.inputs import base_language, base_model, load_data
 from umi_lite.train.job import Ready, make_ready, run_job
-from umi_lite.train.plan import JOBS, job_data, plan
+from umi_lite.train.plan import JOBS, Job, job_data, plan
 from umi_lite.train.progress import Reporter, RichReporter
 from umi_lite.train.run_dir import RunDir, write_text
-from umi_lite.train.samples import make_rows, row_numbers
+from umi_lite.train.samples import Rows, make_rows, row_numbers
+from umi_lite.train.tokenizer import Language
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,11 @@ def train(
     if not resume:
         run.create(recipe)
     if backend == "unsloth":
-        _in_child(run.root)
+        # Unsloth patches transformers for good, and must be imported before it.
+        train_in_child(run.root)
     else:
         run_jobs(recipe, run, backend, reporter or RichReporter())
-    adapters = {name: run.adapter(name) for name in JOBS}
+    adapters = {job.name: run.adapter(job.name) for job in plan(recipe)}
     return Run(run.root, adapters, time.monotonic() - began)
 
 
@@ -70,7 +73,7 @@ def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> Non
     """The jobs that are not done, in this process. All rows are made and checked first."""
     todo = [job for job in plan(recipe) if not run.is_done(job.name)]
     if not todo:
-        reporter.note("nothing to do: all four jobs are done")
+        reporter.note("nothing to do: all the jobs are done")
         return
     prepare_process(name)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -97,14 +100,7 @@ def _make_all(recipe: Recipe, model: str, packs: bool, reporter: Reporter) -> li
         reporter.note(f"data: {count} left out: {reason} (first: {first})")
     ready = []
     for job in plan(recipe):
-        rows = make_rows(
-            job_data(recipe, job, loaded.trajectories),
-            job.view,
-            language,
-            max_length=recipe.max_length,
-            style=recipe.style,
-            decision_weight=recipe.decision_weight,
-        )
+        rows = _rows(recipe, job, job_data(recipe, job, loaded.trajectories), language)
         made = make_ready(recipe, job, rows.rows, packs=packs)
         ready.append(made)
         reporter.note(
@@ -117,16 +113,41 @@ def _make_all(recipe: Recipe, model: str, packs: bool, reporter: Reporter) -> li
     return ready
 
 
+def _rows(recipe: Recipe, job: Job, data: Sequence[Trajectory], language: Language) -> Rows:
+    """The samples of all the job's views."""
+    made = [
+        make_rows(
+            data,
+            view,
+            language,
+            max_length=recipe.max_length,
+            style=recipe.style,
+            decision_weight=recipe.decision_weight,
+        )
+        for view in job.views
+    ]
+    return Rows(
+        [r for rows in made for r in rows.rows], [n for rows in made for n in rows.truncated]
+    )
+
+
 def _draw(run: RunDir) -> None:
     losses = {name: [r["loss"] for r in read_metrics(run.metrics(name))] for name in JOBS}
     write_text(run.root / "loss.svg", loss_svg({k: v for k, v in losses.items() if v}))
 
 
-def _in_child(root: Path) -> None:
-    """Unsloth patches transformers for good, and must be imported before it."""
+def train_in_child(root: Path) -> None:
+    """Train the jobs of a run that are not done, in a process of their own: what it held of the
+    memory is free again, and its peak is its own.
+
+    Raises:
+        UserError: it stopped; the reason was printed.
+    """
     command = [sys.executable, "-m", "umi_lite.train.child", str(root)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode == 130:
+        raise KeyboardInterrupt
     if done.returncode == 2:
-        raise UserError("training with unsloth stopped (the reason stands above)")
+        raise UserError(f"training {root} stopped (the reason stands above)")
     if done.returncode:
-        raise UserError(f"training with unsloth failed with status {done.returncode} (see above)")
+        raise UserError(f"training {root} failed with status {done.returncode} (see above)")

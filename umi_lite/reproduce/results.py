@@ -1,0 +1,138 @@
+"""What the runs of a table left in their folders, as rows of its report."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from umi_lite.evals.paired import Paired, mcnemar
+from umi_lite.evals.report import Rate
+from umi_lite.heldout import read_json
+from umi_lite.reproduce.runs import SCORES
+from umi_lite.reproduce.table import Planned
+from umi_lite.train.chart import read_metrics
+from umi_lite.train.plan import plan
+from umi_lite.train.run_dir import RunDir
+
+Task = tuple[int, str, str]
+"""Seed, split, id."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What training and answering took.
+
+    Tokens `trained` count in the loss, `read` went through the model; bytes of memory at the
+    peak and of all adapters (f16 GGUF); seconds and generated tokens an evaluated task.
+    """
+
+    trained: int
+    read: int
+    seconds: float
+    peak_memory: int
+    adapter_bytes: int
+    task_seconds: float
+    task_tokens: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One run: `solved` by task, the loss curve of each job, and what it cost."""
+
+    run: Planned
+    solved: dict[Task, bool]
+    curves: dict[str, list[tuple[float, float]]]
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Row:
+    """A variant over all its seeds: success by split, and its test against the first variant."""
+
+    variant: str
+    rates: dict[str, Rate]
+    versus: Paired | None
+    costs: list[Cost]
+
+
+def outcome(run: Planned, out: Path) -> Outcome:
+    """What one finished run left in its folder below `out`."""
+    folder = RunDir(out / run.name)
+    scores = read_json(folder.root / SCORES)
+    results = {split: told["results"] for split, told in scores["splits"].items()}
+    solved = {
+        (run.seed, split, result["id"]): bool(result["ok"])
+        for split, part in results.items()
+        for result in part
+    }
+    jobs = {job.name: read_metrics(folder.metrics(job.name)) for job in plan(run.recipe)}
+    every = [result for part in results.values() for result in part]
+    bundle = read_json(folder.root / "bundle" / "bundle.json")
+    files = {told["sha256"]: told["size"] for told in bundle["views"].values()}
+    return Outcome(
+        run,
+        solved,
+        {name: [(r["trained_tokens"], r["loss"]) for r in told] for name, told in jobs.items()},
+        Cost(
+            trained=_last(jobs, "trained_tokens"),
+            read=_last(jobs, "tokens"),
+            seconds=_last(jobs, "seconds"),
+            peak_memory=max(int(r["peak_memory"]) for told in jobs.values() for r in told),
+            adapter_bytes=sum(files.values()),
+            task_seconds=scores["seconds"] / len(every),
+            task_tokens=sum(result["tokens"] for result in every) / len(every),
+        ),
+    )
+
+
+def _last(jobs: dict[str, list[dict[str, Any]]], key: str) -> Any:
+    return sum(told[-1][key] for told in jobs.values())
+
+
+def rows(outcomes: Sequence[Outcome]) -> list[Row]:
+    """The table's rows, in its order; the first variant is what the others are tested against.
+
+    Tasks of several seeds are pooled: each (seed, task) is one pair of the test.
+    """
+    by_variant: dict[str, list[Outcome]] = {}
+    for one in outcomes:
+        if one.run.share == 1:
+            by_variant.setdefault(one.run.variant, []).append(one)
+    first = _pooled(next(iter(by_variant.values())))
+    made: list[Row] = []
+    for variant, its in by_variant.items():
+        solved = _pooled(its)
+        splits = dict.fromkeys(split for _, split, _ in solved)
+        rates = {
+            s: Rate.of(ok for (_, split, _), ok in solved.items() if split == s) for s in splits
+        }
+        rates["all"] = Rate.of(solved.values())
+        versus = None
+        if made:
+            both = [task for task in first if task in solved]
+            versus = mcnemar([solved[task] for task in both], [first[task] for task in both])
+        made.append(Row(variant, rates, versus, [one.cost for one in its]))
+    return made
+
+
+def _pooled(outcomes: Sequence[Outcome]) -> dict[Task, bool]:
+    return {task: ok for one in outcomes for task, ok in one.solved.items()}
+
+
+def scaling(outcomes: Sequence[Outcome]) -> dict[str, list[tuple[float, Rate]]]:
+    """Success over trained tokens, for the variants that were trained on shares too."""
+    scaled = {one.run.variant for one in outcomes if one.run.share != 1}
+    points: dict[str, dict[float, list[Outcome]]] = {}
+    for one in outcomes:
+        if one.run.variant in scaled:
+            points.setdefault(one.run.variant, {}).setdefault(one.run.share, []).append(one)
+    return {
+        variant: [
+            (
+                sum(one.cost.trained for one in its) / len(its),
+                Rate.of(_pooled(its).values()),
+            )
+            for _, its in sorted(by_share.items())
+        ]
+        for variant, by_share in points.items()
+    }

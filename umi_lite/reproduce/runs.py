@@ -1,0 +1,72 @@
+"""Do a table's runs: train, export, measure. What is done is skipped, so a kill loses little."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from umi_lite.heldout import deployed_base, held_out, measured
+from umi_lite.recipe import Recipe
+from umi_lite.reproduce.share import borrow
+from umi_lite.reproduce.table import Planned
+from umi_lite.train.plan import plan
+from umi_lite.train.run_dir import RunDir
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from umi_lite.runtime.engine import Engine
+
+SCORES = "scores.json"
+
+
+def do_runs(runs: Sequence[Planned], out: Path, console: "Console") -> None:
+    """Do the runs that are not done, one after another, each in a folder of its own in `out`.
+
+    Training has a process of its own for each run, so that its peak memory can be told.
+
+    Raises:
+        UserError: a folder holds a run of another recipe, or a run cannot go on.
+    """
+    before: list[tuple[RunDir, Recipe]] = []
+    for number, run in enumerate(runs, 1):
+        console.rule(f"{number}/{len(runs)}  {run.name}")
+        folder = RunDir(out / run.name)
+        if not (folder.root / "recipe.yaml").exists():
+            folder.create(run.recipe)
+        folder.resume(run.recipe)
+        for job, other in borrow(folder, run.recipe, before).items():
+            console.print(f"{job}: the same as in {other}, taken over", style="dim")
+        before.append((folder, run.recipe))
+        if not (folder.root / SCORES).is_file():
+            _do(run, folder, out, console)
+
+
+def _do(run: Planned, folder: RunDir, out: Path, console: "Console") -> None:
+    from umi_lite.export.bundle import load_bundle
+    from umi_lite.export.run import export_run
+    from umi_lite.train.trainer import train_in_child
+
+    if not all(folder.is_done(job.name) for job in plan(run.recipe)):
+        train_in_child(folder.root)
+    base = deployed_base(run.recipe, out)
+    if not (folder.root / "bundle").exists():
+        with console.status("converting the adapters to GGUF"):
+            export_run(folder.root, base=base)
+    bundle = load_bundle(folder.root / "bundle")
+    views = run.recipe.stages.speakers()
+    single = "planner" not in views
+    folded = folder.root / "folded"
+    options: dict[str, Any] = {"n_ctx": run.recipe.max_length, "slots": run.recipe.eval.slots}
+
+    def opened() -> "Engine":
+        from umi_lite.export.fold import can_fold
+        from umi_lite.protocol.roles import ROLES
+
+        speak = ("backbone",) if single else ROLES
+        fold_into = folded if can_fold(bundle.base) else None
+        return bundle.engine(views=speak, fold_into=fold_into, **options)
+
+    tasks = held_out(run.recipe)
+    measured(folder.root / SCORES, run.name, opened, tasks, console, single=single)
+    shutil.rmtree(folded, ignore_errors=True)

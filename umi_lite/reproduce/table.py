@@ -1,0 +1,114 @@
+"""A table: one recipe, the variants to compare, seeds, and shares of the data."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from umi_lite.protocol.errors import UserError
+from umi_lite.recipe import Recipe
+from umi_lite.recipe_file import check, find_named, find_recipe, merged, read_yaml
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Tree = dict[str, Any]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Scaling(_Model):
+    """Variants that are also trained on a share of the data, with that share of the tokens."""
+
+    variants: tuple[str, ...]
+    shares: Annotated[tuple[Share, ...], Field(min_length=1)]
+
+
+class Table(_Model):
+    """A comparison.
+
+    Attributes:
+        recipe: what all runs have in common, by name or file.
+        override: laid over the recipe for all of them.
+        variants: names of `recipes/variants`, each with what is laid over it here. The first
+            one is what the others are tested against.
+        paper: the rows of the paper's Table 1 that the report shows (`reproduce.paper`).
+    """
+
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    recipe: str
+    override: Tree = {}
+    variants: Annotated[dict[str, Tree], Field(min_length=1)]
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
+    scaling: Scaling | None = None
+    paper: str | None = None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run. `share` of the data is 1 for the runs of the table itself."""
+
+    variant: str
+    seed: int
+    share: float
+    recipe: Recipe
+
+    @property
+    def name(self) -> str:
+        """Its folder below the table's."""
+        part = "" if self.share == 1 else f"-{self.share:g}"
+        return f"{self.variant}-seed{self.seed}{part}"
+
+
+def load_table(path_or_name: str | Path) -> Table:
+    """A table of `recipes/tables`, or a file.
+
+    Raises:
+        UserError: no such table, or all that is wrong with it, in one line.
+    """
+    table = check(Table, read_yaml(find_named("tables", path_or_name)), str(path_or_name))
+    unknown = set(table.scaling.variants if table.scaling else ()) - set(table.variants)
+    if unknown:
+        told = ", ".join(sorted(unknown))
+        raise UserError(f"{path_or_name}: scaling.variants: {told} is no variant of this table")
+    return table
+
+
+def planned_runs(table: Table) -> list[Planned]:
+    """All runs, in the order in which they are done: a seed's variants, then its shares.
+
+    Raises:
+        UserError: a recipe of one of them is wrong, or a share of data that names no `n`.
+    """
+    common = merged(read_yaml(find_recipe(table.recipe)), table.override)
+    runs: list[Planned] = []
+    for seed in table.seeds:
+        whole = [(variant, 1.0) for variant in table.variants]
+        scaling = table.scaling
+        parts = [(v, s) for s in scaling.shares for v in scaling.variants] if scaling else []
+        for variant, share in [*whole, *parts]:
+            tree = merged(common, read_yaml(find_named("variants", variant)))
+            tree = merged(tree, table.variants[variant])
+            where = f"{table.name}: {variant}"
+            recipe = check(Recipe, {**tree, "seed": seed}, where)
+            if share != 1:
+                recipe = check(Recipe, _part(recipe, share, where), where)
+            runs.append(Planned(variant, seed, share, recipe))
+    return runs
+
+
+def _part(recipe: Recipe, share: float, where: str) -> Tree:
+    """The recipe on a share of its data, its limits of steps and tokens cut in the same way."""
+    tree = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
+    for data in tree["data"]:
+        if "n" not in data:
+            raise UserError(f"{where}: scaling needs `n` in data: how many trajectories are all?")
+        data["n"] = max(1, round(share * data["n"]))
+    stages = [tree["stages"]["global"], tree["stages"]["local"]]
+    stages += [s.get(role, {}) for s in stages if isinstance(s, dict) for role in s]
+    for stage in stages:
+        for limit in ("max_steps", "max_samples", "max_trained_tokens"):
+            if isinstance(stage, dict) and limit in stage:
+                stage[limit] = max(1, round(share * stage[limit]))
+    return tree
