@@ -7,7 +7,7 @@ import yaml
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe, load_recipe
-from umi_lite.recipe_file import recipe_names
+from umi_lite.recipe_names import part_names, recipe_folder, recipe_names, template_text
 from umi_lite.train.plan import describe, plan
 
 SMALL = "name: small\ndata: [{source: toolworld, n: 5}]\n"
@@ -105,21 +105,50 @@ def test_the_plan_is_global_then_three_copies_of_it(small: Path) -> None:
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_every_shipped_recipe_loads_and_says_how_to_launch_it(name: str) -> None:
+def test_every_shipped_recipe_loads(name: str) -> None:
     recipe = load_recipe(name)
-    assert isinstance(recipe, Recipe)
-    path = Path(__file__).parents[1] / "recipes" / f"{name}.yaml"
-    text = path.read_text()
-    head = text[: text.index("\nname:")]
-    assert all(word in head for word in ("# Launch:", "# Needs:", "# Expect:")), head
+    assert recipe.name == name.replace("/", "-")
+    if recipe.base.template:
+        assert "add_generation_prompt" in template_text(recipe.base.template)
+
+
+def _files(*kinds: str) -> list[Path]:
+    return sorted(path for kind in kinds for path in (recipe_folder() / kind).glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", _files("toolworld", "gsm8k", "models"), ids=lambda path: path.stem)
+def test_a_recipe_says_how_to_launch_it_and_what_it_needs(path: Path) -> None:
+    head = path.read_text().split("\nbase:")[0]
+    words = ("# Launch:", "# Needs:", "# Rates:", "# Expect:")
+    assert all(word in head for word in words[: None if path.parent.name == "models" else 2]), head
+    assert "estimated" in head or "measured" in head or path.parent.name != "models"
     # The difference from the defaults: a file names nothing that none would change.
-    assert len(yaml.safe_load(text)) < len(Recipe.model_fields)
-    assert name in (path.parents[1] / "README.md").read_text()
+    assert len(yaml.safe_load(path.read_text())) < len(Recipe.model_fields)
+    assert path.stem in (recipe_folder() / "README.md").read_text()
 
 
-def test_the_quickstart_and_a_7b_are_there_for_both_tasks() -> None:
-    assert set(recipe_names()) >= {
-        f"{task}/{model}"
-        for task in ("toolworld", "gsm8k")
-        for model in ("smollm2-135m", "qwen2.5-7b")
-    }
+@pytest.mark.parametrize("path", _files("tasks"), ids=lambda path: path.stem)
+def test_a_task_says_where_its_data_is_and_how_it_is_measured(path: Path) -> None:
+    head = path.read_text().split("\ndata:")[0]
+    assert all(word in head for word in ("# Source:", "# Measure:"))
+    assert path.stem in (recipe_folder() / "README.md").read_text()
+
+
+def test_every_task_is_there_for_every_model() -> None:
+    tasks = {"toolworld", "gsm8k", "math", "toolbench", "toolalpaca"}
+    assert set(part_names("tasks")) == tasks
+    assert {f"{task}/{model}" for task in tasks for model in part_names("models")} <= set(
+        recipe_names()
+    )
+    assert {"smollm2-135m", "qwen2.5-7b", "qwen3-0.6b", "llama-3.1-8b"} <= set(part_names("models"))
+
+
+def test_a_model_is_laid_over_a_task() -> None:
+    recipe = load_recipe("gsm8k/qwen3-4b")
+    assert (recipe.base.model, recipe.quantization) == ("Qwen/Qwen3-4B", "4bit")
+    assert (recipe.data[0].source, recipe.max_length) == ("gsm8k", 1024)
+
+
+def test_a_name_that_is_none_is_told_with_tasks_and_models() -> None:
+    with pytest.raises(UserError, match="did you mean gsm8k/qwen3-4b"):
+        load_recipe("gsm8k/qwen3-4")

@@ -5,7 +5,7 @@ import yaml
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe, load_recipe
-from umi_lite.recipe_file import recipe_names
+from umi_lite.recipe_names import recipe_names
 from umi_lite.train.plan import job_data, plan
 
 ROLES = ("planner", "caller", "summarizer")

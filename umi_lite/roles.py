@@ -78,7 +78,7 @@ def open_roles(
     from umi_lite.runtime.remote import Mixed
 
     try:
-        return Mixed(engine, away)
+        return Mixed(engine, away, bundle.spec.template)
     except BaseException:
         engine.close()
         raise

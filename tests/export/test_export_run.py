@@ -12,7 +12,9 @@ import pytest
 from umi_lite.export.bundle import check_adapters, load_bundle
 from umi_lite.export.run import export_run
 from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.prompts import view_messages
 from umi_lite.protocol.roles import VIEWS
+from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe import Recipe
 from umi_lite.runtime.request import Request
 
@@ -86,15 +88,35 @@ def rewrite(run: Path, **base: str) -> None:
     (run / "recipe.yaml").write_text(recipe.to_yaml())
 
 
-def test_a_base_with_another_template(own_run, tmp_path):
-    template = tmp_path / "other.jinja"
-    template.write_text(
-        "{% for m in messages %}[{{ m.role }}] {{ m.content }}<|im_end|>{% endfor %}"
-        "{% if add_generation_prompt %}[assistant] {% endif %}"
-    )
-    rewrite(own_run, template=str(template))
+OTHER = (
+    "{% for m in messages %}[{{ m.role }}] {{ m.content }}<|im_end|>{% endfor %}"
+    "{% if add_generation_prompt %}[assistant] {% endif %}"
+)
+
+
+def test_a_base_with_another_template(own_run, base_hf, tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+    folder = shutil.copytree(base_hf, cache / base_hf.name, copy_function=os.link)
+    (folder / "chat_template.jinja").unlink(missing_ok=True)
+    (folder / "chat_template.jinja").write_text(OTHER)
+    monkeypatch.setenv("UMI_LITE_CACHE", str(cache))
     assert "another chat template" in refused(own_run)
     assert not (own_run / "bundle").exists()
+
+
+def test_a_recipes_own_template_goes_with_the_bundle(own_run, tmp_path):
+    template = tmp_path / "other.jinja"
+    template.write_text(OTHER)
+    rewrite(own_run, template=str(template))
+    bundle = export_run(own_run)
+    template.unlink()
+    with bundle.engine(n_ctx=256, fold_into=tmp_path / "folded") as engine:
+        words = engine.words("planner")
+        assert words is engine.words("caller")
+        pieces = words.template.pieces(
+            view_messages(Trajectory(id="t", source="t", instruction="Hi"), "planner")
+        )
+    assert "".join(piece.text for piece in pieces).endswith("[user] Hi<|im_end|>[assistant] ")
 
 
 def test_a_model_without_a_base_gguf(own_run, base_gguf):

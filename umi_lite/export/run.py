@@ -13,6 +13,7 @@ from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import View
 from umi_lite.recipe import Recipe
 from umi_lite.recipe_file import check, read_yaml
+from umi_lite.recipe_names import template_text
 
 
 def export_run(
@@ -67,6 +68,7 @@ def export_run(
             hf_id=recipe.base.model or (EMBEDDED_HF_ID if recipe.base.gguf == "embedded" else None),
             tools=_toolset(recipe),
             versions=_versions(run_dir),
+            template=template_text(recipe.base.template) if recipe.base.template else None,
         )
     if merge:
         from umi_lite.export.merge import merge_adapter

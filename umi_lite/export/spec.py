@@ -37,6 +37,7 @@ class BundleSpec(_Model):
         views: one adapter a view; `backbone` is the global stage's, alone.
         style: the prompts that the adapters were trained on.
         template_sha256: of the base GGUF's chat template.
+        template: what the prompts are written in, where it is not the base's own.
         tools: a toolset's name, the tools themselves, or None: whoever runs it brings them.
         recipe: the run's resolved recipe.
         versions: of what trained and exported it.
@@ -48,6 +49,7 @@ class BundleSpec(_Model):
     views: Annotated[dict[View, File], Field(min_length=1)]
     style: Literal["chat", "paper"] = "chat"
     template_sha256: Sha256
+    template: str | None = None
     tools: str | tuple[Tool, ...] | None = None
     bounds: Bounds = Bounds()
     sampling: Sampling = Sampling()

@@ -57,7 +57,7 @@ def _local(name: str) -> Path | None:
 
 def check_template(recipe: Recipe, folder: Path, base_gguf: Path) -> None:
     """Does the base GGUF word a conversation as training did? Else the roles would read
-    prompts that they never saw, without any error.
+    prompts that they never saw, without any error. A recipe's own template goes with the bundle.
 
     Raises:
         UserError: the chat templates differ in what they write, or the GGUF has none.
@@ -66,8 +66,8 @@ def check_template(recipe: Recipe, folder: Path, base_gguf: Path) -> None:
     if not isinstance(deployed, str):
         raise UserError(f"base {base_gguf} has no chat template: take one of an instruct model")
     config = _tokenizer_config(folder)
-    trained = _trained_template(recipe, folder, config)
-    if trained is None or trained == deployed:
+    trained = _trained_template(folder, config)
+    if recipe.base.template or trained is None or trained == deployed:
         return
     tokens = {name: _text(config.get(f"{name}_token")) for name in ("bos", "eos")}
     wordings = [
@@ -77,14 +77,14 @@ def check_template(recipe: Recipe, folder: Path, base_gguf: Path) -> None:
     if wordings[0] != wordings[1]:
         raise UserError(
             f"base {base_gguf} has another chat template than the run was trained with: take "
-            "the GGUF of the same model, or train with base.template set to the GGUF's"
+            "the GGUF of the same model, or train with base.template, which the bundle carries"
         )
 
 
-def _trained_template(recipe: Recipe, folder: Path, config: dict[str, Any]) -> str | None:
-    for path in (recipe.base.template, folder / "chat_template.jinja"):
-        if path and Path(path).expanduser().is_file():
-            return Path(path).expanduser().read_text(encoding="utf-8")
+def _trained_template(folder: Path, config: dict[str, Any]) -> str | None:
+    path = folder / "chat_template.jinja"
+    if path.is_file():
+        return path.read_text(encoding="utf-8")
     source = config.get("chat_template")
     if isinstance(source, list):  # several named ones; `default` is for chat
         source = next((each["template"] for each in source if each["name"] == "default"), None)

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
-from umi_lite.recipe_file import check, find_named, find_recipe, merged, read_yaml
+from umi_lite.recipe_file import check, merged, read_yaml
+from umi_lite.recipe_names import find_named, read_recipe
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Tree = dict[str, Any]
@@ -81,7 +82,7 @@ def planned_runs(table: Table) -> list[Planned]:
     Raises:
         UserError: a recipe of one of them is wrong, or a share of data that names no `n`.
     """
-    common = merged(read_yaml(find_recipe(table.recipe)), table.override)
+    common = merged(read_recipe(table.recipe), table.override)
     runs: list[Planned] = []
     for seed in table.seeds:
         whole = [(variant, 1.0) for variant in table.variants]

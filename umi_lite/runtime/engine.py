@@ -30,6 +30,7 @@ class Engine:
         adapters: the views that can speak, each with its LoRA GGUF or None for the bare model.
         models: views with a GGUF of their own in place of the base: a folded adapter, or
             another model with its own vocabulary and chat template.
+        templates: chat templates of views whose prompts are not written in their GGUF's own.
         n_ctx: tokens of one transcript, default 2048.
         slots: how many episodes run at once, default 1.
         threads: default `machine.cores`.
@@ -51,6 +52,7 @@ class Engine:
         adapters: Mapping[View, Path | None],
         *,
         models: Mapping[View, Path] | None = None,
+        templates: Mapping[View, str] | None = None,
         n_ctx: int = 2048,
         slots: int = 1,
         threads: int | None = None,
@@ -74,12 +76,15 @@ class Engine:
         self._current: Lane | None = None
         self._own = dict(models or {})
         self._models: dict[Path, Model] = {}
-        self._words: dict[Path, Words] = {}
+        self._words: dict[View, Words] = {}
         try:
-            for path in {self._home(view): None for view in adapters}:
-                model = self._models[path] = Model(path, n_gpu_layers)
-                same = (words for words in self._words.values() if words.reads_as(model))
-                self._words[path] = next(same, None) or Words(model)
+            for view in adapters:
+                path, template = self._home(view), (templates or {}).get(view)
+                if path not in self._models:
+                    self._models[path] = Model(path, n_gpu_layers)
+                model = self._models[path]
+                same = (words for words in self._words.values() if words.reads_as(model, template))
+                self._words[view] = next(same, None) or Words(model, template)
             files = {(self._home(v), path) for v, path in adapters.items() if path is not None}
             loaded = {key: self._models[key[0]].adapter(key[1]) for key in sorted(files)}
             self._adapters: dict[View, Any] = {
@@ -110,7 +115,7 @@ class Engine:
         if view not in self._adapters:
             known = ", ".join(self._adapters)
             raise UserError(f"this engine has no view {view!r}; it has: {known}")
-        return self._words[self._home(view)]
+        return self._words[view]
 
     def warm(self) -> None:
         """Make now what the first turns would wait for: contexts, and grammars' vocabulary."""
@@ -210,7 +215,6 @@ class Engine:
         return self._lanes[view]
 
     def _start(self, request: Request, reused: int) -> Turn:
-        home = self._home(request.view)
         grammar = request.grammar
-        matcher = None if grammar is None else self._words[home].matcher(grammar)
-        return self._turn(request, self._models[home], reused, matcher)
+        matcher = None if grammar is None else self._words[request.view].matcher(grammar)
+        return self._turn(request, self._models[self._home(request.view)], reused, matcher)

@@ -170,16 +170,17 @@ class Mixed:
     Args:
         here: the roles that run here; it may have none.
         away: where the others are served.
+        template: the chat template of their prompts where it is not the base's own.
 
     Raises:
         UserError: see `Remote`.
     """
 
-    def __init__(self, here: Engine, away: dict[View, Endpoint]):
+    def __init__(self, here: Engine, away: dict[View, Endpoint], template: str | None = None):
         self._here = here
         self._vocabulary = Model.vocabulary(here.base)
         try:
-            self._words = Words(self._vocabulary)
+            self._words = Words(self._vocabulary, template)
             self._away = {v: Remote(endpoint, self._words) for v, endpoint in away.items()}
         except BaseException:
             self._vocabulary.close()

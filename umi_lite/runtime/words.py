@@ -17,20 +17,24 @@ class Words:
     """A model's language.
 
     Attributes:
-        template: the GGUF's own chat template.
+        template: the chat template of its prompts.
+
+    Args:
+        template: jinja text to use in place of the GGUF's own template.
 
     Raises:
         UserError: the chat template is missing, or not append-only.
     """
 
-    def __init__(self, model: Model):
+    def __init__(self, model: Model, template: str | None = None):
         self._model = model
-        self.template = _template(model)
+        self._given = template
+        self.template = _template(model, template)
         self._matchers: dict[str, Any] = {}
 
-    def reads_as(self, model: Model) -> bool:
+    def reads_as(self, model: Model, template: str | None = None) -> bool:
         """Has this other model the same vocabulary and chat template?"""
-        return self._model.tokenizer == model.tokenizer
+        return (self._model.tokenizer, self._given) == (model.tokenizer, template)
 
     def encode(self, text: str, *, special: bool) -> list[int]:
         """Token ids, without a BOS. `special`: are special tokens in `text` parsed?"""
@@ -97,9 +101,9 @@ class Words:
         )
 
 
-def _template(model: Model) -> ChatTemplate:
-    """The GGUF's own chat template, and the token that really ends a turn in it."""
-    source = model.chat_template
+def _template(model: Model, given: str | None) -> ChatTemplate:
+    """The chat template, and the token that really ends a turn in it."""
+    source = given or model.chat_template
     if source is None:
         raise UserError(f"model {model.path} has no chat template (tokenizer.chat_template)")
     ids = {name: model.special(name) for name in ("bos", "eos", "eot")}

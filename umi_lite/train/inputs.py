@@ -8,6 +8,7 @@ from umi_lite.data import SOURCES, TASKS
 from umi_lite.data.loaded import Loaded
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Data, Recipe
+from umi_lite.recipe_names import template_text
 from umi_lite.train.tokenizer import Language, load_language
 
 
@@ -78,10 +79,6 @@ def base_language(recipe: Recipe, model: str) -> Language:
     Raises:
         UserError: see `load_language`; or base.template is no file.
     """
-    template = recipe.base.template
-    if template is None:
+    if recipe.base.template is None:
         return load_language(model)
-    path = Path(template).expanduser()
-    if not path.is_file():
-        raise UserError(f"base.template: no such file: {path}")
-    return load_language(model, template=path.read_text(encoding="utf-8"))
+    return load_language(model, template=template_text(recipe.base.template))
