@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from umi_lite.base import cache_folder, embedded_gguf, hf_folder
-from umi_lite.data import SOURCES, TASKS
+from umi_lite.data import SOURCES, TASKS, Loader, load_source
 from umi_lite.data.loaded import Loaded
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Data, Recipe
@@ -26,17 +26,13 @@ def load_eval(recipe: Recipe) -> list[tuple[Data, Loaded]]:
     return [(data, _load((data,), TASKS, recipe.name)) for data in recipe.eval.data]
 
 
-def _load(
-    sources: tuple[Data, ...], loaders: Mapping[str, Callable[..., Loaded]], name: str
-) -> Loaded:
+def _load(sources: tuple[Data, ...], loaders: Mapping[str, Loader], name: str) -> Loaded:
     loaded = Loaded([])
     for data in sources:
         try:
-            part = loaders[data.source](**data.options())
-        except TypeError as err:
-            raise UserError(
-                f"recipe {name}: source {data.source} was given {', '.join(data.options())}: {err}"
-            ) from err
+            part = load_source(data.source, data.options(), loaders)
+        except UserError as err:
+            raise UserError(f"recipe {name}: {err}") from None
         loaded.trajectories += part.trajectories
         loaded.dropped += part.dropped
     if not loaded.trajectories:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
-from umi_lite.data import SOURCES
+from umi_lite.data import load_source
 from umi_lite.data.loaded import Loaded
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.prompts import Rendered, render
@@ -105,15 +105,10 @@ def rendered(
         UserError: no such source, role or style, or options that the source does not take.
     """
     view = _view(role)
-    if source not in SOURCES:
-        raise UserError(f"no source {source!r}; there are {', '.join(SOURCES)}")
     if style not in ("chat", "paper"):
         raise UserError(f"no style {style!r}; there are chat, paper")
-    exact = {"keep_bad_arguments": True} if (source, style) == ("toolbench", "paper") else {}
-    try:
-        loaded = SOURCES[source](**options, **exact)
-    except TypeError as err:
-        raise UserError(f"source {source}: {err}") from err
+    exact = source.startswith("toolbench") and style == "paper"
+    loaded = load_source(source, {**options, **({"keep_bad_arguments": True} if exact else {})})
     if style == "paper":
         return loaded, _paper(loaded.trajectories, view)
     recipe = Recipe(name="embedded", base=Base(gguf="embedded"), data=(Data(source="toolworld"),))
