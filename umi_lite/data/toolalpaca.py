@@ -10,19 +10,21 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from umi_lite.data.json_list import list_rows
 from umi_lite.data.jsonl import BadRow, checked, field
 from umi_lite.data.loaded import Dropped, Loaded, collect
 from umi_lite.data.openapi import tool_of
-from umi_lite.data.place import Place, stem
+from umi_lite.data.place import HubData, Place, opened, stem
 from umi_lite.data.strict_json import BadJson, parse, parse_loose
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Tool, Trajectory
 
 _WHAT = "ToolAlpaca's APIs"
 _MARKS = ("Function_Projection", "Instances", "Instructions")
 _MAX_STEPS = 5
+_HEAD = 4096
 _NO_THOUGHT = "I can answer the user now."
 _ACTION = re.compile(r"\n?\s*(?:ASSISTANT )?Action:")
 _BAD_STATUS = re.compile(r"Status Code: [45]\d\d")
@@ -51,11 +53,11 @@ def load(path: Place, n: int | None = None) -> Loaded:
     """The instances of training data as trajectories, at most `n`.
 
     A record is one API; `meta.record` counts them from 1 and `meta.instance` its instances.
-    `Dropped.where` is "file:record.instance".
+    `Dropped.where` is "file:record.instance". Of ToolAlpaca's evaluations of
+    models (`{API: [verdicts], "statistics"}`) every verdict is dropped.
 
     Raises:
-        UserError: the file cannot be read or is no JSON list. ToolAlpaca's evaluations of models
-            (`{API: [judgements], "statistics"}`) are none.
+        UserError: the file cannot be read or is no JSON list.
     """
     return collect(_made(path, _instances), n)
 
@@ -73,6 +75,10 @@ def tasks(path: Place, n: int | None = None) -> Loaded:
 
 
 def _made(path: Place, items: _Items) -> Iterator[Trajectory | Dropped]:
+    if (verdicts := _verdicts(path)) is not None:
+        reason = "a judge's verdict on a model's output: never training data"
+        yield from (Dropped(f"{path}:{name}.{i}", reason) for name, i in verdicts)
+        return
     for row in list_rows(path, _WHAT, _MARKS):
         try:
             api = checked(row)
@@ -94,6 +100,25 @@ def _made(path: Place, items: _Items) -> Iterator[Trajectory | Dropped]:
                 steps=made.steps,
                 meta={"record": row.number, "instance": number, "api": name, **made.meta},
             )
+
+
+def _verdicts(place: Place) -> list[tuple[str, int]] | None:
+    """The places in an evaluation's output `{API: [verdicts], "statistics"}`; None for data."""
+    if isinstance(place, HubData):
+        return None
+    with opened(Path(place), _WHAT) as file:
+        if not file.read(_HEAD).lstrip().startswith(b"{"):
+            return None
+    with opened(Path(place), _WHAT) as file:
+        data = file.read()
+    try:
+        value = parse(data.decode("utf-8"))
+    except (BadJson, UnicodeDecodeError):
+        return None
+    if not isinstance(value, dict) or "statistics" not in value:
+        return None
+    lists = {name: found for name, found in value.items() if isinstance(found, list)}
+    return [(name, i) for name, found in lists.items() for i in range(1, len(found) + 1)]
 
 
 def _instances(api: dict[str, Any]) -> list[_Item]:

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from umi_lite.data import load_source
+from umi_lite.data.leaks import Leak
 from umi_lite.data.loaded import Loaded
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.prompts import Rendered, render
@@ -18,6 +19,7 @@ from umi_lite.train.tokenizer import Language
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
 STYLES = {"trained": "green", "masked": "dim", "truncated": "red"}
@@ -91,6 +93,20 @@ def show(recipe: Recipe, role: str, n: int, console: "Console") -> None:
         f"{sum(c.truncated for c in every)} truncated tokens; "
         f"{sum(c.truncated > 0 for c in every)} samples are longer than {recipe.max_length}"
     )
+
+
+def leak_table(leaks: Sequence[Leak]) -> "Table":
+    """A row a leak: both trajectories, how similar they are, and the trained instruction."""
+    from rich.table import Table
+    from rich.text import Text
+
+    exact = sum(leak.exact for leak in leaks)
+    title = f"{len(leaks)} training tasks are in the held-out data, {exact} of them word for word"
+    table = Table("trained", "held out", "similarity", "instruction", title=title)
+    for leak in leaks:
+        shown = Text(" ".join(leak.trained.instruction.split())[:80])
+        table.add_row(leak.trained.id, leak.held_out.id, f"{leak.similarity:.2f}", shown)
+    return table
 
 
 def rendered(
