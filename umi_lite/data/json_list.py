@@ -20,6 +20,7 @@ _WINDOW = 2**18
 _NOT_BLANK = re.compile(r"[^ \t\r\n]")
 # What moves the depth: a whole string (moves nothing), or a bracket. A string may be cut.
 _MARKS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+_FIRST_KEY = re.compile(r'\{\s*"([^"]*)"')
 _NOT_NESTED = re.compile(r"[,\]\[{]")
 
 
@@ -51,7 +52,7 @@ def list_rows(place: Place, what: str, marks: Collection[str]) -> Iterator[Row]:
 
 def _records(window: "_Window", path: Path, marks: Collection[str]) -> Iterator[Row]:
     number = 0
-    while (here := window.peek()) != "]":
+    while (here := window.peek()) != "]" or window.goes_on(window.at + 1):
         number += 1
         if not here:
             fault = f"not JSON from line {window.line()} on: the list breaks off"
@@ -86,24 +87,60 @@ def _next_value(window: "_Window") -> Any:
 
 def _find_next(window: "_Window", marks: Collection[str]) -> bool:
     """Go behind the broken record that begins here; False where no further one is found."""
+    first = _FIRST_KEY.match(window.text, window.at)
     depth, seen = 0, window.at  # of the bracket count
+    counting = True
     tried = window.at + 1  # no object that begins before it is a record
     while True:
-        end, now, until = _balance(window.text, depth, seen)
+        end, now, until = _balance(window.text, depth, seen) if counting else (None, 0, 0)
         limit = len(window.text) if end is None else end
         tried, found = _record_in(window, tried, limit, marks)
-        if found or (end is not None and tried >= limit):
+        if found:
             window.at = tried
             return True
-        if not window.more:
-            return False
         if end is None:
             depth, seen = now, until
-        if len(window.text) - window.at > MAX_RECORD:
-            # So long a record is none: from here on only a record's own fields count.
-            window.at, seen, depth = tried, len(window.text), 1
+        elif tried >= limit:
+            between = _between(window, end, first and first[1], marks)
+            if between:
+                window.at = end
+                return True
+            # The brackets do not tell where this record ends: only a record's own fields do.
+            counting = between is None
+            if not counting:
+                continue
+        if not window.more:
+            return False
+        if not counting or len(window.text) - window.at > MAX_RECORD:
+            window.at, counting = tried, False
         dropped = window.fill()
         seen, tried = seen - dropped, tried - dropped
+
+
+def _between(
+    window: "_Window", end: int, first_key: str | None, marks: Collection[str]
+) -> bool | None:
+    """Whether `end` is between two records, or the list's; None where more text is needed."""
+    here = _NOT_BLANK.search(window.text, end)
+    if here and here[0] == "]":
+        if _NOT_BLANK.search(window.text, here.end()):
+            return False
+        return None if window.more else True
+    after = _NOT_BLANK.search(window.text, here.end()) if here and here[0] == "," else here
+    if here is None or after is None:
+        return None if window.more else True
+    if after[0] != "{":
+        return here[0] == ","
+    key = _FIRST_KEY.match(window.text, after.start())
+    if first_key is not None and key is not None and key[1] == first_key:
+        return True
+    try:
+        value, _ = decode(window.text, after.start(), more=window.more)
+    except CutJson:
+        return None
+    except BadJson:
+        return False
+    return any(mark in value for mark in marks)
 
 
 def _balance(text: str, depth: int, start: int) -> tuple[int | None, int, int]:
@@ -171,6 +208,12 @@ class _Window:
             if found or not self.more:
                 return found[0] if found else ""
             self.fill()
+
+    def goes_on(self, place: int) -> bool:
+        """Whether the file has anything but blanks from `place` on."""
+        while (found := _NOT_BLANK.search(self.text, place)) is None and self.more:
+            place = len(self.text) - self.fill()
+        return found is not None
 
     def line(self) -> int:
         """The line that `at` is on, from 1."""

@@ -95,13 +95,15 @@ def show(recipe: Recipe, role: str, n: int, console: "Console") -> None:
     )
 
 
-def leak_table(leaks: Sequence[Leak]) -> "Table":
-    """A row a leak: both trajectories, how similar they are, and the trained instruction."""
+def leak_table(leaks: Sequence[Leak]) -> "Table | str":
+    """A row a leak: both trajectories, their similarity, the instruction; or a line: none."""
     from rich.table import Table
     from rich.text import Text
 
+    if not leaks:
+        return "no training task is in the held-out data"
     exact = sum(leak.exact for leak in leaks)
-    title = f"{len(leaks)} training tasks are in the held-out data, {exact} of them word for word"
+    title = f"training tasks in the held-out data: {len(leaks)}, word for word {exact}"
     table = Table("trained", "held out", "similarity", "instruction", title=title)
     for leak in leaks:
         shown = Text(" ".join(leak.trained.instruction.split())[:80])
