@@ -92,14 +92,9 @@ def load_tasks(source: str, **options: Any) -> list[Trajectory]:
     Raises:
         UserError: no such source, or options that it does not take.
     """
-    from umi_lite.data import TASKS
+    from umi_lite.data import TASKS, load_source
 
-    if source not in TASKS:
-        raise UserError(f"no source {source!r}; there are {', '.join(TASKS)}")
-    try:
-        return TASKS[source](**options).trajectories
-    except TypeError as err:
-        raise UserError(f"source {source}: {err}") from err
+    return load_source(source, options, TASKS).trajectories
 
 
 def measure(

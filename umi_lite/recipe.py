@@ -50,11 +50,33 @@ class Base(_Model):
 
 
 class Data(_Model):
-    """One source of trajectories; `n` None takes all that a file holds."""
+    """One source of trajectories (`umi data ls`); which options it takes, it says itself.
 
-    source: Literal["toolworld", "gsm8k", "toolbench", "traces"]
+    Attributes:
+        split: of toolworld, or of the hub's data set (default `train`).
+        path: the source's file or folder.
+        hub: a data set on the Hugging Face hub in place of `path`, e.g. `openai/gsm8k`.
+        config: which configuration of it, where it has several, e.g. `main`.
+        exclude: file of test query ids or instructions that are kept out.
+        n: at most so many trajectories; None takes all that there are.
+    """
+
+    source: Literal[
+        "toolworld",
+        "gsm8k",
+        "math",
+        "tora",
+        "toolbench",
+        "toolbench_raw",
+        "toolbench_samples",
+        "toolalpaca",
+        "traces",
+    ]
     split: str | None = None
     path: str | None = None
+    hub: str | None = None
+    config: str | None = None
+    exclude: str | None = None
     n: Count | None = None
     seed: int | None = None
 

@@ -102,7 +102,7 @@ def test_bad_rows_are_dropped_with_line_and_reason(tmp_path):
     assert [t.meta["record"] for t in loaded.trajectories] == [1, 10]
     reasons = {int(d.where.removeprefix(f"{path}:")): d.reason for d in loaded.dropped}
     assert reasons == {
-        2: "not JSON: Expecting property name enclosed in double quotes (column 2)",
+        2: "not JSON: Expecting property name enclosed in double quotes",
         4: "no field 'answer'",
         5: "'question' must be str, not int",
         6: "the answer does not end with '#### number'",

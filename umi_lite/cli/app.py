@@ -34,6 +34,7 @@ GROUPS = {
             "ls": data.ls,
             "preview": data.preview,
             "render": data.render,
+            "leaks": data.leaks,
         },
     ),
     "recipes": ("List and show recipes.", {"ls": recipes.ls, "show": recipes.show}),

@@ -1,4 +1,4 @@
-"""`umi data ls`, `preview` and `render`: look at what is trained before it is."""
+"""`umi data ls`, `preview`, `render` and `leaks`: look at what is trained before it is."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,21 @@ def ls() -> None:
     from umi_lite.data import ABOUT
 
     for name, about in ABOUT.items():
-        typer.echo(f"{name:<12}{about}")
+        typer.echo(f"{name:<19}{about}")
+
+
+def leaks(
+    recipe: Annotated[str, typer.Argument(help="a recipe's name or file")],
+    override: Overrides = [],  # noqa: B006
+) -> None:
+    """Training instructions that are in the held-out data too; they are never trained on."""
+    from rich.console import Console
+
+    from umi_lite.recipe import load_recipe
+    from umi_lite.train.inputs import leaks_of
+    from umi_lite.train.preview import leak_table
+
+    Console(highlight=False).print(leak_table(leaks_of(load_recipe(recipe, override))))
 
 
 def preview(
@@ -35,7 +49,9 @@ def preview(
 
 def render(
     source: Annotated[str, typer.Argument(help="a source (umi data ls)")],
-    path: Annotated[Path | None, typer.Option(help="the source's file, where it has one")] = None,
+    path: Annotated[
+        Path | None, typer.Option(help="the source's file or folder, where it has one")
+    ] = None,
     role: ViewOption = "planner",
     style: Annotated[str, typer.Option(help="chat or paper")] = "chat",
     split: Annotated[str | None, typer.Option(help="toolworld: train, test or ood")] = None,

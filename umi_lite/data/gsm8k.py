@@ -5,15 +5,16 @@ A solution's calculator notes become the planner's plan and the caller's Python 
 row is kept only where what it prints is the gold answer.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
-from umi_lite.data.jsonl import BadRow, Row, field, jsonl_rows
+from umi_lite.data.jsonl import BadRow, Row, checked, field, jsonl_rows
 from umi_lite.data.loaded import Dropped, Loaded
 from umi_lite.data.notes import BadNotes, Derived, derive
+from umi_lite.data.place import Place, split_name
 from umi_lite.data.programs import run_together
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Trajectory
 from umi_lite.runtime.python_tool import SPEC
@@ -35,34 +36,34 @@ class _Problem:
     derived: Derived
 
 
-def load(path: Path | str, n: int | None = None) -> Loaded:
+def load(path: Place, n: int | None = None) -> Loaded:
     """Rows `{"question", "answer"}` as trajectories, at most `n`, in the file's order.
 
     `gold` is the number after `####`, commas left out; `meta.record` the line, from 1.
 
     Args:
-        path: train.jsonl or test.jsonl of GSM8K.
+        path: train.jsonl or test.jsonl of GSM8K, or the hub's openai/gsm8k.
 
     Raises:
         UserError: the file cannot be read.
     """
     # Few rows more than are wanted: about one in twelve falls out.
-    return _take(Path(path), n, _with_steps, lambda wanted: wanted + wanted // 10 + 8)
+    return _take(path, n, _with_steps, lambda wanted: wanted + wanted // 10 + 8)
 
 
-def questions(path: Path | str, n: int | None = None) -> Loaded:
+def questions(path: Place, n: int | None = None) -> Loaded:
     """As `load`, but without steps, so that no row is dropped for what its solution lacks.
 
     Raises:
         UserError: the file cannot be read.
     """
-    return _take(Path(path), n, _questions, lambda wanted: wanted)
+    return _take(path, n, _questions, lambda wanted: wanted)
 
 
 def _take(
-    path: Path,
+    path: Place,
     n: int | None,
-    make: Callable[[Path, list[Row]], Iterator[Trajectory | Dropped]],
+    make: Callable[[Place, list[Row]], Iterator[Trajectory | Dropped]],
     rows_for: Callable[[int], int],
 ) -> Loaded:
     loaded = Loaded([], [])
@@ -83,9 +84,8 @@ def _take(
 
 def _parse(row: Row) -> tuple[str, str, str]:
     """Question, solution and gold answer."""
-    if row.value is None:
-        raise BadRow(row.fault)
-    question, answer = field(row.value, "question", str), field(row.value, "answer", str)
+    value = checked(row)
+    question, answer = field(value, "question", str), field(value, "answer", str)
     solution, mark, gold = answer.rpartition("####")
     gold = gold.strip().replace(",", "")
     if not mark or not _is_number(gold):
@@ -97,13 +97,12 @@ def _parse(row: Row) -> tuple[str, str, str]:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        return math.isfinite(float(text))
     except ValueError:
         return False
-    return True
 
 
-def _questions(path: Path, rows: list[Row]) -> Iterator[Trajectory | Dropped]:
+def _questions(path: Place, rows: list[Row]) -> Iterator[Trajectory | Dropped]:
     for row in rows:
         try:
             question, _, gold = _parse(row)
@@ -113,7 +112,7 @@ def _questions(path: Path, rows: list[Row]) -> Iterator[Trajectory | Dropped]:
             yield _trajectory(path, row, question, gold, ())
 
 
-def _with_steps(path: Path, rows: list[Row]) -> Iterator[Trajectory | Dropped]:
+def _with_steps(path: Place, rows: list[Row]) -> Iterator[Trajectory | Dropped]:
     problems: list[_Problem | Dropped] = []
     for row in rows:
         try:
@@ -148,11 +147,12 @@ def _steps(problem: _Problem, output: str) -> tuple[Step, ...]:
 
 
 def _trajectory(
-    path: Path, row: Row, question: str, gold: str, steps: tuple[Step, ...]
+    path: Place, row: Row, question: str, gold: str, steps: tuple[Step, ...]
 ) -> Trajectory:
-    meta: dict[str, Any] = {"record": row.number, "family": "gsm8k", "split": path.stem}
+    split = split_name(path)
+    meta: dict[str, Any] = {"record": row.number, "family": "gsm8k", "split": split}
     return Trajectory(
-        id=f"gsm8k-{path.stem}-{row.number}",
+        id=f"gsm8k-{split}-{row.number}",
         source="gsm8k",
         tools=(SPEC,),
         instruction=question,

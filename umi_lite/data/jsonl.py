@@ -1,12 +1,15 @@
-"""JSON rows from a file, each with where it stands, a bad one without losing the rest."""
+"""Rows, each with where it stands, and the rows of a JSON-lines file."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.data.place import HubData, Place, opened
+from umi_lite.data.strict_json import BadJson, parse
+
+# Longer than any record of the known sources by far; what is longer is no record.
+MAX_RECORD = 64 * 2**20
 
 
 class BadRow(ValueError):
@@ -26,82 +29,60 @@ class Row:
     fault: str | None = None
 
 
-def read_text(path: Path, what: str) -> str:
-    """A file's text.
-
-    Raises:
-        UserError: it is missing, a folder, unreadable or not UTF-8.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; {what} is expected there") from None
-    except (OSError, UnicodeDecodeError) as err:
-        reason = err.strerror if isinstance(err, OSError) else "not UTF-8 text"
-        raise UserError(f"{path}: cannot be read ({reason}); {what} is expected there") from None
-
-
-def _row(path: Path, number: int, value: Any) -> Row:
-    where = f"{path}:{number}"
+def make_row(place: Place, number: int, value: Any) -> Row:
+    """A JSON value as a row; anything but an object is a fault."""
+    where = f"{place}:{number}"
     if isinstance(value, dict):
         return Row(where, number, value)
     return Row(where, number, None, f"a JSON object is expected, not {type(value).__name__}")
 
 
-def jsonl_rows(path: Path, what: str) -> Iterator[Row]:
+def jsonl_rows(place: Place, what: str) -> Iterator[Row]:
     """The rows of a JSON-lines file, blank lines left out, `number` counted from 1.
 
-    Raises:
-        UserError: the file cannot be read.
-    """
-    # Not splitlines(): JSON may hold U+2028 and its like unescaped.
-    for number, line in enumerate(read_text(path, what).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except json.JSONDecodeError as err:
-            yield Row(f"{path}:{number}", number, None, f"not JSON: {err.msg} (column {err.colno})")
-        else:
-            yield _row(path, number, value)
-
-
-def list_rows(path: Path, what: str) -> Iterator[Row]:
-    """The records of a file that is one JSON list, `number` counted from 1.
-
-    A list that breaks off (a truncated download) yields its whole records, then one row whose
-    `fault` says on which line it broke.
+    Read line by line: never more than one line is held.
 
     Raises:
-        UserError: the file cannot be read or does not hold a JSON list.
+        UserError: the file or data set cannot be read.
     """
-    text = read_text(path, what)
-    position = len(text) - len(text.lstrip())
-    if not text.startswith("[", position):
-        raise UserError(f"{path}: {what} is expected, a JSON list of records")
-    decoder, number, position = json.JSONDecoder(), 0, position + 1
-    while True:
-        position = _skip(text, position, " \t\r\n")
-        if text.startswith("]", position):
-            return
-        number += 1
-        try:
-            value, position = decoder.raw_decode(text, position)
-            position = _skip(text, position, " \t\r\n")
-            if text[position : position + 1] not in {",", "]"}:
-                raise json.JSONDecodeError("the list breaks off", text, position)
-        except json.JSONDecodeError as err:
-            fault = f"not JSON from line {err.lineno} on: {err.msg}; the rest was not read"
-            yield Row(f"{path}:{number}", number, None, fault)
-            return
-        yield _row(path, number, value)
-        position += text.startswith(",", position)
+    if isinstance(place, HubData):
+        from umi_lite.data.hub import hub_rows
+
+        yield from hub_rows(place)
+        return
+    path = Path(place)
+    # In bytes: text mode would break lines at a lone "\r" too.
+    with opened(path, what) as file:
+        number = 0
+        while line := file.readline(MAX_RECORD):
+            number += 1
+            if len(line) == MAX_RECORD and not line.endswith(b"\n"):
+                while (rest := file.readline(MAX_RECORD)) and not rest.endswith(b"\n"):
+                    pass
+                yield Row(f"{path}:{number}", number, None, "the line is longer than 64 MiB")
+            elif line.strip():
+                yield _line_row(path, number, line)
 
 
-def _skip(text: str, position: int, blanks: str) -> int:
-    while position < len(text) and text[position] in blanks:
-        position += 1
-    return position
+def _line_row(path: Path, number: int, line: bytes) -> Row:
+    try:
+        return make_row(path, number, parse(line.decode("utf-8")))
+    except UnicodeDecodeError:
+        fault = "not UTF-8 text"
+    except BadJson as err:
+        fault = str(err)
+    return Row(f"{path}:{number}", number, None, fault)
+
+
+def checked(row: Row) -> dict[str, Any]:
+    """The row's object.
+
+    Raises:
+        BadRow: there is none.
+    """
+    if row.value is None:
+        raise BadRow(row.fault)
+    return row.value
 
 
 def field(row: dict[str, Any], name: str, kind: type) -> Any:

@@ -1,18 +1,20 @@
 """ToolBench as α-UMi prepared it: a JSON list of `{tools, instruction, conversations}`.
 
 Also read: the repository's intermediate form with OpenAI-style `chains` in place of
-`conversations`, by its data rules (X-PLUG/Multi-LLM-Agent, snapshot f9eeef7). ToolBench's raw
-answer trees hold the same messages: a reader of them ends in `chain_turns`.
+`conversations`, by its data rules (X-PLUG/Multi-LLM-Agent, snapshot f9eeef7).
 """
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from umi_lite.data.jsonl import BadRow, field, list_rows
-from umi_lite.data.loaded import Dropped, Loaded
+from umi_lite.data.exclude import read_excluded
+from umi_lite.data.json_list import list_rows
+from umi_lite.data.jsonl import BadRow, Row, checked, field
+from umi_lite.data.loaded import Loaded, collect, outcomes
+from umi_lite.data.place import Place, stem
+from umi_lite.data.strict_json import BadJson, parse_loose
 from umi_lite.protocol.trajectory import (
     Answer,
     Call,
@@ -34,53 +36,67 @@ _NEXT_TAG = re.compile(r"\s*\bNext: (caller|conclusion|give up)\.?\s*\Z")
 _ACTION = re.compile(r"Action: (.*?)\nAction Input: (.*)\Z", re.DOTALL)
 _RESPONSE = '"response":'
 _JSON_TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
+_MARKS = ("conversations", "chains")
 Turn = tuple[str, str]
 
 
-def load(path: Path | str, n: int | None = None, *, keep_bad_arguments: bool = False) -> Loaded:
+def load(
+    path: Place,
+    n: int | None = None,
+    exclude: Path | str | None = None,
+    *,
+    keep_bad_arguments: bool = False,
+) -> Loaded:
     """The file's trajectories, at most `n`. `meta.record` counts records from 1.
 
     A record that does not parse is dropped with the reason. So is one with a call whose
     arguments are no JSON object, unless `keep_bad_arguments` (static evaluation scores such
     steps): then the call's `arguments` are empty and its `source_text` is what there is.
 
+    Args:
+        exclude: a file of test instructions that are kept out.
+
     Raises:
-        UserError: the file is missing or no JSON list.
+        UserError: a file is missing, or `path` is no JSON list.
     """
-    path = Path(path)
-    loaded = Loaded([], [])
-    for row in list_rows(path, "ToolBench conversations as prepared by α-UMi"):
-        if n is not None and len(loaded.trajectories) >= n:
-            break
-        try:
-            if row.value is None:
-                raise BadRow(row.fault)
-            trajectory = _trajectory(row.value, path.stem, row.number, keep_bad_arguments)
-            loaded.trajectories.append(trajectory)
-        except BadRow as err:
-            loaded.dropped.append(Dropped(row.where, str(err)))
-    return loaded
+    excluded, name = read_excluded(exclude), stem(path)
+
+    def parse(row: Row) -> Trajectory:
+        made = trajectory(checked(row), f"{name}-{row.number}", {"record": row.number}, keep)
+        excluded.check(None, made.instruction)
+        return made
+
+    keep = keep_bad_arguments
+    rows = list_rows(path, "ToolBench conversations as prepared by α-UMi", _MARKS)
+    return collect(outcomes(rows, parse), n)
 
 
-def _trajectory(row: dict[str, Any], stem: str, number: int, keep: bool) -> Trajectory:
-    tools = tuple(_tool(tool) for tool in field(row, "tools", list))
-    if "conversations" in row:
-        turns = list(_conversation_turns(field(row, "conversations", list)))
-    elif "chains" in row:
+def trajectory(
+    record: dict[str, Any], name: str, meta: dict[str, Any], keep_bad_arguments: bool
+) -> Trajectory:
+    """One record `{tools, instruction, conversations}` (or `chains`), under the id `name`.
+
+    Raises:
+        BadRow: it has no such form.
+    """
+    tools = tuple(_tool(tool) for tool in field(record, "tools", list))
+    if "conversations" in record:
+        turns = list(_conversation_turns(field(record, "conversations", list)))
+    elif "chains" in record:
         # The first two messages are AutoGPT's system prompt and the instruction.
-        chain = field(row, "chains", list)[2:]
-        turns = [("user", field(row, "instruction", str)), *chain_turns(chain)]
+        chain = field(record, "chains", list)[2:]
+        turns = [("user", field(record, "instruction", str)), *chain_turns(chain)]
     else:
         raise BadRow("no field 'conversations' (nor 'chains')")
     if not turns or turns[0][0] != "user":
         raise BadRow("the conversation does not begin with the user")
     return Trajectory(
-        id=f"{stem}-{number}",
+        id=name,
         source="toolbench",
         tools=tools,
         instruction=turns[0][1],
-        steps=tuple(_step(who, text, keep) for who, text in turns[1:]),
-        meta={"record": number},
+        steps=tuple(_step(who, text, keep_bad_arguments) for who, text in turns[1:]),
+        meta=meta,
     )
 
 
@@ -128,7 +144,7 @@ def chain_turns(messages: list[Any]) -> Iterator[Turn]:
         if not isinstance(message, dict):
             raise BadRow("a message is not a JSON object")
         role = field(message, "role", str)
-        text = message.get("content") or ""
+        text = field(message, "content", str) if message.get("content") else ""
         if role == "user":
             yield "user", text
         elif role == "function":
@@ -147,10 +163,9 @@ def _called(thought: str, call: dict[str, Any]) -> Iterator[Turn]:
         yield "caller", f"Action: {name}\nAction Input: {arguments}"
         return
     try:
-        # ChatGPT writes line breaks inside JSON strings.
-        finish = json.loads(arguments, strict=False)
-    except json.JSONDecodeError as err:
-        raise BadRow(f"the arguments of Finish are not JSON: {err.msg}") from None
+        finish = parse_loose(arguments)
+    except BadJson as err:
+        raise BadRow(f"the arguments of Finish: {err}") from None
     kind = finish.get("return_type") if isinstance(finish, dict) else None
     if kind == "give_answer":
         yield "assistant", f"{thought} Next: conclusion."
@@ -164,8 +179,8 @@ def _called(thought: str, call: dict[str, Any]) -> Iterator[Turn]:
 def _response(content: str) -> str:
     """The `response` field; of an observation that was cut, what stands behind its name."""
     try:
-        value = json.loads(content)
-    except json.JSONDecodeError:
+        value = parse_loose(content)
+    except BadJson:
         _, found, cut = content.partition(_RESPONSE)
         return cut if found else content
     if not isinstance(value, dict) or "response" not in value:
@@ -200,8 +215,8 @@ def _call(text: str, keep: bool) -> Call:
     if parts is None:
         raise BadRow("a caller's turn is not 'Action: name', line break, 'Action Input: json'")
     try:
-        arguments = json.loads(parts[2], strict=False)
-    except json.JSONDecodeError:
+        arguments = parse_loose(parts[2])
+    except BadJson:
         arguments = None
     if not isinstance(arguments, dict):
         if not keep:

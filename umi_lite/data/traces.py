@@ -4,21 +4,24 @@ A trace is a JSON object with a field `trajectory` (runtime/trace.py); only that
 trace of another version serves as long as its trajectory does.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from umi_lite.data.jsonl import BadRow, Row, jsonl_rows, list_rows, read_text
-from umi_lite.data.loaded import Dropped, Loaded
+from umi_lite.data.json_list import list_rows
+from umi_lite.data.jsonl import BadRow, Row, checked, jsonl_rows, make_row
+from umi_lite.data.loaded import Loaded, collect, outcomes
+from umi_lite.data.place import HubData, Place, opened
+from umi_lite.data.strict_json import BadJson, parse
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.trajectory import Trajectory
 
 _WHAT = "a trace, or trajectories as JSON lines,"
+_HEAD = 4096
 
 
-def load(path: Path | str, n: int | None = None) -> Loaded:
+def load(path: Place, n: int | None = None) -> Loaded:
     """The trajectories of a file or of a folder's files, at most `n`, in the names' order.
 
     `.jsonl` holds a trace or a trajectory a line, `.json` one or a list of them. An episode
@@ -27,20 +30,7 @@ def load(path: Path | str, n: int | None = None) -> Loaded:
     Raises:
         UserError: there is no such file, or no .json or .jsonl file in the folder.
     """
-    path = Path(path)
-    files = sorted(f for f in path.iterdir() if _readable(f)) if path.is_dir() else [path]
-    if not files:
-        raise UserError(f"{path}: no .json or .jsonl file in this folder; {_WHAT} is expected")
-    loaded = Loaded([], [])
-    for file in files:
-        for row in _rows(file):
-            if n is not None and len(loaded.trajectories) >= n:
-                return loaded
-            try:
-                loaded.trajectories.append(_trajectory(row))
-            except BadRow as err:
-                loaded.dropped.append(Dropped(row.where, str(err)))
-    return loaded
+    return collect(outcomes(_all_rows(path), _trajectory), n)
 
 
 def save(trajectories: list[Trajectory], path: Path | str) -> None:
@@ -62,29 +52,40 @@ def _readable(file: Path) -> bool:
     return file.suffix in {".json", ".jsonl"} and not file.name.startswith(".")
 
 
+def _all_rows(place: Place) -> Iterator[Row]:
+    if isinstance(place, HubData):
+        yield from jsonl_rows(place, _WHAT)
+        return
+    path = Path(place)
+    files = sorted(f for f in path.iterdir() if _readable(f)) if path.is_dir() else [path]
+    if not files:
+        raise UserError(f"{path}: no .json or .jsonl file in this folder; {_WHAT} is expected")
+    for file in files:
+        yield from _rows(file)
+
+
 def _rows(file: Path) -> Iterator[Row]:
     if file.suffix == ".jsonl":
         yield from jsonl_rows(file, _WHAT)
         return
-    text = read_text(file, _WHAT)
-    if text.lstrip().startswith("["):
-        yield from list_rows(file, _WHAT)
+    with opened(file, _WHAT) as begun:
+        is_list = begun.read(_HEAD).lstrip().startswith(b"[")
+    if is_list:
+        yield from list_rows(file, _WHAT, ("trajectory", "steps"))
         return
+    with opened(file, _WHAT) as whole:
+        data = whole.read()
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError as err:
-        yield Row(f"{file}:{err.lineno}", 1, None, f"not JSON: {err.msg} (column {err.colno})")
-        return
-    if isinstance(value, dict):
-        yield Row(f"{file}:1", 1, value)
-    else:
-        yield Row(f"{file}:1", 1, None, f"a JSON object is expected, not {type(value).__name__}")
+        yield make_row(file, 1, parse(data.decode("utf-8")))
+    except UnicodeDecodeError:
+        yield Row(f"{file}:1", 1, None, "not UTF-8 text")
+    except BadJson as err:
+        yield Row(f"{file}:{err.line}", 1, None, str(err))
 
 
 def _trajectory(row: Row) -> Trajectory:
-    if row.value is None:
-        raise BadRow(row.fault)
-    value = row.value.get("trajectory", row.value)
+    record = checked(row)
+    value = record.get("trajectory", record)
     try:
         trajectory = Trajectory.model_validate(value)
     except ValidationError as err:

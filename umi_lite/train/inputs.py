@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from umi_lite.base import cache_folder, embedded_gguf, hf_folder
-from umi_lite.data import SOURCES, TASKS
-from umi_lite.data.loaded import Loaded
+from umi_lite.data import SOURCES, TASKS, Loader, load_source
+from umi_lite.data.leaks import Leak, find_leaks
+from umi_lite.data.loaded import Dropped, Loaded
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Data, Recipe
 from umi_lite.recipe_names import template_text
@@ -15,11 +16,24 @@ from umi_lite.train.tokenizer import Language, load_language
 def load_data(recipe: Recipe) -> Loaded:
     """The trajectories of all the recipe's sources, in order, and what was dropped.
 
+    What leaks (its instruction is in the recipe's held-out data too) is among the dropped.
+
     Raises:
-        UserError: an option that a source does not have, a file that is missing, or nothing
-            left to train on.
+        UserError: an option that a source does not have, a file that is missing (the held-out
+            one too), nothing left to train on, or more than half of it leaks.
     """
-    return _load(recipe.data, SOURCES, recipe.name)
+    loaded = _load(recipe.data, SOURCES, recipe.name)
+    leaks = {leak.index: leak for leak in _leaks(recipe, loaded)}
+    if 2 * len(leaks) > len(loaded.trajectories):
+        first = next(iter(leaks.values()))
+        raise UserError(
+            f"recipe {recipe.name}: {len(leaks)} of {len(loaded.trajectories)} training tasks are "
+            f"in its held-out data (first: {first.trained.id} is {first.held_out.id}); "
+            "data and eval.data must be different files or splits"
+        )
+    loaded.dropped += [Dropped(leak.trained.id, _why(leak)) for leak in leaks.values()]
+    kept = [t for i, t in enumerate(loaded.trajectories) if i not in leaks]
+    return Loaded(kept, loaded.dropped)
 
 
 def load_eval(recipe: Recipe) -> list[tuple[Data, Loaded]]:
@@ -27,17 +41,43 @@ def load_eval(recipe: Recipe) -> list[tuple[Data, Loaded]]:
     return [(data, _load((data,), TASKS, recipe.name)) for data in recipe.eval.data]
 
 
-def _load(
-    sources: tuple[Data, ...], loaders: Mapping[str, Callable[..., Loaded]], name: str
-) -> Loaded:
+def leaks_of(recipe: Recipe) -> list[Leak]:
+    """What of the recipe's training data is in its held-out data too.
+
+    Raises:
+        UserError: as `load_data`, but however much leaks.
+    """
+    return _leaks(recipe, _load(recipe.data, SOURCES, recipe.name))
+
+
+def _leaks(recipe: Recipe, loaded: Loaded) -> list[Leak]:
+    compared = tuple(data for data in recipe.eval.data if not _apart(data, recipe.data))
+    try:
+        parts = [_load((data,), TASKS, recipe.name) for data in compared]
+    except UserError as err:
+        raise UserError(f"{err} (held-out data is compared with what is trained)") from None
+    return find_leaks(loaded.trajectories, [t for part in parts for t in part.trajectories])
+
+
+def _apart(held_out: Data, trained: tuple[Data, ...]) -> bool:
+    """Toolworld's splits share no values, by construction: they need not be made to know."""
+    splits = {data.split or "train" for data in trained}
+    generated = all(data.source == "toolworld" for data in (held_out, *trained))
+    return generated and (held_out.split or "train") not in splits
+
+
+def _why(leak: Leak) -> str:
+    same = "word for word" if leak.exact else "nearly word for word"
+    return f"LEAK: its instruction is in the held-out data, {same}"
+
+
+def _load(sources: tuple[Data, ...], loaders: Mapping[str, Loader], name: str) -> Loaded:
     loaded = Loaded([])
     for data in sources:
         try:
-            part = loaders[data.source](**data.options())
-        except TypeError as err:
-            raise UserError(
-                f"recipe {name}: source {data.source} was given {', '.join(data.options())}: {err}"
-            ) from err
+            part = load_source(data.source, data.options(), loaders)
+        except UserError as err:
+            raise UserError(f"recipe {name}: {err}") from None
         loaded.trajectories += part.trajectories
         loaded.dropped += part.dropped
     if not loaded.trajectories:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
-from umi_lite.data import SOURCES
+from umi_lite.data import load_source
+from umi_lite.data.leaks import Leak
 from umi_lite.data.loaded import Loaded
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.prompts import Rendered, render
@@ -18,6 +19,7 @@ from umi_lite.train.tokenizer import Language
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
 STYLES = {"trained": "green", "masked": "dim", "truncated": "red"}
@@ -93,6 +95,22 @@ def show(recipe: Recipe, role: str, n: int, console: "Console") -> None:
     )
 
 
+def leak_table(leaks: Sequence[Leak]) -> "Table | str":
+    """A row a leak: both trajectories, their similarity, the instruction; or a line: none."""
+    from rich.table import Table
+    from rich.text import Text
+
+    if not leaks:
+        return "no training task is in the held-out data"
+    exact = sum(leak.exact for leak in leaks)
+    title = f"training tasks in the held-out data: {len(leaks)}, word for word {exact}"
+    table = Table("trained", "held out", "similarity", "instruction", title=title)
+    for leak in leaks:
+        shown = Text(" ".join(leak.trained.instruction.split())[:80])
+        table.add_row(leak.trained.id, leak.held_out.id, f"{leak.similarity:.2f}", shown)
+    return table
+
+
 def rendered(
     source: str, options: Mapping[str, Any], role: str, style: str
 ) -> tuple[Loaded, Iterator[dict[str, Any]]]:
@@ -105,15 +123,10 @@ def rendered(
         UserError: no such source, role or style, or options that the source does not take.
     """
     view = _view(role)
-    if source not in SOURCES:
-        raise UserError(f"no source {source!r}; there are {', '.join(SOURCES)}")
     if style not in ("chat", "paper"):
         raise UserError(f"no style {style!r}; there are chat, paper")
-    exact = {"keep_bad_arguments": True} if (source, style) == ("toolbench", "paper") else {}
-    try:
-        loaded = SOURCES[source](**options, **exact)
-    except TypeError as err:
-        raise UserError(f"source {source}: {err}") from err
+    exact = source.startswith("toolbench") and style == "paper"
+    loaded = load_source(source, {**options, **({"keep_bad_arguments": True} if exact else {})})
     if style == "paper":
         return loaded, _paper(loaded.trajectories, view)
     recipe = Recipe(name="embedded", base=Base(gguf="embedded"), data=(Data(source="toolworld"),))

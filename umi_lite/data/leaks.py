@@ -1,0 +1,106 @@
+"""Training instructions that are also in the held-out data, word for word or nearly.
+
+Nearly: the sets of word 5-grams have a Jaccard similarity of 0.8 or more, after Lee et al. 2022
+("Deduplicating Training Data Makes Language Models Better", section 4.2: 5-grams, 0.8). They
+estimate it by MinHash; here it is exact: sets that are so similar share one of each one's rarest
+few 5-grams (prefix filtering, Chaudhuri et al. 2006), so that few pairs are compared.
+"""
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from umi_lite.protocol.trajectory import Trajectory
+
+GRAM = 5
+THRESHOLD = Fraction(4, 5)
+_WORD = re.compile(r"[^\W_]+|[^\w\s]")
+Grams = frozenset[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A training trajectory (its place among them) and the most similar held-out one.
+
+    `similarity` is 1 where the words are the same.
+    """
+
+    index: int
+    trained: Trajectory
+    held_out: Trajectory
+    similarity: float
+
+    @property
+    def exact(self) -> bool:
+        return self.similarity == 1
+
+
+def words(text: str) -> tuple[str, ...]:
+    """What is compared: words and signs, without case and blanks. `3.5` and `3,5` differ."""
+    return tuple(_WORD.findall(text.casefold()))
+
+
+def find_leaks(train: Sequence[Trajectory], held_out: Iterable[Trajectory]) -> list[Leak]:
+    """The training trajectories whose instruction leaks, in their order.
+
+    A generated task is its world as well as its words: of two trajectories that both have a
+    `meta.world_seed`, those with different ones are different tasks.
+    """
+    index = _Index(held_out)
+    found = ((i, made, index.most_similar(made)) for i, made in enumerate(train))
+    return [Leak(i, made, *match) for i, made, match in found if match is not None]
+
+
+class _Index:
+    """Held-out instructions by their words, and by their rarest 5-grams."""
+
+    def __init__(self, held_out: Iterable[Trajectory]) -> None:
+        self._same: dict[tuple[object, ...], Trajectory] = {}
+        self._sets: list[tuple[Grams, Trajectory]] = []
+        for one in held_out:
+            said = words(one.instruction)
+            self._same.setdefault((said, _world(one)), one)
+            if _world(one) is None:
+                self._sets.append((_grams(said), one))
+        self._counts = Counter(gram for grams, _ in self._sets for gram in grams)
+        self._by_gram: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for at, (grams, _) in enumerate(self._sets):
+            for gram in self._rarest(grams):
+                self._by_gram[gram].append(at)
+
+    def most_similar(self, trained: Trajectory) -> tuple[Trajectory, float] | None:
+        said = words(trained.instruction)
+        same = self._same.get((said, _world(trained)))
+        if same is not None:
+            return same, 1.0
+        if _world(trained) is not None:
+            return None
+        grams = _grams(said)
+        near = {at for gram in self._rarest(grams) for at in self._by_gram.get(gram, ())}
+        best = max(((_jaccard(grams, self._sets[at][0]), -at) for at in near), default=(0, 0))
+        if best[0] < THRESHOLD:
+            return None
+        # The same 5-grams in another order are not the same words.
+        return self._sets[-best[1]][1], min(float(best[0]), 0.999)
+
+    def _rarest(self, grams: Grams) -> list[tuple[str, ...]]:
+        """So many that sets this similar cannot share only the others."""
+        ordered = sorted(grams, key=lambda gram: (self._counts[gram], gram))
+        return ordered[: len(grams) - math.ceil(THRESHOLD * len(grams)) + 1]
+
+
+def _world(trajectory: Trajectory) -> object:
+    return trajectory.meta.get("world_seed")
+
+
+def _grams(said: tuple[str, ...]) -> Grams:
+    """A text shorter than a 5-gram is one gram."""
+    return frozenset(said[i : i + GRAM] for i in range(max(1, len(said) - GRAM + 1)))
+
+
+def _jaccard(one: Grams, other: Grams) -> Fraction:
+    shared = len(one & other)
+    return Fraction(shared, len(one) + len(other) - shared)

@@ -1,0 +1,86 @@
+"""Tools from an API's OpenAPI document, as ToolAlpaca has them."""
+
+from typing import Any
+
+from umi_lite.data.jsonl import BadRow
+from umi_lite.protocol.trajectory import Tool
+
+_KEPT = ("type", "description", "enum", "format", "default", "minimum", "maximum", "items")
+_DEPTH = 6
+
+
+def tool_of(spec: dict[str, Any], name: str, path: str, method: str) -> Tool:
+    """The operation at `path` and `method` as a tool, parameters and body fields together.
+
+    `required` is what the document requires: a parameter marked so, or a body field that the
+    body's schema lists.
+
+    Raises:
+        BadRow: there is no such operation, or it is not described.
+    """
+    operation = _at(spec, "paths", path, method.lower())
+    properties: dict[str, Any] = {}
+    required: list[str] = []
+    for given in operation.get("parameters") or []:
+        parameter = _resolved(spec, given)
+        if not isinstance(parameter.get("name"), str):
+            raise BadRow(f"a parameter of {name!r} has no name")
+        key = parameter["name"]
+        schema = _schema(spec, parameter.get("schema") or parameter, _DEPTH)
+        if isinstance(parameter.get("description"), str):
+            schema["description"] = parameter["description"]
+        properties[key] = schema
+        required += [key] if parameter.get("required") is True else []
+    body = _body(spec, operation)
+    properties |= body.get("properties", {})
+    required += [key for key in body.get("required", []) if key in properties]
+    parameters: dict[str, Any] = {"type": "object", "properties": properties}
+    if required:
+        parameters["required"] = list(dict.fromkeys(required))
+    description = operation.get("description") or operation.get("summary") or ""
+    return Tool(name=name, description=str(description), parameters=parameters)
+
+
+def _body(spec: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any]:
+    content = _resolved(spec, operation.get("requestBody") or {}).get("content")
+    if not isinstance(content, dict):
+        return {}
+    first = next((kind for kind in content.values() if isinstance(kind, dict)), {})
+    return _schema(spec, first.get("schema") or {}, _DEPTH)
+
+
+def _at(spec: dict[str, Any], *keys: str) -> dict[str, Any]:
+    node: Any = spec
+    for key in keys:
+        node = node.get(key) if isinstance(node, dict) else None
+    if not isinstance(node, dict):
+        raise BadRow(f"the OpenAPI document has no {' '.join(keys[1:])}")
+    return node
+
+
+def _resolved(spec: dict[str, Any], node: Any) -> dict[str, Any]:
+    """The node that a `$ref` names, e.g. `#/components/schemas/Order`."""
+    for _ in range(_DEPTH):
+        if not isinstance(node, dict):
+            raise BadRow("the OpenAPI document has a parameter that is no object")
+        if not isinstance(node.get("$ref"), str):
+            return node
+        node = _at(spec, *node["$ref"].removeprefix("#/").split("/"))
+    raise BadRow("the OpenAPI document refers to itself")
+
+
+def _schema(spec: dict[str, Any], node: Any, depth: int) -> dict[str, Any]:
+    """A schema without references; what nests deeper than `depth` is left open."""
+    if depth == 0:
+        return {}
+    found = _resolved(spec, node)
+    made = {key: found[key] for key in _KEPT if key in found}
+    if isinstance(made.get("items"), dict):
+        made["items"] = _schema(spec, made["items"], depth - 1)
+    if isinstance(found.get("properties"), dict):
+        made["properties"] = {
+            key: _schema(spec, value, depth - 1) for key, value in found["properties"].items()
+        }
+    if isinstance(found.get("required"), list):
+        made["required"] = [key for key in found["required"] if isinstance(key, str)]
+    return made

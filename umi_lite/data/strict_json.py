@@ -1,0 +1,123 @@
+"""JSON as the standard has it, without values that no model can be trained on.
+
+Python's own parser also takes NaN, turns 1e999 into infinity, keeps the last of two equal keys,
+and reads a lone surrogate that no UTF-8 text can hold. Each of these is a fault here.
+"""
+
+import json
+import re
+from typing import Any
+
+
+class BadJson(ValueError):
+    """The text is no such JSON. The message is one of few, to be counted.
+
+    `line` is where in the text, from 1, as far as is known.
+    """
+
+    line = 1
+
+
+class CutJson(BadJson):
+    """The text may be the beginning of whole JSON: more of it is needed to say."""
+
+
+# A literal such as -Infinity, or an escape, may be cut at the end.
+_TAIL = 16
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+# codecs' "surrogateescape" puts a byte that is not UTF-8 as one of these.
+_BAD_BYTE = re.compile("[\udc80-\udcff]")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise BadJson("not JSON: a key stands twice in one object")
+    return value
+
+
+def _constant(text: str) -> Any:
+    raise BadJson(f"not JSON: {text} is no number")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise BadJson("a number is too large")
+    return value
+
+
+def _int(text: str) -> int:
+    if len(text) > 400:
+        raise BadJson("a number is too large")
+    return int(text)
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_int
+)
+
+
+def decode(text: str, position: int, *, more: bool) -> tuple[Any, int]:
+    """The JSON value that begins at `position`, and where it ends.
+
+    Args:
+        more: the text may go on behind its end.
+
+    Raises:
+        CutJson: `more`, and the value may go on behind the text's end.
+        BadJson: it is no such value.
+    """
+    try:
+        value, end = _DECODER.raw_decode(text, position)
+    except json.JSONDecodeError as err:
+        cut = err.pos >= len(text) - _TAIL or err.msg.startswith("Unterminated string")
+        if more and cut:
+            raise CutJson("cut") from None
+        bad = BadJson(f"not JSON: {err.msg}")
+        bad.line = err.lineno
+        raise bad from None
+    except RecursionError:
+        raise BadJson("not JSON: nested too deep") from None
+    if more and end == len(text):
+        raise CutJson("cut")
+    if _BAD_BYTE.search(text, position, end):
+        raise BadJson("not UTF-8 text")
+    if _ESCAPED_SURROGATE.search(text, position, end) and _has_surrogate(value):
+        raise BadJson("half of a surrogate pair stands alone")
+    return value, end
+
+
+def parse(text: str) -> Any:
+    """The one JSON value that a text is.
+
+    Raises:
+        BadJson: it is not one, or something stands behind it.
+    """
+    start = len(text) - len(text.lstrip(" \t\r\n"))
+    value, end = decode(text, start, more=False)
+    if text[end:].strip(" \t\r\n"):
+        raise BadJson("not JSON: Extra data")
+    return value
+
+
+def parse_loose(text: str) -> Any:
+    """As Python's parser reads it, line breaks inside strings included (ChatGPT writes them).
+
+    Raises:
+        BadJson: it is no JSON, or holds half of a surrogate pair.
+    """
+    try:
+        value = json.loads(text, strict=False)
+    except json.JSONDecodeError as err:
+        raise BadJson(f"not JSON: {err.msg}") from None
+    except (ValueError, RecursionError):
+        raise BadJson("not JSON: a number is too large, or it is nested too deep") from None
+    if _ESCAPED_SURROGATE.search(text) and _has_surrogate(value):
+        raise BadJson("half of a surrogate pair stands alone")
+    return value
+
+
+def _has_surrogate(value: Any) -> bool:
+    return _SURROGATE.search(json.dumps(value, ensure_ascii=False)) is not None

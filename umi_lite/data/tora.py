@@ -1,0 +1,118 @@
+"""ToRA-style solutions (Gou et al. 2024, MIT): rationale, program, its output, ..., answer.
+
+Each text before a program is the planner's thought, the program the caller's, and the last text
+the thought and, its last paragraph, the summarizer's answer. A solution without a program is a
+thought and an answer. The programs are not run again: what stands behind them is their output.
+"""
+
+import re
+from typing import Any
+
+from umi_lite.data.jsonl import BadRow, Row, checked, field, jsonl_rows
+from umi_lite.data.loaded import Loaded, collect, outcomes
+from umi_lite.data.math import boxed
+from umi_lite.data.place import Place, split_name, stem
+from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Trajectory
+from umi_lite.runtime.python_tool import SPEC
+
+# A program and its output, each between fences that stand on lines of their own.
+_RUN = re.compile(
+    r"^```python[ \t]*\n(?P<code>.*?)\n```[ \t]*\n+```output[ \t]*\n(?P<output>.*?)\n?^```[ \t]*$",
+    re.DOTALL | re.MULTILINE,
+)
+_ERROR = re.compile(r"Traceback|\w*(?:Error|Exception)\b|[Tt]ime ?out")
+_FIRST = "A program finds the answer."
+_AGAIN = "Another program is needed."
+_DONE = "The program's output answers the question."
+
+
+def load(path: Place, n: int | None = None) -> Loaded:
+    """Rows `{"messages": [user, assistant]}` (or `problem`, `solution`), at most `n`.
+
+    `gold` is the row's `gt` where it has one, else the content of the last `\\boxed{}`.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    name, split = stem(path), split_name(path)
+
+    def parse(row: Row) -> Trajectory:
+        value = checked(row)
+        question, solution = _texts(value)
+        answer = boxed(solution)
+        if answer is None:
+            raise BadRow("the solution has no \\boxed answer")
+        gold = field(value, "gt", str) if value.get("gt") is not None else answer
+        return Trajectory(
+            id=f"tora-{name}-{row.number}",
+            source="tora",
+            tools=(SPEC,),
+            instruction=question,
+            steps=_steps(solution),
+            gold=gold,
+            meta={"record": row.number, "family": "math", "split": split},
+        )
+
+    rows = jsonl_rows(path, "ToRA-style rows with messages")
+    return collect(outcomes(rows, parse), n)
+
+
+def _texts(value: dict[str, Any]) -> tuple[str, str]:
+    """Question and solution."""
+    if "messages" in value:
+        said = [_message(message) for message in field(value, "messages", list)]
+        said = [(role, text) for role, text in said if role != "system"]
+        if [role for role, _ in said] != ["user", "assistant"]:
+            raise BadRow("the messages are not one of the user and one of the assistant")
+        question, solution = (text for _, text in said)
+    else:
+        question, solution = field(value, "problem", str), field(value, "solution", str)
+    if not question.strip():
+        raise BadRow("the question is empty")
+    return question.strip(), solution.strip()
+
+
+def _message(message: Any) -> tuple[str, str]:
+    if not isinstance(message, dict):
+        raise BadRow("a message is not a JSON object")
+    return field(message, "role", str), field(message, "content", str)
+
+
+def _steps(solution: str) -> tuple[Step, ...]:
+    steps: list[Step] = []
+    at = 0
+    for run in _RUN.finditer(solution):
+        thought = _prose(solution[at : run.start()])
+        steps += (
+            Plan(thought=thought or (_AGAIN if steps else _FIRST), next="caller"),
+            Call(tool=SPEC.name, arguments={"code": run["code"]}),
+            _observation(run["output"].strip("\n")),
+        )
+        at = run.end()
+    last = _prose(solution[at:])
+    if not last:
+        raise BadRow("nothing stands behind the last output")
+    thought, _, answer = last.rpartition("\n\n")
+    if not thought.strip() and not steps:
+        # One paragraph: the planner's part is all but the sentence with the answer.
+        thought, answer = _last_sentence(last)
+    thought = thought.strip() or (_DONE if steps else "")
+    if not thought:
+        raise BadRow("the solution is an answer without a thought")
+    return (*steps, Plan(thought=thought, next="summarizer"), Answer(text=answer.strip()))
+
+
+def _prose(text: str) -> str:
+    if "```" in text:
+        raise BadRow("a program or an output stands alone")
+    return text.strip()
+
+
+def _last_sentence(text: str) -> tuple[str, str]:
+    ends = [found.end() for found in re.finditer(r"[.!?:]\s+(?=[A-Z])", text)]
+    return (text[: ends[-1]], text[ends[-1] :]) if ends else ("", text)
+
+
+def _observation(output: str) -> Observation:
+    last = output.strip().rpartition("\n")[2]
+    return Observation(content=output, error=_ERROR.match(last) is not None)
