@@ -2,7 +2,18 @@
 
 import typer
 
-from umi_lite.cli import bench, bundle, data, evals, live, recipes, reproduce, sandbox, train
+from umi_lite.cli import (
+    bench,
+    bootstrap,
+    bundle,
+    data,
+    evals,
+    live,
+    recipes,
+    reproduce,
+    sandbox,
+    train,
+)
 
 app = typer.Typer(
     name="umi",
@@ -29,11 +40,12 @@ GROUPS = {
         },
     ),
     "data": (
-        "Look at what a recipe trains on.",
+        "Look at what a recipe trains on, or make it.",
         {
             "ls": data.ls,
             "preview": data.preview,
             "render": data.render,
+            "bootstrap": bootstrap.bootstrap,
         },
     ),
     "recipes": ("List and show recipes.", {"ls": recipes.ls, "show": recipes.show}),
