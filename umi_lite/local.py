@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from umi_lite.evals.bootstrap import Plenty, Summary
+    from umi_lite.evals.judge import Judge, Question, Replies
+    from umi_lite.evals.judged import Judgement
     from umi_lite.evals.live import Result, Score
     from umi_lite.export.bundle import Bundle
     from umi_lite.runtime.agent import Runner
@@ -174,6 +176,46 @@ def gather(
             single=single,
             on_try=lambda _, right: count(right),
         )
+
+
+def judged(
+    kind: str, traces: Path, against: Path | None, judge: "Judge", votes: Path
+) -> "Judgement":
+    """A judge's word on finished episodes (`evals.judged`).
+
+    Args:
+        kind: `toolalpaca`, `pass` or `win`.
+        against: for `win`, the other system's episodes.
+        votes: where prompts and replies are kept.
+
+    Raises:
+        UserError: no such kind, no such episodes, or the endpoint fails.
+    """
+    from umi_lite.evals.judged import judge_pass, judge_toolalpaca, judge_win
+
+    if kind not in ("toolalpaca", "pass", "win"):
+        raise UserError(f"no judge {kind!r}; there are toolalpaca, pass, win")
+    if (kind == "win") != (against is not None):
+        raise UserError("win compares two files: give the second as --against, and to win alone")
+
+    def ask(questions: "Sequence[Question]") -> "Replies":
+        return judge.ask(questions, votes)
+
+    episodes = _episodes(traces)
+    if against is not None:
+        return judge_win(episodes, _episodes(against), ask)
+    return (judge_pass if kind == "pass" else judge_toolalpaca)(episodes, ask)
+
+
+def _episodes(path: Path) -> list[Trajectory]:
+    """All episodes of a file or folder: one left out would change the rate."""
+    from umi_lite.data.traces import load
+
+    loaded = load(path)
+    if loaded.dropped:
+        where, reason = loaded.dropped[0]
+        raise UserError(f"{where}: {reason}; {len(loaded.dropped)} such rows cannot be judged")
+    return loaded.trajectories
 
 
 @contextmanager

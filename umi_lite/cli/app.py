@@ -8,6 +8,7 @@ from umi_lite.cli import (
     bundle,
     data,
     evals,
+    judge,
     live,
     recipes,
     reproduce,
@@ -37,6 +38,7 @@ GROUPS = {
         {
             "toolworld": evals.live("toolworld", "held-out toolworld tasks", split="test", seed=1),
             "gsm8k": evals.live("gsm8k", "GSM8K questions with the Python tool"),
+            "judge": judge.judge,
         },
     ),
     "data": (
