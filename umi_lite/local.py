@@ -1,7 +1,8 @@
 """What one does with a bundle on one's own machine: ask it, and measure it."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -13,6 +14,9 @@ from umi_lite.protocol.trajectory import Call, Trajectory
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from umi_lite.evals.bootstrap import Plenty, Summary
+    from umi_lite.evals.judge import Judge, Question, Replies
+    from umi_lite.evals.judged import Judgement
     from umi_lite.evals.live import Result, Score
     from umi_lite.export.bundle import Bundle
     from umi_lite.runtime.agent import Runner
@@ -110,6 +114,110 @@ def measure(
     Args:
         single: the global adapter alone (view `backbone`) takes all the turns.
     """
+    from umi_lite.evals.live import evaluate
+
+    with counting(title, len(tasks), "solved", console) as count:
+
+        def ended(result: "Result") -> None:
+            count(result.ok)
+
+        return evaluate(engine, tasks, single=single, on_result=ended)
+
+
+def gather(
+    bundle: "Bundle",
+    tasks: Sequence[Trajectory],
+    out: Path,
+    plenty: "Plenty",
+    console: "Console",
+    *,
+    single: bool = False,
+    elsewhere: Sequence[str] = (),
+    wishes: "Wishes | None" = None,
+) -> "Summary":
+    """Bootstrap trajectories with a bundle (`evals.bootstrap`) behind a progress bar.
+
+    Args:
+        single: the global adapter alone (view `backbone`) takes all the turns.
+        elsewhere, wishes: see `roles.open_roles`.
+
+    Raises:
+        UserError: see `bootstrap`.
+    """
+    from hashlib import sha256
+
+    from umi_lite.evals.bootstrap import bootstrap
+    from umi_lite.roles import open_roles
+
+    views: tuple[View, ...] = ("backbone",) if single else ROLES
+    made_by = {
+        "bundle": f"{bundle.path.resolve().parent.name}/{bundle.path.name}",
+        "sha256": sha256(bundle.spec.model_dump_json().encode()).hexdigest(),
+        "elsewhere": list(elsewhere),
+    }
+    tell = dim(console)
+    title = f"trying {len(tasks)} questions"
+    most = len(tasks) * plenty.tries
+    with (
+        open_roles(bundle, views=views, elsewhere=elsewhere, wishes=wishes, tell=tell) as engine,
+        counting(title, most, "right", console) as count,
+    ):
+        return bootstrap(
+            engine,
+            tasks,
+            out,
+            plenty,
+            made_by=made_by,
+            single=single,
+            on_try=lambda _, right: count(right),
+        )
+
+
+def judged(
+    kind: str, traces: Path, against: Path | None, judge: "Judge", votes: Path
+) -> "Judgement":
+    """A judge's word on finished episodes (`evals.judged`).
+
+    Args:
+        kind: `toolalpaca`, `pass` or `win`.
+        against: for `win`, the other system's episodes.
+        votes: where prompts and replies are kept.
+
+    Raises:
+        UserError: no such kind, no such episodes, or the endpoint fails.
+    """
+    from umi_lite.evals.judged import judge_pass, judge_toolalpaca, judge_win
+
+    if kind not in ("toolalpaca", "pass", "win"):
+        raise UserError(f"no judge {kind!r}; there are toolalpaca, pass, win")
+    if (kind == "win") != (against is not None):
+        raise UserError("win compares two files: give the second as --against, and to win alone")
+
+    def ask(questions: "Sequence[Question]") -> "Replies":
+        return judge.ask(questions, votes)
+
+    episodes = _episodes(traces)
+    if against is not None:
+        return judge_win(episodes, _episodes(against), ask)
+    return (judge_pass if kind == "pass" else judge_toolalpaca)(episodes, ask)
+
+
+def _episodes(path: Path) -> list[Trajectory]:
+    """All episodes of a file or folder: one left out would change the rate."""
+    from umi_lite.data.traces import load
+
+    loaded = load(path)
+    if loaded.dropped:
+        where, reason = loaded.dropped[0]
+        raise UserError(f"{where}: {reason}; {len(loaded.dropped)} such rows cannot be judged")
+    return loaded.trajectories
+
+
+@contextmanager
+def counting(
+    title: str, total: int, what: str, console: "Console"
+) -> Iterator[Callable[[bool], None]]:
+    """A progress bar; what it yields moves it by one, and counts one more of `what` if True."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -119,23 +227,21 @@ def measure(
         TimeRemainingColumn,
     )
 
-    from umi_lite.evals.live import evaluate
-
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[solved]} solved"),
+        TextColumn(f"{{task.fields[counted]}} {what}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    solved = 0
+    counted = 0
     with Progress(*columns, console=console) as progress:
-        bar = progress.add_task(title, total=len(tasks), solved=0)
+        bar = progress.add_task(title, total=total, counted=0)
 
-        def ended(result: "Result") -> None:
-            nonlocal solved
-            solved += result.ok
-            progress.update(bar, advance=1, solved=solved)
+        def ended(hit: bool) -> None:
+            nonlocal counted
+            counted += hit
+            progress.update(bar, advance=1, counted=counted)
 
-        return evaluate(engine, tasks, single=single, on_result=ended)
+        yield ended

@@ -2,7 +2,19 @@
 
 import typer
 
-from umi_lite.cli import bench, bundle, data, evals, live, recipes, reproduce, sandbox, train
+from umi_lite.cli import (
+    bench,
+    bootstrap,
+    bundle,
+    data,
+    evals,
+    judge,
+    live,
+    recipes,
+    reproduce,
+    sandbox,
+    train,
+)
 
 app = typer.Typer(
     name="umi",
@@ -26,15 +38,17 @@ GROUPS = {
         {
             "toolworld": evals.live("toolworld", "held-out toolworld tasks", split="test", seed=1),
             "gsm8k": evals.live("gsm8k", "GSM8K questions with the Python tool"),
+            "judge": judge.judge,
         },
     ),
     "data": (
-        "Look at what a recipe trains on.",
+        "Look at what a recipe trains on, or make it.",
         {
             "ls": data.ls,
             "preview": data.preview,
             "render": data.render,
             "leaks": data.leaks,
+            "bootstrap": bootstrap.bootstrap,
         },
     ),
     "recipes": ("List and show recipes.", {"ls": recipes.ls, "show": recipes.show}),

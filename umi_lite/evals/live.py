@@ -7,7 +7,7 @@ agent got there does not matter.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
@@ -165,30 +165,57 @@ def evaluate(
     for task in tasks:
         if task.gold is None:
             raise UserError(f"{task.id} has no gold answer, so it cannot be judged live")
-    # Neighbours with the same tools share a cached prefix.
-    order = sorted(range(len(tasks)), key=lambda i: [tool.name for tool in tasks[i].tools])
-    boxes: dict[int, Toolbox] = {}
     results: dict[int, Result] = {}
+
+    def ended(at: int, _: Trace, result: Result) -> None:
+        results[at] = result
+        if on_result is not None:
+            on_result(result)
+
+    started = time.monotonic()
+    play(
+        engine,
+        tasks,
+        ended,
+        single=single,
+        bounds=bounds,
+        sampling=sampling,
+        environment=environment,
+    )
+    return Score(
+        single=single,
+        seconds=time.monotonic() - started,
+        results=tuple(results[at] for at in range(len(tasks))),
+    )
+
+
+def play(
+    engine: Runner,
+    tasks: Sequence[Trajectory],
+    on_end: Callable[[int, Trace, Result], None],
+    *,
+    single: bool = False,
+    bounds: Bounds = BOUNDS,
+    sampling: Sampling | None = None,
+    environment: Callable[[Trajectory], Toolbox] = environment_of,
+) -> None:
+    """Run the tasks in a batch; `on_end` is told of each (its place, its trace, the judgement).
+
+    Tasks with the same tools run as neighbours, as they share a cached prefix.
+    """
+    order = sorted(range(len(tasks)), key=lambda at: [tool.name for tool in tasks[at].tools])
+    boxes: dict[int, Toolbox] = {}
 
     def jobs() -> Iterator[Job]:
         for place, at in enumerate(order):
             boxes[place] = environment(tasks[at])
             yield Job.replay(tasks[at], boxes[place])
 
-    def judged(place: int, trace: Trace) -> None:
+    def ended(place: int, trace: Trace) -> None:
         at = order[place]
-        results[at] = judge(tasks[at], trace, boxes.pop(place))
-        if on_result is not None:
-            on_result(results[at])
+        on_end(at, trace, judge(tasks[at], trace, boxes.pop(place)))
 
-    started = time.monotonic()
-    settings: dict[str, Any] = {"bounds": bounds, "sampling": sampling, "single": single}
-    run_many(engine, jobs(), on_trace=judged, **settings)
-    return Score(
-        single=single,
-        seconds=time.monotonic() - started,
-        results=tuple(results[at] for at in range(len(tasks))),
-    )
+    run_many(engine, jobs(), bounds=bounds, sampling=sampling, single=single, on_trace=ended)
 
 
 def judge(task: Trajectory, trace: Trace, toolbox: Toolbox) -> Result:

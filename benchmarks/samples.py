@@ -1,0 +1,57 @@
+"""Tokens of one sample a trajectory and of one a step.  python benchmarks/samples.py FILE...
+
+Each FILE holds ToolBench conversations as prepared by α-UMi (source `toolbench`); calls whose
+arguments do not parse are kept. Counted with the embedded model's tokenizer and chat template,
+all four views, nothing truncated. The last line is JSON.
+"""
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from umi_lite.base import embedded_gguf, hf_folder
+from umi_lite.bench.report import ratio, show
+from umi_lite.bench.samples import Count, count_all
+from umi_lite.data import toolbench
+from umi_lite.runtime.machine import cores
+from umi_lite.train.tokenizer import load_language
+
+
+def main() -> None:
+    with TemporaryDirectory() as folder:
+        language = load_language(hf_folder(embedded_gguf(), Path(folder)))
+    setups: dict[str, Any] = {}
+    ratios: dict[str, Any] = {}
+    for name in sys.argv[1:]:
+        loaded = toolbench.load(name, keep_bad_arguments=True)
+        for reason, rows, where in loaded.drop_table():
+            print(f"dropped {rows}: {reason} (first: {where})", file=sys.stderr)
+        for view, made in count_all(loaded.trajectories, language).items():
+            setups[f"{Path(name).stem}, {view}"] = in_thousands(made)
+            ratios[f"{Path(name).stem}, {view}"] = ratios_of(made)
+    show(
+        "thousands of tokens an epoch: whole samples, and a sample a step", setups, ratios, cores()
+    )
+
+
+def in_thousands(made: Count) -> dict[str, float]:
+    """The tokens; samples and turns as they are."""
+    return {
+        key: value if key in ("samples", "turns", "longest") else round(value / 1000, 1)
+        for key, value in made.items()
+        if isinstance(value, int)
+    }
+
+
+def ratios_of(made: Count) -> dict[str, float | None]:
+    return {
+        "whole/steps": ratio(made["whole"], made["steps"]),
+        "both packed behind their system messages": ratio(made["shared"], made["steps_shared"]),
+        "whole/paper": ratio(made["whole"], made["paper"]),
+        "packed/steps": ratio(made["shared"], made["steps"]),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""What one sample a trajectory saves: tokens of all of a view's turns at once, and a step each.
+
+One sample a step is how the official data is made: its prompt is the whole history, and only the
+step's own words are trained. Here it is cut from the same chat prompts, so both ways train the
+same tokens behind the same contexts; style `paper` counts the official prompts themselves.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypedDict
+
+from umi_lite.protocol.paper import render_paper
+from umi_lite.protocol.prompts import Rendered, render
+from umi_lite.protocol.roles import VIEWS, View
+from umi_lite.protocol.trajectory import Trajectory
+from umi_lite.train.samples import Row, make_packs
+from umi_lite.train.tokenizer import Language
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A step's place in a whole sample: trained tokens lie in `ids[start:end]` only."""
+
+    start: int
+    end: int
+
+
+class Count(TypedDict):
+    """Tokens that go through the model in an epoch.
+
+    `shared` and `steps_shared` are what is left of `whole` and `steps` where samples with one
+    system message are packed behind it (`make_packs`); `paper` are the official prompts.
+    """
+
+    samples: int
+    turns: int
+    trained: int
+    whole: int
+    steps: int
+    shared: int
+    steps_shared: int
+    paper: int
+    longest: int
+
+
+def turns(sample: Rendered, view: View, language: Language) -> list[Turn]:
+    """The steps of a whole sample: a role's turns; thought and action together of the backbone."""
+    found: list[Turn] = []
+    at, opened = 0, None
+    for piece in sample.pieces:
+        start = at
+        at += len(language.tokenizer.encode(piece.text, special=piece.special))
+        if piece.trained and piece.special and opened is not None:
+            found[-1] = Turn(opened, at)  # the token that ends the turn
+        elif piece.trained and view == "backbone" and opened is not None:
+            found[-1] = Turn(opened, at)
+        elif piece.trained:
+            opened = start
+            found.append(Turn(start, at))
+        elif piece.special:
+            opened = None
+    return found
+
+
+def step_rows(number: int, sample: Rendered, view: View, language: Language) -> list[Row]:
+    """One sample a step: the prompt up to the step's end, trained on that step alone."""
+    made: list[Row] = []
+    for turn in turns(sample, view, language):
+        weights = [float(bit and i >= turn.start) for i, bit in enumerate(sample.mask[: turn.end])]
+        made.append(Row(number, sample.ids[: turn.end], weights, sample.shared))
+    return made
+
+
+def count(
+    trajectories: Sequence[Trajectory], view: View, language: Language, packed_length: int
+) -> Count:
+    """Both ways' tokens of a view, nothing truncated."""
+    whole: list[Row] = []
+    steps: list[Row] = []
+    paper = 0
+    end = language.template.end_of_turn
+    for number, trajectory in enumerate(trajectories, 1):
+        official = render_paper(trajectory, view, language.tokenizer, end=end, as_published=False)
+        paper += sum(len(sample.ids) for sample in official)
+        sample = render(trajectory, view, language.template, language.tokenizer)
+        if sample is None:
+            continue
+        weights = [float(bit) for bit in sample.mask]
+        whole.append(Row(number, sample.ids, weights, sample.shared))
+        steps += step_rows(number, sample, view, language)
+    if sum(row.trained for row in whole) != sum(row.trained for row in steps):
+        raise AssertionError(f"{view}: the two ways do not train the same tokens")
+    return Count(
+        samples=len(whole),
+        turns=len(steps),
+        trained=sum(row.trained for row in whole),
+        whole=_tokens(whole),
+        steps=_tokens(steps),
+        shared=_packed(whole, packed_length),
+        steps_shared=_packed(steps, packed_length),
+        paper=paper,
+        longest=max((len(row.ids) for row in whole), default=0),
+    )
+
+
+def count_all(
+    trajectories: Sequence[Trajectory], language: Language, packed_length: int = 4096
+) -> dict[str, Count]:
+    """By view, and `all` four together."""
+    counts: dict[str, Count] = {
+        view: count(trajectories, view, language, packed_length) for view in VIEWS
+    }
+    total = {key: sum(made[key] for made in counts.values()) for key in Count.__annotations__}
+    total["longest"] = max(made["longest"] for made in counts.values())
+    return {**counts, "all": Count(**total)}
+
+
+def _tokens(rows: Iterable[Row]) -> int:
+    return sum(len(row.ids) for row in rows)
+
+
+def _packed(rows: Sequence[Row], length: int) -> int:
+    return sum(len(pack.ids) for pack in make_packs(rows, length=length, seed=0))

@@ -1,0 +1,67 @@
+"""`umi data bootstrap`: trajectories of one's own."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from umi_lite.cli.live import (
+    DEFAULT_BUNDLE,
+    BundleOption,
+    ContextOption,
+    KvOption,
+    LayersOption,
+    RoleOption,
+    ThreadsOption,
+    WeightsOption,
+    wishes_of,
+)
+
+
+def bootstrap(
+    source: Annotated[str, typer.Argument(help="where the questions are from: toolworld, gsm8k")],
+    out: Annotated[Path, typer.Option(help="the file of trajectories (.jsonl)")],
+    bundle: BundleOption = DEFAULT_BUNDLE,
+    split: Annotated[str | None, typer.Option(help="toolworld: train (default)")] = None,
+    path: Annotated[
+        Path | None, typer.Option(help="the source's training file, where it has one")
+    ] = None,
+    n: Annotated[int, typer.Option("-n", "--n", help="how many questions")] = 100,
+    data_seed: Annotated[
+        int | None, typer.Option(help="which questions (toolworld); default 0")
+    ] = None,
+    tries: Annotated[int, typer.Option(help="episodes a question at most, the first greedy")] = 4,
+    temperature: Annotated[float, typer.Option(help="of the later tries")] = 0.7,
+    keep: Annotated[int, typer.Option(help="trajectories a question at most")] = 2,
+    seed: Annotated[int, typer.Option(help="of the sampling")] = 0,
+    slots: Annotated[int, typer.Option(help="episodes at once")] = 16,
+    single: Annotated[bool, typer.Option(help="the global adapter alone plays all roles")] = False,
+    role: RoleOption = None,
+    weights: WeightsOption = None,
+    n_ctx: ContextOption = None,
+    kv: KvOption = None,
+    gpu_layers: LayersOption = None,
+    threads: ThreadsOption = None,
+    json_: Annotated[bool, typer.Option("--json", help="print the summary as JSON")] = False,
+) -> None:
+    """Solve training questions with a bundle; keep what ended right as a source to train on."""
+    from rich.console import Console
+
+    from umi_lite.evals.bootstrap import Plenty, check_split
+    from umi_lite.export.bundle import load_bundle
+    from umi_lite.local import gather, load_tasks
+
+    check_split(split)
+    asked = {"split": split, "path": path, "seed": data_seed, "n": n}
+    options = {key: value for key, value in asked.items() if value is not None}
+    summary = gather(
+        load_bundle(bundle),
+        load_tasks(source, **options),
+        out,
+        Plenty(tries, temperature, keep, seed),
+        Console(stderr=True),
+        single=single,
+        elsewhere=role or (),
+        wishes=wishes_of(weights, n_ctx, kv, gpu_layers, threads, slots),
+    )
+    typer.echo(summary.model_dump_json() if json_ else f"{summary} · {out}")
