@@ -71,5 +71,5 @@ def test_the_file_at_hand() -> None:
     loaded = tora.load(data_file("math/tora_examples.jsonl"))
     assert (len(loaded.trajectories), loaded.dropped) == (30, [])
     calls = [s for t in loaded.trajectories for s in t.steps if isinstance(s, Call)]
-    assert len(calls) == 24
+    assert len(calls) == 25
     assert all("```" not in call.arguments["code"] for call in calls)

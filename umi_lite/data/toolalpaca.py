@@ -25,6 +25,7 @@ _WHAT = "ToolAlpaca's APIs"
 _MARKS = ("Function_Projection", "Instances", "Instructions")
 _MAX_STEPS = 5
 _HEAD = 4096
+_OPTIONAL = "[Optional]"
 _NO_THOUGHT = "I can answer the user now."
 _ACTION = re.compile(r"\n?\s*(?:ASSISTANT )?Action:")
 _BAD_STATUS = re.compile(r"Status Code: [45]\d\d")
@@ -65,8 +66,8 @@ def load(path: Place, n: int | None = None) -> Loaded:
 def tasks(path: Place, n: int | None = None) -> Loaded:
     """The instructions of evaluation data as tasks without steps, at most `n`.
 
-    `meta.golden` are the golden calls: `{"tool", "arguments"}`, arguments being the text that
-    the file has (it may hold places to fill in, `${ip from getDetails}`).
+    `meta.golden` are the golden calls: `{"tool", "arguments", "optional"}`, arguments being the
+    text that the file has (it may hold places to fill in, `${ip from getDetails}`).
 
     Raises:
         UserError: as `load`.
@@ -144,11 +145,17 @@ def _task(instruction: Any, golden: Any, tools: tuple[Tool, ...]) -> _Made:
         raise BadRow("an instruction is no text")
     if not isinstance(golden, list) or not all(isinstance(call, dict) for call in golden):
         raise BadRow("a golden answer is not a list of calls")
-    calls = [
-        {"tool": field(call, "Action", str), "arguments": field(call, "Action_Input", str)}
-        for call in golden
-    ]
+    calls = [_golden(call) for call in golden]
     return _Made(instruction, (), {"golden": calls})
+
+
+def _golden(call: dict[str, Any]) -> dict[str, Any]:
+    name = field(call, "Action", str)
+    return {
+        "tool": name.removeprefix(_OPTIONAL),
+        "arguments": field(call, "Action_Input", str),
+        "optional": name.startswith(_OPTIONAL),
+    }
 
 
 def _instance(instance: Any, tools: tuple[Tool, ...]) -> _Made:
