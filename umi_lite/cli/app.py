@@ -25,6 +25,7 @@ GROUPS = {
         {
             "toolworld": evals.live("toolworld", "held-out toolworld tasks", split="test", seed=1),
             "gsm8k": evals.live("gsm8k", "GSM8K questions with the Python tool"),
+            "static": evals.static,
         },
     ),
     "data": (

@@ -1,4 +1,4 @@
-"""`umi eval`: held-out tasks run anew, by source."""
+"""`umi eval`: held-out tasks run anew, by source, and predictions against gold dialogues."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -81,3 +81,28 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
 
     command.__doc__ = f"Run {about} and count those that were solved."
     return command
+
+
+def static(
+    gold: Annotated[Path, typer.Option(help="dialogues: a JSON list of {tools, conversations}")],
+    predictions: Annotated[
+        Path, typer.Option(help="what is to be scored, a JSON line a gold step; no model")
+    ],
+    json_: Annotated[bool, typer.Option("--json", help="last line: one JSON object")] = False,
+) -> None:
+    """Score decisions, calls and answers step by step: Plan ACC, Act. EM, Hallu., Arg. F1, R-L."""
+    import json
+
+    from rich.console import Console
+
+    from umi_lite.evals.static import score, static_table
+    from umi_lite.evals.static_gold import load_gold
+    from umi_lite.evals.static_predictions import read_predictions
+
+    console = Console(stderr=json_)
+    known = load_gold(gold)
+    scored = score(known, read_predictions(predictions, known))
+    if json_:
+        typer.echo(json.dumps(scored.report()))
+    else:
+        console.print(static_table(scored))
