@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from umi_lite.evals.live import Result, Score
+    from umi_lite.evals.static_gold import Gold
+    from umi_lite.evals.teacher import Taught
     from umi_lite.export.bundle import Bundle
     from umi_lite.runtime.agent import Runner
     from umi_lite.runtime.fit import Wishes
@@ -144,3 +146,30 @@ def measure(
             progress.update(bar, advance=1, solved=solved)
 
         return evaluate(engine, tasks, single=single, on_result=ended)
+
+
+def predict_static(
+    engine: "Runner", gold: "Gold", console: "Console", *, single: bool = False
+) -> "Taught":
+    """Let the roles predict every gold step, behind a progress bar that counts dialogues."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from umi_lite.evals.teacher import predict
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("static", total=len(gold.dialogues))
+        return predict(engine, gold, single=single, on_dialogue=lambda: progress.advance(bar))

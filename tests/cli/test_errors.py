@@ -57,6 +57,7 @@ def test_an_override_is_checked_as_the_file_is(tmp_path: Path) -> None:
         (("export", "nowhere"), "nowhere"),
         (("eval", "toolworld", "--split", "ood", "-n", "5", "--bundle", "nowhere"), "nowhere"),
         (("eval", "gsm8k", "--path", "nowhere.jsonl", "-n", "5"), "nowhere.jsonl"),
+        (("eval", "static", "--gold", "nowhere.json", "--predictions", "p"), "nowhere.json"),
     ],
 )
 def test_what_is_missing_is_named(arguments: tuple[str, ...], word: str, tmp_path: Path) -> None:

@@ -129,6 +129,18 @@ def static_table(scored: StaticScore) -> "Table":
     return table
 
 
+def static_notes(scored: StaticScore) -> list[str]:
+    """What is amiss with steps and dialogues, a line each; the table does not say it."""
+    notes: list[str] = []
+    if scored.missing:
+        steps = sum(scored.nexts.values())
+        notes.append(f"{scored.missing} of {steps} steps have no prediction and count as wrong")
+    notes += [f"  {count} of them: {why}" for why, count in scored.missing_why.items()]
+    notes += [f"dialogue {f.dialogue} cannot be read: {f.reason}" for f in scored.malformed]
+    notes += [f"dialogue {f.dialogue}, turn {f.turn}: {f.reason}" for f in scored.faults]
+    return notes
+
+
 def _means(
     dialogues: Sequence[Dialogue], points: Mapping[int, Sequence[Points]]
 ) -> dict[str, Mean]:
