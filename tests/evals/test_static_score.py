@@ -11,7 +11,7 @@ from test_static import GIVE_UP, call, end, turns, use, write
 from typer.testing import CliRunner
 
 from umi_lite.evals.resample import cluster_intervals
-from umi_lite.evals.static import score, static_table
+from umi_lite.evals.static import score, static_notes, static_table
 from umi_lite.evals.static_gold import load_gold
 from umi_lite.evals.static_points import METRICS
 from umi_lite.evals.static_predictions import Prediction, read_predictions, write_predictions
@@ -178,6 +178,28 @@ def test_scores_by_split_and_group(tmp_path: Path) -> None:
     assert list(report["by_group"]) == ["x"]
     assert report["plan_acc"] == pytest.approx(100 / 3)
     assert len(static_table(scored).columns) == 5
+
+
+def test_what_is_amiss_is_told_beside_the_table(tmp_path: Path) -> None:
+    path = write(tmp_path / "gold.json", turns("assistant: t Next: caller."), GIVE_UP, 7)
+    rows = json.loads(path.read_text())
+    path.write_text(json.dumps([*rows[:2], 7]))
+    assert static_notes(score(load_gold(path), {}, ["too long", "too long"])) == [
+        "2 of 2 steps have no prediction and count as wrong",
+        "  2 of them: too long",
+        "dialogue 2 cannot be read: a JSON object is expected, not int",
+        "dialogue 0, turn 1: 'Next: caller' without a caller's turn behind it",
+    ]
+
+
+@pytest.mark.parametrize("more", [[], ["--predictions", "p", "--bundle", "b"]])
+def test_predictions_or_a_bundle(more: list[str], gold_path: Path) -> None:
+    from umi_lite.cli.app import app
+
+    done = CliRunner().invoke(app, ["eval", "static", "--gold", str(gold_path), *more])
+    assert isinstance(done.exception, UserError)
+    assert "--predictions" in str(done.exception)
+    assert "--bundle" in str(done.exception)
 
 
 def test_intervals_draw_clusters() -> None:
