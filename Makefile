@@ -34,7 +34,7 @@ lint: .venv/.dev
 
 # Unsloth asks for more than its CPU path needs, so it is installed without its dependencies.
 .venv/.dev: .venv/.train
-	$(PIP) pytest pytest-timeout ruff pyright import-linter openai
+	$(PIP) pytest pytest-timeout ruff pyright import-linter openai rouge
 	$(PIP) --no-deps unsloth unsloth_zoo
 	touch $@
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from umi_lite.evals.judge import Judge, Question, Replies
     from umi_lite.evals.judged import Judgement
     from umi_lite.evals.live import Result, Score
+    from umi_lite.evals.static_gold import Gold
+    from umi_lite.evals.teacher import Taught
     from umi_lite.export.bundle import Bundle
     from umi_lite.runtime.agent import Runner
     from umi_lite.runtime.fit import Wishes
@@ -245,3 +247,30 @@ def counting(
             progress.update(bar, advance=1, counted=counted)
 
         yield ended
+
+
+def predict_static(
+    engine: "Runner", gold: "Gold", console: "Console", *, single: bool = False
+) -> "Taught":
+    """Let the roles predict every gold step, behind a progress bar that counts dialogues."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from umi_lite.evals.teacher import predict
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("static", total=len(gold.dialogues))
+        return predict(engine, gold, single=single, on_dialogue=lambda: progress.advance(bar))

@@ -59,6 +59,7 @@ def test_an_override_is_checked_as_the_file_is(tmp_path: Path) -> None:
         (("eval", "gsm8k", "--path", "nowhere.jsonl", "-n", "5"), "nowhere.jsonl"),
         (("data", "bootstrap", "toolworld", "--split", "test", "--out", "x.jsonl"), "held out"),
         (("eval", "judge", "pass", "--traces", "x", "--endpoint", "y", "--out", "z"), "#MODEL"),
+        (("eval", "static", "--gold", "nowhere.json", "--predictions", "p"), "nowhere.json"),
     ],
 )
 def test_what_is_missing_is_named(arguments: tuple[str, ...], word: str, tmp_path: Path) -> None:

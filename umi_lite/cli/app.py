@@ -34,11 +34,12 @@ VERBS = {
 }
 GROUPS = {
     "eval": (
-        "Measure a bundle on held-out tasks.",
+        "Measure a bundle on held-out tasks, or predictions against gold dialogues.",
         {
             "toolworld": evals.live("toolworld", "held-out toolworld tasks", split="test", seed=1),
             "gsm8k": evals.live("gsm8k", "GSM8K questions with the Python tool"),
             "judge": judge.judge,
+            "static": evals.static,
         },
     ),
     "data": (

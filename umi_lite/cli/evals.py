@@ -1,4 +1,4 @@
-"""`umi eval`: held-out tasks run anew, by source."""
+"""`umi eval`: held-out tasks run anew, by source, and predictions against gold dialogues."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +17,7 @@ from umi_lite.cli.live import (
     WeightsOption,
     wishes_of,
 )
+from umi_lite.protocol.errors import UserError
 
 if TYPE_CHECKING:
     from umi_lite.protocol.roles import View
@@ -81,3 +82,63 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
 
     command.__doc__ = f"Run {about} and count those that were solved."
     return command
+
+
+def static(
+    gold: Annotated[Path, typer.Option(help="dialogues: a JSON list of {tools, conversations}")],
+    predictions: Annotated[
+        Path | None, typer.Option(help="what is to be scored, a JSON line a gold step; no model")
+    ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option("--bundle", "-b", help="let this bundle predict, on the gold history"),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="keep the bundle's predictions here")] = None,
+    n: Annotated[int | None, typer.Option("-n", "--n", help="only the first dialogues")] = None,
+    slots: Annotated[int, typer.Option(help="dialogues at once")] = 8,
+    single: Annotated[bool, typer.Option(help="the global adapter alone plays all roles")] = False,
+    role: RoleOption = None,
+    weights: WeightsOption = None,
+    n_ctx: ContextOption = None,
+    kv: KvOption = None,
+    gpu_layers: LayersOption = None,
+    threads: ThreadsOption = None,
+    json_: Annotated[bool, typer.Option("--json", help="last line: one JSON object")] = False,
+) -> None:
+    """Score decisions, calls and answers step by step: Plan ACC, Act. EM, Hallu., Arg. F1, R-L."""
+    import json
+
+    from rich.console import Console
+
+    from umi_lite.evals.static import score, static_notes, static_table
+    from umi_lite.evals.static_gold import load_gold
+    from umi_lite.evals.static_predictions import read_predictions, write_predictions
+    from umi_lite.export.bundle import load_bundle
+    from umi_lite.local import dim, predict_static
+    from umi_lite.protocol.roles import ROLES
+    from umi_lite.roles import open_roles
+
+    console = Console(stderr=json_)
+    known = load_gold(gold, n)
+    if bundle is None:
+        if predictions is None:
+            raise UserError("nothing to score: give --predictions FILE or --bundle FOLDER")
+        scored = score(known, read_predictions(predictions, known))
+    else:
+        if predictions is not None:
+            raise UserError("--predictions and --bundle: give one of them")
+        views: tuple[View, ...] = ("backbone",) if single else ROLES
+        wishes = wishes_of(weights, n_ctx, kv, gpu_layers, threads, slots)
+        opened = open_roles(
+            load_bundle(bundle), views=views, elsewhere=role or (), wishes=wishes, tell=dim(console)
+        )
+        with opened as engine:
+            taught = predict_static(engine, known, console, single=single)
+        if out is not None:
+            write_predictions(out, taught.predictions)
+        scored = score(known, taught.predictions, [fault.reason for fault in taught.missing])
+    if json_:
+        typer.echo(json.dumps(scored.report()))
+    else:
+        console.print(static_table(scored))
+        dim(console)("\n".join(static_notes(scored)))
