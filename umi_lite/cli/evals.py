@@ -141,4 +141,5 @@ def static(
         typer.echo(json.dumps(scored.report()))
     else:
         console.print(static_table(scored))
-        dim(console)("\n".join(static_notes(scored)))
+        for note in static_notes(scored):
+            console.print(note, style="dim", highlight=False, markup=False)
