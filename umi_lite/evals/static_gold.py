@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from umi_lite.data.jsonl import BadRow, field, list_rows
+from umi_lite.data.json_list import list_rows
+from umi_lite.data.jsonl import BadRow, field
 from umi_lite.data.toolbench import NEXT
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.trajectory import Next
@@ -104,7 +105,7 @@ def load_gold(path: Path | str, n: int | None = None) -> Gold:
     dialogues: list[Dialogue] = []
     malformed: list[Fault] = []
     faults: list[Fault] = []
-    for row in list_rows(path, "dialogues as prepared by α-UMi"):
+    for row in list_rows(path, "dialogues as prepared by α-UMi", ("tools", "conversations")):
         index = row.number - 1
         if n is not None and index >= n:
             break
