@@ -25,6 +25,8 @@ GROUPS = {
         {
             "toolworld": evals.live("toolworld", "held-out toolworld tasks", split="test", seed=1),
             "gsm8k": evals.live("gsm8k", "GSM8K questions with the Python tool"),
+            "math": evals.live("math", "MATH problems with the Python tool"),
+            "grade": evals.grade,
         },
     ),
     "data": (

@@ -1,4 +1,4 @@
-"""`umi eval`: held-out tasks run anew, by source."""
+"""`umi eval`: held-out tasks run anew, by source; answers graded."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -81,3 +81,15 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
 
     command.__doc__ = f"Run {about} and count those that were solved."
     return command
+
+
+def grade(
+    jsonl: Annotated[Path, typer.Option(help='lines {"pred": …, "gold": …}, text or numbers')],
+) -> None:
+    """Grade MATH answers: one line {"equal": true or false} for each line of the file."""
+    import json
+
+    from umi_lite.evals.grade_file import grades
+
+    for same in grades(jsonl):
+        print(json.dumps({"equal": same}), flush=True)

@@ -20,11 +20,15 @@ from umi_lite.sandbox.python import Limits, sandbox
 _LIMITS = Limits(seconds=1.2, cpu_seconds=1.2, output_chars=100)
 # sympy's caches grow with each comparison; a fresh process has empty ones.
 _PER_PROCESS = 200
-_MODULES = ("math_values", "math_parse", "math_compare")
+_MODULES = (
+    "math_values", "math_commands", "math_parse", "math_terms", "math_reals", "math_compare",
+)  # fmt: skip
 _LOADER = """\
 import sys, types
+package = sys.modules["umi_lite.evals"] = types.ModuleType("umi_lite.evals")
 for name, source in {sources!r}:
     module = types.ModuleType("umi_lite.evals." + name)
+    setattr(package, name, module)
     sys.modules[module.__name__] = module
     exec(compile(source, name, "exec"), module.__dict__)
 same_answer = module.same_answer
@@ -71,14 +75,22 @@ class Grader:
         self._session = sandbox().session(_LIMITS)
         self._left = 0
 
-    def same(self, pred: str, gold: str) -> bool:
-        """Have two formulas the same value? What breaks a limit has not.
+    def start(self) -> None:
+        """Have the process, so that the first comparison does not wait for it.
 
         Raises:
             UserError: as `equal`.
         """
         if self._left == 0:
             self._load()
+
+    def same(self, pred: str, gold: str) -> bool:
+        """Have two formulas the same value? What breaks a limit has not.
+
+        Raises:
+            UserError: as `equal`.
+        """
+        self.start()
         self._left -= 1
         result = self._session.run(f"same_answer({pred!r}, {gold!r})")
         if result.state_lost or result.status != "ok":

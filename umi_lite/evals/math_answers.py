@@ -5,6 +5,7 @@ else what the program printed, else the last number.
 """
 
 import re
+from collections import deque
 
 # Words that make a text prose, so that it is no answer as it stands.
 _PROSE_WORDS = 4
@@ -13,6 +14,7 @@ _BOX = re.compile(r"\\f?boxed(?![A-Za-z])|\\fbox(?![A-Za-z])")
 _BARE_BOX = re.compile(r"\s*([^\s${}]+)")
 _SAYS = re.compile(r"answer\s*(?:is|:)\s*:?", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"\n|(?<![ap])(?<![ap]\.m)\.(?=\s|$)")
+_BRACE = re.compile(r"\\.|[{}]")
 _IN_DOLLARS = re.compile(r"(?<!\\)\$([^$\n]+)\$")
 _NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|-?\.\d+")
 _TEXT = re.compile(r"\\(?:text|mbox|mathrm|textbf|mathbf|operatorname)\s*\{[^{}]*\}")
@@ -24,9 +26,7 @@ def boxed(text: str) -> str | None:
 
     A box that is not closed ends with the text.
     """
-    last = None
-    for last in _BOX.finditer(text):
-        pass
+    last = _last(_BOX, text)
     if last is None:
         return None
     start = last.end()
@@ -36,7 +36,7 @@ def boxed(text: str) -> str | None:
         bare = _BARE_BOX.match(text, start)
         return bare.group(1) if bare else ""
     depth = 0
-    for match in re.compile(r"\\.|[{}]").finditer(text, start):
+    for match in _BRACE.finditer(text, start):
         depth += {"{": 1, "}": -1}.get(match.group(), 0)
         if depth == 0:
             return text[start + 1 : match.start()].strip()
@@ -45,9 +45,7 @@ def boxed(text: str) -> str | None:
 
 def said(text: str) -> str | None:
     """What follows the last "answer is" (or "answer:"), to the end of its sentence, or None."""
-    last = None
-    for last in _SAYS.finditer(text):
-        pass
+    last = _last(_SAYS, text)
     if last is None:
         return None
     tail = text[last.end() :].lstrip()
@@ -85,3 +83,7 @@ def answer_of(text: str, output: str | None = None) -> str:
     if output is not None and output.strip():
         return output.strip().splitlines()[-1].strip()
     return last_number(text) or ""
+
+
+def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    return next(iter(deque(pattern.finditer(text), maxlen=1)), None)

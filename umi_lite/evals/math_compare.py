@@ -1,37 +1,22 @@
-r"""Are two answers the same value? Runs in the sandbox.
-
-Numbers: exact where both are exact, so that 10000 is not 10001; relative to 1e-4 where a
-decimal is in one of them (ToRA's tolerance). Terms with variables are equal where they have
-the same value at some points, worked out to 30 digits.
-"""
+"""Are two answers the same value? Runs in the sandbox."""
 
 from collections.abc import Sequence
-from typing import Any
-
-import sympy
 
 from umi_lite.evals.math_parse import parse
+from umi_lite.evals.math_reals import FLIPPED, same_reals
+from umi_lite.evals.math_terms import is_multiple, same_number
 from umi_lite.evals.math_values import (
     Based,
     Chain,
     Group,
-    Interval,
     Matrix,
     Number,
     Relation,
-    Union,
-    Unreadable,
     Value,
     made,
 )
 
-TOLERANCE = 1e-4
-_DIGITS = 30
-_EXACT = sympy.Float("1e-20", _DIGITS)
-_NOISE = 1e-12
 _MOST_ITEMS = 60
-_FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
-_POINTS = ("0.7310585786", "1.6180339887", "2.2360679775", "3.3166247904", "0.3678794412")
 
 
 def same_answer(pred: str, gold: str) -> bool:
@@ -48,7 +33,7 @@ def same(one: Value, other: Value) -> bool:
     one, other = _without_names(one, other), _without_names(other, one)
     one, other = _alone(one), _alone(other)
     if isinstance(one, Number) and isinstance(other, Number):
-        return _same_number(one, other)
+        return same_number(one, other)
     if isinstance(one, Based) or isinstance(other, Based):
         return one == other
     if isinstance(one, Matrix) and isinstance(other, Matrix):
@@ -61,7 +46,7 @@ def same(one: Value, other: Value) -> bool:
                 return True
         elif one.kind == other.kind:
             return _in_order(one.items, other.items)
-    return _same_reals(one, other)
+    return same_reals(one, other)
 
 
 def _alone(value: Value) -> Value:
@@ -119,88 +104,13 @@ def _in_any_order(one: Sequence[Value], other: Sequence[Value]) -> bool:
     )
 
 
-# ---- numbers and terms ----
-
-
-def _same_number(one: Number, other: Number) -> bool:
-    if _same_value(one, other):
-        return True
-    if one.percent == other.percent:
-        return False
-    # A percentage is either the number before the sign or the share.
-    part, whole = (one, other) if one.percent else (other, one)
-    return _same_value(made(part.expr / 100, part), whole)
-
-
-def _same_value(one: Number, other: Number) -> bool:
-    a, b = one.expr, other.expr
-    rounded = one.rounded or other.rounded
-    if a == b:
-        return not a.has(sympy.nan, sympy.zoo)
-    if a.is_Rational and b.is_Rational and not rounded:
-        return False
-    if a.is_infinite or b.is_infinite:
-        return False
-    symbols = sorted(a.free_symbols | b.free_symbols, key=str)
-    if not symbols:
-        return _near(a, b, rounded)
-    if len(symbols) > 12 or (a.free_symbols != b.free_symbols and _is_plain(a, b)):
-        return False
-    return all(_near_at(a, b, point, rounded) for point in _points(symbols)) and all(
-        _near_where_real(a, b, point, rounded) for point in _mirrored(symbols)
-    )
-
-
-def _is_plain(a: Any, b: Any) -> bool:
-    """Polynomials as they stand have the same variables where they are equal."""
-    return a.is_Symbol or b.is_Symbol
-
-
-def _points(symbols: Sequence[Any]) -> list[dict[Any, Any]]:
-    return [
-        {
-            symbol: sympy.Rational(_POINTS[(at + shift) % 5]) + (at + 3 * shift) // 5
-            for at, symbol in enumerate(symbols)
-        }
-        for shift in range(3)
-    ]
-
-
-def _mirrored(symbols: Sequence[Any]) -> list[dict[Any, Any]]:
-    point = _points(symbols)[0]
-    return [{**point, symbol: -point[symbol]} for symbol in symbols]
-
-
-def _near_at(a: Any, b: Any, point: dict[Any, Any], rounded: bool) -> bool:
-    return _near(a.subs(point), b.subs(point), rounded)
-
-
-def _near_where_real(a: Any, b: Any, point: dict[Any, Any], rounded: bool) -> bool:
-    """As `_near_at`; True where one of the two is not real there, as roots and logarithms."""
-    values = [sympy.N(side.subs(point), _DIGITS) for side in (a, b)]
-    return not all(value.is_Float for value in values) or _near(values[0], values[1], rounded)
-
-
-def _near(a: Any, b: Any, rounded: bool) -> bool:
-    x, y = sympy.N(a, _DIGITS), sympy.N(b, _DIGITS)
-    if x.has(sympy.nan, sympy.zoo, sympy.oo) or y.has(sympy.nan, sympy.zoo, sympy.oo):
-        return False
-    gap, size = sympy.Abs(x - y), sympy.Max(sympy.Abs(x), sympy.Abs(y))
-    if rounded:
-        return bool(gap <= sympy.Max(TOLERANCE * size, _NOISE))
-    return bool(gap <= _EXACT * sympy.Max(size, 1))
-
-
-# ---- equations and inequalities ----
-
-
 def _same_relation(one: Relation, other: Relation) -> bool:
     if _is_name(one.left) and one.left == other.left and one.op == other.op:
         return same(one.right, other.right)
     a, b = _moved(one), _moved(other)
     if a is None or b is None or a[0] != b[0]:
         return False
-    return _is_multiple(a[1], b[1], signed=a[0] in ("=", "!="))
+    return is_multiple(a[1], b[1], signed=a[0] in ("=", "!="))
 
 
 def _moved(relation: Relation) -> tuple[str, Number] | None:
@@ -210,120 +120,5 @@ def _moved(relation: Relation) -> tuple[str, Number] | None:
         return None
     op = relation.op
     if op in (">", ">="):
-        left, right, op = right, left, _FLIPPED[op]
+        left, right, op = right, left, FLIPPED[op]
     return op, made(left.expr - right.expr, left, right)
-
-
-def _is_multiple(one: Number, other: Number, *, signed: bool) -> bool:
-    """Do they differ by a constant factor only (a positive one, unless `signed`)?"""
-    if one.expr.free_symbols != other.expr.free_symbols or not one.expr.free_symbols:
-        return False
-    point = _points(sorted(one.expr.free_symbols, key=str))[0]
-    a, b = one.expr.subs(point), other.expr.subs(point)
-    if b == 0 or a == 0:
-        return False
-    factor = a / b
-    if not signed and not sympy.N(factor) > 0:
-        return False
-    return _same_value(one, made(other.expr * factor, other))
-
-
-# ---- sets of real numbers ----
-
-
-def _same_reals(one: Value, other: Value) -> bool:
-    a, b = _reals(one), _reals(other)
-    if a is None or b is None or len(a) != len(b):
-        return False
-    return all(
-        x.low_open == y.low_open and x.high_open == y.high_open
-        and _same_value(x.low, y.low) and _same_value(x.high, y.high)
-        for x, y in zip(a, b, strict=True)
-    )  # fmt: skip
-
-
-def _reals(value: Value) -> list[Interval] | None:
-    """The intervals that a set of real numbers consists of, merged, in order; None: it is none."""
-    parts = _parts(value)
-    if parts is None:
-        return None
-    merged: list[Interval] = []
-    for part in sorted(parts, key=lambda part: (_size(part.low), part.low_open)):
-        last = merged[-1] if merged else None
-        gap = None if last is None else _size(part.low) - _size(last.high)
-        if last is None or gap is None or gap > 0 or (
-            gap == 0 and part.low_open and last.high_open
-        ):  # fmt: skip
-            merged.append(part)
-        elif _size(part.high) > _size(last.high):
-            merged[-1] = Interval(last.low, part.high, last.low_open, part.high_open)
-        elif _size(part.high) == _size(last.high) and not part.high_open:
-            merged[-1] = Interval(last.low, last.high, last.low_open, False)
-    return merged
-
-
-def _parts(value: Value) -> list[Interval] | None:
-    if isinstance(value, Interval):
-        return [value]
-    if isinstance(value, Relation):
-        ray = _ray(value)
-        return None if ray is None else [ray]
-    if isinstance(value, Chain):
-        return _common([_ray(relation) for relation in value.relations])
-    if isinstance(value, Group) and value.kind == "bare" and value.joiner == "and":
-        if all(isinstance(item, Relation) for item in value.items):
-            return _common([_ray(item) for item in value.items if isinstance(item, Relation)])
-        return None
-    if isinstance(value, Group) and value.kind == "tuple":
-        if len(value.items) != 2:
-            return None
-        low, high = value.items
-        if isinstance(low, Number) and isinstance(high, Number):
-            return [Interval(low, high, True, True)]
-        return None
-    if isinstance(value, Group) and value.kind in ("bare", "set"):
-        return _all_parts(value.items)
-    if isinstance(value, Union):
-        return _all_parts(value.parts)
-    return [Interval(value, value, False, False)] if isinstance(value, Number) else None
-
-
-def _all_parts(values: Sequence[Value]) -> list[Interval] | None:
-    found = [_parts(value) for value in values]
-    return None if any(part is None for part in found) else sum((p for p in found if p), [])
-
-
-def _ray(relation: Relation) -> Interval | None:
-    """`x > 2` as an interval, where one side is a variable and the other a number."""
-    left, right, op = relation.left, relation.right, relation.op
-    if not isinstance(left, Number) or not isinstance(right, Number):
-        return None
-    if right.expr.is_Symbol:
-        left, right, op = right, left, _FLIPPED[op]
-    if not left.expr.is_Symbol or right.expr.free_symbols:
-        return None
-    if op in ("<", "<="):
-        return Interval(Number(-sympy.oo), right, True, op == "<")
-    if op in (">", ">="):
-        return Interval(right, Number(sympy.oo), op == ">", True)
-    return Interval(right, right, False, False) if op == "=" else None
-
-
-def _common(rays: Sequence[Interval | None]) -> list[Interval] | None:
-    low, high = Number(-sympy.oo), Number(sympy.oo)
-    low_open = high_open = True
-    for ray in rays:
-        if ray is None:
-            return None
-        if _size(ray.low) > _size(low):
-            low, low_open = ray.low, ray.low_open
-        if _size(ray.high) < _size(high):
-            high, high_open = ray.high, ray.high_open
-    return [Interval(low, high, low_open, high_open)] if _size(low) < _size(high) else []
-
-
-def _size(number: Number) -> Any:
-    value = sympy.N(number.expr, _DIGITS)
-    if not value.is_extended_real:
-        raise Unreadable("an end that is no real number")
-    return value

@@ -8,6 +8,8 @@ import re
 
 import sympy
 
+from umi_lite.evals import math_commands
+from umi_lite.evals.math_commands import COMMANDS, CONSTANTS, FUNCTIONS, GREEK
 from umi_lite.evals.math_values import (
     Based,
     Chain,
@@ -19,33 +21,16 @@ from umi_lite.evals.math_values import (
     Union,
     Unreadable,
     Value,
-    binomial,
-    determinant,
     divided,
     factorial,
-    made,
     plus,
     power,
     term,
     times,
 )
 
-_FUNCTIONS = {
-    "sin": sympy.sin, "cos": sympy.cos, "tan": sympy.tan, "cot": sympy.cot, "sec": sympy.sec,
-    "csc": sympy.csc, "arcsin": sympy.asin, "arccos": sympy.acos, "arctan": sympy.atan,
-    "asin": sympy.asin, "acos": sympy.acos, "atan": sympy.atan, "sinh": sympy.sinh,
-    "cosh": sympy.cosh, "tanh": sympy.tanh, "log": sympy.log, "ln": sympy.log, "exp": sympy.exp,
-    "abs": sympy.Abs, "floor": sympy.floor, "ceil": sympy.ceiling, "ceiling": sympy.ceiling,
-}  # fmt: skip
-_CONSTANTS = {
-    "pi": sympy.pi, "infty": sympy.oo, "oo": sympy.oo, "inf": sympy.oo, "infinity": sympy.oo,
-    "i": sympy.I, "e": sympy.E, "I": sympy.I,
-}  # fmt: skip
-_GREEK = frozenset(
-    ["alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "theta", "lambda", "mu", "nu", "rho", "sigma", "tau", "phi", "varphi", "chi", "psi", "omega", "eta", "zeta", "kappa", "xi", "Gamma", "Delta", "Theta", "Lambda", "Sigma", "Phi", "Psi", "Omega", "ell"]
-)
 _NAMES = "|".join(
-    sorted([*_FUNCTIONS, "pi", "oo", "inf", "infinity", "sqrt", "cbrt", "Matrix"], key=len)[::-1]
+    sorted([*FUNCTIONS, "pi", "oo", "inf", "infinity", "sqrt", "cbrt", "Matrix"], key=len)[::-1]
 )
 _TOKEN = re.compile(
     r"\s*(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?"
@@ -70,7 +55,7 @@ _STARTERS = (
     r"\lceil", r"\lvert", r"\langle", r"\overline", r"\mathbb",
 )  # fmt: skip
 _BASED = re.compile(r"(-?[0-9A-Z]+)_\{?(\d{1,2})\}?")
-_ROUNDED = re.compile(r"\d*\.\d*[1-9]")
+_SHORT_FRACTION = re.compile(r"(\\(?:frac|binom)\s*)(\d)(?:(\d)|(?=\s*[\\{]))")
 _MOST_TOKENS = 1500
 
 
@@ -83,17 +68,18 @@ def parse(text: str) -> Value:
     based = _BASED.fullmatch(re.sub(r"\s+", "", text))
     if based:
         return Based(based.group(1), int(based.group(2)))
+    text = _SHORT_FRACTION.sub(_with_braces, text)
     tokens = [match.group(1) for match in _TOKEN.finditer(text)]
     if not tokens or len(tokens) > _MOST_TOKENS:
         raise Unreadable("empty, or too long")
-    reader = _Reader(tokens)
+    reader = Reader(tokens)
     value = reader.alternatives("bare")
     if reader.at < len(tokens):
         raise Unreadable(f"{reader.peek()!r} at {reader.at}")
     return value
 
 
-class _Reader:
+class Reader:
     r"""The tokens, how far they are read, and which of the signs in \pm is taken."""
 
     def __init__(self, tokens: list[str]):
@@ -235,8 +221,8 @@ class _Reader:
             return False
         return (
             token[:1].isalpha() or token in _STARTERS
-            or (token[:1] == "\\" and (token[1:] in _FUNCTIONS or token[1:] in _CONSTANTS))
-            or token[1:] in _GREEK
+            or (token[:1] == "\\" and (token[1:] in FUNCTIONS or token[1:] in CONSTANTS))
+            or token[1:] in GREEK
         )  # fmt: skip
 
     def factor(self) -> Value:
@@ -262,58 +248,21 @@ class _Reader:
     def primary(self) -> Value:
         token = self.next()
         if token[0].isdigit() or token[0] == ".":
-            return self.number(token)
+            return math_commands.number(self, token)
         if token in _CLOSERS:
             return self.bracket(token)
         name = token[1:] if token[0] == "\\" and len(token) > 1 else token
-        if name in _FUNCTIONS:
-            return self.function(name)
-        if name in _CONSTANTS and not (name == "I" and self.peek() == "_"):
-            return Number(_CONSTANTS[name])
-        reader = {
-            "frac": self.fraction, "sqrt": self.root, "binom": self.choose, "dbinom": self.choose,
-            "tbinom": self.choose, "begin": self.environment, "mathbb": self.numbers,
-            "|": self.absolute, "lvert": self.absolute, "vert": self.absolute,
-            "lfloor": self.floor, "lceil": self.ceiling, "emptyset": self.nothing,
-            "varnothing": self.nothing, "Matrix": self.primary, "cbrt": self.cube_root,
-        }.get(name)  # fmt: skip
-        if reader is not None:
-            return reader()
-        if name in _GREEK or (len(token) == 1 and token.isalpha()):
-            return Number(sympy.Symbol(name + self.index()))
+        if name in FUNCTIONS:
+            return math_commands.function(self, name)
+        if name in CONSTANTS and not (name == "I" and self.peek() == "_"):
+            return Number(CONSTANTS[name])
+        if name == "Matrix":
+            return self.primary()
+        if name in COMMANDS:
+            return COMMANDS[name](self)
+        if name in GREEK or (len(token) == 1 and token.isalpha()):
+            return Number(sympy.Symbol(name + math_commands.index(self)))
         raise Unreadable(f"{token!r}")
-
-    def number(self, token: str) -> Value:
-        value = Number(sympy.Rational(_bounded(token)), bool(_ROUNDED.match(token)))
-        if self.peek() == r"\overline" and "." in token:
-            self.next()
-            return Number(_repeating(token, self.digits()))
-        if self.peek() == r"\frac" and token.isdigit():
-            start = self.at
-            self.next()
-            part = term(self.fraction())
-            if part.expr.is_Rational and 0 < part.expr < 1 and not part.rounded:
-                return plus(value, part)
-            self.at = start
-        return value
-
-    def digits(self) -> str:
-        self.expect("{")
-        digits = self.next()
-        self.expect("}")
-        if not digits.isdigit():
-            raise Unreadable("no digits under a line")
-        return digits
-
-    def index(self) -> str:
-        if not self.take("_"):
-            return ""
-        if not self.take("{"):
-            return "_" + self.next()
-        parts: list[str] = []
-        while not self.take("}"):
-            parts.append(self.next())
-        return "_" + "".join(parts)
 
     def bracket(self, opener: str) -> Value:
         closers = _CLOSERS[opener]
@@ -340,7 +289,7 @@ class _Reader:
         if self.take(closer):
             if opener == "{":
                 return Group("set", ())
-            return self.nothing()
+            return Group("set", ())
         if opener == r"\{":
             value = self.alternatives("set")
             self.expect(closer)
@@ -354,113 +303,8 @@ class _Reader:
         return found[0] if len(found) == 1 else Group("set", tuple(found))
 
     def argument(self) -> Value:
-        r"""What a command takes: a group, or one token; of a number its first digit."""
-        token = self.peek()
-        if token.isdigit() and len(token) > 1:
-            self.tokens[self.at] = token[1:]
-            return Number(sympy.Integer(int(token[0])))
-        if token == "-":
-            return self.signed_factor()
-        return self.primary()
-
-    def fraction(self) -> Value:
-        top = self.argument()
-        return divided(top, self.argument())
-
-    def choose(self) -> Value:
-        top = self.argument()
-        return binomial(top, self.argument())
-
-    def root(self) -> Value:
-        degree: Value = Number(sympy.Integer(2))
-        if self.take("["):
-            degree = self.sum()
-            self.expect("]")
-        return power(self.primary(), divided(Number(sympy.Integer(1)), degree))
-
-    def cube_root(self) -> Value:
-        return power(self.primary(), Number(sympy.Rational(1, 3)))
-
-    def function(self, name: str) -> Value:
-        exponent = self.exponent() if self.take("^") else None
-        base: Value | None = None
-        if self.take("_"):
-            base = self.argument()
-        if exponent is None and self.take("^"):
-            exponent = self.exponent()
-        inside = term(self.operand())
-        if exponent is not None and term(exponent).expr == -1:
-            raise Unreadable("an inverse function")
-        parts = [inside]
-        if name == "log" and base is not None:
-            number = term(base)
-            parts.append(number)
-            value = made(sympy.log(inside.expr) / sympy.log(number.expr), *parts)
-        else:
-            value = made(_FUNCTIONS[name](inside.expr), inside)
-        return value if exponent is None else power(value, exponent)
-
-    def operand(self) -> Value:
-        r"""A function's argument: brackets, or all that stands beside it, as in \sin 2x."""
-        if self.peek() in ("(", "["):
-            return self.factor()
-        value = self.signed_factor()
-        while self.starts_factor() and self.peek().lstrip("\\") not in _FUNCTIONS:
-            if self.peek() in ("(", "["):
-                break
-            value = times(value, self.factor())
-        return value
-
-    def absolute(self) -> Value:
-        inside = term(self.sum())
-        self.expect("|", r"\|", r"\rvert", r"\vert")
-        return made(sympy.Abs(inside.expr), inside)
-
-    def floor(self) -> Value:
-        inside = term(self.sum())
-        self.expect(r"\rfloor")
-        return Number(sympy.floor(inside.expr))
-
-    def ceiling(self) -> Value:
-        inside = term(self.sum())
-        self.expect(r"\rceil")
-        return Number(sympy.ceiling(inside.expr))
-
-    def nothing(self) -> Value:
-        return Group("set", ())
-
-    def numbers(self) -> Value:
-        braced = self.take("{")
-        if self.next() != "R":
-            raise Unreadable("a set of numbers other than the reals")
-        if braced:
-            self.expect("}")
-        return Interval(Number(-sympy.oo), Number(sympy.oo), True, True)
-
-    def environment(self) -> Value:
-        name = self.environment_name()
-        if name == "array" and self.take("{"):
-            while not self.take("}"):
-                self.next()
-        rows: list[list[Value]] = [[]]
-        while self.peek() != r"\end":
-            if self.take("\\\\"):
-                rows.append([])
-            elif not self.take("&"):
-                rows[-1].append(self.item())
-        self.next()
-        self.environment_name()
-        matrix = Matrix(tuple(tuple(row) for row in rows if row))
-        if name not in ("array", "matrix", "pmatrix", "bmatrix", "vmatrix", "smallmatrix"):
-            raise Unreadable(name)
-        return determinant(matrix) if name == "vmatrix" else matrix
-
-    def environment_name(self) -> str:
-        self.expect("{")
-        letters: list[str] = []
-        while not self.take("}"):
-            letters.append(self.next())
-        return "".join(letters)
+        """What a command takes: a group, or one token."""
+        return self.signed_factor() if self.peek() == "-" else self.primary()
 
 
 def _is_row(value: Value) -> bool:
@@ -474,15 +318,7 @@ def _row(value: Value) -> tuple[Value, ...]:
     return (value.low, value.high) if isinstance(value, Interval) else value.items  # type: ignore[union-attr]
 
 
-def _bounded(token: str) -> str:
-    """Raises: Unreadable: an exponent that would take minutes to write out."""
-    exponent = re.search(r"[eE]([+-]?\d+)", token)
-    if exponent and len(exponent.group(1)) > 4:
-        raise Unreadable("too large an exponent")
-    return token.rstrip(".") if "." in token and "e" not in token.lower() else token
-
-
-def _repeating(token: str, digits: str) -> sympy.Rational:
-    decimals = len(token.partition(".")[2])
-    part = sympy.Rational(int(digits), (10 ** len(digits) - 1) * 10**decimals)
-    return sympy.Rational(token.rstrip(".")) + part
+def _with_braces(match: re.Match[str]) -> str:
+    r"""`\frac12` takes a digit each: `\frac{1}{2}`."""
+    command, top, bottom = match.groups()
+    return f"{command}{{{top}}}" + (f"{{{bottom}}}" if bottom else "")

@@ -30,9 +30,11 @@ _NAMES = {
 _UNITS = {name: unit for unit, names in _NAMES.items() for name in (unit, *names.split())}
 # Units of one letter, and `in`, are read as such in \text{} only: else they are variables.
 _BARE_UNITS = {name for name in _UNITS if len(name) > 1 and name != "in"}
-_FUNCTIONS = frozenset(
-    ["sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "log", "ln", "exp", "sqrt", "cbrt", "abs", "pi", "oo", "inf", "infinity", "floor", "ceil", "ceiling", "max", "min", "gcd", "lcm", "mod", "det", "binom", "Matrix", "Rational", "infty", "union", "cup"]
+_FUNCTION_NAMES = (
+    "sin cos tan cot sec csc arcsin arccos arctan asin acos atan sinh cosh tanh log ln exp sqrt "
+    "cbrt abs pi oo inf infinity floor ceil ceiling max min gcd lcm mod det binom Matrix infty cup"
 )
+_FUNCTIONS = frozenset(_FUNCTION_NAMES.split())
 _TEXT = re.compile(
     r"\\(?:text|mbox|hbox|mathrm|textbf|mathbf|textrm|textit|mathit|bf|rm|operatorname)\s*"
     r"\{([^{}]*)\}"
