@@ -9,14 +9,15 @@ and some take sympy longer than anyone would wait.
 import atexit
 import functools
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
-from umi_lite.evals.math_answers import answer_of
+from umi_lite.evals.math_answers import answer_of, marked
 from umi_lite.evals.math_text import LONGEST, spell
 from umi_lite.protocol.errors import UserError
 from umi_lite.sandbox.python import Limits, sandbox
 
-# One comparison may take so long; with the start of a new process it stays below two seconds.
+# One comparison may take so long; with a new process before it, it stays below two seconds.
 _LIMITS = Limits(seconds=1.2, cpu_seconds=1.2, output_chars=100)
 # sympy's caches grow with each comparison; a fresh process has empty ones.
 _PER_PROCESS = 200
@@ -46,12 +47,13 @@ def equal(pred: str, gold: str, output: str | None = None) -> bool:
     Raises:
         UserError: there is no sandbox on this machine, or no sympy for it.
     """
-    said, wanted = answer_of(pred, output), answer_of(gold)
-    if not said or not wanted:
+    said, wanted = answer_of(pred, output), marked(gold)
+    wanted = gold.strip() if wanted is None else wanted
+    if not wanted:
         return False
-    if said == wanted:
+    if wanted in (said, pred.strip()):
         return True
-    if max(len(said), len(wanted)) > LONGEST:
+    if not said or max(len(said), len(wanted)) > LONGEST:
         return False
     one, other = spell(said), spell(wanted)
     if not one.key or not other.key or _disagree(one.units, other.units):
@@ -60,7 +62,9 @@ def equal(pred: str, gold: str, output: str | None = None) -> bool:
         return True
     if one.words is not None and other.words is not None:
         return False
-    return grader().same(one.formula, other.formula)
+    # "100,200" may be a number or a list: it is a list where the other one is the same list.
+    readings = {(one.formula, other.formula): None, (one.listed, other.listed): None}
+    return grader().same(tuple(readings))
 
 
 def _disagree(one: frozenset[str], other: frozenset[str]) -> bool:
@@ -84,15 +88,15 @@ class Grader:
         if self._left == 0:
             self._load()
 
-    def same(self, pred: str, gold: str) -> bool:
-        """Have two formulas the same value? What breaks a limit has not.
+    def same(self, readings: Sequence[tuple[str, str]]) -> bool:
+        """Have two formulas the same value, in one reading of them? What breaks a limit has not.
 
         Raises:
             UserError: as `equal`.
         """
         self.start()
         self._left -= 1
-        result = self._session.run(f"same_answer({pred!r}, {gold!r})")
+        result = self._session.run(f"any(same_answer(*pair) for pair in {list(readings)!r})")
         if result.state_lost or result.status != "ok":
             self._left = 0
         return result.status == "ok" and result.value == "True"

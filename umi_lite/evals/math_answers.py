@@ -66,23 +66,29 @@ def is_prose(text: str) -> bool:
     return len(_WORD.findall(_TEXT.sub(" ", text))) >= _PROSE_WORDS
 
 
+def marked(text: str) -> str | None:
+    """What is boxed, else what "answer is" says, None where there is neither."""
+    found = boxed(text)
+    return said(text) if found is None else found
+
+
 def answer_of(text: str, output: str | None = None) -> str:
     r"""The answer that a solution gives; "" where there is none.
 
-    A text without a box or "answer is" that is no prose is itself the answer.
+    A text without a box or "answer is" that is no prose, or has no number, is itself the answer.
 
     Args:
         text: the solution, or a bare answer.
         output: what the solution's last program printed, where it ran one.
     """
-    for marked in (boxed(text), said(text)):
-        if marked is not None:
-            return marked
+    found = marked(text)
+    if found is not None:
+        return found
     if text.strip() and not is_prose(text):
         return text.strip()
     if output is not None and output.strip():
         return output.strip().splitlines()[-1].strip()
-    return last_number(text) or ""
+    return last_number(text) or text.strip()
 
 
 def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:

@@ -114,7 +114,9 @@ def function(reader: "Reader", name: str) -> Value:
         exponent = reader.exponent()
     inside = term(_operand(reader))
     if exponent is not None and term(exponent).expr == -1:
-        raise Unreadable("an inverse function")
+        if f"a{name}" not in FUNCTIONS:
+            raise Unreadable("an inverse function")
+        name, exponent = f"a{name}", None
     parts = [inside]
     if name == "log" and base is not None:
         number = term(base)

@@ -232,6 +232,8 @@ class Reader:
                 value = power(value, self.exponent())
             elif self.take("!"):
                 value = factorial(value)
+            elif self.take(r"\degree"):
+                value = times(value, Number(sympy.pi / 180))
             elif self.take("%", r"\%"):
                 number = term(value)
                 value = Number(number.expr, number.rounded, percent=True)
@@ -290,6 +292,12 @@ class Reader:
             if opener == "{":
                 return Group("set", ())
             return Group("set", ())
+        if opener == r"\{" and self.peek().isalpha() and self.peek(1) in ("|", r"\mid", ":"):
+            # A set of all x for which something holds.
+            self.at += 2
+            value = self.alternatives("bare")
+            self.expect(closer)
+            return value
         if opener == r"\{":
             value = self.alternatives("set")
             self.expect(closer)

@@ -44,6 +44,9 @@ def _reals(value: Value) -> list[Interval] | None:
 def _parts(value: Value) -> list[Interval] | None:
     if isinstance(value, Interval):
         return [value]
+    if isinstance(value, Relation) and value.op == "!=":
+        sides = [Relation(op, value.left, value.right) for op in ("<", ">")]
+        return _all_parts(sides)
     if isinstance(value, Relation):
         ray = _ray(value)
         return None if ray is None else [ray]

@@ -45,21 +45,31 @@ _SPACING = re.compile(
 )
 _SPACE = re.compile(r"(?<!\\)\\[,;: ]|~|\\q?quad(?![A-Za-z])|\\enspace|\s+")
 _POWER = r"(?:\s*\^\s*(?:(\d)|\{\s*(\d)\s*\}))?"
+_LETTER_UNIT = re.compile(
+    r"(?P<number>-?\d[\d.,]*)\s+(?P<unit>m|s|g|h|L|N|J|W|V|A|K)(?P<rest>/s)?" + _POWER
+)
+_TRIGONOMETRY = re.compile(r"\\?(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
+_SETS = {"all real numbers": r"\mathbb{R}", "all reals": r"\mathbb{R}", "empty set": r"\emptyset"}
+_DEGREE = r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))|\\degree(?![A-Za-z])"
 _CLOCK = re.compile(r"(\d{1,2}:\d{2})\s*([ap])\.?\s*m\b\.?", re.IGNORECASE)
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d|,\d)")
 _MIXED = re.compile(r"(?<![\d/.^_}])(\d+) +(\d+) */ *(\d+)(?![\d/.])")
 _WORDS = re.compile(r"(?<![\\A-Za-z_])[A-Za-z]{2,}(?:/(?:[A-Za-z]{1,})(?![A-Za-z(]))?" + _POWER)
-_LABEL = re.compile(r"^[^=<>]*(?:\\angle|\\triangle|\b[A-Za-z]{3,})[^=<>]*=(?!=)")
+_LABEL = re.compile(
+    r"^\s*(?:m?\s*\\(?:angle|triangle)|[^=<>{}\\]*(?<![\\A-Za-z])[A-Za-z]{4,})[^=<>{}\\]*=(?!=)"
+)
 
 
 @dataclass(frozen=True)
 class Spelled:
     """An answer in one spelling: its formula, and the known units that stood in it.
 
+    `listed` is the formula with "100,200" as a list of two, where `formula` has one number.
     `words` is its text where it is no formula ("friday"), else None.
     """
 
     formula: str
+    listed: str
     units: frozenset[str]
     words: str | None
 
@@ -81,27 +91,40 @@ def spell(answer: str) -> Spelled:
     text = re.sub(r"^\\[(\[]|\\[)\]]$", "", text.strip())
     text = text.replace("{,}", ",").replace("{:}", ":").replace("{.}", ".")
     text = _SPACING.sub("", text)
+    text = re.sub(r"(?<=\d)\\[,;](?=\d{3}(?!\d))", "", text)
     text = re.sub(r"\\[dtc]frac(?![A-Za-z])", r"\\frac", text)
     text = re.sub(r"\\(?:geqslant|geq)(?![A-Za-z])", r"\\ge ", text)
     text = re.sub(r"\\(?:leqslant|leq)(?![A-Za-z])", r"\\le ", text)
     text = _SPACE.sub(" ", text).lstrip(" \"'").rstrip(" .\"';,:")
+    inside = _TEXT.fullmatch(text)
+    if inside and re.search(r"\d", inside.group(1)):
+        text = inside.group(1).strip()
     text = re.sub(r"(?<=[\d}) ])percent(?:age)?\b|\\text\s*\{\s*percent\s*\}", r"\\%", text)
     words = _as_words(text)
+    if words is not None and words.removeprefix("the ") in _SETS:
+        text, words = _SETS[words.removeprefix("the ")], None
     if words is not None:
-        return Spelled(words, frozenset(), words)
-    if re.search(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ)|\\degree", text):
-        units.add("degree")
-        text = re.sub(
-            r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))|\\degree(?![A-Za-z])", "", text
-        )
+        return Spelled(words, words, frozenset(), words)
+    if re.search(_DEGREE, text):
+        # A function takes degrees as such; elsewhere they are a unit.
+        in_function = _TRIGONOMETRY.search(text) is not None
+        text = re.sub(_DEGREE, r"\\degree " if in_function else "", text)
+        units |= set() if in_function else {"degree"}
     text, clock = _without_clock(text)
     units |= clock
     text = _without_texts(text, units)
-    text = _LABEL.sub("", text)
+    text = _LABEL.sub("", text).strip()
+    letter = _LETTER_UNIT.fullmatch(text)
+    if letter:
+        text = letter["number"]
+        if letter["rest"] is None:
+            _note_unit(letter["unit"], letter[4] or letter[5], units)
     text = _without_words(text, units)
-    text = _without_thousands(text)
-    text = _MIXED.sub(r"\1\\frac{\2}{\3}", text)
-    return Spelled(text.rstrip(" .;,:").lstrip(" ;,:"), frozenset(units), None)
+    formula, listed = (
+        _MIXED.sub(r"\1\\frac{\2}{\3}", made).rstrip(" .;,:").lstrip(" ;,:")
+        for made in (_without_thousands(text), text)
+    )
+    return Spelled(formula, listed, frozenset(units), None)
 
 
 def _as_words(text: str) -> str | None:
@@ -145,13 +168,13 @@ def _without_texts(text: str, units: set[str]) -> str:
             return f"\\{inside} " if inside in _FUNCTIONS else inside
         if not before or before[-1] in "=<>({,":
             return " "
-        note_unit(inside, match.group(2) or match.group(3), units)
+        _note_unit(inside, match.group(2) or match.group(3), units)
         return " "
 
     return re.sub(_TEXT.pattern + _POWER, off, text)
 
 
-def note_unit(name: str, power: str | None, units: set[str]) -> None:
+def _note_unit(name: str, power: str | None, units: set[str]) -> None:
     """Add a unit that the table knows, as `cm` or `cm2`."""
     name = re.sub(r"^(?:square|sq\.?) ", "2 ", name.strip())
     name = re.sub(r"^cubic ", "3 ", name)
@@ -174,7 +197,7 @@ def _without_words(text: str, units: set[str]) -> str:
             return f" \\{name} "
         before = match.string[: match.start()]
         if name.lower() in _BARE_UNITS and re.search(r"[\d})iI]\s*$|\\pi\s*$", before):
-            note_unit(name.lower(), match.group(1) or match.group(2), units)
+            _note_unit(name.lower(), match.group(1) or match.group(2), units)
             return " "
         # "xy" may be a product; a word has a vowel, a blank beside it and three letters.
         is_word = len(name) > 2 or name.lower() in ("so", "is", "it", "we", "by", "of", "to")
