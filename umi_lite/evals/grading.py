@@ -22,7 +22,8 @@ _LIMITS = Limits(seconds=1.2, cpu_seconds=1.2, output_chars=100)
 # sympy's caches grow with each comparison; a fresh process has empty ones.
 _PER_PROCESS = 200
 _MODULES = (
-    "math_values", "math_commands", "math_parse", "math_terms", "math_reals", "math_compare",
+    "math_values", "math_brackets", "math_commands", "math_parse", "math_terms", "math_reals",
+    "math_compare",
 )  # fmt: skip
 _LOADER = """\
 import sys, types

@@ -8,14 +8,12 @@ import re
 
 import sympy
 
-from umi_lite.evals import math_commands
+from umi_lite.evals import math_brackets, math_commands
 from umi_lite.evals.math_commands import COMMANDS, CONSTANTS, FUNCTIONS, GREEK
 from umi_lite.evals.math_values import (
     Based,
     Chain,
     Group,
-    Interval,
-    Matrix,
     Number,
     Relation,
     Union,
@@ -43,13 +41,6 @@ _RELATIONS = {
 _SEPARATORS = {",": ",", ";": ",", r"\or": "or", r"\and": "and", r"\lor": "or", r"\land": "and"}
 _TIMES = ("*", r"\cdot", r"\times", r"\ast")
 _OVER = ("/", r"\div")
-_CLOSERS = {
-    "(": (")", "]"),
-    "[": (")", "]"),
-    r"\{": (r"\}",),
-    "{": ("}",),
-    r"\langle": (r"\rangle",),
-}
 _STARTERS = (
     "(", "{", "[", r"\frac", r"\sqrt", r"\binom", r"\dbinom", r"\tbinom", r"\begin", r"\lfloor",
     r"\lceil", r"\lvert", r"\langle", r"\overline", r"\mathbb",
@@ -251,8 +242,8 @@ class Reader:
         token = self.next()
         if token[0].isdigit() or token[0] == ".":
             return math_commands.number(self, token)
-        if token in _CLOSERS:
-            return self.bracket(token)
+        if token in math_brackets.CLOSERS:
+            return math_brackets.bracket(self, token)
         name = token[1:] if token[0] == "\\" and len(token) > 1 else token
         if name in FUNCTIONS:
             return math_commands.function(self, name)
@@ -266,64 +257,9 @@ class Reader:
             return Number(sympy.Symbol(name + math_commands.index(self)))
         raise Unreadable(f"{token!r}")
 
-    def bracket(self, opener: str) -> Value:
-        closers = _CLOSERS[opener]
-        if opener in (r"\{", "{"):
-            return self.braces(opener, closers[0])
-        found = self.items()
-        closer = self.expect(*closers)
-        if opener == "[" and closer == "]" and all(_is_row(value) for value in found):
-            return Matrix(tuple(_row(value) for value in found))
-        if len(found) == 1:
-            if opener == "(" and closer == ")":
-                return found[0]
-            if opener == "[" and closer == "]":
-                return Group("list", tuple(found))
-            raise Unreadable("half a bracket")
-        if len(found) == 2 and (opener == "[" or closer == "]"):
-            low, high = found
-            return Interval(term(low), term(high), opener == "(", closer == ")")
-        if opener == "[" or closer == "]":
-            return Group("list", tuple(found))
-        return Group("tuple", tuple(found))
-
-    def braces(self, opener: str, closer: str) -> Value:
-        if self.take(closer):
-            if opener == "{":
-                return Group("set", ())
-            return Group("set", ())
-        if opener == r"\{" and self.peek().isalpha() and self.peek(1) in ("|", r"\mid", ":"):
-            # A set of all x for which something holds.
-            self.at += 2
-            value = self.alternatives("bare")
-            self.expect(closer)
-            return value
-        if opener == r"\{":
-            value = self.alternatives("set")
-            self.expect(closer)
-            return value
-        saw, sign = self.saw_sign, self.sign
-        found = self.items()
-        self.saw_sign, self.sign = saw or self.saw_sign, sign
-        if self.take(r"\over"):
-            found = [divided(found[0], self.sum())]
-        self.expect(closer)
-        return found[0] if len(found) == 1 else Group("set", tuple(found))
-
     def argument(self) -> Value:
         """What a command takes: a group, or one token."""
         return self.signed_factor() if self.peek() == "-" else self.primary()
-
-
-def _is_row(value: Value) -> bool:
-    """A bracketed list within brackets is a matrix's row; one of two was read as an interval."""
-    if isinstance(value, Interval):
-        return not value.low_open and not value.high_open
-    return isinstance(value, Group) and value.kind == "list"
-
-
-def _row(value: Value) -> tuple[Value, ...]:
-    return (value.low, value.high) if isinstance(value, Interval) else value.items  # type: ignore[union-attr]
 
 
 def _with_braces(match: re.Match[str]) -> str:
