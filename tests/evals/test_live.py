@@ -13,7 +13,7 @@ from umi_lite.evals.live import Score, environment_of, evaluate
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import View, step_text
 from umi_lite.protocol.template import ChatTemplate
-from umi_lite.protocol.trajectory import Answer, Call, Plan, Trajectory
+from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Trajectory
 from umi_lite.runtime.engine import Engine
 from umi_lite.runtime.episode import Bounds
 from umi_lite.runtime.request import Generation, Request
@@ -131,6 +131,34 @@ def test_gsm8k_is_judged_by_its_number() -> None:
         end = (seen, Plan(thought="Done.", next="summarizer"), Answer(text=text))
         score = run([task], [task.model_copy(update={"steps": steps + end})])
         assert score.success.rate == ok
+
+
+@pytest.mark.parametrize(
+    ("printed", "answer", "ok"),
+    [
+        ("2.5", r"The answer is $\frac{5}{2}$.", True),
+        ("2.5", r"It is \boxed{2\frac12}.", True),
+        ("7", "The answer is 3.", False),
+        ("2.5", "The program printed what was asked for", True),
+        ("3", "The program printed 2.5 which is what was asked for", False),
+    ],
+)
+@pytest.mark.parametrize("source", ["math", "tora"])
+def test_math_is_judged_by_value(source: str, printed: str, answer: str, ok: bool) -> None:
+    tools = environment_of(Trajectory(id="m", source=source, instruction="?")).specs
+    steps = (
+        Plan(thought="Compute.", next="caller"),
+        Call(tool="python", arguments={"code": f"print({printed!r})"}),
+        Observation(content=printed),
+        Plan(thought="Done.", next="summarizer"),
+        Answer(text=answer),
+    )
+    task = Trajectory(
+        id="m", source=source, instruction="Halve 5.", gold=r"\frac52", steps=steps, tools=tools
+    )
+    (result,) = run([task]).results
+    assert result.ok is ok, result.why
+    assert result.why == ("" if ok else "another value")
 
 
 def test_what_cannot_be_judged_is_a_user_error() -> None:

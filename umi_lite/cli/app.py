@@ -40,6 +40,8 @@ GROUPS = {
             "gsm8k": evals.live("gsm8k", "GSM8K questions with the Python tool"),
             "judge": judge.judge,
             "static": evals.static,
+            "math": evals.live("math", "MATH problems with the Python tool"),
+            "grade": evals.grade,
         },
     ),
     "data": (

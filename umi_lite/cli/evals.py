@@ -1,4 +1,4 @@
-"""`umi eval`: held-out tasks run anew, by source, and predictions against gold dialogues."""
+"""`umi eval`: held-out tasks run anew, gold dialogues step by step, answers graded."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -143,3 +143,15 @@ def static(
         console.print(static_table(scored))
         for note in static_notes(scored):
             console.print(note, style="dim", highlight=False, markup=False)
+
+
+def grade(
+    jsonl: Annotated[Path, typer.Option(help='lines {"pred": …, "gold": …}, text or numbers')],
+) -> None:
+    """Grade MATH answers: one line {"equal": true or false} for each line of the file."""
+    import json
+
+    from umi_lite.evals.grade_file import grades
+
+    for same in grades(jsonl):
+        print(json.dumps({"equal": same}), flush=True)

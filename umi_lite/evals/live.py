@@ -1,8 +1,8 @@
 """Live evaluation: run every task anew on fresh tools, and judge what came out.
 
-A task counts where its answer holds the gold (`evals.answers`) and the tools were left as the
-gold calls leave them; a task that cannot be done counts where the agent gave up. How the
-agent got there does not matter.
+A task counts where its answer is the gold, as its source has it (`evals.answers`,
+`evals.grading`), and the tools were left as the gold calls leave them; a task that cannot be done
+counts where the agent gave up. How the agent got there does not matter.
 """
 
 import time
@@ -15,9 +15,10 @@ from pydantic import BaseModel, ConfigDict
 from umi_lite.data.toolworld import GIVE_UP
 from umi_lite.data.toolworld import environment as toolworld_environment
 from umi_lite.evals.answers import gsm8k_correct, holds_gold
+from umi_lite.evals.grading import equal
 from umi_lite.evals.report import Rate, rates_by
 from umi_lite.protocol.errors import UserError
-from umi_lite.protocol.trajectory import Call, Plan, Trajectory
+from umi_lite.protocol.trajectory import Call, Observation, Plan, Trajectory
 from umi_lite.runtime.agent import Job, Runner, run_many
 from umi_lite.runtime.episode import Bounds, Sampling
 from umi_lite.runtime.python_tool import python_tool
@@ -124,18 +125,18 @@ class Score(_Model):
 
 
 def environment_of(trajectory: Trajectory) -> Toolbox:
-    """Fresh live tools for a task of a source that can be run: toolworld, gsm8k.
+    """Fresh live tools for a task of a source that can be run: toolworld, gsm8k, math, tora.
 
     Raises:
         UserError: the source's tools are not here (recorded API calls, say).
     """
     if trajectory.source == "toolworld":
         return toolworld_environment(trajectory)
-    if trajectory.source == "gsm8k":
+    if trajectory.source in _WITH_PYTHON:
         return Toolbox([python_tool()])
     raise UserError(
         f"{trajectory.id}: tasks of {trajectory.source!r} cannot be run live, their tools are "
-        "not here; toolworld and gsm8k can"
+        f"not here; toolworld, {' and '.join(_WITH_PYTHON)} can"
     )
 
 
@@ -249,13 +250,31 @@ def _fault(task: Trajectory, trace: Trace, toolbox: Toolbox) -> str:
             return f"should have given up, ended with {trace.stop}"
     elif answer is None or trace.stop != "answer":
         return trace.error or f"ended with {trace.stop}"
-    elif task.source == "gsm8k":
-        return "" if gsm8k_correct(gold, answer) else "another number"
-    elif not holds_gold(gold, answer, task.instruction):
-        return "the answer does not hold the gold"
+    elif wrong := _JUDGES.get(task.source, _by_words)(task, trace, answer):
+        return wrong
     wanted = task.meta.get("state")
     left = toolbox.state() if isinstance(toolbox, Stateful) else None
     return "" if wanted == left else f"the tools were left as {left}, not as {wanted}"
+
+
+def _by_words(task: Trajectory, trace: Trace, answer: str) -> str:
+    held = holds_gold(task.gold or "", answer, task.instruction)
+    return "" if held else "the answer does not hold the gold"
+
+
+def _by_number(task: Trajectory, trace: Trace, answer: str) -> str:
+    return "" if gsm8k_correct(task.gold or "", answer) else "another number"
+
+
+def _by_value(task: Trajectory, trace: Trace, answer: str) -> str:
+    printed = [s.content for s in trace.trajectory.steps if isinstance(s, Observation)]
+    same = equal(answer, task.gold or "", output=printed[-1] if printed else None)
+    return "" if same else "another value"
+
+
+# What is wrong with an answer, by its source; "" for nothing. Other sources: `_by_words`.
+_JUDGES = {"gsm8k": _by_number, "math": _by_value, "tora": _by_value}
+_WITH_PYTHON = tuple(_JUDGES)
 
 
 def _calls(trajectory: Trajectory) -> int:

@@ -1,0 +1,171 @@
+"""What a MATH answer can be. Runs in the sandbox; needs sympy there and nothing else."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import sympy
+
+# Above these a number is not worked out: nobody answers with it.
+_MOST_BITS = 200_000
+_MOST_FACTORIAL = 2000
+_MOST_DEGREE = 200
+
+
+class Unreadable(Exception):
+    """The text is no answer that can be compared by its value."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number or a term with variables.
+
+    `rounded`: a decimal with digits behind the point is in it, so that it may be an
+    approximation. `percent`: it was followed by a percent sign.
+    """
+
+    expr: Any
+    rounded: bool = False
+    percent: bool = False
+
+
+@dataclass(frozen=True)
+class Group:
+    """Values together: `kind` is tuple, list (brackets), set, bare (a list without brackets),
+    or ratio; `joiner` says "and" where that stood between them."""
+
+    kind: str
+    items: tuple["Value", ...]
+    joiner: str = ","
+
+
+@dataclass(frozen=True)
+class Interval:
+    """From `low` to `high`; an open end does not belong to it."""
+
+    low: Number
+    high: Number
+    low_open: bool
+    high_open: bool
+
+
+@dataclass(frozen=True)
+class Union:
+    parts: tuple["Value", ...]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    rows: tuple[tuple["Value", ...], ...]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """`left op right`; `op` is one of = < > <= >= !=."""
+
+    op: str
+    left: "Value"
+    right: "Value"
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Relations that all hold, as in 1 < x < 3."""
+
+    relations: tuple[Relation, ...]
+
+
+@dataclass(frozen=True)
+class Based:
+    """Digits in a base that was written out, as 1011_2."""
+
+    digits: str
+    base: int
+
+
+Value = Number | Group | Interval | Union | Matrix | Relation | Chain | Based
+
+
+def term(value: Value) -> Number:
+    """The value as a number to go on with.
+
+    Raises:
+        Unreadable: it is a set, a relation or the like.
+    """
+    if not isinstance(value, Number):
+        raise Unreadable(type(value).__name__)
+    return value
+
+
+def made(expr: Any, *parts: Number) -> Number:
+    """An expression made of parts, rounded where one of them is."""
+    return Number(expr, any(part.rounded for part in parts))
+
+
+def plus(left: Value, right: Value) -> Value:
+    if isinstance(left, Matrix) and isinstance(right, Matrix):
+        return _by_cell(left, right)
+    a, b = term(left), term(right)
+    return made(a.expr + b.expr, a, b)
+
+
+def times(left: Value, right: Value) -> Value:
+    if isinstance(left, Matrix) != isinstance(right, Matrix):
+        matrix, factor = (left, right) if isinstance(left, Matrix) else (right, left)
+        assert isinstance(matrix, Matrix)
+        return Matrix(tuple(tuple(times(factor, cell) for cell in row) for row in matrix.rows))
+    a, b = term(left), term(right)
+    return made(a.expr * b.expr, a, b)
+
+
+def divided(left: Value, right: Value) -> Value:
+    b = term(right)
+    if b.expr == 0:
+        raise Unreadable("division by zero")
+    return times(left, made(1 / b.expr, b))
+
+
+def power(base: Value, exponent: Value) -> Number:
+    """Raises: Unreadable: the result would have too many digits or terms."""
+    b, e = term(base), term(exponent)
+    if b.expr.is_Rational and e.expr.is_Rational:
+        size = max(abs(int(b.expr.p)), int(b.expr.q)).bit_length()
+        if size > 1 and abs(e.expr) * size > _MOST_BITS:
+            raise Unreadable("too large a power")
+        if b.expr == 0 and e.expr < 0:
+            raise Unreadable("division by zero")
+    elif not b.expr.is_Symbol and e.expr.is_Integer and abs(e.expr) > _MOST_DEGREE:
+        raise Unreadable("too large a power")
+    return made(b.expr**e.expr, b, e)
+
+
+def factorial(value: Value) -> Number:
+    n = term(value)
+    if n.expr.is_Integer and not 0 <= n.expr <= _MOST_FACTORIAL:
+        raise Unreadable("too large a factorial")
+    return made(sympy.factorial(n.expr), n)
+
+
+def binomial(top: Value, bottom: Value) -> Number:
+    n, k = term(top), term(bottom)
+    if any(part.expr.is_Integer and abs(part.expr) > _MOST_FACTORIAL for part in (n, k)):
+        raise Unreadable("too large a binomial")
+    return made(sympy.binomial(n.expr, k.expr), n, k)
+
+
+def determinant(matrix: Matrix) -> Number:
+    cells = [[term(cell) for cell in row] for row in matrix.rows]
+    if len({len(row) for row in cells} | {len(cells)}) != 1 or len(cells) > 4:
+        raise Unreadable("no determinant")
+    flat = [cell for row in cells for cell in row]
+    return made(sympy.Matrix([[cell.expr for cell in row] for row in cells]).det(), *flat)
+
+
+def _by_cell(left: Matrix, right: Matrix) -> Matrix:
+    if [len(row) for row in left.rows] != [len(row) for row in right.rows]:
+        raise Unreadable("matrices of two shapes")
+    return Matrix(
+        tuple(
+            tuple(plus(a, b) for a, b in zip(one, other, strict=True))
+            for one, other in zip(left.rows, right.rows, strict=True)
+        )
+    )
