@@ -221,9 +221,16 @@ class Export(_Model):
 
 
 class Eval(_Model):
-    """What to measure before and after training."""
+    """What to measure before and after training.
+
+    Attributes:
+        data: tasks to be solved, live.
+        static: a file of gold dialogues, for the paper's step metrics (`umi eval static`).
+        slots: episodes at once.
+    """
 
     data: tuple[Data, ...] = ()
+    static: str | None = None
     slots: Count = 16
 
 

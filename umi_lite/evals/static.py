@@ -95,10 +95,7 @@ def score(
     Args:
         missing_why: for steps without a prediction, why there is none.
     """
-    points = {
-        dialogue.index: [points_of(step, predictions.get(step.place)) for step in dialogue.steps]
-        for dialogue in gold.dialogues
-    }
+    points = _points(gold, predictions)
     steps = gold.steps
     nexts = {who: sum(step.next == who for step in steps) for who in NEXTS}
     return StaticScore(
@@ -111,6 +108,14 @@ def score(
         malformed=gold.malformed,
         faults=gold.faults,
     )
+
+
+def dialogue_sums(
+    gold: Gold, predictions: Mapping[Place, Prediction]
+) -> tuple[list[tuple[float, ...]], list[tuple[float, ...]]]:
+    """What each dialogue adds to each metric's sum and count, for `resample.paired_p`."""
+    _, sums, counts = _columns(gold.dialogues, _points(gold, predictions))
+    return _turned(sums), _turned(counts)
 
 
 def static_table(scored: StaticScore) -> "Table":
@@ -141,15 +146,29 @@ def static_notes(scored: StaticScore) -> list[str]:
     return notes
 
 
-def _means(
+def _points(gold: Gold, predictions: Mapping[Place, Prediction]) -> dict[int, list[Points]]:
+    return {
+        dialogue.index: [points_of(step, predictions.get(step.place)) for step in dialogue.steps]
+        for dialogue in gold.dialogues
+    }
+
+
+def _columns(
     dialogues: Sequence[Dialogue], points: Mapping[int, Sequence[Points]]
-) -> dict[str, Mean]:
+) -> tuple[list[list[list[float]]], list[list[float]], list[list[int]]]:
+    """By metric and dialogue: the points that count, their sum, and how many they are."""
     columns = [
         [[value for p in points[d.index] if (value := p[at]) is not None] for d in dialogues]
         for at in range(len(METRICS))
     ]
     sums = [[math.fsum(values) for values in column] for column in columns]
-    counts = [[len(values) for values in column] for column in columns]
+    return columns, sums, [[len(values) for values in column] for column in columns]
+
+
+def _means(
+    dialogues: Sequence[Dialogue], points: Mapping[int, Sequence[Points]]
+) -> dict[str, Mean]:
+    columns, sums, counts = _columns(dialogues, points)
     intervals = cluster_intervals(_turned(sums), _turned(counts))
     return {
         name: Mean(

@@ -1,11 +1,12 @@
 """The report's plots, each as SVG text that stands in a page by itself."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from umi_lite.evals.report import Rate
 from umi_lite.reproduce.results import Outcome, Row
+from umi_lite.reproduce.steps import StepMean
 from umi_lite.train.chart import COLOURS
 
 _WINDOW = 9  # steps that a point of a loss curve is the mean of
@@ -25,6 +26,24 @@ def success_plot(table: Sequence[Row]) -> str:
     axes.set_ylabel("tasks solved, %")
     axes.set_ylim(0, 100)
     axes.legend(title="split")
+    return _svg(figure)
+
+
+def steps_plot(table: Mapping[str, Mapping[str, StepMean]]) -> str:
+    """Bars of the paper's step metrics by variant, with 95% intervals."""
+    figure, axes = _figure(7.2, 3.4)
+    metrics = list(next(iter(table.values())))
+    width = 0.8 / len(table)
+    for place, (variant, means) in enumerate(table.items()):
+        its = [means[metric] for metric in metrics]
+        at = [i + (place - (len(table) - 1) / 2) * width for i in range(len(metrics))]
+        axes.bar(at, [mean.value for mean in its], width * 0.92, label=variant)
+        errors = [[m.value - m.low for m in its], [m.high - m.value for m in its]]
+        errors = [[max(0.0, e) for e in side] for side in errors]
+        axes.errorbar(at, [mean.value for mean in its], errors, fmt="none", ecolor="black")
+    axes.set_xticks(range(len(metrics)), metrics)
+    axes.set_ylabel("percent")
+    axes.legend(fontsize=7)
     return _svg(figure)
 
 

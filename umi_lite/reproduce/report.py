@@ -9,6 +9,7 @@ from typing import Any
 from umi_lite.reproduce import plots
 from umi_lite.reproduce.paper import METRICS, TABLE_1
 from umi_lite.reproduce.results import Outcome, outcome, rows, scaling
+from umi_lite.reproduce.steps import StepMean, step_rows
 from umi_lite.reproduce.table import Planned, Table
 from umi_lite.train.run_dir import versions, write_text
 
@@ -19,7 +20,7 @@ def write_report(table: Table, runs: Sequence[Planned], out: Path) -> tuple[Path
     """Write `report.md` and `report.html` into `out`, from what the finished runs left there."""
     import jinja2
 
-    told = _told(table, [outcome(run, out) for run in runs])
+    told = _told(table, [outcome(run, out) for run in runs], step_rows(runs, out))
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("umi_lite.reproduce", "pages"),
         autoescape=jinja2.select_autoescape(["html"]),
@@ -35,17 +36,21 @@ def write_report(table: Table, runs: Sequence[Planned], out: Path) -> tuple[Path
     return tuple(out / name for name in PAGES)
 
 
-def _told(table: Table, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def _told(
+    table: Table, outcomes: Sequence[Outcome], steps: dict[str, dict[str, StepMean]]
+) -> dict[str, Any]:
     from umi_lite.bench.report import machine
     from umi_lite.runtime.machine import cores
 
     found = rows(outcomes)
-    points = scaling(outcomes)
+    live = bool(outcomes[0].solved)
+    points = scaling(outcomes) if live else {}
     drawings = {
-        "Tasks solved": plots.success_plot(found),
+        "Tasks solved": plots.success_plot(found) if live else None,
+        "Steps as in the gold": plots.steps_plot(steps) if steps else None,
         "More data": plots.scaling_plot(points) if points else None,
         "Training": plots.curves_plot(outcomes),
-        "What it costs": plots.cost_plot(found),
+        "What it costs": plots.cost_plot(found) if live else None,
     }
     return {
         "table": table,
@@ -58,6 +63,8 @@ def _told(table: Table, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "costs": {row.variant: _mean_cost(row.costs) for row in found},
         "scaling": points,
         "plots": {name: svg for name, svg in drawings.items() if svg},
+        "live": live,
+        "steps": steps,
         "paper_metrics": METRICS,
         "paper": TABLE_1[table.paper] if table.paper else {},
         "recipes": {one.run.name: one.run.recipe.to_yaml() for one in outcomes},

@@ -8,12 +8,12 @@ from typing import Any
 from umi_lite.evals.paired import Paired, mcnemar
 from umi_lite.evals.report import Rate
 from umi_lite.heldout import read_json
-from umi_lite.reproduce.runs import SCORES
 from umi_lite.reproduce.table import Planned
 from umi_lite.train.chart import read_metrics
 from umi_lite.train.plan import plan
 from umi_lite.train.run_dir import RunDir
 
+SCORES = "scores.json"
 Task = tuple[int, str, str]
 """Seed, split, id."""
 
@@ -37,7 +37,9 @@ class Cost:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run: `solved` by task, the loss curve of each job, and what it cost."""
+    """One run: `solved` by task (none where only steps were measured), the loss curve of each
+    job, and what it cost.
+    """
 
     run: Planned
     solved: dict[Task, bool]
@@ -59,7 +61,7 @@ def outcome(run: Planned, out: Path) -> Outcome:
     """What one finished run left in its folder below `out`."""
     folder = RunDir(out / run.name)
     scores = read_json(folder.root / SCORES)
-    results = {split: told["results"] for split, told in scores["splits"].items()}
+    results = {split: told["results"] for split, told in scores.get("splits", {}).items()}
     solved = {
         (run.seed, split, result["id"]): bool(result["ok"])
         for split, part in results.items()
@@ -79,8 +81,8 @@ def outcome(run: Planned, out: Path) -> Outcome:
             seconds=_last(jobs, "seconds"),
             peak_memory=max(int(r["peak_memory"]) for told in jobs.values() for r in told),
             adapter_bytes=sum(files.values()),
-            task_seconds=scores["seconds"] / len(every),
-            task_tokens=sum(result["tokens"] for result in every) / len(every),
+            task_seconds=scores["seconds"] / len(every) if every else 0.0,
+            task_tokens=sum(result["tokens"] for result in every) / max(1, len(every)),
         ),
     )
 

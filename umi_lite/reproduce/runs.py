@@ -6,18 +6,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from umi_lite.heldout import deployed_base, held_out, measured
+from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
+from umi_lite.reproduce.results import SCORES
 from umi_lite.reproduce.share import borrow
+from umi_lite.reproduce.steps import STEPS, predicted
 from umi_lite.reproduce.table import Planned
 from umi_lite.train.plan import plan
-from umi_lite.train.run_dir import RunDir
+from umi_lite.train.run_dir import RunDir, write_text
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from umi_lite.runtime.engine import Engine
 
-SCORES = "scores.json"
+DONE = "measured"
 
 
 def do_runs(runs: Sequence[Planned], out: Path, console: "Console") -> None:
@@ -28,6 +31,11 @@ def do_runs(runs: Sequence[Planned], out: Path, console: "Console") -> None:
     Raises:
         UserError: a folder holds a run of another recipe, or a run cannot go on.
     """
+    for run in runs:
+        if not run.recipe.eval.data and not run.recipe.eval.static:
+            raise UserError(
+                f"{run.recipe.name}: eval names no data and no static: what to measure?"
+            )
     before: list[tuple[RunDir, Recipe]] = []
     for number, run in enumerate(runs, 1):
         console.rule(f"{number}/{len(runs)}  {run.name}")
@@ -38,7 +46,7 @@ def do_runs(runs: Sequence[Planned], out: Path, console: "Console") -> None:
         for job, other in borrow(folder, run.recipe, before).items():
             console.print(f"{job}: the same as in {other}, taken over", style="dim")
         before.append((folder, run.recipe))
-        if not (folder.root / SCORES).is_file():
+        if not (folder.root / DONE).is_file():
             _do(run, folder, out, console)
 
 
@@ -67,6 +75,10 @@ def _do(run: Planned, folder: RunDir, out: Path, console: "Console") -> None:
         fold_into = folded if can_fold(bundle.base) else None
         return bundle.engine(views=speak, fold_into=fold_into, **options)
 
-    tasks = held_out(run.recipe)
-    measured(folder.root / SCORES, run.name, opened, tasks, console, single=single)
+    if run.recipe.eval.static:
+        predicted(folder.root / STEPS, run.recipe.eval.static, opened, console, single=single)
+    if run.recipe.eval.data:
+        tasks = held_out(run.recipe)
+        measured(folder.root / SCORES, run.name, opened, tasks, console, single=single)
+    write_text(folder.root / DONE, "")
     shutil.rmtree(folded, ignore_errors=True)

@@ -51,7 +51,9 @@ def leaks_of(recipe: Recipe) -> list[Leak]:
 
 
 def _leaks(recipe: Recipe, loaded: Loaded) -> list[Leak]:
-    compared = tuple(data for data in recipe.eval.data if not _apart(data, recipe.data))
+    compared = [data for data in recipe.eval.data if not _apart(data, recipe.data)]
+    if recipe.eval.static:
+        compared.append(Data(source="toolbench", path=recipe.eval.static))
     try:
         parts = [_load((data,), TASKS, recipe.name) for data in compared]
     except UserError as err:
