@@ -51,7 +51,7 @@ _LETTER_UNIT = re.compile(
 _TRIGONOMETRY = re.compile(r"\\?(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
 _SETS = {"all real numbers": r"\mathbb{R}", "all reals": r"\mathbb{R}", "empty set": r"\emptyset"}
 _DEGREE = r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))|\\degree(?![A-Za-z])"
-_CLOCK = re.compile(r"(\d{1,2}:\d{2})\s*([ap])\.?\s*m\b\.?", re.IGNORECASE)
+_CLOCK = re.compile(r"(\d{1,2}:\d{2}|\b\d{1,2}(?= ))\s*([ap])\.?\s*m\b\.?", re.IGNORECASE)
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d|,\d)")
 _MIXED = re.compile(r"(?<![\d/.^_}])(\d+) +(\d+) */ *(\d+)(?![\d/.])")
 _WORDS = re.compile(r"(?<![\\A-Za-z_])[A-Za-z]{2,}(?:/(?:[A-Za-z]{1,})(?![A-Za-z(]))?" + _POWER)
