@@ -62,11 +62,11 @@ def load(
     excluded, name = read_excluded(exclude), stem(path)
 
     def parse(row: Row) -> Trajectory:
-        made = trajectory(checked(row), f"{name}-{row.number}", {"record": row.number}, keep)
+        meta = {"record": row.number}
+        made = trajectory(checked(row), f"{name}-{row.number}", meta, keep_bad_arguments)
         excluded.check(None, made.instruction)
         return made
 
-    keep = keep_bad_arguments
     rows = list_rows(path, "ToolBench conversations as prepared by α-UMi", _MARKS)
     return collect(outcomes(rows, parse), n)
 
