@@ -7,14 +7,14 @@ else what the program printed, else the last number.
 import re
 from collections import deque
 
+from umi_lite.data.math import boxed as closed_box
+
 # Words that make a text prose, so that it is no answer as it stands.
 _PROSE_WORDS = 4
 
 _BOX = re.compile(r"\\f?boxed(?![A-Za-z])|\\fbox(?![A-Za-z])")
-_BARE_BOX = re.compile(r"\s*([^\s${}]+)")
 _SAYS = re.compile(r"answer\s*(?:is|:)\s*:?", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"\n|(?<![ap])(?<![ap]\.m)\.(?=\s|$)")
-_BRACE = re.compile(r"\\.|[{}]")
 _IN_DOLLARS = re.compile(r"(?<!\\)\$([^$\n]+)\$")
 _NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|-?\.\d+")
 _TEXT = re.compile(r"\\(?:text|mbox|mathrm|textbf|mathbf|operatorname)\s*\{[^{}]*\}")
@@ -26,21 +26,11 @@ def boxed(text: str) -> str | None:
 
     A box that is not closed ends with the text.
     """
+    found = closed_box(text)
     last = _last(_BOX, text)
-    if last is None:
-        return None
-    start = last.end()
-    while text[start : start + 1].isspace():
-        start += 1
-    if text[start : start + 1] != "{":
-        bare = _BARE_BOX.match(text, start)
-        return bare.group(1) if bare else ""
-    depth = 0
-    for match in _BRACE.finditer(text, start):
-        depth += {"{": 1, "}": -1}.get(match.group(), 0)
-        if depth == 0:
-            return text[start + 1 : match.start()].strip()
-    return text[start + 1 :].strip()
+    if found is not None or last is None:
+        return found
+    return text[last.end() :].lstrip().removeprefix("{").strip()
 
 
 def said(text: str) -> str | None:
