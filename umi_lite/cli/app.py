@@ -38,6 +38,7 @@ GROUPS = {
         {
             "toolworld": evals.live("toolworld", "held-out toolworld tasks", split="test", seed=1),
             "gsm8k": evals.live("gsm8k", "GSM8K questions with the Python tool"),
+            "simulated": evals.simulated,
             "judge": judge.judge,
             "static": evals.static,
             "math": evals.live("math", "MATH problems with the Python tool"),

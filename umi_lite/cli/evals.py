@@ -1,4 +1,4 @@
-"""`umi eval`: held-out tasks run anew, gold dialogues step by step, answers graded."""
+"""`umi eval`: held-out tasks run anew, simulated ones, gold dialogues by step, answers graded."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -155,3 +155,42 @@ def grade(
 
     for same in grades(jsonl):
         print(json.dumps({"equal": same}), flush=True)
+
+
+def simulated(
+    source: Annotated[str, typer.Argument(help="toolalpaca, or another source of tasks")],
+    path: Annotated[Path, typer.Option(help="the source's file")],
+    simulator: Annotated[str, typer.Option(help="who plays the tools: http://HOST:PORT/v1#MODEL")],
+    out: Annotated[Path, typer.Option(help="the folder of traces; gone on with")],
+    bundle: BundleOption = DEFAULT_BUNDLE,
+    n: Annotated[int, typer.Option("-n", "--n", help="how many tasks")] = 100,
+    slots: Annotated[int, typer.Option(help="episodes at once")] = 8,
+    single: Annotated[bool, typer.Option(help="the global adapter alone plays all roles")] = False,
+    role: RoleOption = None,
+    weights: WeightsOption = None,
+    n_ctx: ContextOption = None,
+    kv: KvOption = None,
+    gpu_layers: LayersOption = None,
+    threads: ThreadsOption = None,
+) -> None:
+    """Run tasks whose tools are not here, played by an LLM; the traces are for umi eval judge."""
+    from rich.console import Console
+
+    from umi_lite.evals.simulated import Simulator, play_simulated
+    from umi_lite.export.bundle import load_bundle
+    from umi_lite.local import counting, dim, load_tasks
+    from umi_lite.protocol.roles import ROLES
+    from umi_lite.roles import open_roles
+    from umi_lite.runtime.remote import Endpoint
+
+    played = Simulator(Endpoint.parse(simulator))
+    tasks = load_tasks(source, path=path, n=n)
+    console = Console()
+    views: tuple[View, ...] = ("backbone",) if single else ROLES
+    wishes = wishes_of(weights, n_ctx, kv, gpu_layers, threads, slots)
+    opened = open_roles(
+        load_bundle(bundle), views=views, elsewhere=role or (), wishes=wishes, tell=dim(console)
+    )
+    with opened as engine, counting(source, len(tasks), "done", console) as count:
+        play_simulated(engine, tasks, played, out, single=single, on_end=lambda: count(True))
+    typer.echo(f"{len(tasks)} traces in {out}; next: umi eval judge KIND --traces {out}")

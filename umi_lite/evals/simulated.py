@@ -1,0 +1,147 @@
+"""Tools that are not here, played by another LLM from their documentation.
+
+ToolAlpaca's APIs do not exist: its evaluation has an LLM answer in their place (Tang et al., arXiv
+2306.05301, section 3.3), and so does this, in words of our own. What comes out are traces, for a
+judge to read (`evals.judge`).
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from umi_lite.evals.live import BOUNDS, Result, play
+from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.roles import dump_json, tool_line
+from umi_lite.protocol.trajectory import Tool, Trajectory
+from umi_lite.runtime.agent import Runner
+from umi_lite.runtime.episode import Bounds
+from umi_lite.runtime.remote import Endpoint
+from umi_lite.runtime.tools import Toolbox, ToolFunction
+from umi_lite.runtime.trace import Trace
+
+# An API's answer may be long, and a judge wants what was said in full.
+ANSWERING = replace(
+    BOUNDS,
+    max_thought_chars=600,
+    max_thought_tokens=256,
+    max_call_tokens=256,
+    max_answer_tokens=256,
+)
+_MOST_TOKENS = 512
+_PROMPT = """\
+You play a REST API whose functions are described below. Answer the request as that API would, \
+with made-up but plausible data that agrees with the requests before.
+
+- Where a necessary parameter is missing or makes no sense, answer with status 400 and say which.
+- `getDetails` is no function of the API: there you play the user, and answer the question from \
+the user's instruction, with made-up details where it has none.
+- Write one line and nothing else: Status Code: <code>. Response: <JSON or text>
+
+## Functions
+{functions}
+
+## The user's instruction
+{instruction}
+
+## Requests before
+{before}
+
+## Request
+{request}
+"""
+
+
+class Simulator:
+    """Plays tools at an OpenAI-compatible endpoint, greedily; the key is read from OPENAI_API_KEY.
+
+    `failure` says why the endpoint could not be asked, None as long as it could.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, retries: int = 4, timeout: float = 120.0):
+        import openai
+
+        self.failure: str | None = None
+        self._endpoint = endpoint
+        self._client = openai.OpenAI(
+            base_url=endpoint.url,
+            api_key=os.environ.get("OPENAI_API_KEY", "none"),
+            timeout=timeout,
+            max_retries=retries,
+        )
+
+    def toolbox(self, task: Trajectory) -> Toolbox:
+        """The task's tools for one episode, whose requests the simulator remembers."""
+        before: list[str] = []
+        return Toolbox(
+            ToolFunction(tool, partial(self._answer, task, before, tool)) for tool in task.tools
+        )
+
+    def _answer(self, task: Trajectory, before: list[str], tool: Tool, /, **arguments: Any) -> str:
+        import openai
+
+        request = f"{tool.name} {dump_json(arguments)}"
+        prompt = _PROMPT.format(
+            functions="\n".join(map(tool_line, task.tools)),
+            instruction=task.instruction,
+            before="\n".join(before) or "(none)",
+            request=request,
+        )
+        try:
+            said = self._client.chat.completions.create(
+                model=self._endpoint.model,
+                messages=[{"role": "user", "content": prompt}],
+                temperature=0.0,
+                max_tokens=_MOST_TOKENS,
+            )
+        except openai.OpenAIError as err:
+            self.failure = self.failure or " ".join(str(err).split())
+            raise
+        text = " ".join(((said.choices[0].message.content or "") if said.choices else "").split())
+        before.append(f"{request}\n{text}")
+        return text
+
+
+def play_simulated(
+    engine: Runner,
+    tasks: Sequence[Trajectory],
+    simulator: Simulator,
+    out: Path,
+    *,
+    single: bool = False,
+    bounds: Bounds = ANSWERING,
+    on_end: Callable[[], None] | None = None,
+) -> int:
+    """Run the tasks on simulated tools; each trace goes to `out/<id>.json` as its episode ends.
+
+    A task whose trace is there already is not run again.
+
+    Args:
+        single: one model (view `backbone`) takes all the turns.
+        on_end: called as each episode ends.
+
+    Returns:
+        How many episodes were run.
+
+    Raises:
+        UserError: no task, or the endpoint fails. The episodes before are kept.
+    """
+    if not tasks:
+        raise UserError("there is no task to run; ask for at least one")
+    todo = [task for task in tasks if not _trace(out, task).is_file()]
+
+    def ended(at: int, trace: Trace, _: Result) -> None:
+        if simulator.failure:
+            raise UserError(f"the simulator's endpoint fails: {simulator.failure}")
+        trace.save(_trace(out, todo[at]))
+        if on_end is not None:
+            on_end()
+
+    play(engine, todo, ended, single=single, bounds=bounds, environment=simulator.toolbox)
+    return len(todo)
+
+
+def _trace(out: Path, task: Trajectory) -> Path:
+    return out / f"{task.id}.json"
