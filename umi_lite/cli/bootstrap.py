@@ -5,21 +5,14 @@ from typing import Annotated
 
 import typer
 
-from umi_lite.cli.live import (
-    DEFAULT_BUNDLE,
-    BundleOption,
-    ContextOption,
-    KvOption,
-    LayersOption,
-    RoleOption,
-    ThreadsOption,
-    WeightsOption,
-    wishes_of,
-)
+from umi_lite.cli.roles import DEFAULT_BUNDLE, BundleOption, Roles, with_roles
 
 
+@with_roles
 def bootstrap(
-    source: Annotated[str, typer.Argument(help="where the questions are from: toolworld, gsm8k")],
+    source: Annotated[
+        str, typer.Argument(help="where the questions are from: toolworld, gsm8k, math")
+    ],
     out: Annotated[Path, typer.Option(help="the file of trajectories (.jsonl)")],
     bundle: BundleOption = DEFAULT_BUNDLE,
     split: Annotated[str | None, typer.Option(help="toolworld: train (default)")] = None,
@@ -35,14 +28,9 @@ def bootstrap(
     keep: Annotated[int, typer.Option(help="trajectories a question at most")] = 2,
     seed: Annotated[int, typer.Option(help="of the sampling")] = 0,
     slots: Annotated[int, typer.Option(help="episodes at once")] = 16,
-    single: Annotated[bool, typer.Option(help="the global adapter alone plays all roles")] = False,
-    role: RoleOption = None,
-    weights: WeightsOption = None,
-    n_ctx: ContextOption = None,
-    kv: KvOption = None,
-    gpu_layers: LayersOption = None,
-    threads: ThreadsOption = None,
     json_: Annotated[bool, typer.Option("--json", help="print the summary as JSON")] = False,
+    *,
+    roles: Roles,
 ) -> None:
     """Solve training questions with a bundle; keep what ended right as a source to train on."""
     from rich.console import Console
@@ -60,8 +48,8 @@ def bootstrap(
         out,
         Plenty(tries, temperature, keep, seed),
         Console(stderr=True),
-        single=single,
-        elsewhere=role or (),
-        wishes=wishes_of(weights, n_ctx, kv, gpu_layers, threads, slots),
+        single=roles.single,
+        elsewhere=roles.elsewhere,
+        wishes=roles.wishes(slots),
     )
     typer.echo(summary.model_dump_json() if json_ else f"{summary} · {out}")

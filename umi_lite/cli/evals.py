@@ -2,29 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from umi_lite.cli.live import (
-    DEFAULT_BUNDLE,
-    BundleOption,
-    ContextOption,
-    KvOption,
-    LayersOption,
-    RoleOption,
-    ThreadsOption,
-    WeightsOption,
-    wishes_of,
-)
+from umi_lite.cli.roles import DEFAULT_BUNDLE, BundleOption, Roles, with_roles
 from umi_lite.protocol.errors import UserError
-
-if TYPE_CHECKING:
-    from umi_lite.protocol.roles import View
 
 
 def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
-    """The command that runs a source's tasks. Typer has no option groups: so they stand once.
+    """The command that runs a source's tasks.
 
     Args:
         about: what the tasks are, for `--help`.
@@ -40,50 +27,36 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
         n: Annotated[int, typer.Option("-n", "--n", help="how many tasks")] = 100,
         seed: Annotated[int | None, typer.Option(help="which tasks (toolworld); default 1")] = None,
         slots: Annotated[int, typer.Option(help="episodes at once")] = 16,
-        single: Annotated[
-            bool, typer.Option(help="the global adapter alone plays all roles")
-        ] = False,
-        role: RoleOption = None,
-        weights: WeightsOption = None,
-        n_ctx: ContextOption = None,
-        kv: KvOption = None,
-        gpu_layers: LayersOption = None,
-        threads: ThreadsOption = None,
         json_: Annotated[
             bool, typer.Option("--json", help="print the whole report as JSON")
         ] = False,
+        *,
+        roles: Roles,
     ) -> None:
         import json
 
         from rich.console import Console
 
         from umi_lite.evals.report import rate_table
-        from umi_lite.export.bundle import load_bundle
-        from umi_lite.local import dim, load_tasks, measure
-        from umi_lite.protocol.roles import ROLES
-        from umi_lite.roles import open_roles
+        from umi_lite.local import load_tasks, measure
 
         asked = {"split": split, "path": path, "seed": seed, "n": n}
         options = defaults | {key: value for key, value in asked.items() if value is not None}
         tasks = load_tasks(source, **options)
         title = " · ".join([source, *([options["split"]] if "split" in options else [])])
         console = Console(stderr=json_)
-        views: tuple[View, ...] = ("backbone",) if single else ROLES
-        wishes = wishes_of(weights, n_ctx, kv, gpu_layers, threads, slots)
-        opened = open_roles(
-            load_bundle(bundle), views=views, elsewhere=role or (), wishes=wishes, tell=dim(console)
-        )
-        with opened as engine:
-            score = measure(engine, tasks, title, console, single=single)
+        with roles.open(bundle, slots, console) as engine:
+            score = measure(engine, tasks, title, console, single=roles.single)
         if json_:
             typer.echo(json.dumps(score.report()))
         else:
             console.print(rate_table(title, {"success": score.rates()}))
 
     command.__doc__ = f"Run {about} and count those that were solved."
-    return command
+    return with_roles(command)
 
 
+@with_roles
 def static(
     gold: Annotated[Path, typer.Option(help="dialogues: a JSON list of {tools, conversations}")],
     predictions: Annotated[
@@ -96,14 +69,9 @@ def static(
     out: Annotated[Path | None, typer.Option(help="keep the bundle's predictions here")] = None,
     n: Annotated[int | None, typer.Option("-n", "--n", help="only the first dialogues")] = None,
     slots: Annotated[int, typer.Option(help="dialogues at once")] = 8,
-    single: Annotated[bool, typer.Option(help="the global adapter alone plays all roles")] = False,
-    role: RoleOption = None,
-    weights: WeightsOption = None,
-    n_ctx: ContextOption = None,
-    kv: KvOption = None,
-    gpu_layers: LayersOption = None,
-    threads: ThreadsOption = None,
     json_: Annotated[bool, typer.Option("--json", help="last line: one JSON object")] = False,
+    *,
+    roles: Roles,
 ) -> None:
     """Score decisions, calls and answers step by step: Plan ACC, Act. EM, Hallu., Arg. F1, R-L."""
     import json
@@ -113,10 +81,7 @@ def static(
     from umi_lite.evals.static import score, static_notes, static_table
     from umi_lite.evals.static_gold import load_gold
     from umi_lite.evals.static_predictions import read_predictions, write_predictions
-    from umi_lite.export.bundle import load_bundle
-    from umi_lite.local import dim, predict_static
-    from umi_lite.protocol.roles import ROLES
-    from umi_lite.roles import open_roles
+    from umi_lite.local import predict_static
 
     console = Console(stderr=json_)
     known = load_gold(gold, n)
@@ -127,13 +92,8 @@ def static(
     else:
         if predictions is not None:
             raise UserError("--predictions and --bundle: give one of them")
-        views: tuple[View, ...] = ("backbone",) if single else ROLES
-        wishes = wishes_of(weights, n_ctx, kv, gpu_layers, threads, slots)
-        opened = open_roles(
-            load_bundle(bundle), views=views, elsewhere=role or (), wishes=wishes, tell=dim(console)
-        )
-        with opened as engine:
-            taught = predict_static(engine, known, console, single=single)
+        with roles.open(bundle, slots, console) as engine:
+            taught = predict_static(engine, known, console, single=roles.single)
         if out is not None:
             write_predictions(out, taught.predictions)
         scored = score(known, taught.predictions, [fault.reason for fault in taught.missing])
@@ -157,6 +117,7 @@ def grade(
         print(json.dumps({"equal": same}), flush=True)
 
 
+@with_roles
 def simulated(
     source: Annotated[str, typer.Argument(help="toolalpaca, or another source of tasks")],
     path: Annotated[Path, typer.Option(help="the source's file")],
@@ -165,32 +126,22 @@ def simulated(
     bundle: BundleOption = DEFAULT_BUNDLE,
     n: Annotated[int, typer.Option("-n", "--n", help="how many tasks")] = 100,
     slots: Annotated[int, typer.Option(help="episodes at once")] = 8,
-    single: Annotated[bool, typer.Option(help="the global adapter alone plays all roles")] = False,
-    role: RoleOption = None,
-    weights: WeightsOption = None,
-    n_ctx: ContextOption = None,
-    kv: KvOption = None,
-    gpu_layers: LayersOption = None,
-    threads: ThreadsOption = None,
+    *,
+    roles: Roles,
 ) -> None:
     """Run tasks whose tools are not here, played by an LLM; the traces are for umi eval judge."""
     from rich.console import Console
 
     from umi_lite.evals.simulated import Simulator, play_simulated
-    from umi_lite.export.bundle import load_bundle
-    from umi_lite.local import counting, dim, load_tasks
-    from umi_lite.protocol.roles import ROLES
-    from umi_lite.roles import open_roles
+    from umi_lite.local import counting, load_tasks
     from umi_lite.runtime.remote import Endpoint
 
     played = Simulator(Endpoint.parse(simulator))
     tasks = load_tasks(source, path=path, n=n)
     console = Console()
-    views: tuple[View, ...] = ("backbone",) if single else ROLES
-    wishes = wishes_of(weights, n_ctx, kv, gpu_layers, threads, slots)
-    opened = open_roles(
-        load_bundle(bundle), views=views, elsewhere=role or (), wishes=wishes, tell=dim(console)
-    )
-    with opened as engine, counting(source, len(tasks), "done", console) as count:
-        play_simulated(engine, tasks, played, out, single=single, on_end=lambda: count(True))
+    with (
+        roles.open(bundle, slots, console) as engine,
+        counting(source, len(tasks), "done", console) as count,
+    ):
+        play_simulated(engine, tasks, played, out, single=roles.single, on_end=lambda: count(True))
     typer.echo(f"{len(tasks)} traces in {out}; next: umi eval judge KIND --traces {out}")

@@ -1,0 +1,130 @@
+"""The options that say where a bundle's roles run, once for all commands that run one.
+
+Typer has no groups of options: `with_roles` gives a command these, in place of its `roles`.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
+
+import typer
+
+from umi_lite.protocol.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from umi_lite.protocol.roles import View
+    from umi_lite.runtime.engine import Engine
+    from umi_lite.runtime.fit import Wishes
+    from umi_lite.runtime.remote import Mixed
+
+_T = TypeVar("_T")
+BundleOption = Annotated[
+    Path, typer.Option("--bundle", "-b", help="a bundle folder, or a run that holds one")
+]
+DEFAULT_BUNDLE = Path("runs/quickstart/bundle")
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Who speaks, and where. Each field is an option."""
+
+    single: Annotated[bool, typer.Option(help="the global adapter alone plays all roles")] = False
+    role: Annotated[
+        list[str] | None,
+        typer.Option(help="ROLE=WHERE: another bundle, a GGUF, or http://HOST:PORT/v1#MODEL"),
+    ] = None
+    weights: Annotated[
+        str | None, typer.Option(help="adapters or folded; default by the memory that is free")
+    ] = None
+    n_ctx: Annotated[
+        int | None, typer.Option(help="tokens of one transcript; default by memory")
+    ] = None
+    kv: Annotated[
+        str | None, typer.Option(help="keys and values in f16 or q8_0; default by memory")
+    ] = None
+    gpu_layers: Annotated[
+        int | None, typer.Option(help="layers on the GPU, -1 all; default by memory")
+    ] = None
+    threads: Annotated[int | None, typer.Option(help="default the machine's physical cores")] = None
+
+    @property
+    def views(self) -> "tuple[View, ...]":
+        """The views that will speak."""
+        from umi_lite.protocol.roles import ROLES
+
+        return ("backbone",) if self.single else ROLES
+
+    @property
+    def elsewhere(self) -> list[str]:
+        """The roles that do not run from the bundle."""
+        return self.role or []
+
+    def wishes(self, slots: int) -> "Wishes":
+        """What the options say about the fit.
+
+        Args:
+            slots: episodes at once.
+        """
+        from umi_lite.runtime.fit import FORMS, KV_TYPES, Wishes
+
+        return Wishes(
+            weights=_one_of("--weights", self.weights, FORMS),
+            n_ctx=self.n_ctx,
+            kv=_one_of("--kv", self.kv, KV_TYPES),
+            n_gpu_layers=self.gpu_layers,
+            threads=self.threads,
+            slots=slots,
+        )
+
+    def open(self, bundle: Path, slots: int, console: "Console") -> "Engine | Mixed":
+        """The bundle's roles, opened; the fit is told on the console."""
+        from umi_lite.export.bundle import load_bundle
+        from umi_lite.local import dim
+        from umi_lite.roles import open_roles
+
+        return open_roles(
+            load_bundle(bundle),
+            views=self.views,
+            elsewhere=self.elsewhere,
+            wishes=self.wishes(slots),
+            tell=dim(console),
+        )
+
+
+def with_roles(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options of `Roles` behind its own."""
+    hints = get_type_hints(command, include_extras=True)
+    own = [
+        parameter.replace(annotation=hints[name])
+        for name, parameter in inspect.signature(command).parameters.items()
+        if name != "roles"
+    ]
+    options = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type
+        )
+        for field in fields(Roles)
+    ]
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        roles = Roles(**{option.name: given.pop(option.name) for option in options})
+        command(**given, roles=roles)
+
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + options
+    # What typer reads: the signature, and the hints of the function it is given.
+    vars(run)["__signature__"] = inspect.Signature(parameters)
+    run.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
+    del run.__wrapped__
+    return run
+
+
+def _one_of(option: str, given: str | None, choices: tuple[_T, ...]) -> _T | None:
+    if given is not None and given not in choices:
+        raise UserError(f"{option} {given}: there are {', '.join(map(str, choices))}")
+    return next((choice for choice in choices if choice == given), None)
