@@ -7,6 +7,7 @@ from umi_lite.cli import (
     bootstrap,
     bundle,
     data,
+    doctor,
     evals,
     judge,
     live,
@@ -31,6 +32,7 @@ VERBS = {
     "export": bundle.export,
     "run": live.run,
     "reproduce": reproduce.reproduce,
+    "doctor": doctor.doctor,
 }
 GROUPS = {
     "eval": (

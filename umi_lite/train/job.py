@@ -8,6 +8,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
 from umi_lite.train.backends import Backend, has_gpu, precision
 from umi_lite.train.chart import read_metrics
@@ -16,7 +17,8 @@ from umi_lite.train.memory import peak_memory
 from umi_lite.train.plan import Job
 from umi_lite.train.progress import Reporter
 from umi_lite.train.run_dir import RunDir, mark_complete, write_text
-from umi_lite.train.samples import Pack, Row, make_packs
+from umi_lite.train.samples import Pack, Row, make_packs, row_numbers
+from umi_lite.train.stopping import Asked, stopping
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
@@ -69,7 +71,12 @@ def make_ready(recipe: Recipe, job: Job, rows: list[Row], *, packs: bool) -> Rea
 def run_job(
     recipe: Recipe, ready: Ready, backend: Backend, run: RunDir, reporter: Reporter
 ) -> None:
-    """Train one job, from its last complete checkpoint where there is one."""
+    """Train one job, from its last complete checkpoint where there is one.
+
+    Raises:
+        KeyboardInterrupt: it was asked to stop (Ctrl-C, SIGTERM); a checkpoint was saved first.
+        UserError: the loss is no number any more.
+    """
     from datasets import Dataset
     from trl.trainer.sft_trainer import SFTTrainer
 
@@ -87,12 +94,15 @@ def run_job(
         data_collator=collator,
         processing_class=tokenizer,
         compute_loss_func=weighted_loss if packed else None,
-        callbacks=[_callback(ready, run, reporter, checkpoint)],
     )
     from transformers import PrinterCallback
 
     trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    with stopping() as asked:
+        trainer.add_callback(_callback(ready, run, reporter, checkpoint, asked))
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if asked.to_stop:
+        raise KeyboardInterrupt
 
     def save(folder: Path) -> None:
         model.save_pretrained(str(folder))
@@ -101,6 +111,17 @@ def run_job(
     run.finish(job.name, save)
     del trainer
     backend.close(model)
+
+
+def _no_number(ready: Ready, step: int, loss: float) -> str:
+    job, batch = ready.job, ready.job.settings.batch
+    items = ready.items[(step - 1) * batch : step * batch]
+    rows = [row for item in items for row in (item.rows if isinstance(item, Pack) else [item])]
+    numbers = row_numbers(sorted({row.number for row in rows}))
+    return (
+        f"{job.name}: the loss is {loss} at step {step} (rows {numbers}); lower the learning rate, "
+        f"{job.settings.learning_rate:g}, or look at these rows: umi data preview"
+    )
 
 
 def _arguments(recipe: Recipe, job: Job, folder: Path) -> Any:
@@ -141,7 +162,7 @@ def _arguments(recipe: Recipe, job: Job, folder: Path) -> Any:
 
 
 def _callback(
-    ready: Ready, run: RunDir, reporter: Reporter, checkpoint: Path | None
+    ready: Ready, run: RunDir, reporter: Reporter, checkpoint: Path | None, asked: Asked
 ) -> "TrainerCallback":
     from transformers import TrainerCallback
 
@@ -168,6 +189,8 @@ def _callback(
             logs = told["logs"]
             if "loss" not in logs:
                 return
+            if not math.isfinite(logs["loss"]):
+                raise UserError(_no_number(ready, state.global_step, logs["loss"]))
             self.done = sum(sizes[: state.global_step])
             seconds = time.monotonic() - self.since
             speed = (self.done - self.before) / max(seconds, 1e-9)
@@ -187,6 +210,10 @@ def _callback(
                 file.write(json.dumps(record) + "\n")
             text = f"step {state.global_step}/{len(sizes)}, loss {logs['loss']:.3f}"
             reporter.step(name, self.done, f"{text}, {speed:.0f} tok/s")
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if asked.to_stop:
+                control.should_save = control.should_training_stop = True
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")

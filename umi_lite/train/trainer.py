@@ -19,6 +19,7 @@ from umi_lite.train.plan import JOBS, Job, job_data, plan
 from umi_lite.train.progress import Reporter, RichReporter
 from umi_lite.train.run_dir import RunDir, write_text
 from umi_lite.train.samples import Rows, make_rows, row_numbers
+from umi_lite.train.stopping import handing_on
 from umi_lite.train.tokenizer import Language
 
 
@@ -144,10 +145,13 @@ def train_in_child(root: Path) -> None:
         UserError: it stopped; the reason was printed.
     """
     command = [sys.executable, "-m", "umi_lite.train.child", str(root)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
-    if done.returncode == 130:
+    # A session of its own: else a terminal's Ctrl-C would come to it twice.
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    with handing_on(process):
+        status = process.wait()
+    if status == 130:
         raise KeyboardInterrupt
-    if done.returncode == 2:
+    if status == 2:
         raise UserError(f"training {root} stopped (the reason stands above)")
-    if done.returncode:
-        raise UserError(f"training {root} failed with status {done.returncode} (see above)")
+    if status:
+        raise UserError(f"training {root} failed with status {status} (see above)")

@@ -1,0 +1,92 @@
+"""`umi doctor` on this machine, and on machines that are not this one."""
+
+import json
+import subprocess
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from umi_lite.doctor import running, training
+from umi_lite.doctor.line import Line
+
+NAMES = [
+    "GPU", "torch", "Unsloth", "bitsandbytes", "GGUF converters", "llama.cpp", "embedded model",
+    "sandbox", "memory", "disk",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def here() -> dict[str, Line]:
+    umi = Path(sys.executable).parent / "umi"
+    done = subprocess.run([umi, "doctor", "--json"], capture_output=True, text=True, timeout=400)
+    assert not done.stderr.strip(), done.stderr
+    lines = [Line.model_validate(line) for line in json.loads(done.stdout.splitlines()[-1])]
+    assert done.returncode == any(line.mark == "✗" for line in lines)
+    assert [line.name for line in lines] == NAMES
+    return {line.name: line for line in lines}
+
+
+def test_what_was_installed_works(here: dict[str, Line]) -> None:
+    for name in ("torch", "bitsandbytes", "GGUF converters", "llama.cpp", "embedded model"):
+        assert here[name].mark == "✓", here[name]
+    assert here["torch"].found.startswith("2.13")
+    assert "NF4 on c" in here["bitsandbytes"].found
+
+
+def test_without_a_card_all_says_so(here: dict[str, Line]) -> None:
+    if here["GPU"].mark == "✓":
+        pytest.skip("this machine has a card")
+    assert here["torch"].found.endswith("training uses the CPU")
+    assert here["llama.cpp"].found == "inference uses the CPU"
+
+
+@pytest.mark.parametrize(
+    ("told", "mark", "word"),
+    [
+        ({"version": "2.13", "cuda": None, "card": None}, "✗", "does not use the card"),
+        (
+            {"version": "2.13", "cuda": "13.0", "card": "RTX", "memory": [2**33, 2**34],
+             "bf16": True, "right": True},
+            "✓", "training uses RTX, 8.0 of 16.0 GiB free, bf16",
+        ),
+        (
+            {"version": "2.13", "cuda": "13.0", "card": "RTX", "memory": [0, 2**34],
+             "bf16": False, "right": False},
+            "✗", "fp16",
+        ),
+        ("fails: libcudart.so: cannot open", "✗", "libcudart"),
+    ],
+)  # fmt: skip
+def test_torch_beside_a_card(told, mark, word, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "_child", lambda *_: told)
+    line = training.torch_line("RTX, 580, 16 GB")
+    assert (line.mark, word in line.found) == (mark, True), line
+
+
+def test_a_child_that_fails_is_told_in_one_line() -> None:
+    assert training._child("raise ValueError('no\\nsuch')", "torch") == "fails: such"
+    assert training._child("", "no_such_package") == "not installed"
+
+
+def test_llama_built_without_cuda_beside_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = running.llama_line("RTX")
+    assert (line.mark, "GGML_CUDA" in (line.fix or "")) == ("✗", True)
+
+
+@pytest.mark.parametrize(("taken", "mark"), [(110 << 20, "✓"), (0, "✗"), (None, "✓")])
+def test_offload_is_told_by_the_cards_memory(
+    taken: int | None, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from umi_lite.runtime.library import library
+
+    monkeypatch.setattr(library(), "llama_supports_gpu_offload", lambda: True)
+    monkeypatch.setattr(running, "_taken_on_card", lambda: taken)
+    assert running.llama_line("RTX").mark == mark
+
+
+def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(running.shutil, "disk_usage", lambda _: usage(10, 9, 1))
+    assert running.disk_line(Path()).mark == "✗"

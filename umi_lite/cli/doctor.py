@@ -1,0 +1,22 @@
+"""`umi doctor`."""
+
+from typing import Annotated
+
+import typer
+
+
+def doctor(
+    json_: Annotated[bool, typer.Option("--json", help="last line: one JSON list")] = False,
+) -> None:
+    """Tell what works here: GPU, training, llama.cpp, sandbox, memory. Exit code 1: a ✗."""
+    import json
+
+    from umi_lite.doctor.running import running_lines
+    from umi_lite.doctor.training import nvidia_card, training_lines
+
+    lines = [*training_lines(), *running_lines(nvidia_card())]
+    if json_:
+        typer.echo(json.dumps([line.model_dump() for line in lines], ensure_ascii=False))
+    else:
+        typer.echo("\n".join(map(str, lines)))
+    raise typer.Exit(int(any(line.mark == "✗" for line in lines)))

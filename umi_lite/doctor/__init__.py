@@ -1,0 +1,1 @@
+"""`umi doctor`: what works on this machine, what does not, and what mends it."""

@@ -1,0 +1,112 @@
+"""What running needs: llama.cpp and where it computes, the sandbox, memory and disk."""
+
+import shutil
+from pathlib import Path
+
+from umi_lite.doctor.line import Line
+from umi_lite.protocol.errors import UserError
+
+_LITTLE_RAM = 2 << 30
+_LITTLE_DISK = 5 << 30
+_CUDA = (
+    'CMAKE_ARGS="-DGGML_CUDA=on" pip install --force-reinstall --no-cache-dir --no-deps '
+    "llama-cpp-python"
+)
+
+
+def running_lines(card: str | None) -> list[Line]:
+    """llama.cpp, the embedded model, the sandbox, free memory, free disk, in this order.
+
+    Args:
+        card: what `training.nvidia_card` found.
+    """
+    return [
+        llama_line(card),
+        embedded_line(),
+        sandbox_line(),
+        memory_line(),
+        disk_line(Path.cwd()),
+    ]
+
+
+def llama_line(card: str | None) -> Line:
+    """Do a model's layers really go to the card? Told by the card's own free memory."""
+    from umi_lite.runtime.library import library
+
+    try:
+        offload = bool(library().llama_supports_gpu_offload())
+    except (ImportError, OSError, RuntimeError) as err:
+        reason = " ".join(str(err).split())
+        return Line(mark="✗", name="llama.cpp", found=reason, fix="pip install llama-cpp-python")
+    if not offload and card is None:
+        return Line(mark="✓", name="llama.cpp", found="inference uses the CPU")
+    if not offload:
+        found = "built without CUDA: inference does not use the card"
+        return Line(mark="✗", name="llama.cpp", found=found, fix=_CUDA)
+    taken = _taken_on_card()
+    if taken is None:
+        return Line(mark="✓", name="llama.cpp", found="built for a GPU (no model here to try it)")
+    if taken <= 0:
+        found = "built for a GPU, but a model's layers took none of its memory"
+        return Line(mark="✗", name="llama.cpp", found=found, fix=_CUDA)
+    found = f"inference uses the card: a model of 98 MB took {taken / 2**20:.0f} MiB there"
+    return Line(mark="✓", name="llama.cpp", found=found)
+
+
+def _taken_on_card() -> int | None:
+    """Bytes that the embedded model takes on the card, None where it is not installed."""
+    from umi_lite.base import embedded_gguf
+    from umi_lite.runtime.engine import Engine
+    from umi_lite.runtime.machine import machine
+
+    try:
+        gguf = embedded_gguf()
+    except UserError:
+        return None
+    before = machine().gpu
+    with Engine(gguf, {"planner": None}, n_ctx=64, n_gpu_layers=-1):
+        return before - machine().gpu
+
+
+def embedded_line() -> Line:
+    from umi_lite.base import embedded_gguf
+
+    try:
+        found = embedded_gguf().name
+    except UserError as err:
+        reason, _, fix = str(err).partition(": ")
+        return Line(mark="–", name="embedded model", found=reason, fix=fix)
+    return Line(mark="✓", name="embedded model", found=found)
+
+
+def sandbox_line() -> Line:
+    """The strongest level that starts here."""
+    from umi_lite.sandbox.box import Sandbox
+
+    with Sandbox() as sandbox:
+        try:
+            level = sandbox.start()
+        except UserError as err:
+            return Line(mark="✗", name="sandbox", found=str(err), fix="see docs/sandbox.md")
+    if level == "standard":
+        fix = "install bubblewrap for level full"
+        return Line(mark="✓", name="sandbox", found="level standard", fix=fix)
+    return Line(mark="✓", name="sandbox", found=f"level {level}")
+
+
+def memory_line() -> Line:
+    from umi_lite.runtime.machine import machine
+
+    now = machine()
+    found = f"{now.ram / 2**30:.1f} GiB of RAM free, {now.cores} cores to compute on"
+    if now.ram < _LITTLE_RAM:
+        return Line(mark="✗", name="memory", found=found, fix="free some: a 7B bundle takes 6 GB")
+    return Line(mark="✓", name="memory", found=found)
+
+
+def disk_line(folder: Path) -> Line:
+    free = shutil.disk_usage(folder).free
+    found = f"{free / 2**30:.0f} GiB free here"
+    if free < _LITTLE_DISK:
+        return Line(mark="✗", name="disk", found=found, fix="free some: a 7B run takes 20 GB")
+    return Line(mark="✓", name="disk", found=found)
