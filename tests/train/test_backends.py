@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -49,13 +50,47 @@ def test_four_bit_trains_on_the_plain_backend(
         )
 
 
+class Notes(Silent):
+    """Keeps what is worth reading."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.said.append(text)
+
+
+def test_what_is_really_done_is_read_back_and_told(
+    tiny_recipe: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    notes = Notes()
+    recipe = tiny_recipe(1, stages={"global": {"max_steps": 1, "batch": 2}, "local": "none"})
+    train(recipe, tmp_path / "run", reporter=notes)
+    (told,) = (text for text in notes.said if "parameters trained" in text)
+    assert re.match(
+        r"global: 0\.\d+M of 3M parameters trained, fp32, longest row \d+ tokens, ", told
+    )
+    assert "2 x 1 in a step" in told
+
+
+def test_rows_that_the_base_cannot_read_are_no_silent_cut(
+    tiny_recipe: Callable[..., Recipe], tiny: Path, tmp_path: Path
+) -> None:
+    short = shutil.copytree(tiny, tmp_path / "short")
+    config = json.loads((short / "config.json").read_text())
+    (short / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 64}))
+    with pytest.raises(UserError, match=r"would be cut: the model's positions is 64"):
+        train(tiny_recipe(1, base={"model": str(short)}), tmp_path / "run", reporter=Silent())
+
+
 @needs_unsloth
 def test_unsloth_trains_the_same_rows(
-    plain: Path, tiny_recipe: Callable[..., Recipe], tmp_path: Path
+    plain: Path, tiny_recipe: Callable[..., Recipe], tmp_path: Path, capfd: pytest.CaptureFixture
 ) -> None:
     """Same rows, order and mask: before the first update the loss is the plain backend's."""
     run = RunDir(tmp_path / "run")
     train(tiny_recipe(2, backend="unsloth"), run.root)
+    assert "parameters trained, fp32" in " ".join(capfd.readouterr().err.split())
     assert losses(run.root, "global")[0] == pytest.approx(losses(plain, "global")[0], rel=1e-3)
     for job in JOBS:
         made = weights(run.adapter(job))

@@ -13,6 +13,7 @@ from umi_lite.recipe import Recipe
 from umi_lite.train.backends import Backend, has_gpu, precision
 from umi_lite.train.chart import read_metrics
 from umi_lite.train.collate import PackCollator, PlainCollator, weighted_loss
+from umi_lite.train.effective import effective
 from umi_lite.train.memory import peak_memory
 from umi_lite.train.plan import Job
 from umi_lite.train.progress import Reporter
@@ -75,7 +76,7 @@ def run_job(
 
     Raises:
         KeyboardInterrupt: it was asked to stop (Ctrl-C, SIGTERM); a checkpoint was saved first.
-        UserError: the loss is no number any more.
+        UserError: rows would be cut silently, or the loss is no number any more.
     """
     from datasets import Dataset
     from trl.trainer.sft_trainer import SFTTrainer
@@ -98,6 +99,8 @@ def run_job(
     from transformers import PrinterCallback
 
     trainer.remove_callback(PrinterCallback)
+    longest = max(len(row.ids) for item in items for row in _rows_of(item))
+    reporter.note(f"{job.name}: {effective(trainer, recipe, longest)}")
     with stopping() as asked:
         trainer.add_callback(_callback(ready, run, reporter, checkpoint, asked))
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -113,10 +116,14 @@ def run_job(
     backend.close(model)
 
 
+def _rows_of(item: Pack | Row) -> list[Row]:
+    return item.rows if isinstance(item, Pack) else [item]
+
+
 def _no_number(ready: Ready, step: int, loss: float) -> str:
     job, batch = ready.job, ready.job.settings.batch
     items = ready.items[(step - 1) * batch : step * batch]
-    rows = [row for item in items for row in (item.rows if isinstance(item, Pack) else [item])]
+    rows = [row for item in items for row in _rows_of(item)]
     numbers = row_numbers(sorted({row.number for row in rows}))
     return (
         f"{job.name}: the loss is {loss} at step {step} (rows {numbers}); lower the learning rate, "
