@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from umi_lite.files import write_text
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe import Recipe
@@ -70,7 +71,6 @@ def measured(
         single: the view `backbone` plays all the roles.
     """
     from umi_lite.local import measure
-    from umi_lite.train.run_dir import write_text
 
     if kept := read_json(path):
         return kept

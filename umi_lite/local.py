@@ -13,6 +13,7 @@ from umi_lite.protocol.trajectory import Call, Trajectory
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
 
     from umi_lite.evals.bootstrap import Plenty, Summary
     from umi_lite.evals.judge import Judge, Question, Replies
@@ -220,25 +221,8 @@ def counting(
     title: str, total: int, what: str, console: "Console"
 ) -> Iterator[Callable[[bool], None]]:
     """A progress bar; what it yields moves it by one, and counts one more of `what` if True."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(f"{{task.fields[counted]}} {what}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
     counted = 0
-    with Progress(*columns, console=console) as progress:
+    with _bar(console, f"{{task.fields[counted]}} {what}") as progress:
         bar = progress.add_task(title, total=total, counted=0)
 
         def ended(hit: bool) -> None:
@@ -253,6 +237,15 @@ def predict_static(
     engine: "Runner", gold: "Gold", console: "Console", *, single: bool = False
 ) -> "Taught":
     """Let the roles predict every gold step, behind a progress bar that counts dialogues."""
+    from umi_lite.evals.teacher import predict
+
+    with _bar(console) as progress:
+        bar = progress.add_task("static", total=len(gold.dialogues))
+        return predict(engine, gold, single=single, on_dialogue=lambda: progress.advance(bar))
+
+
+def _bar(console: "Console", *more: str) -> "Progress":
+    """A bar with its count and times; `more` are texts behind the count."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -262,15 +255,6 @@ def predict_static(
         TimeRemainingColumn,
     )
 
-    from umi_lite.evals.teacher import predict
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task("static", total=len(gold.dialogues))
-        return predict(engine, gold, single=single, on_dialogue=lambda: progress.advance(bar))
+    head = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    texts = map(TextColumn, more)
+    return Progress(*head, *texts, TimeElapsedColumn(), TimeRemainingColumn(), console=console)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from umi_lite.files import write_text
 from umi_lite.heldout import deployed_base, held_out, measured, read_json
 from umi_lite.protocol.roles import ROLES
 from umi_lite.protocol.trajectory import Trajectory
@@ -62,9 +63,7 @@ def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
     console.rule("4/5  held-out tasks, after training")
 
     def trained() -> "Engine":
-        from umi_lite.export.fold import can_fold
-
-        return bundle.engine(fold_into=out / "folded" if can_fold(bundle.base) else None, **room)
+        return bundle.engine(fold_into=out / "folded", **room)
 
     after = measured(out / "after.json", "after", trained, tasks, console, single=False)
     single = measured(out / "single.json", "single", trained, tasks, console, single=True)
@@ -80,8 +79,6 @@ def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
         **{name: score["splits"] for name, score in scores.items()},
         "bundle": "bundle",
     }
-    from umi_lite.train.run_dir import write_text
-
     write_text(out / "report.json", json.dumps(report, indent=1) + "\n")
     _print(report, console)
     return report

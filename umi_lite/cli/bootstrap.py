@@ -40,11 +40,9 @@ def bootstrap(
     from umi_lite.local import gather, load_tasks
 
     check_split(split)
-    asked = {"split": split, "path": path, "seed": data_seed, "n": n}
-    options = {key: value for key, value in asked.items() if value is not None}
     summary = gather(
         load_bundle(bundle),
-        load_tasks(source, **options),
+        load_tasks(source, split=split, path=path, seed=data_seed, n=n),
         out,
         Plenty(tries, temperature, keep, seed),
         Console(stderr=True),

@@ -63,8 +63,7 @@ def render(
 
     from umi_lite.train.preview import rendered
 
-    given = {"path": path, "split": split, "n": n}
-    options = {key: value for key, value in given.items() if value is not None}
+    options = {"path": path, "split": split, "n": n}
     loaded, samples = rendered(source, options, role, style)
     for sample in samples:
         typer.echo(

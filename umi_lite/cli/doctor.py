@@ -14,7 +14,8 @@ def doctor(
     from umi_lite.doctor.running import running_lines
     from umi_lite.doctor.training import nvidia_card, training_lines
 
-    lines = [*training_lines(), *running_lines(nvidia_card())]
+    card = nvidia_card()
+    lines = [*training_lines(card), *running_lines(card)]
     if json_:
         typer.echo(json.dumps([line.model_dump() for line in lines], ensure_ascii=False))
     else:

@@ -62,8 +62,8 @@ def load_source(
     """What a source holds.
 
     Args:
-        options: what its function takes. `hub` (with `config` and `split`, default `train`)
-            stands for `path`.
+        options: what its function takes; one that is None is not given. `hub` (with `config`
+            and `split`, default `train`) stands for `path`.
         loaders: SOURCES, or TASKS for what is to be solved anew.
 
     Raises:
@@ -78,7 +78,7 @@ def load_source(
     taken = inspect.signature(function).parameters.values()
     # Keyword-only parameters are for callers in code.
     known = [p.name for p in taken if p.kind is not p.KEYWORD_ONLY]
-    given = dict(options)
+    given = {key: value for key, value in options.items() if value is not None}
     if "hub" in given and "path" in known:
         if "path" in given:
             raise UserError(f"source {name} takes path or hub, not both")

@@ -32,7 +32,7 @@ NEXT: dict[str, Next] = {
     "conclusion": "summarizer",
     "give up": "give_up",
 }
-_NEXT_TAG = re.compile(r"\s*\bNext: (caller|conclusion|give up)\.?\s*\Z")
+NEXT_TAG = re.compile(r"\s*\bNext: (caller|conclusion|give up)\.?\s*\Z")
 _ACTION = re.compile(r"Action: (.*?)\nAction Input: (.*)\Z", re.DOTALL)
 _RESPONSE = '"response":'
 _JSON_TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
@@ -81,7 +81,7 @@ def trajectory(
     """
     tools = tuple(_tool(tool) for tool in field(record, "tools", list))
     if "conversations" in record:
-        turns = list(_conversation_turns(field(record, "conversations", list)))
+        turns = list(conversation_turns(field(record, "conversations", list)))
     elif "chains" in record:
         # The first two messages are AutoGPT's system prompt and the instruction.
         chain = field(record, "chains", list)[2:]
@@ -125,7 +125,12 @@ def _argument(tool: str, name: str, text: Any) -> dict[str, Any]:
     return {"description": text}
 
 
-def _conversation_turns(conversation: list[Any]) -> Iterator[Turn]:
+def conversation_turns(conversation: list[Any]) -> Iterator[Turn]:
+    """Who and what, of each entry `{from, value}`.
+
+    Raises:
+        BadRow: one has no such form.
+    """
     for turn in conversation:
         if not isinstance(turn, dict):
             raise BadRow("a turn is not a JSON object")
@@ -194,7 +199,7 @@ def _step(who: str, text: str, keep: bool) -> Step:
         case "user":
             return User(text=text)
         case "assistant":
-            tag = _NEXT_TAG.search(text)
+            tag = NEXT_TAG.search(text)
             if tag is None:
                 return Plan(thought=text.strip(), next=None, source_text=text)
             thought = text[: tag.start()].strip()

@@ -14,6 +14,7 @@ from umi_lite.data.jsonl import BadRow, Row, checked, jsonl_rows, make_row
 from umi_lite.data.loaded import Loaded, collect, outcomes
 from umi_lite.data.place import HubData, Place, opened
 from umi_lite.data.strict_json import BadJson, parse
+from umi_lite.files import write_text
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.trajectory import Trajectory
 
@@ -37,15 +38,10 @@ def save(trajectories: list[Trajectory], path: Path | str) -> None:
     """Write trajectories as JSON lines, under a temporary name first."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
     try:
-        text = "".join(f"{t.model_dump_json()}\n" for t in trajectories)
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        write_text(path, "".join(f"{t.model_dump_json()}\n" for t in trajectories))
     except OSError as err:
         raise UserError(f"{path}: cannot be written ({err.strerror})") from None
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _readable(file: Path) -> bool:

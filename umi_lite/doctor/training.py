@@ -43,9 +43,12 @@ print(json.dumps({"version": unsloth.__version__}))
 """
 
 
-def training_lines() -> list[Line]:
-    """GPU and driver, torch, Unsloth, bitsandbytes, converters, in this order."""
-    card = nvidia_card()
+def training_lines(card: str | None) -> list[Line]:
+    """GPU and driver, torch, Unsloth, bitsandbytes, converters, in this order.
+
+    Args:
+        card: what `nvidia_card` found.
+    """
     return [gpu_line(card), torch_line(card), unsloth_line(card), four_bit_line(), converter_line()]
 
 

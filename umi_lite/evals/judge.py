@@ -6,13 +6,13 @@ that is in the file already is not asked for again; a changed prompt is another 
 
 import hashlib
 import json
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+from umi_lite.evals.chat import reply
 from umi_lite.evals.journal import Journal
 from umi_lite.protocol.errors import UserError
 from umi_lite.runtime.remote import Endpoint
@@ -97,22 +97,17 @@ class Judge:
     ) -> None:
         import openai
 
-        client = openai.OpenAI(
-            base_url=self.endpoint.url,
-            api_key=os.environ.get("OPENAI_API_KEY", "none"),
-            timeout=self.timeout,
-            max_retries=self.retries,
-        )
-
+        client = self.endpoint.client(self.timeout, max_retries=self.retries)
         broken = threading.Event()
 
         def reply_to(question: Question, number: int) -> str | None:
             if broken.is_set():
                 return None
             try:
-                said = client.chat.completions.create(
-                    model=self.endpoint.model,
-                    messages=[{"role": "user", "content": question.prompt}],
+                return reply(
+                    client,
+                    self.endpoint.model,
+                    question.prompt,
                     temperature=self.temperature,
                     seed=number,
                     max_tokens=self.max_tokens,
@@ -120,7 +115,6 @@ class Judge:
             except openai.OpenAIError:
                 broken.set()
                 raise
-            return (said.choices[0].message.content or "") if said.choices else ""
 
         failed: openai.OpenAIError | None = None
         with client, ThreadPoolExecutor(self.parallel, thread_name_prefix="judge") as pool:
@@ -128,16 +122,16 @@ class Judge:
             try:
                 for future in as_completed(asked):
                     try:
-                        reply = future.result()
+                        said = future.result()
                     except openai.OpenAIError as err:
                         # What is under way is still written, nothing more is begun.
                         failed = failed or err
                         continue
-                    if reply is None:
+                    if said is None:
                         continue
                     key = asked[future]
-                    journal.append(self._row(key, *missing[key], reply))
-                    replies[key] = reply
+                    journal.append(self._row(key, *missing[key], said))
+                    replies[key] = said
                     if on_reply is not None:
                         on_reply()
             finally:

@@ -49,8 +49,6 @@ def bracket(reader: "Reader", opener: str) -> Value:
 
 def _braces(reader: "Reader", opener: str, closer: str) -> Value:
     if reader.take(closer):
-        if opener == "{":
-            return Group("set", ())
         return Group("set", ())
     if opener == r"\{" and reader.peek().isalpha() and reader.peek(1) in ("|", r"\mid", ":"):
         # A set of all x for which something holds.

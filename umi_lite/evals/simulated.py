@@ -5,13 +5,13 @@ ToolAlpaca's APIs do not exist: its evaluation has an LLM answer in their place 
 judge to read (`evals.judge`).
 """
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from umi_lite.evals.chat import reply
 from umi_lite.evals.live import BOUNDS, Result, play
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import dump_json, tool_line
@@ -61,16 +61,9 @@ class Simulator:
     """
 
     def __init__(self, endpoint: Endpoint, *, retries: int = 4, timeout: float = 120.0):
-        import openai
-
         self.failure: str | None = None
-        self._endpoint = endpoint
-        self._client = openai.OpenAI(
-            base_url=endpoint.url,
-            api_key=os.environ.get("OPENAI_API_KEY", "none"),
-            timeout=timeout,
-            max_retries=retries,
-        )
+        self._model = endpoint.model
+        self._client = endpoint.client(timeout, max_retries=retries)
 
     def toolbox(self, task: Trajectory) -> Toolbox:
         """The task's tools for one episode, whose requests the simulator remembers."""
@@ -90,16 +83,12 @@ class Simulator:
             request=request,
         )
         try:
-            said = self._client.chat.completions.create(
-                model=self._endpoint.model,
-                messages=[{"role": "user", "content": prompt}],
-                temperature=0.0,
-                max_tokens=_MOST_TOKENS,
-            )
+            sampling = {"temperature": 0.0, "max_tokens": _MOST_TOKENS}
+            said = reply(self._client, self._model, prompt, **sampling)
         except openai.OpenAIError as err:
             self.failure = self.failure or " ".join(str(err).split())
             raise
-        text = " ".join(((said.choices[0].message.content or "") if said.choices else "").split())
+        text = " ".join(said.split())
         before.append(f"{request}\n{text}")
         return text
 

@@ -18,14 +18,13 @@ from typing import Any, NamedTuple
 
 from umi_lite.data.json_list import list_rows
 from umi_lite.data.jsonl import BadRow, field
-from umi_lite.data.toolbench import NEXT
+from umi_lite.data.toolbench import NEXT, NEXT_TAG, conversation_turns
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.trajectory import Next
 
 GROUPS = ("split", "group")
 """Fields of a dialogue by which scores are given apart too, where it has them."""
 
-_NEXT_TAG = re.compile(r"\bNext: (caller|conclusion|give up)\.?\s*\Z")
 _ACTION = re.compile(r"\s*Action:(.*?)(?:\n\s*Action Input:(.*))?\Z", re.DOTALL)
 
 
@@ -127,11 +126,11 @@ def load_gold(path: Path | str, n: int | None = None) -> Gold:
 
 def _dialogue(row: dict[str, Any], index: int) -> tuple[Dialogue, list[Fault]]:
     names = frozenset(_name(tool) for tool in field(row, "tools", list))
-    turns = [_turn(turn) for turn in field(row, "conversations", list)]
+    turns = list(conversation_turns(field(row, "conversations", list)))
     steps: list[GoldStep] = []
     faults: list[Fault] = []
     for at, (who, text) in enumerate(turns):
-        tag = _NEXT_TAG.search(text) if who == "assistant" else None
+        tag = NEXT_TAG.search(text) if who == "assistant" else None
         if tag is None:
             continue
         behind = turns[at + 1] if at + 1 < len(turns) else ("", "")
@@ -147,12 +146,6 @@ def _name(tool: Any) -> str:
     if not isinstance(tool, dict):
         raise BadRow("a tool is not a JSON object")
     return field(tool, "Name", str)
-
-
-def _turn(turn: Any) -> tuple[str, str]:
-    if not isinstance(turn, dict):
-        raise BadRow("a turn is not a JSON object")
-    return field(turn, "from", str), field(turn, "value", str)
 
 
 def _step(step: GoldStep, who: str, text: str) -> tuple[GoldStep, str]:

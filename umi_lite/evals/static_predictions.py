@@ -5,8 +5,7 @@ summarizer | give_up | none", "tool": str | null, "arguments": str | object | nu
 null}`, both indices from 0.
 """
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from umi_lite.data.jsonl import jsonl_rows
 from umi_lite.evals.static_gold import Gold, Place
+from umi_lite.files import write_text
 from umi_lite.protocol.errors import UserError
 
 
@@ -72,17 +72,8 @@ def read_predictions(path: Path | str, gold: Gold) -> dict[Place, Prediction]:
 def write_predictions(path: Path, predictions: Mapping[Place, Prediction]) -> None:
     """Write them to a file, sorted by place; the file is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        aside.write_text("".join(_lines(predictions.values())), encoding="utf-8")
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def _lines(predictions: Iterable[Prediction]) -> Iterable[str]:
-    for made in sorted(predictions, key=lambda made: made.place):
-        yield made.model_dump_json() + "\n"
+    ordered = sorted(predictions.values(), key=lambda made: made.place)
+    write_text(path, "".join(f"{made.model_dump_json()}\n" for made in ordered))
 
 
 def _first(err: ValidationError) -> str:

@@ -6,12 +6,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from umi_lite.files import write_text
 from umi_lite.reproduce import plots
 from umi_lite.reproduce.paper import METRICS, TABLE_1
 from umi_lite.reproduce.results import Outcome, outcome, rows, scaling
 from umi_lite.reproduce.steps import StepMean, step_rows
 from umi_lite.reproduce.table import Planned, Table
-from umi_lite.train.run_dir import versions, write_text
+from umi_lite.train.run_dir import versions
 
 PAGES = ("report.md", "report.html")
 

@@ -5,15 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from umi_lite.files import write_text
 from umi_lite.heldout import deployed_base, held_out, measured
 from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.roles import ROLES
 from umi_lite.recipe import Recipe
 from umi_lite.reproduce.results import SCORES
 from umi_lite.reproduce.share import borrow
 from umi_lite.reproduce.steps import STEPS, predicted
 from umi_lite.reproduce.table import Planned
 from umi_lite.train.plan import plan
-from umi_lite.train.run_dir import RunDir, write_text
+from umi_lite.train.run_dir import RunDir
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,12 +70,8 @@ def _do(run: Planned, folder: RunDir, out: Path, console: "Console") -> None:
     options: dict[str, Any] = {"n_ctx": run.recipe.max_length, "slots": run.recipe.eval.slots}
 
     def opened() -> "Engine":
-        from umi_lite.export.fold import can_fold
-        from umi_lite.protocol.roles import ROLES
-
         speak = ("backbone",) if single else ROLES
-        fold_into = folded if can_fold(bundle.base) else None
-        return bundle.engine(views=speak, fold_into=fold_into, **options)
+        return bundle.engine(views=speak, fold_into=folded, **options)
 
     if run.recipe.eval.static:
         predicted(folder.root / STEPS, run.recipe.eval.static, opened, console, single=single)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterable
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from umi_lite.recipe import JobName, Recipe
@@ -48,10 +48,6 @@ def borrow(run: RunDir, recipe: Recipe, others: Iterable[tuple[RunDir, Recipe]])
         other, name = done[key]
         run.metrics(job).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(other.metrics(name), run.metrics(job))
-        run.finish(job, _copier(other.adapter(name)))
+        run.finish(job, partial(shutil.copytree, other.adapter(name), dirs_exist_ok=True))
         taken[job] = other.root.name
     return taken
-
-
-def _copier(source: Path) -> Any:
-    return lambda target: shutil.copytree(source, target, dirs_exist_ok=True)

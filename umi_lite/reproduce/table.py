@@ -13,6 +13,7 @@ from umi_lite.recipe_names import find_named, read_recipe
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Tree = dict[str, Any]
+_LIMITS = ("max_steps", "max_samples", "max_trained_tokens")
 
 
 class _Model(BaseModel):
@@ -106,10 +107,15 @@ def _part(recipe: Recipe, share: float, where: str) -> Tree:
         if "n" not in data:
             raise UserError(f"{where}: scaling needs `n` in data: how many trajectories are all?")
         data["n"] = max(1, round(share * data["n"]))
-    stages = [tree["stages"]["global"], tree["stages"]["local"]]
-    stages += [s.get(role, {}) for s in stages if isinstance(s, dict) for role in s]
-    for stage in stages:
-        for limit in ("max_steps", "max_samples", "max_trained_tokens"):
-            if isinstance(stage, dict) and limit in stage:
-                stage[limit] = max(1, round(share * stage[limit]))
-    return tree
+    return {**tree, "stages": _less(tree["stages"], share)}
+
+
+def _less(stage: Tree, share: float) -> Tree:
+    """A stage, and those within it, with a share of each limit."""
+    made = dict(stage)
+    for key, value in stage.items():
+        if isinstance(value, dict):
+            made[key] = _less(value, share)
+        elif key in _LIMITS:
+            made[key] = max(1, round(share * value))
+    return made

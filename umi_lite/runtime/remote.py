@@ -42,6 +42,18 @@ class Endpoint:
             raise UserError(f"endpoint {text!r}: right is {_FORM}")
         return cls(url.rstrip("/"), model)
 
+    def client(self, timeout: float, **options: Any) -> Any:
+        """The official client of the API; the key is read from OPENAI_API_KEY.
+
+        Args:
+            timeout: seconds a request may take.
+            options: the client's own.
+        """
+        import openai
+
+        key = os.environ.get("OPENAI_API_KEY", "none")
+        return openai.OpenAI(base_url=self.url, api_key=key, timeout=timeout, **options)
+
 
 class Remote:
     """Speaks one role's turns at an endpoint; the key is read from OPENAI_API_KEY.
@@ -62,8 +74,7 @@ class Remote:
 
         self.endpoint = endpoint
         self.words = words
-        key = os.environ.get("OPENAI_API_KEY", "none")
-        self._client = openai.OpenAI(base_url=endpoint.url, api_key=key, timeout=timeout)
+        self._client = endpoint.client(timeout)
         try:
             served = {model.id: model.owned_by for model in self._client.models.list()}
         except openai.OpenAIError as err:

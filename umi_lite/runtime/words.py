@@ -28,13 +28,13 @@ class Words:
 
     def __init__(self, model: Model, template: str | None = None):
         self._model = model
-        self._given = template
         self.template = _template(model, template)
         self._matchers: dict[str, Any] = {}
 
     def reads_as(self, model: Model, template: str | None = None) -> bool:
         """Has this other model the same vocabulary and chat template?"""
-        return (self._model.tokenizer, self._given) == (model.tokenizer, template)
+        source = template or model.chat_template
+        return (self._model.tokenizer, self.template.source) == (model.tokenizer, source)
 
     def encode(self, text: str, *, special: bool) -> list[int]:
         """Token ids, without a BOS. `special`: are special tokens in `text` parsed?"""

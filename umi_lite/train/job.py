@@ -8,6 +8,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from umi_lite.files import write_text
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
 from umi_lite.train.backends import Backend, has_gpu, precision
@@ -17,7 +18,7 @@ from umi_lite.train.effective import effective
 from umi_lite.train.memory import peak_memory
 from umi_lite.train.plan import Job
 from umi_lite.train.progress import Reporter
-from umi_lite.train.run_dir import RunDir, mark_complete, write_text
+from umi_lite.train.run_dir import RunDir, mark_complete
 from umi_lite.train.samples import Pack, Row, make_packs, row_numbers
 from umi_lite.train.stopping import Asked, stopping
 

@@ -6,7 +6,6 @@ mark that its job is done; a checkpoint counts only when it holds the mark writt
 """
 
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from umi_lite.files import sync, write_text
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
 from umi_lite.recipe_file import check, read_yaml
@@ -88,7 +88,7 @@ class RunDir:
                 shutil.rmtree(path)
         return max(whole, key=lambda path: int(path.name.split("-")[1]), default=None)
 
-    def finish(self, job: str, save: Callable[[Path], None]) -> None:
+    def finish(self, job: str, save: Callable[[Path], object]) -> None:
         """Write the adapter aside by `save`, rename it, and drop the checkpoints."""
         target = self.adapter(job)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -109,24 +109,6 @@ def mark_complete(checkpoint: Path) -> None:
     for path in checkpoint.rglob("*"):
         sync(path)
     write_text(checkpoint / _COMPLETE, "")
-
-
-def sync(path: Path) -> None:
-    """Put a file on disk, so that no rename or mark is there before what it stands for."""
-    if path.is_file():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    work = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        work.write_text(text, encoding="utf-8")
-        sync(work)
-        work.replace(path)
-    finally:
-        work.unlink(missing_ok=True)
 
 
 def versions() -> dict[str, str]:

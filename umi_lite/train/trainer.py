@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from umi_lite.files import write_text
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe import Recipe
@@ -17,7 +18,7 @@ from umi_lite.train.inputs import base_language, base_model, load_data
 from umi_lite.train.job import Ready, make_ready, run_job
 from umi_lite.train.plan import JOBS, Job, job_data, plan
 from umi_lite.train.progress import Reporter, RichReporter
-from umi_lite.train.run_dir import RunDir, write_text
+from umi_lite.train.run_dir import RunDir
 from umi_lite.train.samples import Rows, make_rows, row_numbers
 from umi_lite.train.stopping import handing_on
 from umi_lite.train.tokenizer import Language
