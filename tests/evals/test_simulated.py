@@ -68,3 +68,13 @@ def test_an_endpoint_that_fails_stops_it_and_is_told(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=r"endpoint fails.*401"):
             play_simulated(Scripted(*turns), [task("a")], simulator, tmp_path)
     assert not list(tmp_path.glob("*.json"))
+
+
+def test_an_episode_that_was_interrupted_is_run_again(tmp_path: Path) -> None:
+    with chat_server(lambda _: "Status Code: 200. Response: {}") as server:
+        simulator = Simulator(Endpoint(server.url, "api"))
+        with pytest.raises(KeyboardInterrupt):
+            broken = Scripted("I look.\nNext: caller", KeyboardInterrupt())
+            play_simulated(broken, [task("a")], simulator, tmp_path)
+        assert not list(tmp_path.glob("*.json"))
+        assert play_simulated(Scripted(*TURNS), [task("a")], simulator, tmp_path) == 1
