@@ -3,31 +3,14 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SerializationInfo,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
 from umi_lite.base import GgufType
-from umi_lite.protocol.roles import ROLES, Role, View
-
-Count = Annotated[int, Field(ge=1)]
-Ratio = Annotated[float, Field(ge=0, lt=1)]
-Rate = Annotated[float, Field(gt=0)]
-JobName = Literal["global", "planner", "caller", "summarizer"]
+from umi_lite.protocol.roles import ROLES
+from umi_lite.recipe_stages import Count, Rate, Ratio, Stages, Strict
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True)
-
-
-class Base(_Model):
+class Base(Strict):
     """The model that all the adapters share.
 
     Attributes:
@@ -49,7 +32,7 @@ class Base(_Model):
         return self
 
 
-class Data(_Model):
+class Data(Strict):
     """One source of trajectories (`umi data ls`); which options it takes, it says itself.
 
     Attributes:
@@ -85,114 +68,7 @@ class Data(_Model):
         return self.model_dump(exclude={"source"}, exclude_none=True)
 
 
-class Stage(_Model):
-    """How a job is trained. The defaults are for LoRA on 7B.
-
-    The paper's full fine-tuning rates (5e-5 global, 1e-5 local) are too low for LoRA.
-
-    Attributes:
-        epochs: passes over the data; a fraction trains on a part of it.
-        batch: packs (or rows, where packing is none) in an optimizer step.
-        max_samples: the first so many trajectories of the data.
-        max_steps: stop after so many optimizer steps (the schedule ends there).
-        max_trained_tokens: stop before more tokens than this have counted in the loss.
-    """
-
-    learning_rate: Rate = 2e-4
-    epochs: Rate = 2
-    warmup_ratio: Ratio = 0.1
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    batch: Count = 8
-    max_samples: Count | None = None
-    max_steps: Count | None = None
-    max_trained_tokens: Count | None = None
-
-
-class GlobalStage(Stage):
-    """The first adapter. `samples`: whole trajectories with no role distinction, or the union of
-    the three roles' samples (the paper's single-LLM multi-task; there is no local stage then).
-    """
-
-    samples: Literal["trajectories", "roles"] = "trajectories"
-
-
-class RoleStage(_Model):
-    """What one role's local job does otherwise than `stages.local` says."""
-
-    learning_rate: Rate | None = None
-    epochs: Rate | None = None
-    warmup_ratio: Ratio | None = None
-    weight_decay: Annotated[float, Field(ge=0)] | None = None
-    batch: Count | None = None
-    max_samples: Count | None = None
-    max_steps: Count | None = None
-    max_trained_tokens: Count | None = None
-
-
-class LocalStage(Stage):
-    """The three jobs that continue a copy of the global adapter (paper: summarizer 2 epochs)."""
-
-    learning_rate: Rate = 1e-4
-    epochs: Rate = 1
-    planner: RoleStage = RoleStage()
-    caller: RoleStage = RoleStage()
-    summarizer: RoleStage = RoleStage(epochs=2)
-
-    def of(self, role: Role) -> Stage:
-        """The settings of one role's job."""
-        mine = {k: v for k, v in getattr(self, role).model_dump().items() if v is not None}
-        shared = {k: getattr(self, k) for k in Stage.model_fields}
-        return Stage(**{**shared, **mine})
-
-
-def _absent(value: Any) -> Any:
-    return None if value == "none" else value
-
-
-class Stages(_Model):
-    """GLPFT, or one of the variants that the paper compares it with (recipes/variants).
-
-    Attributes:
-        global_: `none` trains the roles straight from the base (multi-LLM one-stage).
-        local: `none` stops behind the first adapter, which then plays all the roles.
-        reuse: both stages on the same instructions (better, paper's Table 1), else a half each.
-    """
-
-    global_: Annotated[GlobalStage | None, BeforeValidator(_absent)] = Field(
-        default=GlobalStage(), alias="global"
-    )
-    local: Annotated[LocalStage | None, BeforeValidator(_absent)] = LocalStage()
-    reuse: bool = True
-
-    @model_validator(mode="after")
-    def _possible(self) -> "Stages":
-        if self.global_ is None and self.local is None:
-            raise ValueError("global and local are both none: nothing would be trained")
-        if self.global_ and self.global_.samples == "roles" and self.local:
-            raise ValueError("global.samples: roles trains the roles already: set local: none")
-        if not self.reuse and not (self.global_ and self.local):
-            raise ValueError("reuse: false shares the data out between two stages: one is none")
-        return self
-
-    @model_serializer(mode="wrap")
-    def _named(self, write: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
-        # Where None is left out, reading it again would give the default.
-        tree = write(self)
-        if self.global_ is None:
-            tree["global" if info.by_alias else "global_"] = "none"
-        return tree | ({"local": "none"} if self.local is None else {})
-
-    def speakers(self) -> dict[View, JobName]:
-        """Which job's adapter speaks for a view; without `backbone` no adapter plays all roles."""
-        found: dict[View, JobName] = {}
-        if self.global_ and self.global_.samples == "trajectories":
-            found["backbone"] = "global"
-        if self.local or not found:
-            found |= {role: role if self.local else "global" for role in ROLES}
-        return found
-
-
-class Lora(_Model):
+class Lora(Strict):
     """Embeddings and lm_head stay out: adapters on them do not convert to GGUF.
 
     Attributes:
@@ -214,13 +90,13 @@ class Lora(_Model):
         return self
 
 
-class Export(_Model):
+class Export(Strict):
     """`quantize`: make the base GGUF again as this type; None takes it as it is."""
 
     quantize: GgufType | None = None
 
 
-class Eval(_Model):
+class Eval(Strict):
     """What to measure before and after training.
 
     Attributes:
@@ -234,7 +110,21 @@ class Eval(_Model):
     slots: Count = 16
 
 
-class Recipe(_Model):
+class Validation(Strict):
+    """Trajectories that no job trains on, for the evaluation loss of each job.
+
+    Attributes:
+        share: of the trajectories, drawn by seed, the same for all jobs; 0 is none.
+        every: optimizer steps between two evaluations.
+        keep: which adapter a job ends with: the one of the lowest evaluation loss, or the last.
+    """
+
+    share: Ratio = 0.0
+    every: Count = 50
+    keep: Literal["best", "last"] = "best"
+
+
+class Recipe(Strict):
     """A whole run.
 
     Attributes:
@@ -245,9 +135,13 @@ class Recipe(_Model):
         packing: `shared_prefix` puts rows with the same system message behind it once, with
             the same gradients; `auto` does so where the backend can.
         packed_length: tokens of such a pack.
+        micro_batch: rows that go through the model at once where they are not packed; packs go
+            one by one. It divides each stage's `batch`.
         decision_weight: loss weight of the planner's `Next:` word; other tokens weigh 1.
         backend: `auto` is Unsloth where it imports and a GPU is there, else plain.
+        optimizer: AdamW with 32-bit or 8-bit moments; `auto` is 8-bit on a GPU.
         checkpoint_every: optimizer steps between two checkpoints.
+        report_to: where else the curves go; metrics.jsonl and curves.html are always there.
     """
 
     name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
@@ -261,13 +155,28 @@ class Recipe(_Model):
     max_length: Annotated[int, Field(ge=16)] = 2048
     packing: Literal["auto", "shared_prefix", "none"] = "auto"
     packed_length: Annotated[int, Field(ge=16)] = 1024
+    micro_batch: Count = 1
     decision_weight: Rate = 1.0
     gradient_checkpointing: bool = False
     backend: Literal["auto", "unsloth", "plain"] = "auto"
+    optimizer: Literal["auto", "adamw", "adamw_8bit"] = "auto"
     checkpoint_every: Count = 25
+    report_to: Literal["none", "tensorboard", "trackio"] = "none"
     seed: int = 0
+    validation: Validation = Validation()
     export: Export = Export()
     eval: Eval = Eval()
+
+    @model_validator(mode="after")
+    def _whole_batches(self) -> "Recipe":
+        first, local = self.stages.global_, self.stages.local
+        stages = [first, *(local.of(role) for role in ROLES if local)]
+        for stage in filter(None, stages):
+            if stage.batch % self.micro_batch:
+                raise ValueError(
+                    f"micro_batch {self.micro_batch} does not divide a stage's batch, {stage.batch}"
+                )
+        return self
 
     def to_yaml(self) -> str:
         """The resolved recipe, defaults included; `load_recipe` reads it again."""

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from umi_lite.data import traces
 from umi_lite.evals.journal import Journal
-from umi_lite.evals.live import BOUNDS, Result, broke_off, environment_of, play
+from umi_lite.evals.live import BOUNDS, Result, environment_of, play
 from umi_lite.evals.tries import Try, distinct, judged, tries_so_far
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.trajectory import Trajectory
@@ -127,7 +127,7 @@ def bootstrap(
         def ended(
             number: int, asked: Sequence[Trajectory], at: int, trace: Trace, result: Result
         ) -> None:
-            if broke_off(trace):
+            if trace.broke_off:
                 return
             attempt = judged(asked[at], number, trace, result, settings)
             journal.append(attempt.model_dump(mode="json"))

@@ -219,11 +219,6 @@ def play(
     run_many(engine, jobs(), bounds=bounds, sampling=sampling, single=single, on_trace=ended)
 
 
-def broke_off(trace: Trace) -> bool:
-    """It says nothing of the task, by no fault of the agent: a later call tries again."""
-    return trace.stop in ("interrupted", "error")
-
-
 def judge(task: Trajectory, trace: Trace, toolbox: Toolbox) -> Result:
     """The outcome of one episode, from its trace and the tools as it left them."""
     why = _fault(task, trace, toolbox)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from umi_lite.evals.chat import reply
-from umi_lite.evals.live import BOUNDS, Result, broke_off, play
+from umi_lite.evals.live import BOUNDS, Result, play
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import dump_json, tool_line
 from umi_lite.protocol.trajectory import Tool, Trajectory
@@ -124,7 +124,7 @@ def play_simulated(
     def ended(at: int, trace: Trace, _: Result) -> None:
         if simulator.failure:
             raise UserError(f"the simulator's endpoint fails: {simulator.failure}")
-        if broke_off(trace):
+        if trace.broke_off:
             return
         trace.save(_trace(out, todo[at]))
         if on_end is not None:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from umi_lite.recipe import JobName, Recipe
+from umi_lite.recipe import Recipe
+from umi_lite.recipe_stages import JobName
 from umi_lite.train.plan import Job, plan
 from umi_lite.train.run_dir import RunDir
 

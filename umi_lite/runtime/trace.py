@@ -78,6 +78,11 @@ class Trace(_Model):
         return steps[-1].text if steps and isinstance(steps[-1], Answer) else None
 
     @property
+    def broke_off(self) -> bool:
+        """It says nothing of the agent: interrupted, or ended by a fault of the program."""
+        return self.stop in ("interrupted", "error")
+
+    @property
     def tokens(self) -> int:
         """Tokens that went through the model, prompts and generated ones together."""
         return sum(turn.evaluated + turn.decoded for turn in self.turns)

@@ -1,0 +1,134 @@
+"""The stages of a recipe: GLPFT's global and local fine-tuning, or one of its variants."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+
+from umi_lite.protocol.roles import ROLES, Role, View
+
+Count = Annotated[int, Field(ge=1)]
+Ratio = Annotated[float, Field(ge=0, lt=1)]
+Rate = Annotated[float, Field(gt=0)]
+JobName = Literal["global", "planner", "caller", "summarizer"]
+
+
+class Strict(BaseModel):
+    """A part of a recipe: an unknown key is an error, and nothing changes it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True)
+
+
+class Stage(Strict):
+    """How a job is trained. The defaults are for LoRA on 7B.
+
+    The paper's full fine-tuning rates (5e-5 global, 1e-5 local) are too low for LoRA.
+
+    Attributes:
+        epochs: passes over the data; a fraction trains on a part of it.
+        batch: packs (or rows, where packing is none) in an optimizer step.
+        max_samples: the first so many trajectories of the data.
+        max_steps: stop after so many optimizer steps (the schedule ends there).
+        max_trained_tokens: stop before more tokens than this have counted in the loss.
+    """
+
+    learning_rate: Rate = 2e-4
+    epochs: Rate = 2
+    warmup_ratio: Ratio = 0.1
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    batch: Count = 8
+    max_samples: Count | None = None
+    max_steps: Count | None = None
+    max_trained_tokens: Count | None = None
+
+
+class GlobalStage(Stage):
+    """The first adapter. `samples`: whole trajectories with no role distinction, or the union of
+    the three roles' samples (the paper's single-LLM multi-task; there is no local stage then).
+    """
+
+    samples: Literal["trajectories", "roles"] = "trajectories"
+
+
+class RoleStage(Strict):
+    """What one role's local job does otherwise than `stages.local` says."""
+
+    learning_rate: Rate | None = None
+    epochs: Rate | None = None
+    warmup_ratio: Ratio | None = None
+    weight_decay: Annotated[float, Field(ge=0)] | None = None
+    batch: Count | None = None
+    max_samples: Count | None = None
+    max_steps: Count | None = None
+    max_trained_tokens: Count | None = None
+
+
+class LocalStage(Stage):
+    """The three jobs that continue a copy of the global adapter (paper: summarizer 2 epochs)."""
+
+    learning_rate: Rate = 1e-4
+    epochs: Rate = 1
+    planner: RoleStage = RoleStage()
+    caller: RoleStage = RoleStage()
+    summarizer: RoleStage = RoleStage(epochs=2)
+
+    def of(self, role: Role) -> Stage:
+        """The settings of one role's job."""
+        mine = {k: v for k, v in getattr(self, role).model_dump().items() if v is not None}
+        shared = {k: getattr(self, k) for k in Stage.model_fields}
+        return Stage(**{**shared, **mine})
+
+
+def _absent(value: Any) -> Any:
+    return None if value == "none" else value
+
+
+class Stages(Strict):
+    """GLPFT, or one of the variants that the paper compares it with (recipes/variants).
+
+    Attributes:
+        global_: `none` trains the roles straight from the base (multi-LLM one-stage).
+        local: `none` stops behind the first adapter, which then plays all the roles.
+        reuse: both stages on the same instructions (better, paper's Table 1), else a half each.
+    """
+
+    global_: Annotated[GlobalStage | None, BeforeValidator(_absent)] = Field(
+        default=GlobalStage(), alias="global"
+    )
+    local: Annotated[LocalStage | None, BeforeValidator(_absent)] = LocalStage()
+    reuse: bool = True
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Stages":
+        if self.global_ is None and self.local is None:
+            raise ValueError("global and local are both none: nothing would be trained")
+        if self.global_ and self.global_.samples == "roles" and self.local:
+            raise ValueError("global.samples: roles trains the roles already: set local: none")
+        if not self.reuse and not (self.global_ and self.local):
+            raise ValueError("reuse: false shares the data out between two stages: one is none")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _named(self, write: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
+        # Where None is left out, reading it again would give the default.
+        tree = write(self)
+        if self.global_ is None:
+            tree["global" if info.by_alias else "global_"] = "none"
+        return tree | ({"local": "none"} if self.local is None else {})
+
+    def speakers(self) -> dict[View, JobName]:
+        """Which job's adapter speaks for a view; without `backbone` no adapter plays all roles."""
+        found: dict[View, JobName] = {}
+        if self.global_ and self.global_.samples == "trajectories":
+            found["backbone"] = "global"
+        if self.local or not found:
+            found |= {role: role if self.local else "global" for role in ROLES}
+        return found
