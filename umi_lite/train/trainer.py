@@ -15,9 +15,10 @@ from umi_lite.recipe import Recipe
 from umi_lite.train.backends import Name, choose, make, prepare_process
 from umi_lite.train.chart import loss_svg, read_metrics
 from umi_lite.train.inputs import base_language, base_model, load_data
-from umi_lite.train.job import Ready, make_ready, run_job
+from umi_lite.train.job import run_job
 from umi_lite.train.plan import JOBS, Job, job_data, plan
 from umi_lite.train.progress import Reporter, RichReporter
+from umi_lite.train.ready import Ready, make_ready
 from umi_lite.train.run_dir import RunDir
 from umi_lite.train.samples import Rows, make_rows, row_numbers
 from umi_lite.train.stopping import handing_on

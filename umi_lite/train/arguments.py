@@ -1,0 +1,46 @@
+"""A job's settings as TRL's SFTConfig."""
+
+from pathlib import Path
+from typing import Any
+
+from umi_lite.recipe import Recipe
+from umi_lite.train.backends import has_gpu, precision
+from umi_lite.train.plan import Job
+
+
+def arguments(recipe: Recipe, job: Job, folder: Path) -> Any:
+    """The SFTConfig of a job; checkpoints go to `folder`."""
+    from trl.trainer.sft_config import SFTConfig
+
+    settings = job.settings
+    kind = precision(recipe)
+    return SFTConfig(
+        output_dir=str(folder),
+        per_device_train_batch_size=1,
+        gradient_accumulation_steps=settings.batch,
+        num_train_epochs=1,  # the items of all epochs stand one after another
+        train_sampling_strategy="sequential",
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=settings.warmup_ratio,
+        weight_decay=settings.weight_decay,
+        seed=job.seed,
+        data_seed=job.seed,
+        use_cpu=not has_gpu(),
+        bf16=kind == "bf16",
+        fp16=kind == "fp16",
+        gradient_checkpointing=recipe.gradient_checkpointing,
+        max_length=recipe.max_length,
+        packing=False,
+        loss_type="nll",
+        dataset_kwargs={"skip_prepare_dataset": True},
+        remove_unused_columns=False,
+        dataloader_pin_memory=has_gpu(),
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_strategy="steps",
+        save_steps=recipe.checkpoint_every,
+        save_total_limit=2,
+        disable_tqdm=True,
+        report_to="none",
+    )

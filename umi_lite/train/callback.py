@@ -1,0 +1,91 @@
+"""What happens between a job's steps: the metrics file, marks on checkpoints, the wish to stop."""
+
+import json
+import math
+import time
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from umi_lite.files import write_text
+from umi_lite.protocol.errors import UserError
+from umi_lite.train.chart import read_metrics
+from umi_lite.train.memory import peak_memory
+from umi_lite.train.progress import Reporter
+from umi_lite.train.ready import Ready, rows_of
+from umi_lite.train.run_dir import RunDir, mark_complete
+from umi_lite.train.samples import row_numbers
+from umi_lite.train.stopping import Asked
+
+if TYPE_CHECKING:
+    from transformers import TrainerCallback
+
+
+def callback(
+    ready: Ready, run: RunDir, reporter: Reporter, checkpoint: Path | None, asked: Asked
+) -> "TrainerCallback":
+    """Metrics, marks on checkpoints, what the reporter is told, and the stop that was asked for."""
+    from transformers import TrainerCallback
+
+    name, sizes = ready.job.name, ready.sizes
+    trained = list(accumulate(ready.trained))
+    metrics = run.metrics(name)
+    metrics.parent.mkdir(parents=True, exist_ok=True)
+
+    class Progress(TrainerCallback):
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self.done = sum(sizes[: state.global_step])
+            self.since, self.before = time.monotonic(), self.done
+            self.earlier = 0.0
+            kept = [r for r in read_metrics(metrics) if r["step"] <= state.global_step]
+            write_text(metrics, "".join(json.dumps(record) + "\n" for record in kept))
+            if kept:
+                self.earlier = kept[-1]["seconds"]
+            if checkpoint:
+                reporter.note(f"{name}: goes on at step {state.global_step}")
+
+        def on_log(self, args: Any, state: Any, control: Any, **told: Any) -> None:
+            logs = told["logs"]
+            if "loss" not in logs:
+                return
+            if not math.isfinite(logs["loss"]):
+                raise UserError(_no_number(ready, state.global_step, logs["loss"]))
+            self.done = sum(sizes[: state.global_step])
+            seconds = time.monotonic() - self.since
+            speed = (self.done - self.before) / max(seconds, 1e-9)
+            record = {
+                "step": state.global_step,
+                "loss": logs["loss"],
+                "accuracy": logs.get("mean_token_accuracy"),
+                "learning_rate": logs["learning_rate"],
+                "grad_norm": logs.get("grad_norm"),
+                "tokens": self.done,
+                "trained_tokens": trained[state.global_step - 1],
+                "seconds": round(self.earlier + seconds, 2),
+                "peak_memory": peak_memory(),
+                "tokens_per_second": round(speed, 1),
+            }
+            with metrics.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+            text = f"step {state.global_step}/{len(sizes)}, loss {logs['loss']:.3f}"
+            reporter.step(name, self.done, f"{text}, {speed:.0f} tok/s")
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if asked.to_stop:
+                control.should_save = control.should_training_stop = True
+
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+
+    return Progress()
+
+
+def _no_number(ready: Ready, step: int, loss: float) -> str:
+    job, batch = ready.job, ready.job.settings.batch
+    items = ready.items[(step - 1) * batch : step * batch]
+    rows = [row for item in items for row in rows_of(item)]
+    numbers = row_numbers(sorted({row.number for row in rows}))
+    return (
+        f"{job.name}: the loss is {loss} at step {step} (rows {numbers}); lower the learning rate, "
+        f"{job.settings.learning_rate:g}, or look at these rows: umi data preview"
+    )
