@@ -111,18 +111,25 @@ def measure(
     console: "Console",
     *,
     single: bool = False,
+    traces: Path | None = None,
 ) -> "Score":
     """Run the tasks in a batch behind a progress bar that counts those solved.
 
     Args:
         single: the global adapter alone (view `backbone`) takes all the turns.
+        traces: a folder for each episode's trace, `<task id>.json`.
+
+    Raises:
+        UserError: no task, or a trace that cannot be written.
     """
     from umi_lite.evals.live import evaluate
 
     with counting(title, len(tasks), "solved", console) as count:
 
-        def ended(result: "Result") -> None:
+        def ended(result: "Result", trace: "Trace") -> None:
             count(result.ok)
+            if traces is not None:
+                trace.save(traces / f"{result.id}.json")
 
         return evaluate(engine, tasks, single=single, on_result=ended)
 

@@ -27,6 +27,9 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
         n: Annotated[int, typer.Option("-n", "--n", help="how many tasks")] = 100,
         seed: Annotated[int | None, typer.Option(help="which tasks (toolworld); default 1")] = None,
         slots: Annotated[int, typer.Option(help="episodes at once")] = 16,
+        traces: Annotated[
+            Path | None, typer.Option(help="keep each episode's trace in this folder")
+        ] = None,
         json_: Annotated[
             bool, typer.Option("--json", help="print the whole report as JSON")
         ] = False,
@@ -46,7 +49,7 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
         title = " · ".join([source, *([options["split"]] if "split" in options else [])])
         console = Console(stderr=json_)
         with roles.open(bundle, slots, console) as engine:
-            score = measure(engine, tasks, title, console, single=roles.single)
+            score = measure(engine, tasks, title, console, single=roles.single, traces=traces)
         if json_:
             typer.echo(json.dumps(score.report()))
         else:

@@ -148,14 +148,14 @@ def evaluate(
     bounds: Bounds = BOUNDS,
     sampling: Sampling | None = None,
     environment: Callable[[Trajectory], Toolbox] = environment_of,
-    on_result: Callable[[Result], None] | None = None,
+    on_result: Callable[[Result, Trace], None] | None = None,
 ) -> Score:
     """Run the tasks in a batch and judge them. Only what a gold can judge is run.
 
     Args:
         single: one model (view `backbone`) takes all the turns.
         environment: makes a task's tools, just before it starts.
-        on_result: called as each task ends, e.g. to move a progress bar.
+        on_result: called as each task ends, e.g. to keep its trace.
 
     Raises:
         UserError: no task, or one without a gold answer.
@@ -168,10 +168,10 @@ def evaluate(
             raise UserError(f"{task.id} has no gold answer, so it cannot be judged live")
     results: dict[int, Result] = {}
 
-    def ended(at: int, _: Trace, result: Result) -> None:
+    def ended(at: int, trace: Trace, result: Result) -> None:
         results[at] = result
         if on_result is not None:
-            on_result(result)
+            on_result(result, trace)
 
     started = time.monotonic()
     play(
