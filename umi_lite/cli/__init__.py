@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+import time
 
 from umi_lite.protocol.errors import UserError
 
@@ -13,7 +14,10 @@ def main() -> None:
     An internal error keeps its traceback.
     """
     from umi_lite.cli.app import app
+    from umi_lite.train.processes import is_main
 
+    if not is_main():
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
     try:
         app(standalone_mode=True)
     except UserError as err:
@@ -32,7 +36,12 @@ def main() -> None:
 
 
 def _stop(message: str, code: int) -> None:
-    print(f"umi: {message}", file=sys.stderr)
-    sys.stderr.flush()
+    from umi_lite.train.processes import is_main
+
+    if is_main():
+        print(f"umi: {message}", file=sys.stderr)
+        sys.stderr.flush()
+    else:
+        time.sleep(1)  # when one process ends, the launcher ends all: the main one speaks first
     # Worker threads of torch or llama.cpp must not turn an interrupt into a hang or a crash.
     os._exit(code) if code == 130 else sys.exit(code)

@@ -6,6 +6,7 @@ from typing import Any
 from umi_lite.recipe import Recipe
 from umi_lite.train.backends import has_gpu, precision
 from umi_lite.train.plan import Job
+from umi_lite.train.processes import accumulation
 
 
 def arguments(recipe: Recipe, job: Job, folder: Path) -> Any:
@@ -17,7 +18,8 @@ def arguments(recipe: Recipe, job: Job, folder: Path) -> Any:
     return SFTConfig(
         output_dir=str(folder),
         per_device_train_batch_size=1,
-        gradient_accumulation_steps=settings.batch,
+        gradient_accumulation_steps=accumulation(settings.batch),
+        ddp_find_unused_parameters=False,
         num_train_epochs=1,  # the items of all epochs stand one after another
         train_sampling_strategy="sequential",
         learning_rate=settings.learning_rate,

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
 from umi_lite.train.attention import register
+from umi_lite.train.processes import device_map, is_sharded, threads, world_size
 
 Name = Literal["plain", "unsloth"]
 
@@ -39,13 +40,19 @@ def choose(recipe: Recipe) -> Name:
     """
     has_unsloth = importlib.util.find_spec("unsloth") is not None
     own_mask = recipe.packing == "shared_prefix"
+    several = world_size() > 1
     if recipe.backend == "unsloth":
         if not has_unsloth:
             raise UserError("backend: unsloth is not installed (pip install --no-deps unsloth)")
         if own_mask:
             raise UserError("packing: shared_prefix needs backend plain; unsloth packs nothing")
+        if several:
+            raise UserError(
+                f"backend: unsloth trains in one process of its own; {world_size()} processes under "
+                "accelerate launch need -o backend=plain"
+            )
         return "unsloth"
-    if recipe.backend == "auto" and has_unsloth and has_gpu() and not own_mask:
+    if recipe.backend == "auto" and has_unsloth and has_gpu() and not own_mask and not several:
         return "unsloth"
     return "plain"
 
@@ -131,7 +138,11 @@ class Plain:
         return get_peft_model(self._base, config), self._tokenizer
 
     def close(self, model: Any) -> None:
-        """Take the adapter off, so that the next job finds the bare base."""
+        """Take the adapter off, so that the next job finds the bare base. FSDP's pieces do not
+        come together again: there the next job loads it anew."""
+        if is_sharded():
+            self._base = None
+            return
         self._base = model.unload()
         # PEFT leaves it behind, and warns of a second adapter then.
         if hasattr(self._base, "peft_config"):
@@ -148,9 +159,11 @@ class Plain:
                 bnb_4bit_quant_type="nf4",
                 bnb_4bit_use_double_quant=True,
                 bnb_4bit_compute_dtype=dtype,
+                # FSDP flattens a layer's weights, which must have one type for it.
+                bnb_4bit_quant_storage=dtype if is_sharded() else None,
             )
         if has_gpu():
-            options["device_map"] = {"": 0}
+            options["device_map"] = device_map()
         try:
             model = AutoModelForCausalLM.from_pretrained(self._model, **options)
             tokenizer = AutoTokenizer.from_pretrained(self._model)
@@ -223,4 +236,4 @@ def prepare_process(name: Name) -> None:
     import torch
 
     if not torch.cuda.is_available():
-        torch.set_num_threads(len(os.sched_getaffinity(0)))
+        torch.set_num_threads(threads())

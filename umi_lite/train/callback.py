@@ -11,6 +11,7 @@ from umi_lite.files import write_text
 from umi_lite.protocol.errors import UserError
 from umi_lite.train.chart import read_metrics
 from umi_lite.train.memory import peak_memory
+from umi_lite.train.processes import by_main, is_main, new_shares
 from umi_lite.train.progress import Reporter
 from umi_lite.train.ready import Ready, rows_of
 from umi_lite.train.run_dir import RunDir, mark_complete
@@ -38,11 +39,14 @@ def callback(
             self.since, self.before = time.monotonic(), self.done
             self.earlier = 0.0
             kept = [r for r in read_metrics(metrics) if r["step"] <= state.global_step]
-            write_text(metrics, "".join(json.dumps(record) + "\n" for record in kept))
+            if is_main():
+                write_text(metrics, "".join(json.dumps(record) + "\n" for record in kept))
             if kept:
                 self.earlier = kept[-1]["seconds"]
             if checkpoint:
-                reporter.note(f"{name}: goes on at step {state.global_step}")
+                reporter.note(
+                    f"{name}: goes on at step {state.global_step}{new_shares(checkpoint)}"
+                )
 
         def on_log(self, args: Any, state: Any, control: Any, **told: Any) -> None:
             logs = told["logs"]
@@ -65,17 +69,19 @@ def callback(
                 "peak_memory": peak_memory(),
                 "tokens_per_second": round(speed, 1),
             }
-            with metrics.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
+            if is_main():
+                with metrics.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(record) + "\n")
             text = f"step {state.global_step}/{len(sizes)}, loss {logs['loss']:.3f}"
             reporter.step(name, self.done, f"{text}, {speed:.0f} tok/s")
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if asked.to_stop:
+            if asked.anywhere():
                 control.should_save = control.should_training_stop = True
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            by_main(lambda: mark_complete(folder))
 
     return Progress()
 

@@ -9,6 +9,8 @@ from umi_lite.train.backends import Backend
 from umi_lite.train.callback import callback
 from umi_lite.train.collate import PackCollator, PlainCollator, weighted_loss
 from umi_lite.train.effective import effective
+from umi_lite.train.even import EvenCollator, even_items
+from umi_lite.train.processes import by_main, gathered_weights, in_turns, together, world_size
 from umi_lite.train.progress import Reporter
 from umi_lite.train.ready import Ready, rows_of
 from umi_lite.train.run_dir import RunDir
@@ -28,17 +30,18 @@ def run_job(
     from trl.trainer.sft_trainer import SFTTrainer
 
     job = ready.job
-    checkpoint = run.last_checkpoint(job.name)
+    checkpoint = in_turns(lambda: run.last_checkpoint(job.name))
     start = None if job.start is None else run.adapter(job.start)
-    model, tokenizer = backend.open(start, job.seed)
+    with together():
+        model, tokenizer = backend.open(start, job.seed)
     items: Any = ready.items
     packed = backend.packs
     collator = PackCollator(items) if packed else PlainCollator(items, tokenizer.pad_token_id or 0)
     trainer = SFTTrainer(
         model=model,
         args=arguments(recipe, job, run.checkpoints(job.name)),
-        train_dataset=Dataset.from_dict({"item": list(range(len(items)))}),
-        data_collator=collator,
+        train_dataset=Dataset.from_dict({"item": even_items(len(items), world_size())}),
+        data_collator=EvenCollator(collator),
         processing_class=tokenizer,
         compute_loss_func=weighted_loss if packed else None,
     )
@@ -53,10 +56,12 @@ def run_job(
     if asked.to_stop:
         raise KeyboardInterrupt
 
+    weights = gathered_weights(trainer)
+
     def save(folder: Path) -> None:
-        model.save_pretrained(str(folder))
+        model.save_pretrained(str(folder), state_dict=weights)
         (folder / "README.md").unlink(missing_ok=True)  # PEFT's model card is an empty form
 
-    run.finish(job.name, save)
+    by_main(lambda: run.finish(job.name, save))
     del trainer
     backend.close(model)

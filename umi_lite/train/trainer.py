@@ -17,7 +17,16 @@ from umi_lite.train.chart import loss_svg, read_metrics
 from umi_lite.train.inputs import base_language, base_model, load_data
 from umi_lite.train.job import run_job
 from umi_lite.train.plan import JOBS, Job, job_data, plan
-from umi_lite.train.progress import Reporter, RichReporter
+from umi_lite.train.processes import (
+    by_main,
+    check_batches,
+    in_turns,
+    is_main,
+    join,
+    together,
+    world_size,
+)
+from umi_lite.train.progress import Reporter, RichReporter, Silent
 from umi_lite.train.ready import Ready, make_ready
 from umi_lite.train.run_dir import RunDir
 from umi_lite.train.samples import Rows, make_rows, row_numbers
@@ -55,21 +64,40 @@ def train(
             resume, or a backend that is not installed.
     """
     began = time.monotonic()
+    join()
     run = RunDir(run_dir)
-    if resume:
-        recipe = run.resume(recipe)
-    elif recipe is None:
-        raise UserError("no recipe was given to train")
-    backend = choose(recipe)
+    with together():
+        if resume:
+            recipe = run.resume(recipe)
+        elif recipe is None:
+            raise UserError("no recipe was given to train")
+        backend = choose(recipe)
+        check_batches(_batches(recipe), recipe.micro_batch if recipe.packing == "none" else 1)
+    made = recipe
     if not resume:
-        run.create(recipe)
+        by_main(lambda: run.create(made))
+        in_turns(lambda: run.resume(made))  # is it on a disk that all of them see?
     if backend == "unsloth":
         # Unsloth patches transformers for good, and must be imported before it.
         train_in_child(run.root)
     else:
-        run_jobs(recipe, run, backend, reporter or RichReporter())
+        shown = (reporter or RichReporter()) if is_main() else Silent()
+        run_jobs(recipe, run, backend, shown)
     adapters = {job.name: run.adapter(job.name) for job in plan(recipe)}
     return Run(run.root, adapters, time.monotonic() - began)
+
+
+def _batches(recipe: Recipe) -> list[tuple[str, int]]:
+    """Each job's batch behind the recipe's key for it."""
+    local = recipe.stages.local
+    found = []
+    for job in plan(recipe):
+        key = "global"
+        if job.name != "global":
+            own = local and getattr(local, job.name).batch
+            key = f"local.{job.name}" if own else "local"
+        found.append((f"stages.{key}.batch", job.settings.batch))
+    return found
 
 
 def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> None:
@@ -80,9 +108,14 @@ def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> Non
         return
     prepare_process(name)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    model = base_model(recipe, lambda path: reporter.note(f"dequantising the base to {path}"))
+    if world_size() > 1:
+        reporter.note(f"{world_size()} processes share each step's batch")
+    model = in_turns(
+        lambda: base_model(recipe, lambda path: reporter.note(f"dequantising the base to {path}"))
+    )
     backend = make(name, recipe, model)
-    ready = _make_all(recipe, model, backend.packs, reporter)
+    with together():
+        ready = _make_all(recipe, model, backend.packs, reporter)
     reporter.begin({r.job.name: sum(r.sizes) for r in ready})
     try:
         for item in ready:
@@ -91,7 +124,7 @@ def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> Non
                 reporter.step(job, sum(item.sizes), "done before")
                 continue
             run_job(recipe, item, backend, run, reporter)
-            _draw(run)
+            by_main(lambda: _draw(run))
     finally:
         reporter.end()
 

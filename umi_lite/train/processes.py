@@ -1,0 +1,171 @@
+"""The processes of one run: which of them writes, when they wait, what they agree on.
+
+`accelerate launch` and `torchrun` start them and tell each its place by environment variables.
+With one process nothing here does anything, and torch is not imported.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from umi_lite.protocol.errors import UserError
+
+T = TypeVar("T")
+
+
+def world_size() -> int:
+    """How many processes train together, over all machines."""
+    return _number("WORLD_SIZE", 1)
+
+
+def is_main() -> bool:
+    """Is this the one that writes and prints?"""
+    return world_size() == 1 or _number("RANK", 0) == 0
+
+
+def is_sharded() -> bool:
+    """Does FSDP cut the base model in pieces, one a process?"""
+    return world_size() > 1 and os.environ.get("ACCELERATE_USE_FSDP", "").lower() in ("true", "1")
+
+
+def join() -> None:
+    """Meet the other processes, before anything below is called."""
+    if world_size() > 1:
+        import torch
+        from accelerate import PartialState
+
+        PartialState(cpu=not torch.cuda.is_available())
+
+
+def any_of(flag: bool) -> bool:
+    """Whether the flag is set in any process. All of them must ask, and wait for each other."""
+    if world_size() == 1:
+        return flag
+    import torch
+    from accelerate import PartialState
+
+    told = torch.tensor(int(flag), device=PartialState().device)
+    torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX)
+    return bool(told)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """A UserError in one process is raised in all of them, behind the block.
+
+    No process may wait for another one within the block.
+    """
+    wrong: UserError | None = None
+    try:
+        yield
+    except UserError as err:
+        wrong = err
+    if world_size() == 1:
+        if wrong:
+            raise wrong
+        return
+    told = [text for text in _gathered(None if wrong is None else str(wrong)) if text]
+    if told:
+        raise UserError(told[0])
+
+
+def by_main(work: Callable[[], object]) -> None:
+    """Done by the main process, once all are here; the others go on when it is done.
+
+    Raises:
+        UserError: the main process's, in all of them.
+    """
+    any_of(False)
+    with together():
+        if is_main():
+            work()
+
+
+def in_turns(work: Callable[[], T]) -> T:
+    """What `work` gives: it runs in the main process, then in the first one of each other
+    machine, then in all the others, which find what these have made.
+
+    Raises:
+        UserError: one of theirs, in all of them.
+    """
+    mine = 0 if is_main() else 1 if _number("LOCAL_RANK", 0) == 0 else 2
+    made: list[T] = []
+    for turn in range(3 if world_size() > 1 else 1):
+        with together():
+            if turn == mine:
+                made.append(work())
+    return made[0]
+
+
+def accumulation(batch: int, at_once: int = 1) -> int:
+    """Micro-batches of a process in a step of `batch`, `at_once` in each of them."""
+    return max(1, batch // (world_size() * at_once))
+
+
+def check_batches(batches: Sequence[tuple[str, int]], at_once: int = 1) -> None:
+    """Can each step's batch be shared out evenly?
+
+    Args:
+        batches: the recipe's key of a batch, and the batch.
+
+    Raises:
+        UserError: one that cannot, and what would be right.
+    """
+    share = world_size() * at_once
+    for key, batch in batches:
+        if world_size() > 1 and batch % share:
+            below, above = batch // share * share, (batch // share + 1) * share
+            right = f"{below} or {above}" if below else str(above)
+            each = "" if at_once == 1 else f" in micro-batches of {at_once}"
+            raise UserError(
+                f"{key} is {batch}, which {world_size()} processes{each} cannot share evenly: "
+                f"{right} would do (-o {key}={above})"
+            )
+
+
+def threads() -> int:
+    """CPU threads of this process: its share of the cores that this machine's may use."""
+    return max(1, len(os.sched_getaffinity(0)) // _number("LOCAL_WORLD_SIZE", 1))
+
+
+def device_map() -> dict[str, int] | None:
+    """Where transformers puts a model: on this process's own GPU, None where there is none or
+    FSDP places it."""
+    import torch
+
+    if not torch.cuda.is_available() or is_sharded():
+        return None
+    return {"": _number("LOCAL_RANK", 0)}
+
+
+def new_shares(checkpoint: Path) -> str:
+    """What to say of a checkpoint that another number of processes wrote; else nothing."""
+    before = len(list(checkpoint.glob("rng_state*.pth")))
+    if before in (0, world_size()):
+        return ""
+    return (
+        f" (written by {before} of them, now {world_size()}: only dropout's randomness starts anew)"
+    )
+
+
+def gathered_weights(trainer: Any) -> dict[str, Any] | None:
+    """The trained model's whole state dict where FSDP has it in pieces, else None.
+
+    All processes must ask; the main one gets it.
+    """
+    return trainer.accelerator.get_state_dict(trainer.model) if is_sharded() else None
+
+
+def _number(name: str, default: int) -> int:
+    return int(os.environ.get(name) or default)
+
+
+def _gathered(value: object) -> list[Any]:
+    """The value of each process, in their order."""
+    from torch import distributed
+
+    values: list[Any] = [None] * world_size()
+    distributed.all_gather_object(values, value)
+    return values
