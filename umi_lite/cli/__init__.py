@@ -3,7 +3,6 @@
 import errno
 import os
 import sys
-import time
 
 from umi_lite.protocol.errors import UserError
 
@@ -36,12 +35,12 @@ def main() -> None:
 
 
 def _stop(message: str, code: int) -> None:
-    from umi_lite.train.processes import is_main
+    from umi_lite.train.processes import end_behind_main, is_main
 
     if is_main():
         print(f"umi: {message}", file=sys.stderr)
         sys.stderr.flush()
     else:
-        time.sleep(1)  # when one process ends, the launcher ends all: the main one speaks first
+        end_behind_main(code)
     # Worker threads of torch or llama.cpp must not turn an interrupt into a hang or a crash.
     os._exit(code) if code == 130 else sys.exit(code)

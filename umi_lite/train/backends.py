@@ -48,8 +48,8 @@ def choose(recipe: Recipe) -> Name:
             raise UserError("packing: shared_prefix needs backend plain; unsloth packs nothing")
         if several:
             raise UserError(
-                f"backend: unsloth trains in one process of its own; {world_size()} processes under "
-                "accelerate launch need -o backend=plain"
+                f"backend: unsloth trains in one process of its own here; {world_size()} processes "
+                "need -o backend=plain"
             )
         return "unsloth"
     if recipe.backend == "auto" and has_unsloth and has_gpu() and not own_mask and not several:

@@ -5,10 +5,12 @@ With one process nothing here does anything, and torch is not imported.
 """
 
 import os
+import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from umi_lite.protocol.errors import UserError
 
@@ -145,9 +147,7 @@ def new_shares(checkpoint: Path) -> str:
     before = len(list(checkpoint.glob("rng_state*.pth")))
     if before in (0, world_size()):
         return ""
-    return (
-        f" (written by {before} of them, now {world_size()}: only dropout's randomness starts anew)"
-    )
+    return f" (processes: {before} before, {world_size()} now; dropout is drawn anew)"
 
 
 def gathered_weights(trainer: Any) -> dict[str, Any] | None:
@@ -156,6 +156,14 @@ def gathered_weights(trainer: Any) -> dict[str, Any] | None:
     All processes must ask; the main one gets it.
     """
     return trainer.accelerator.get_state_dict(trainer.model) if is_sharded() else None
+
+
+def end_behind_main(status: int) -> NoReturn:
+    """End a process that is not the main one. The launcher ends all of them as soon as one has
+    ended, and the main one is to say why first."""
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(status))
+    time.sleep(2)
+    os._exit(status)
 
 
 def _number(name: str, default: int) -> int:
