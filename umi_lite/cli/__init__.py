@@ -37,10 +37,9 @@ def main() -> None:
 def _stop(message: str, code: int) -> None:
     from umi_lite.train.processes import end_behind_main, is_main
 
-    if is_main():
-        print(f"umi: {message}", file=sys.stderr)
-        sys.stderr.flush()
-    else:
-        end_behind_main(code)
+    if not is_main():
+        end_behind_main(message, code)
+    print(f"umi: {message}", file=sys.stderr)
+    sys.stderr.flush()
     # Worker threads of torch or llama.cpp must not turn an interrupt into a hang or a crash.
     os._exit(code) if code == 130 else sys.exit(code)

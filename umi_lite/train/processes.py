@@ -6,6 +6,7 @@ With one process nothing here does anything, and torch is not imported.
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import Any, NoReturn, TypeVar
 from umi_lite.protocol.errors import UserError
 
 T = TypeVar("T")
+_LINGER = 2.0  # seconds
 
 
 def world_size() -> int:
@@ -158,11 +160,12 @@ def gathered_weights(trainer: Any) -> dict[str, Any] | None:
     return trainer.accelerator.get_state_dict(trainer.model) if is_sharded() else None
 
 
-def end_behind_main(status: int) -> NoReturn:
+def end_behind_main(message: str, status: int) -> NoReturn:
     """End a process that is not the main one. The launcher ends all of them as soon as one has
-    ended, and the main one is to say why first."""
+    ended, and the main one says why first; where it goes on, this one says it."""
     signal.signal(signal.SIGTERM, lambda *_: os._exit(status))
-    time.sleep(2)
+    time.sleep(_LINGER)
+    print(f"umi: process {os.environ['RANK']}: {message}", file=sys.stderr, flush=True)
     os._exit(status)
 
 
