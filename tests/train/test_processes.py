@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -17,10 +18,12 @@ from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
 from umi_lite.train import processes
 from umi_lite.train.backends import choose
-from umi_lite.train.even import EvenCollator, even_items
+from umi_lite.train.collate import pack_inputs, weighted_loss
+from umi_lite.train.even import evened
 from umi_lite.train.plan import JOBS
 from umi_lite.train.progress import Silent
 from umi_lite.train.run_dir import RunDir
+from umi_lite.train.samples import Row, make_packs
 from umi_lite.train.trainer import train
 
 STEPS = 24
@@ -180,23 +183,22 @@ def test_what_one_process_began_two_go_on_with(
         same_losses(run, both[0], job)
 
 
-def test_blank_items_fill_a_batch_up_without_targets() -> None:
+def test_blank_items_fill_up_without_a_part_in_the_loss() -> None:
     import torch
 
-    assert even_items(5, 1) == [0, 1, 2, 3, 4]
-    assert even_items(5, 4) == [0, 1, 2, 3, 4, -1, -1, -1]
-
-    def pack(features: list[dict]) -> dict:
-        assert features == [{"item": 0}]
-        labels = torch.tensor([[7.0, 8.0], [1.0, 2.0]])
-        return {"labels": labels, "shift_labels": torch.zeros(1, 2)}
-
-    blank = EvenCollator(pack)([{"item": -1}])
-    assert blank["labels"].tolist() == [[7.0, 8.0], [0.0, 0.0]]
-    assert blank["shift_labels"].tolist() == [[-100.0, -100.0]]
-
-    rows = EvenCollator(lambda features: {"labels": torch.ones(2, 3)})
-    assert rows([{"item": 4}, {"item": -1}])["labels"].tolist() == [[1.0] * 3, [-100.0] * 3]
+    rows = [Row(i, list(range(5 + i)), [0.0, 0.0, 1.0, 1.0, 1.0] + [1.0] * i, 2) for i in range(3)]
+    packs = make_packs(rows, length=1, seed=0)
+    assert evened(packs, 1) == packs and evened(packs, 3) == packs
+    (blank,) = evened(packs, 4)[3:]
+    inputs = pack_inputs(blank)
+    assert inputs["input_ids"].shape == (1, 5)
+    assert inputs["shift_labels"].shape == (1, 0)  # what the trainer counts
+    logits = torch.zeros(1, 0, 7, requires_grad=True)
+    loss = weighted_loss(SimpleNamespace(logits=logits), inputs["labels"], torch.tensor(9))
+    loss.backward()
+    assert loss.item() == 0.0 and logits.grad is not None
+    filled = evened(rows, 5)
+    assert len(filled) == 5 and [row.trained for row in filled[3:]] == [0, 0]
 
 
 def test_batches_are_shared_out_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:

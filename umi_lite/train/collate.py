@@ -62,7 +62,7 @@ def weighted_loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> 
     import torch
 
     tokens, weights = labels[0].long(), labels[1]
-    logits = outputs.logits.view(len(tokens), -1).float()
+    logits = outputs.logits.flatten(0, -2).float()
     losses, guesses = _fused().apply(logits, tokens, weights.to(logits))
     right = guesses == tokens
     outputs.logits = torch.stack([right, ~right], dim=-1).float()[None]

@@ -9,7 +9,7 @@ from umi_lite.train.backends import Backend
 from umi_lite.train.callback import callback
 from umi_lite.train.collate import PackCollator, PlainCollator, weighted_loss
 from umi_lite.train.effective import effective
-from umi_lite.train.even import EvenCollator, even_items
+from umi_lite.train.even import evened
 from umi_lite.train.processes import by_main, gathered_weights, in_turns, together, world_size
 from umi_lite.train.progress import Reporter
 from umi_lite.train.ready import Ready, rows_of
@@ -34,14 +34,14 @@ def run_job(
     start = None if job.start is None else run.adapter(job.start)
     with together():
         model, tokenizer = backend.open(start, job.seed)
-    items: Any = ready.items
+    items: Any = evened(ready.items, world_size())
     packed = backend.packs
     collator = PackCollator(items) if packed else PlainCollator(items, tokenizer.pad_token_id or 0)
     trainer = SFTTrainer(
         model=model,
         args=arguments(recipe, job, run.checkpoints(job.name)),
-        train_dataset=Dataset.from_dict({"item": even_items(len(items), world_size())}),
-        data_collator=EvenCollator(collator),
+        train_dataset=Dataset.from_dict({"item": list(range(len(items)))}),
+        data_collator=collator,
         processing_class=tokenizer,
         compute_loss_func=weighted_loss if packed else None,
     )
