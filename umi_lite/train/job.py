@@ -7,8 +7,9 @@ from umi_lite.recipe import Recipe
 from umi_lite.train.arguments import arguments
 from umi_lite.train.backends import Backend
 from umi_lite.train.callback import callback
-from umi_lite.train.collate import PackCollator, PlainCollator, weighted_loss
+from umi_lite.train.collate import PackCollator, weighted_loss
 from umi_lite.train.effective import effective
+from umi_lite.train.padding_free import collator as row_collator
 from umi_lite.train.progress import Reporter
 from umi_lite.train.ready import Ready, rows_of
 from umi_lite.train.run_dir import RunDir
@@ -33,7 +34,11 @@ def run_job(
     model, tokenizer = backend.open(start, job.seed)
     items: Any = ready.items
     packed = backend.packs
-    collator = PackCollator(items) if packed else PlainCollator(items, tokenizer.pad_token_id or 0)
+    if packed:
+        collator = PackCollator(items)
+    else:
+        pad = tokenizer.pad_token_id or 0
+        collator = row_collator(model, items, recipe, pad, reporter.note)
     trainer = SFTTrainer(
         model=model,
         args=arguments(recipe, job, run.checkpoints(job.name)),
