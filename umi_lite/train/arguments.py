@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from umi_lite.recipe import Recipe
-from umi_lite.train.backends import has_gpu, precision
+from umi_lite.train.backends import settings as backend_settings
+from umi_lite.train.precision import has_gpu, precision
 from umi_lite.train.processes import accumulation
 from umi_lite.train.ready import Ready
 
@@ -31,7 +32,7 @@ def arguments(recipe: Recipe, ready: Ready, folder: Path) -> Any:
         use_cpu=not has_gpu(),
         bf16=kind == "bf16",
         fp16=kind == "fp16",
-        gradient_checkpointing=recipe.gradient_checkpointing,
+        **backend_settings(recipe),
         max_length=recipe.max_length,
         packing=False,
         loss_type="nll",

@@ -9,12 +9,13 @@ from umi_lite.train.arguments import arguments
 from umi_lite.train.backends import Backend
 from umi_lite.train.best import Best
 from umi_lite.train.callback import callback
-from umi_lite.train.collate import Collator, PackCollator, PlainCollator, weighted_loss
+from umi_lite.train.collate import Collator, PackCollator, weighted_loss
 from umi_lite.train.curves import Page
 from umi_lite.train.disk_full import told_when_full
 from umi_lite.train.effective import effective
 from umi_lite.train.even import evened
 from umi_lite.train.out_of_memory import Pieces, in_pieces, told_when_out
+from umi_lite.train.padding_free import collator as row_collator
 from umi_lite.train.processes import by_main, gathered_weights, in_turns, share, together
 from umi_lite.train.progress import Reporter
 from umi_lite.train.ready import Ready, rows_of, shares_prefixes
@@ -49,7 +50,7 @@ def _run(
     start = None if job.start is None else run.adapter(job.start)
     with together():
         model, tokenizer = backend.open(start, job.seed)
-    collator = _collator(recipe, items, tokenizer, packs=backend.packs)
+    collator = _collator(recipe, items, model, tokenizer, reporter, packs=backend.packs)
     pieces = Pieces(run.pieces, reporter.note)
     trainer = in_pieces(pieces, collator, job.name)(
         model=model,
@@ -79,9 +80,11 @@ def _run(
     backend.close(model)
 
 
-def _collator(recipe: Recipe, items: Any, tokenizer: Any, *, packs: bool) -> Collator:
+def _collator(
+    recipe: Recipe, items: Any, model: Any, tokenizer: Any, reporter: Reporter, *, packs: bool
+) -> Collator:
     if not packs:
-        return PlainCollator(items, tokenizer.pad_token_id or 0)
+        return row_collator(model, items, recipe, tokenizer.pad_token_id or 0, reporter.note)
     return PackCollator(items, behind_one_prefix if shares_prefixes(recipe) else side_by_side)
 
 
