@@ -19,6 +19,7 @@ from umi_lite.train.job import run_job
 from umi_lite.train.plan import JOBS, job_data, plan
 from umi_lite.train.progress import Reporter, RichReporter
 from umi_lite.train.ready import Ready, job_rows, make_ready
+from umi_lite.train.report_to import check_report_to
 from umi_lite.train.run_dir import RunDir
 from umi_lite.train.samples import row_numbers
 from umi_lite.train.stopping import handing_on
@@ -61,6 +62,7 @@ def train(
     elif recipe is None:
         raise UserError("no recipe was given to train")
     backend = choose(recipe)
+    check_report_to(recipe)
     if not resume:
         run.create(recipe)
     if backend == "unsloth":
