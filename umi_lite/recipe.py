@@ -135,8 +135,9 @@ class Recipe(Strict):
         packing: `shared_prefix` puts rows with the same system message behind it once, with
             the same gradients; `auto` does so where the backend can.
         packed_length: tokens of such a pack.
-        micro_batch: rows that go through the model at once where they are not packed; packs go
-            one by one. It divides each stage's `batch`.
+        micro_batch: rows that go through the model at once where they share no prefix (packing
+            none, or a backend that packs nothing); packs go one by one. It divides each stage's
+            `batch`, and is halved by itself where memory runs out, as packs are cut in two.
         decision_weight: loss weight of the planner's `Next:` word; other tokens weigh 1.
         backend: `auto` is Unsloth where it imports and a GPU is there, else plain.
         optimizer: AdamW with 32-bit or 8-bit moments; `auto` is 8-bit on a GPU.

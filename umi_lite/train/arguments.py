@@ -44,5 +44,7 @@ def arguments(recipe: Recipe, ready: Ready, folder: Path) -> Any:
         save_strategy="steps",
         save_steps=recipe.checkpoint_every,
         disable_tqdm=True,
-        report_to="none",
+        report_to="none",  # `report_to.trackers` are added as callbacks
+        project=recipe.name,
+        run_name=job.name,
     )

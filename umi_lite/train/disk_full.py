@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from umi_lite.protocol.errors import UserError
-from umi_lite.train.run_dir import RunDir
+from umi_lite.train.run_dir import RunDir, step_of
 
 _NUMBERS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # safetensors tells the system's number in its text, torch's zip writer only that it failed.
@@ -36,7 +36,7 @@ def told_when_full(job: str, run: RunDir) -> Iterator[None]:
         if not any(is_disk_full(one) for one in (err, err.__context__) if one):
             raise
         checkpoint = run.last_checkpoint(job)
-        kept = f"step {checkpoint.name.split('-')[1]}" if checkpoint else "the job's start"
+        kept = f"step {step_of(checkpoint)}" if checkpoint else "the job's start"
         raise UserError(
             f"{job}: no space left to write to {run.root}; nothing is lost up to {kept}: "
             "free some space and go on with --resume"

@@ -19,7 +19,8 @@ from umi_lite.train.padding_free import collator as row_collator
 from umi_lite.train.processes import by_main, gathered_weights, in_turns, share, together
 from umi_lite.train.progress import Reporter
 from umi_lite.train.ready import Ready, rows_of, shares_prefixes
-from umi_lite.train.run_dir import RunDir
+from umi_lite.train.report_to import trackers
+from umi_lite.train.run_dir import RunDir, step_of
 from umi_lite.train.samples import behind_one_prefix, side_by_side
 from umi_lite.train.stopping import stopping
 from umi_lite.train.validation import Evaluation, evaluating
@@ -72,6 +73,8 @@ def _run(
             loss = Evaluation(ready, collator, pieces).loss
             path = run.validation(job.name)
             trainer.add_callback(evaluating(recipe, path, best, trainer, loss))
+        for tracker in trackers(recipe, run, job.name, step_of(checkpoint) if checkpoint else 0):
+            trainer.add_callback(tracker)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if asked.to_stop:
         raise KeyboardInterrupt

@@ -148,7 +148,14 @@ def in_pieces(pieces: Pieces, collator: Collator, job: str) -> type:
             self._seen.append(rows)
             loss = attempt(partial(self._sum, model, rows, num_items_in_batch))
             while loss is None:
-                pieces.halve(rows, f"{job}: step {self._step + 1}")
+                where = f"{job}: step {self._step + 1}"
+                if self.args.world_size > 1:
+                    # The others would wait for gradients that never come.
+                    raise UserError(
+                        f"{where}: out of memory on one of {self.args.world_size} processes, where "
+                        "nothing is halved by itself: lower micro_batch or packed_length"
+                    )
+                pieces.halve(rows, where)
                 model.zero_grad()
                 for rows in self._seen:
                     loss = attempt(partial(self._sum, model, rows, num_items_in_batch))

@@ -100,13 +100,13 @@ class RunDir:
                 whole.append(path)
             else:
                 shutil.rmtree(path)
-        return max(whole, key=_step, default=None)
+        return max(whole, key=step_of, default=None)
 
     def keep_checkpoint(self, job: str, step: int) -> None:
         """Mark the checkpoint of a step as whole; only then the older ones go."""
         mark_complete(self.checkpoints(job) / f"checkpoint-{step}")
         for path in self.checkpoints(job).glob("checkpoint-*"):
-            if _step(path) < step:
+            if step_of(path) < step:
                 shutil.rmtree(path)
 
     def finish(self, job: str, save: Callable[[Path], object]) -> None:
@@ -125,7 +125,8 @@ class RunDir:
         shutil.rmtree(self.checkpoints(job), ignore_errors=True)
 
 
-def _step(checkpoint: Path) -> int:
+def step_of(checkpoint: Path) -> int:
+    """The optimizer steps that were done when it was written."""
     return int(checkpoint.name.split("-")[1])
 
 

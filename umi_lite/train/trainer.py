@@ -28,6 +28,7 @@ from umi_lite.train.processes import (
 )
 from umi_lite.train.progress import Reporter, RichReporter, Silent
 from umi_lite.train.ready import Ready, job_rows, make_ready
+from umi_lite.train.report_to import check_report_to
 from umi_lite.train.run_dir import RunDir
 from umi_lite.train.samples import row_numbers
 from umi_lite.train.stopping import handing_on
@@ -72,6 +73,7 @@ def train(
         elif recipe is None:
             raise UserError("no recipe was given to train")
         backend = choose(recipe)
+        check_report_to(recipe)
         check_batches(_batches(recipe), recipe.micro_batch if recipe.packing == "none" else 1)
     made = recipe
     if not resume:

@@ -128,6 +128,7 @@ def evaluating(
             if step % every and step != state.max_steps:
                 return
             loss = self._record(step)
+            control.should_log = True  # the step's own figures; what was just told unset it
             if recipe.validation.keep == "best":
                 weights = gathered_weights(trainer)
                 save = partial(trainer.model.save_pretrained, state_dict=weights)
