@@ -221,7 +221,8 @@ def test_unsloth_joins_the_rows_of_a_micro_batch_with_the_same_losses(
     second: dict[str, tuple[RunDir, dict]],
 ) -> None:
     (joined, told), (padded, _) = second["joined"], second["padded"]
-    assert any(", padding-free," in note for note in told["notes"])
+    assert any(", 2 x 2 in a step, adamw, padding-free," in note for note in told["notes"])
+    assert any(", 2 x 2 in a step, adamw, padding-free," in note for note in told["notes"])
     assert not any("padded instead" in note for note in told["notes"])
     ours, theirs = (losses(run.root, "global") for run in (joined, padded))
     assert ours == pytest.approx(theirs, rel=1e-4)

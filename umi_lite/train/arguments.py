@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from umi_lite.recipe import Recipe
+from umi_lite.train.backends import choose
 from umi_lite.train.backends import settings as backend_settings
 from umi_lite.train.plan import Job
 from umi_lite.train.precision import has_gpu, precision
@@ -15,10 +16,11 @@ def arguments(recipe: Recipe, job: Job, folder: Path) -> Any:
 
     settings = job.settings
     kind = precision(recipe)
+    at_once = 1 if choose(recipe) == "plain" else recipe.micro_batch
     return SFTConfig(
         output_dir=str(folder),
-        per_device_train_batch_size=1,
-        gradient_accumulation_steps=settings.batch,
+        per_device_train_batch_size=at_once,
+        gradient_accumulation_steps=settings.batch // at_once,
         num_train_epochs=1,  # the items of all epochs stand one after another
         train_sampling_strategy="sequential",
         learning_rate=settings.learning_rate,

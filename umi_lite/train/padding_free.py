@@ -47,7 +47,11 @@ class JoinedCollator:
         self._rows = rows
 
     def __call__(self, features: list[dict[str, Any]]) -> dict[str, Any]:
-        return joined_inputs([self._rows[feature["item"]] for feature in features])
+        return self.inputs([self._rows[feature["item"]] for feature in features])
+
+    def inputs(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """Any rows as one sequence."""
+        return joined_inputs(rows)
 
 
 def collator(
@@ -76,7 +80,7 @@ def keeps_apart(model: Any, rows: Sequence[Row], recipe: Recipe) -> str | None:
     tolerance = TOLERANCE[precision(recipe)]
     counts = [row.trained for row in rows]
     with _as_trained(model, recipe) as loss:
-        alone = [loss(PlainCollator([row], 0)([{"item": 0}])) for row in rows]
+        alone = [loss(_without_places(joined_inputs([row]))) for row in rows]
         mean = sum(x * n for x, n in zip(alone, counts, strict=True)) / sum(counts)
         joined = loss(joined_inputs(rows))
         first = replace(rows[0], weights=[0.0] * len(rows[0].ids))
@@ -87,6 +91,10 @@ def keeps_apart(model: Any, rows: Sequence[Row], recipe: Recipe) -> str | None:
     if abs(seen) > LEAK * mean:
         return f"a row's loss changes by {abs(seen):.1e} with what stands in the row before it"
     return None
+
+
+def _without_places(inputs: dict[str, Any]) -> dict[str, Any]:
+    return {name: tensor for name, tensor in inputs.items() if name != "position_ids"}
 
 
 @contextmanager
