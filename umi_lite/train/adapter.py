@@ -99,12 +99,20 @@ def read(model: Any, folder: Path) -> None:
         )
 
 
-def unwrap(model: Any) -> None:
-    """Take off what accelerate laid around the model's forward (mixed precision), so that the
-    next trainer does not lay it on twice."""
-    from accelerate.utils import extract_model_from_parallel
+def release(model: Any) -> None:
+    """Let go what the last trainer left behind: the forward that accelerate lays around the
+    model's for mixed precision (Accelerator.prepare_model), so that the next one does not lay
+    it on twice, and the memory of its optimizer."""
+    import gc
 
-    extract_model_from_parallel(model, keep_fp32_wrapper=False)
+    import torch
+
+    own = vars(model)
+    if "_original_forward" in own:
+        model.forward = own.pop("_original_forward")
+    gc.collect()  # a trainer and its callbacks know each other
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _matrices(model: Any) -> Iterator[tuple[Any, Any]]:

@@ -31,7 +31,7 @@ def effective(trainer: Any, recipe: Recipe, longest: int) -> str:
         f"longest row {longest} tokens",
         f"{args.gradient_accumulation_steps} x {args.per_device_train_batch_size} in a step",
         got["optimizer"],
-        _rows(trainer),
+        _rows(trainer, recipe),
         *checkpointing,
         f"attention {getattr(model.config, '_attn_implementation', None) or 'of its own'}",
     ]
@@ -87,11 +87,12 @@ def _optimizer(trainer: Any) -> str:
     return "adamw_8bit" if eight else "adamw"
 
 
-def _rows(trainer: Any) -> str:
+def _rows(trainer: Any, recipe: Recipe) -> str:
     """How the rows of a micro-batch lie in it."""
-    collator = trainer.data_collator
-    if isinstance(collator, PackCollator):
+    args, collator = trainer.args, trainer.data_collator
+    packs = isinstance(collator, PackCollator)
+    if packs and recipe.packing != "none":
         return "packed behind shared prefixes"
-    if isinstance(collator, JoinedCollator) or getattr(trainer.args, "packing", False):
-        return "padding-free"
-    return "padded" if trainer.args.per_device_train_batch_size > 1 else "row by row"
+    if args.per_device_train_batch_size == 1 and not args.packing:
+        return "row by row"
+    return "padding-free" if packs or isinstance(collator, JoinedCollator) else "padded"

@@ -16,7 +16,7 @@ from umi_lite.train.effective import effective
 from umi_lite.train.even import evened
 from umi_lite.train.out_of_memory import Pieces, in_pieces, told_when_out
 from umi_lite.train.padding_free import collator as row_collator
-from umi_lite.train.processes import by_main, gathered_weights, in_turns, share, together
+from umi_lite.train.processes import by_main, gathered_weights, in_turns, is_main, share, together
 from umi_lite.train.progress import Reporter
 from umi_lite.train.ready import Ready, rows_of, shares_prefixes
 from umi_lite.train.report_to import trackers
@@ -73,8 +73,10 @@ def _run(
             loss = Evaluation(ready, collator, pieces).loss
             path = run.validation(job.name)
             trainer.add_callback(evaluating(recipe, path, best, trainer, loss))
-        for tracker in trackers(recipe, run, job.name, step_of(checkpoint) if checkpoint else 0):
-            trainer.add_callback(tracker)
+        if is_main():
+            begun = step_of(checkpoint) if checkpoint else 0
+            for tracker in trackers(recipe, run, job.name, begun):
+                trainer.add_callback(tracker)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if asked.to_stop:
         raise KeyboardInterrupt

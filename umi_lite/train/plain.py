@@ -36,7 +36,7 @@ class Plain:
         if is_sharded():
             self._model = None
             return
-        adapter.unwrap(model)
+        adapter.release(model)
         if self._recipe.gradient_checkpointing:
             model.disable_input_require_grads()  # each trainer hooks on its own
 
@@ -92,8 +92,9 @@ def _adapted(base: Any, recipe: Recipe) -> Any:
 
 
 def _keep_trainable(model: Any) -> None:
-    """On some CPUs bitsandbytes (0.50) repacks 4-bit weights for good at the first evaluation,
-    and gradients through them are wrong from then on: told not to, it does not."""
+    """With AVX512-BF16 bitsandbytes (0.50, Linear4bit.forward) repacks a CPU's 4-bit weights for
+    good at the first evaluation, and training goes on through the packed ones: told not to, it
+    does not."""
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False

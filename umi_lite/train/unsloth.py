@@ -40,7 +40,7 @@ class Unsloth:
 
     def close(self, model: Any) -> None:
         """See Backend."""
-        adapter.unwrap(model)
+        adapter.release(model)
 
     def _load(self, fast: Any, checkpointing: str | bool) -> tuple[Any, Any]:
         recipe = self._recipe
