@@ -10,7 +10,7 @@ from umi_lite.train.callback import callback
 from umi_lite.train.collate import PackCollator, PlainCollator, weighted_loss
 from umi_lite.train.effective import effective
 from umi_lite.train.even import evened
-from umi_lite.train.processes import by_main, gathered_weights, in_turns, together, world_size
+from umi_lite.train.processes import by_main, gathered_weights, in_turns, share, together
 from umi_lite.train.progress import Reporter
 from umi_lite.train.ready import Ready, rows_of
 from umi_lite.train.run_dir import RunDir
@@ -34,7 +34,7 @@ def run_job(
     start = None if job.start is None else run.adapter(job.start)
     with together():
         model, tokenizer = backend.open(start, job.seed)
-    items: Any = evened(ready.items, world_size())
+    items: Any = evened(ready.items, share())
     packed = backend.packs
     collator = PackCollator(items) if packed else PlainCollator(items, tokenizer.pad_token_id or 0)
     trainer = SFTTrainer(

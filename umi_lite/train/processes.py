@@ -57,20 +57,24 @@ def any_of(flag: bool) -> bool:
 
 @contextmanager
 def together() -> Iterator[None]:
-    """A UserError in one process is raised in all of them, behind the block.
+    """An error in one process stops all of them, behind the block.
 
     No process may wait for another one within the block.
+
+    Raises:
+        UserError: the first process's that has one; another error is one for the others.
     """
-    wrong: UserError | None = None
+    if world_size() == 1:
+        yield
+        return
+    wrong: Exception | None = None
     try:
         yield
-    except UserError as err:
+    except Exception as err:
         wrong = err
-    if world_size() == 1:
-        if wrong:
-            raise wrong
-        return
-    told = [text for text in _gathered(None if wrong is None else str(wrong)) if text]
+    told = [text for text in _gathered(_said(wrong)) if text]
+    if wrong and not isinstance(wrong, UserError):
+        raise wrong
     if told:
         raise UserError(told[0])
 
@@ -108,6 +112,12 @@ def accumulation(batch: int, at_once: int = 1) -> int:
     return max(1, batch // (world_size() * at_once))
 
 
+def share(at_once: int = 1) -> int:
+    """Items that the processes take together in a micro-batch; 1 where there is one process,
+    which takes fewer in a last one."""
+    return world_size() * at_once if world_size() > 1 else 1
+
+
 def check_batches(batches: Sequence[tuple[str, int]], at_once: int = 1) -> None:
     """Can each step's batch be shared out evenly?
 
@@ -117,10 +127,10 @@ def check_batches(batches: Sequence[tuple[str, int]], at_once: int = 1) -> None:
     Raises:
         UserError: one that cannot, and what would be right.
     """
-    share = world_size() * at_once
+    whole = share(at_once)
     for key, batch in batches:
-        if world_size() > 1 and batch % share:
-            below, above = batch // share * share, (batch // share + 1) * share
+        if batch % whole:
+            below, above = batch // whole * whole, (batch // whole + 1) * whole
             right = f"{below} or {above}" if below else str(above)
             each = "" if at_once == 1 else f" in micro-batches of {at_once}"
             raise UserError(
@@ -167,6 +177,12 @@ def end_behind_main(message: str, status: int) -> NoReturn:
     time.sleep(_LINGER)
     print(f"umi: process {os.environ['RANK']}: {message}", file=sys.stderr, flush=True)
     os._exit(status)
+
+
+def _said(wrong: Exception | None) -> str | None:
+    if wrong is None or isinstance(wrong, UserError):
+        return wrong and str(wrong)
+    return f"process {_number('RANK', 0)} stopped with {type(wrong).__name__}: {wrong}"
 
 
 def _number(name: str, default: int) -> int:
