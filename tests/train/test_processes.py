@@ -223,3 +223,21 @@ def test_several_processes_train_with_the_plain_backend(
     assert choose(tiny_recipe(backend="auto")) == "plain"
     with pytest.raises(UserError, match="2 processes need -o backend=plain"):
         choose(tiny_recipe(backend="unsloth"))
+
+
+def test_the_example_for_fsdp_is_one_that_accelerate_reads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+    from accelerate.utils.launch import prepare_multi_gpu_env
+
+    example = Path(__file__).parents[2] / "examples" / "fsdp_qlora.yaml"
+    arguments = ["--config_file", str(example), "-m", "umi_lite"]
+    read, _, _ = _validate_launch_command(launch_command_parser().parse_args(arguments))
+    environment = prepare_multi_gpu_env(read)
+    assert environment["FSDP_STATE_DICT_TYPE"] == "FULL_STATE_DICT"
+    for name in ("ACCELERATE_USE_FSDP", "FSDP_STATE_DICT_TYPE"):
+        monkeypatch.setenv(name, environment[name])
+    assert not processes.is_sharded()  # one process
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert processes.is_sharded() and processes.device_map() is None

@@ -40,7 +40,11 @@ def join() -> None:
         import torch
         from accelerate import PartialState
 
-        PartialState(cpu=not torch.cuda.is_available())
+        on_cpu = not torch.cuda.is_available()
+        if on_cpu:
+            # Else accelerate calls it cpu:0, cpu:1, .., a name from which torch loads no file.
+            os.environ.setdefault("ACCELERATE_TORCH_DEVICE", "cpu")
+        PartialState(cpu=on_cpu)
 
 
 def any_of(flag: bool) -> bool:
