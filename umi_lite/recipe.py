@@ -133,11 +133,15 @@ class Recipe(Strict):
         precision: `auto` is bf16 on a GPU that has it, else fp32.
         max_length: tokens of a row; what is longer is cut, and reported.
         packing: `shared_prefix` puts rows with the same system message behind it once, with
-            the same gradients; `auto` does so where the backend can.
+            the same gradients. `auto` does so with the plain backend; with Unsloth it puts the
+            rows of a micro-batch one after another, without padding, where they do not see
+            each other then, which is measured before each job.
         packed_length: tokens of such a pack.
-        micro_batch: rows that go through the model at once where they are not packed; packs go
-            one by one. It divides each stage's `batch`.
-        decision_weight: loss weight of the planner's `Next:` word; other tokens weigh 1.
+        micro_batch: rows that go through the model at once where they share no prefix (packing
+            none, or a backend that packs nothing); packs go one by one. It divides each stage's
+            `batch`, and is halved by itself where memory runs out, as packs are cut in two.
+        decision_weight: loss weight of the planner's `Next:` word; other tokens weigh 1. Only
+            the plain backend can weigh.
         backend: `auto` is Unsloth where it imports and a GPU is there, else plain.
         optimizer: AdamW with 32-bit or 8-bit moments; `auto` is 8-bit on a GPU.
         checkpoint_every: optimizer steps between two checkpoints.

@@ -4,10 +4,13 @@ import importlib.util
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from unsloth_runs import train_in_unsloth
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
@@ -17,6 +20,10 @@ from umi_lite.train.progress import Silent
 from umi_lite.train.run_dir import RunDir
 from umi_lite.train.trainer import train
 
+GLOBAL_ONLY = {
+    "global": {"learning_rate": 1e-2, "batch": 1, "max_steps": 3},
+    "local": "none",
+}
 needs_unsloth = pytest.mark.skipif(
     importlib.util.find_spec("unsloth") is None, reason="unsloth is not installed"
 )
@@ -32,24 +39,6 @@ def losses(run: Path, job: str) -> list[float]:
     return [json.loads(x)["loss"] for x in (run / job / "metrics.jsonl").open()]
 
 
-@pytest.fixture(scope="module")
-def plain(tiny_recipe: Callable[..., Recipe], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = tmp_path_factory.mktemp("plain") / "run"
-    train(tiny_recipe(2, packing="none"), run, reporter=Silent())
-    return run
-
-
-def test_four_bit_trains_on_the_plain_backend(
-    tiny_recipe: Callable[..., Recipe], tmp_path: Path
-) -> None:
-    run = tmp_path / "run"
-    train(tiny_recipe(2, quantization="4bit"), run, reporter=Silent())
-    for job in JOBS:
-        assert any(
-            w.abs().max() > 0 for n, w in weights(run / job / "adapter").items() if "_B" in n
-        )
-
-
 class Notes(Silent):
     """Keeps what is worth reading."""
 
@@ -58,6 +47,49 @@ class Notes(Silent):
 
     def note(self, text: str) -> None:
         self.said.append(text)
+
+
+@pytest.fixture(scope="module")
+def plain(tiny_recipe: Callable[..., Recipe], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("plain") / "run"
+    train(tiny_recipe(3, packing="none"), run, reporter=Silent())
+    return run
+
+
+@pytest.mark.parametrize("quantization", ["none", "4bit"])
+def test_gradient_checkpointing_changes_no_loss(
+    quantization: str, tiny_recipe: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    curves, notes = [], Notes()
+    for on in (False, True):
+        run = tmp_path / str(on)
+        recipe = tiny_recipe(
+            stages=GLOBAL_ONLY, quantization=quantization, gradient_checkpointing=on
+        )
+        train(recipe, run, reporter=notes)
+        curves.append(losses(run, "global"))
+        moved = [w.abs().max() for n, w in weights(run / "global/adapter").items() if "_B" in n]
+        assert min(moved) > 0
+    assert curves[0] == pytest.approx(curves[1], rel=1e-5)
+    told = [", gradient checkpointing," in note for note in notes.said if "trained, fp32" in note]
+    assert told == [False, True]
+    over = [" over 4bit weights" in note for note in notes.said if "trained, fp32" in note]
+    assert over == [quantization == "4bit"] * 2
+
+
+def test_eight_bit_moments_train_as_wide_ones_do(
+    tiny_recipe: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    """On a CPU too; bitsandbytes keeps matrices of 4096 numbers and more in 8 bits."""
+    for asked in ("adamw", "adamw_8bit"):
+        notes = Notes()
+        recipe = tiny_recipe(stages=GLOBAL_ONLY, lora={"r": 64}, optimizer=asked)
+        train(recipe, tmp_path / asked, reporter=notes)
+        (told,) = (text for text in notes.said if "parameters trained" in text)
+        assert f", {asked}," in told and "asked" not in told
+    wide, narrow = (losses(tmp_path / name, "global") for name in ("adamw", "adamw_8bit"))
+    assert wide == pytest.approx(narrow, rel=1e-2)
+    assert wide != narrow
 
 
 def test_what_is_really_done_is_read_back_and_told(
@@ -83,40 +115,117 @@ def test_rows_that_the_base_cannot_read_are_no_silent_cut(
         train(tiny_recipe(1, base={"model": str(short)}), tmp_path / "run", reporter=Silent())
 
 
+@pytest.fixture(scope="module")
+def first(
+    tiny_recipe: Callable[..., Recipe], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[RunDir, str]:
+    """All the jobs with Unsloth in one process, as `umi train` runs them; what it printed."""
+    run = RunDir(tmp_path_factory.mktemp("first") / "run")
+    run.create(tiny_recipe(3, backend="unsloth"))
+    command = [sys.executable, "-m", "umi_lite.train.child", str(run.root)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return run, " ".join(done.stderr.split())
+
+
+@pytest.fixture(scope="module")
+def second(
+    first: tuple[RunDir, str],
+    plain: Path,
+    tiny_recipe: Callable[..., Recipe],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, tuple[RunDir, dict]]:
+    """Further runs, all in a second process: the folder and what was told of each."""
+    root = tmp_path_factory.mktemp("second")
+    rest = RunDir(shutil.copytree(first[0].root, root / "rest"))
+    for job in ("caller", "summarizer"):
+        shutil.rmtree(rest.root / job)
+    several = {"global": {"batch": 4, "max_steps": 2}, "local": "none"}
+    changes = {
+        "4bit": {"quantization": "4bit"},
+        "checkpointed": {
+            "stages": GLOBAL_ONLY,
+            "gradient_checkpointing": True,
+            "optimizer": "adamw_8bit",
+        },
+        "joined": {"stages": several, "micro_batch": 2},
+        "padded": {"stages": several, "micro_batch": 2, "packing": "none"},
+    }
+    runs = {"rest": rest} | {name: RunDir(root / name) for name in changes}
+    for name, changed in changes.items():
+        runs[name].create(tiny_recipe(3, backend="unsloth", **changed))
+    shutil.copytree(plain / "global" / "adapter", runs["4bit"].adapter("global"))
+    told = train_in_unsloth(*(run.root for run in runs.values()))
+    return {name: (run, said) for (name, run), said in zip(runs.items(), told, strict=True)}
+
+
 @needs_unsloth
 def test_unsloth_trains_the_same_rows(
-    plain: Path, tiny_recipe: Callable[..., Recipe], tmp_path: Path, capfd: pytest.CaptureFixture
+    plain: Path, first: tuple[RunDir, str], tiny_recipe: Callable[..., Recipe]
 ) -> None:
-    """Same rows, order and mask: before the first update the loss is the plain backend's."""
-    run = RunDir(tmp_path / "run")
-    train(tiny_recipe(2, backend="unsloth"), run.root)
-    assert "parameters trained, fp32" in " ".join(capfd.readouterr().err.split())
-    assert losses(run.root, "global")[0] == pytest.approx(losses(plain, "global")[0], rel=1e-3)
+    """Same rows, order, mask and start: the losses are the plain backend's."""
+    run, printed = first
+    assert "parameters trained, fp32" in printed
+    assert losses(run.root, "global") == pytest.approx(losses(plain, "global"), rel=1e-3)
     for job in JOBS:
         made = weights(run.adapter(job))
         assert made.keys() == weights(plain / job / "adapter").keys()
-        assert len(losses(run.root, job)) == 2
+        assert len(losses(run.root, job)) == 3
     opened = backends.make("plain", tiny_recipe(), str(tiny_recipe().base.model))
     model, _ = opened.open(run.adapter("planner"), 0)
-    loaded = {n: p for n, p in model.named_parameters() if "lora_" in n}
-    stored = weights(run.adapter("planner"))
-    assert len(loaded) == len(stored) and all(p.requires_grad for p in loaded.values())
+    loaded = [p for n, p in model.named_parameters() if "lora_" in n]
+    assert len(loaded) == len(weights(run.adapter("planner")))
+    assert all(p.requires_grad for p in loaded)
+
+
+@needs_unsloth
+def test_unsloth_loads_the_base_once_and_trains_as_in_processes_apart(
+    first: tuple[RunDir, str], second: dict[str, tuple[RunDir, dict]]
+) -> None:
+    """There caller was the third job on a base in memory, here it is the first of a process."""
+    run, told = second["rest"]
+    assert told["loads"] == 1
+    for job in JOBS:
+        name = "adapter_model.safetensors"
+        assert (run.adapter(job) / name).read_bytes() == (first[0].adapter(job) / name).read_bytes()
 
 
 @needs_unsloth
 def test_unsloth_in_4bit_goes_on_with_a_plain_adapter(
-    plain: Path, tiny_recipe: Callable[..., Recipe], tmp_path: Path
+    plain: Path, second: dict[str, tuple[RunDir, dict]]
 ) -> None:
-    recipe = tiny_recipe(2, backend="unsloth", quantization="4bit")
-    run = RunDir(tmp_path / "run")
-    run.create(recipe)
-    shutil.copytree(plain / "global" / "adapter", run.adapter("global"))
-    train(recipe, run.root, resume=True)
+    run, told = second["4bit"]
+    assert told["loads"] == 1
+    assert sum(" over 4bit weights" in note for note in told["notes"]) == 3
     start = weights(plain / "global" / "adapter")
     for job in JOBS[1:]:
         made = weights(run.adapter(job))
         moved = {name: (made[name].float() - start[name].float()).abs().max() for name in start}
-        assert 0 < max(moved.values()) < 0.2  # went on from it: two steps of 1e-2, no new A
+        assert 0 < max(moved.values()) < 0.2  # went on from it: three steps of 1e-2, no new A
+
+
+@needs_unsloth
+def test_unsloth_with_gradient_checkpointing_has_the_same_losses_and_a_change_is_told(
+    first: tuple[RunDir, str], second: dict[str, tuple[RunDir, dict]]
+) -> None:
+    run, told = second["checkpointed"]
+    assert losses(run.root, "global") == pytest.approx(losses(first[0].root, "global"), rel=1e-5)
+    (note,) = (text for text in told["notes"] if "parameters trained" in text)
+    assert ", gradient checkpointing, " in note
+    # Unsloth takes 8-bit AdamW back where there is no GPU.
+    assert note.endswith("; asked optimizer adamw_8bit, got adamw")
+
+
+@needs_unsloth
+def test_unsloth_joins_the_rows_of_a_micro_batch_with_the_same_losses(
+    second: dict[str, tuple[RunDir, dict]],
+) -> None:
+    (joined, told), (padded, _) = second["joined"], second["padded"]
+    assert any(", 2 x 2 in a step, adamw, padding-free," in note for note in told["notes"])
+    assert any(", 2 x 2 in a step, adamw, padding-free," in note for note in told["notes"])
+    assert not any("padded instead" in note for note in told["notes"])
+    ours, theirs = (losses(run.root, "global") for run in (joined, padded))
+    assert ours == pytest.approx(theirs, rel=1e-4)
 
 
 def test_auto_takes_the_plain_backend_without_a_gpu(
@@ -130,6 +239,9 @@ def test_auto_takes_the_plain_backend_without_a_gpu(
         assert backends.choose(tiny_recipe(backend="auto", packing="shared_prefix")) == "plain"
         with pytest.raises(UserError, match="shared_prefix needs backend plain"):
             backends.choose(tiny_recipe(backend="unsloth", packing="shared_prefix"))
+        assert backends.choose(tiny_recipe(backend="auto", decision_weight=3)) == "plain"
+        with pytest.raises(UserError, match="decision_weight: 3 needs backend plain"):
+            backends.choose(tiny_recipe(backend="unsloth", decision_weight=3))
 
 
 def test_more_layers_than_there_are_is_refused(

@@ -1,11 +1,10 @@
-"""Killed in each of the four jobs and resumed: the same adapters as in one go."""
+"""Killed at a random step of each of the four jobs and resumed: bit for bit the run in one go."""
 
 import json
-import signal
+import random
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,70 +16,144 @@ from umi_lite.train.progress import Silent
 from umi_lite.train.run_dir import RunDir
 from umi_lite.train.trainer import train
 
-SCRIPT = """
-import sys
+STEPS, EVERY, AFTER = 30, 4, 20
+# Imports once, then a process for each line: recipe, run folder, job to be killed in, the step
+# behind which it happens, and some milliseconds on top.
+SERVER = """
+import os, signal, sys, threading, traceback
 from pathlib import Path
+import datasets, peft, torch, transformers, trl.trainer.sft_trainer
 from umi_lite.recipe import load_recipe
-from umi_lite.train.trainer import train
 from umi_lite.train.progress import Silent
-train(load_recipe(sys.argv[1]), Path(sys.argv[2]), resume=sys.argv[3] == "1", reporter=Silent())
+from umi_lite.train.trainer import train
+
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+class Killer(Silent):
+    def step(self, job, tokens, text):
+        if job == sys_job and text.startswith(f"step {sys_step}/"):
+            threading.Timer(wait, kill).start()
+
+for line in sys.stdin:
+    recipe, run, sys_job, sys_step, wait = line.split()
+    wait, run = float(wait) / 1000, Path(run)
+    child = os.fork()
+    if child == 0:
+        try:
+            train(load_recipe(recipe), run, resume=run.exists(), reporter=Killer())
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    print(os.waitpid(child, 0)[1], flush=True)
 """
-STEPS, EVERY = 6, 2
+Server = Callable[[Path, Path, str, int, float], int]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """Trains in a process of its own and returns its wait status: 0, or 9 where it was killed."""
+    command = [sys.executable, "-c", SERVER]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdin and process.stdout
+
+        def ask(recipe: Path, run: Path, job: str, step: int, wait: float) -> int:
+            assert process.stdin and process.stdout
+            process.stdin.write(f"{recipe} {run} {job} {step} {wait}\n")
+            process.stdin.flush()
+            return int(process.stdout.readline())
+
+        yield ask
+        process.stdin.close()
+
+
+def write_recipe(made: Recipe, folder: Path) -> Path:
+    path = folder / "recipe.yaml"
+    path.write_text(made.to_yaml())
+    return path
+
+
+def recipe(tiny_recipe: Callable[..., Recipe], **changes: object) -> Recipe:
+    stage = {"learning_rate": 3e-3, "batch": 2, "max_steps": STEPS, "epochs": 30}
+    stages = {"global": stage, "local": stage}
+    return tiny_recipe(stages=stages, checkpoint_every=EVERY, **changes)
 
 
 def adapters(run: Path) -> dict[str, bytes]:
     return {job: (run / job / "adapter" / "adapter_model.safetensors").read_bytes() for job in JOBS}
 
 
-def kill_in(job: str, process: subprocess.Popen, run: RunDir) -> None:
-    """SIGKILL once the job is past its first checkpoint."""
-    mark = run.checkpoints(job) / f"checkpoint-{EVERY}" / "complete"
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline:
-        assert process.poll() is None, f"ended before {job} could be killed"
-        lines = run.metrics(job).read_text().count("\n") if run.metrics(job).is_file() else 0
-        if mark.is_file() and lines > EVERY:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            return
-        time.sleep(0.005)
-    process.kill()
-    raise AssertionError(f"{job} never got to step {EVERY}")
+def records(path: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")
-def whole(tiny_recipe: Callable[..., Recipe], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An uninterrupted run, in this process."""
-    run = tmp_path_factory.mktemp("whole") / "run"
-    train(tiny_recipe(STEPS, checkpoint_every=EVERY), run, reporter=Silent())
-    return run
+def whole(
+    tiny_recipe: Callable[..., Recipe], server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A run in one go."""
+    folder = tmp_path_factory.mktemp("whole")
+    path = write_recipe(recipe(tiny_recipe), folder)
+    assert server(path, folder / "run", "none", 0, 0) == 0
+    return folder / "run"
 
 
-def test_killed_in_every_job_and_resumed_gives_the_same_adapters(
-    whole: Path, tmp_path: Path
-) -> None:
-    run = RunDir(tmp_path / "run")
-    for i, job in enumerate((*JOBS, None)):
-        command = [sys.executable, "-c", SCRIPT, str(whole / "recipe.yaml"), str(run.root)]
-        process = subprocess.Popen([*command, str(int(i > 0))])
-        if job is None:
-            assert process.wait() == 0
-            break
-        kill_in(job, process, run)
+def kill_in_every_job(server: Server, recipe: Path, root: Path, seed: int) -> None:
+    """Then finish it. At most STEPS - AFTER steps of a job are done when it is killed."""
+    run, chance = RunDir(root), random.Random(seed)
+    for i, job in enumerate(JOBS):
+        step, wait = chance.randint(1, STEPS - AFTER - 2), chance.uniform(0, 15)
+        print(f"{job}: killed {wait:.1f} ms after step {step}")
+        assert server(recipe, root, job, step, wait) == 9
         assert not run.is_done(job)
         assert all(run.is_done(done) for done in JOBS[:i])
         # What a kill leaves in the middle of a checkpoint: newest, and not to be loaded.
         half = run.checkpoints(job) / f"checkpoint-{STEPS - 1}"
-        half.mkdir(exist_ok=True)
-        (half / "complete").unlink(missing_ok=True)
+        half.mkdir(parents=True)
         (half / "adapter_model.safetensors").write_bytes(b"half")
-    assert adapters(run.root) == adapters(whole)
+    assert server(recipe, root, "none", 0, 0) == 0
+
+
+def same_runs(root: Path, whole: Path) -> None:
+    run, expected = RunDir(root), RunDir(whole)
     for job in JOBS:
-        told = [json.loads(line) for line in run.metrics(job).read_text().splitlines()]
-        expected = [json.loads(x) for x in (whole / job / "metrics.jsonl").read_text().splitlines()]
+        told, meant = records(run.metrics(job)), records(expected.metrics(job))
         assert [r["step"] for r in told] == list(range(1, STEPS + 1))
-        assert [r["loss"] for r in told] == [r["loss"] for r in expected]
+        assert [r["loss"] for r in told] == [r["loss"] for r in meant]
         assert not run.checkpoints(job).exists()
+    assert adapters(root) == adapters(whole)
+
+
+def test_killed_at_a_random_step_of_every_job_nothing_differs(
+    whole: Path, server: Server, tmp_path: Path
+) -> None:
+    seed = random.SystemRandom().randrange(10**6)
+    print(f"seed {seed}")
+    kill_in_every_job(server, whole / "recipe.yaml", tmp_path / "run", seed)
+    same_runs(tmp_path / "run", whole)
+
+
+def test_nor_with_dropout_and_validation(
+    tiny_recipe: Callable[..., Recipe], whole: Path, server: Server, tmp_path: Path
+) -> None:
+    """Chance goes on where it was; the evaluations and the adapter they choose are the same."""
+    seed = random.SystemRandom().randrange(10**6)
+    print(f"seed {seed}")
+    changes = {"lora": {"dropout": 0.2}, "validation": {"share": 0.2, "every": 3}}
+    path = write_recipe(recipe(tiny_recipe, **changes), tmp_path)
+    assert server(path, tmp_path / "whole", "none", 0, 0) == 0
+    kill_in_every_job(server, path, tmp_path / "run", seed)
+    same_runs(tmp_path / "run", tmp_path / "whole")
+    run, expected = RunDir(tmp_path / "run"), RunDir(tmp_path / "whole")
+    for job in JOBS:
+        assert records(run.validation(job)) == records(expected.validation(job))
+        assert len(records(run.validation(job))) == 1 + STEPS // 3
+        # Dropout and held-out rows make it another run: what was compared is not for free.
+        assert [r["loss"] for r in records(run.metrics(job))] != [
+            r["loss"] for r in records(RunDir(whole).metrics(job))
+        ]
 
 
 def test_a_run_folder_holds_what_it_should(whole: Path) -> None:
@@ -89,7 +162,7 @@ def test_a_run_folder_holds_what_it_should(whole: Path) -> None:
     assert chart.startswith("<svg") and chart.count("<polyline") == len(JOBS)
     weights = adapters(whole)
     assert len(set(weights.values())) == len(JOBS)  # the roles went on from global, each its way
-    losses = [json.loads(x)["loss"] for x in (whole / "global/metrics.jsonl").open()]
+    losses = [r["loss"] for r in records(whole / "global/metrics.jsonl")]
     assert losses[-1] < losses[0]
 
 
@@ -103,8 +176,8 @@ def test_a_folder_in_use_or_of_another_recipe_is_refused(
     whole: Path, tiny_recipe: Callable[..., Recipe], tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match="holds a run already"):
-        train(tiny_recipe(STEPS), whole, reporter=Silent())
+        train(recipe(tiny_recipe), whole, reporter=Silent())
     with pytest.raises(UserError, match=r"another recipe \(seed differs\)"):
-        train(tiny_recipe(STEPS, checkpoint_every=EVERY, seed=5), whole, resume=True)
+        train(recipe(tiny_recipe, seed=5), whole, resume=True)
     with pytest.raises(UserError, match="no run to resume"):
         train(None, tmp_path, resume=True)

@@ -6,11 +6,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
+from umi_lite.train import job
+from umi_lite.train.collate import weighted_loss
 from umi_lite.train.progress import Silent
 from umi_lite.train.run_dir import RunDir
 from umi_lite.train.trainer import train
@@ -20,6 +23,7 @@ STEPS = 40
 DIRECT = """
 import sys
 from pathlib import Path
+from typing import Any
 from umi_lite.recipe import load_recipe
 from umi_lite.train.trainer import train
 from umi_lite.train.progress import Silent
@@ -28,6 +32,7 @@ train(load_recipe(sys.argv[1]), Path(sys.argv[2]), reporter=Silent())
 CHILD = """
 import sys
 from pathlib import Path
+from typing import Any
 from umi_lite.recipe import load_recipe
 from umi_lite.train.run_dir import RunDir
 from umi_lite.train.trainer import train_in_child
@@ -74,3 +79,19 @@ def test_a_loss_that_is_no_number_names_step_and_rows(
     with pytest.raises(UserError, match=r"global: the loss is nan at step \d+ \(rows \d+.*lower"):
         train(recipe, tmp_path / "run", reporter=Silent())
     assert not RunDir(tmp_path / "run").is_done("global")
+
+
+def test_gradients_that_are_no_numbers_stop_it_too(
+    tiny_recipe: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss is finite, the root's derivative at 0 is not."""
+
+    def broken(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
+        nothing = (outputs.logits.sum() * 0).sqrt()
+        return weighted_loss(outputs, labels, num_items_in_batch) + nothing
+
+    monkeypatch.setattr(job, "weighted_loss", broken)
+    line = r"global: the gradient's norm is nan at step 1 \(rows \d+\); lower"
+    with pytest.raises(UserError, match=line):
+        train(tiny_recipe(checkpoint_every=1), tmp_path / "run", reporter=Silent())
+    assert RunDir(tmp_path / "run").last_checkpoint("global") is None

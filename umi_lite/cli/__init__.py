@@ -13,7 +13,10 @@ def main() -> None:
     An internal error keeps its traceback.
     """
     from umi_lite.cli.app import app
+    from umi_lite.train.processes import is_main
 
+    if not is_main():
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
     try:
         app(standalone_mode=True)
     except UserError as err:
@@ -32,6 +35,10 @@ def main() -> None:
 
 
 def _stop(message: str, code: int) -> None:
+    from umi_lite.train.processes import end_behind_main, is_main
+
+    if not is_main():
+        end_behind_main(message, code)
     print(f"umi: {message}", file=sys.stderr)
     sys.stderr.flush()
     # Worker threads of torch or llama.cpp must not turn an interrupt into a hang or a crash.

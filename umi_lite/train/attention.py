@@ -50,7 +50,9 @@ def attend(
         return whole.transpose(1, 2), None
     sizes = [shared_prefix, *continuations]
     queries, keys, values = (x.split(sizes, dim=2) for x in (query, key, value))
-    outputs = [scaled(queries[0], keys[0], values[0], is_causal=True, **options)]
+    outputs = []
+    if shared_prefix:
+        outputs.append(scaled(queries[0], keys[0], values[0], is_causal=True, **options))
     for own, k, v in zip(queries[1:], keys[1:], values[1:], strict=True):
         length = own.size(2)
         seen = torch.ones(length, shared_prefix + length, dtype=torch.bool, device=own.device)

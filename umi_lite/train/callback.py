@@ -10,19 +10,28 @@ from typing import TYPE_CHECKING, Any
 from umi_lite.files import write_text
 from umi_lite.protocol.errors import UserError
 from umi_lite.train.chart import read_metrics
+from umi_lite.train.curves import Page
 from umi_lite.train.memory import peak_memory
+from umi_lite.train.processes import by_main, is_main, new_shares
 from umi_lite.train.progress import Reporter
-from umi_lite.train.ready import Ready, rows_of
-from umi_lite.train.run_dir import RunDir, mark_complete
+from umi_lite.train.ready import Ready
+from umi_lite.train.run_dir import RunDir
 from umi_lite.train.samples import row_numbers
 from umi_lite.train.stopping import Asked
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
 
+_FP16_SKIPS = 16  # the loss scale starts at 2 ** 16 and is halved at each gradient that overflows
+
 
 def callback(
-    ready: Ready, run: RunDir, reporter: Reporter, checkpoint: Path | None, asked: Asked
+    ready: Ready,
+    run: RunDir,
+    reporter: Reporter,
+    page: Page,
+    checkpoint: Path | None,
+    asked: Asked,
 ) -> "TrainerCallback":
     """Metrics, marks on checkpoints, what the reporter is told, and the stop that was asked for."""
     from transformers import TrainerCallback
@@ -36,23 +45,29 @@ def callback(
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             self.done = sum(sizes[: state.global_step])
             self.since, self.before = time.monotonic(), self.done
+            self.busy = 0.0
             self.earlier = 0.0
+            self.skipped = 0
             kept = [r for r in read_metrics(metrics) if r["step"] <= state.global_step]
-            write_text(metrics, "".join(json.dumps(record) + "\n" for record in kept))
+            if is_main():
+                write_text(metrics, "".join(json.dumps(record) + "\n" for record in kept))
             if kept:
                 self.earlier = kept[-1]["seconds"]
             if checkpoint:
-                reporter.note(f"{name}: goes on at step {state.global_step}")
+                reporter.note(
+                    f"{name}: goes on at step {state.global_step}{new_shares(checkpoint)}"
+                )
+
+        def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self.begun = time.monotonic()
 
         def on_log(self, args: Any, state: Any, control: Any, **told: Any) -> None:
             logs = told["logs"]
             if "loss" not in logs:
                 return
-            if not math.isfinite(logs["loss"]):
-                raise UserError(_no_number(ready, state.global_step, logs["loss"]))
+            self._stop_where_no_number(args, state, logs)
             self.done = sum(sizes[: state.global_step])
-            seconds = time.monotonic() - self.since
-            speed = (self.done - self.before) / max(seconds, 1e-9)
+            speed = (self.done - self.before) / max(self.busy, 1e-9)
             record = {
                 "step": state.global_step,
                 "loss": logs["loss"],
@@ -61,31 +76,45 @@ def callback(
                 "grad_norm": logs.get("grad_norm"),
                 "tokens": self.done,
                 "trained_tokens": trained[state.global_step - 1],
-                "seconds": round(self.earlier + seconds, 2),
+                "seconds": round(self.earlier + time.monotonic() - self.since, 2),
                 "peak_memory": peak_memory(),
                 "tokens_per_second": round(speed, 1),
             }
-            with metrics.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
+            if is_main():
+                with metrics.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(record) + "\n")
+                page.update()
             text = f"step {state.global_step}/{len(sizes)}, loss {logs['loss']:.3f}"
             reporter.step(name, self.done, f"{text}, {speed:.0f} tok/s")
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if asked.to_stop:
+            # Of the steps alone: neither evaluations nor checkpoints are in the speed.
+            self.busy += time.monotonic() - self.begun
+            if asked.anywhere():
                 control.should_save = control.should_training_stop = True
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+            by_main(lambda: run.keep_checkpoint(name, state.global_step))
+
+        def _stop_where_no_number(self, args: Any, state: Any, logs: dict[str, float]) -> None:
+            if not math.isfinite(logs["loss"]):
+                raise UserError(_no_number(ready, state.global_step, "loss", logs["loss"]))
+            norm = logs.get("grad_norm", 0.0)
+            if math.isfinite(norm):
+                self.skipped = 0
+                return
+            # With fp16 a step whose gradients overflow is left out, and the scale is lowered.
+            self.skipped += 1
+            if not args.fp16 or self.skipped > _FP16_SKIPS:
+                raise UserError(_no_number(ready, state.global_step, "gradient's norm", norm))
 
     return Progress()
 
 
-def _no_number(ready: Ready, step: int, loss: float) -> str:
-    job, batch = ready.job, ready.job.settings.batch
-    items = ready.items[(step - 1) * batch : step * batch]
-    rows = [row for item in items for row in rows_of(item)]
-    numbers = row_numbers(sorted({row.number for row in rows}))
+def _no_number(ready: Ready, step: int, what: str, value: float) -> str:
+    job = ready.job
+    numbers = row_numbers(sorted({row.number for row in ready.rows_of_step(step)}))
     return (
-        f"{job.name}: the loss is {loss} at step {step} (rows {numbers}); lower the learning rate, "
-        f"{job.settings.learning_rate:g}, or look at these rows: umi data preview"
+        f"{job.name}: the {what} is {value} at step {step} (rows {numbers}); lower the learning "
+        f"rate, {job.settings.learning_rate:g}, or look at these rows: umi data preview"
     )

@@ -4,8 +4,9 @@ Only public hooks are used: SFTTrainer's `data_collator` and `compute_loss_func`
 model's `logits_to_keep`, which computes the vocabulary's logits at trained positions only.
 """
 
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from umi_lite.train.samples import Pack, Row
 
@@ -38,15 +39,37 @@ def pack_inputs(pack: Pack) -> dict[str, Any]:
     return inputs
 
 
-class PackCollator:
-    """Batches of one pack; the dataset's `item` is a pack's index."""
-
-    def __init__(self, packs: list[Pack]):
-        self._packs = packs
+class Collator(Protocol):
+    """A micro-batch for the trainer. The dataset's `item` is a pack's or row's index."""
 
     def __call__(self, features: list[dict[str, Any]]) -> dict[str, Any]:
-        (feature,) = features
-        return pack_inputs(self._packs[feature["item"]])
+        """`inputs` of the features' rows, and these as `rows`, so that they can be cut up."""
+        ...
+
+    def inputs(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """What the model is called with, and `labels`."""
+        ...
+
+
+class PackCollator:
+    """Micro-batches of one sequence.
+
+    Args:
+        lay: how several rows stand in it (`samples.behind_one_prefix`, `samples.side_by_side`).
+    """
+
+    def __init__(self, packs: list[Pack], lay: Callable[[Sequence[Row]], Pack]):
+        self._packs = packs
+        self._lay = lay
+
+    def __call__(self, features: list[dict[str, Any]]) -> dict[str, Any]:
+        """See Collator."""
+        rows = [row for feature in features for row in self._packs[feature["item"]].rows]
+        return self.inputs(rows) | {"rows": rows}
+
+    def inputs(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """See Collator."""
+        return pack_inputs(self._lay(rows))
 
 
 def weighted_loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
@@ -62,7 +85,7 @@ def weighted_loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> 
     import torch
 
     tokens, weights = labels[0].long(), labels[1]
-    logits = outputs.logits.view(len(tokens), -1).float()
+    logits = outputs.logits.flatten(0, -2).float()
     losses, guesses = _fused().apply(logits, tokens, weights.to(logits))
     right = guesses == tokens
     outputs.logits = torch.stack([right, ~right], dim=-1).float()[None]
@@ -108,9 +131,14 @@ class PlainCollator:
         self._pad = pad
 
     def __call__(self, features: list[dict[str, Any]]) -> dict[str, Any]:
+        """See Collator."""
+        rows = [self._rows[feature["item"]] for feature in features]
+        return self.inputs(rows) | {"rows": rows}
+
+    def inputs(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """See Collator."""
         import torch
 
-        rows = [self._rows[feature["item"]] for feature in features]
         width = max(len(row.ids) for row in rows)
         ids = torch.full((len(rows), width), self._pad)
         labels = torch.full((len(rows), width), IGNORED)

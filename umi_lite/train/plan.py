@@ -66,6 +66,13 @@ def describe(recipe: Recipe) -> list[str]:
         f"rows: at most {recipe.max_length} tokens, packing {recipe.packing} "
         f"(up to {recipe.packed_length}), decision weight {recipe.decision_weight:g}"
     )
+    validation = recipe.validation
+    if validation.share:
+        kept = "the lowest" if validation.keep == "best" else "the last"
+        lines.append(
+            f"validation: {validation.share:.0%} of the trajectories held out, evaluation loss "
+            f"every {validation.every} steps; a job ends with the adapter of {kept}"
+        )
     for number, job in enumerate(plan(recipe), 1):
         s = job.settings
         start = "a new adapter" if job.start is None else f"a copy of {job.start}"

@@ -16,6 +16,7 @@ from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe import Base, Data, Recipe
 from umi_lite.train.inputs import base_language, base_model, load_data
 from umi_lite.train.tokenizer import Language
+from umi_lite.train.validation import hold_out
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -76,7 +77,7 @@ def show(recipe: Recipe, role: str, n: int, console: "Console") -> None:
     language = base_language(recipe, base_model(recipe))
     samples = [
         sample
-        for trajectory in load_data(recipe).trajectories
+        for trajectory in hold_out(recipe, load_data(recipe).trajectories)[0]
         if (sample := render(trajectory, view, language.template, language.tokenizer))
     ]
     for number, sample in enumerate(islice(samples, n), 1):

@@ -1,23 +1,29 @@
 """What a job trains on: its packs or rows, in the order in which they will be seen."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe import Recipe
 from umi_lite.train.plan import Job
-from umi_lite.train.samples import Pack, Row, make_packs
+from umi_lite.train.samples import Pack, Row, Rows, make_packs, make_rows
+from umi_lite.train.tokenizer import Language
 
 
 @dataclass(frozen=True)
 class Ready:
     """A job whose rows are made: what it trains on, in the order in which it will be seen.
 
-    `items` are packs, or rows for a backend that packs nothing; an item is a micro-batch.
+    `items` are packs, or rows for a backend that packs nothing; `at_once` of them are a
+    micro-batch. `held_out` are the micro-batches of its evaluation loss.
     """
 
     job: Job
     items: list[Pack] | list[Row]
+    at_once: int = 1
+    held_out: tuple[tuple[Row, ...], ...] = ()
 
     @property
     def sizes(self) -> list[int]:
@@ -29,15 +35,41 @@ class Ready:
         """Tokens that count in the loss, an optimizer step each."""
         return self._by_step([item.trained for item in self.items])
 
+    def rows_of_step(self, step: int) -> list[Row]:
+        """The rows of a step, counted from 1."""
+        batch = self.job.settings.batch
+        items = self.items[(step - 1) * batch : step * batch]
+        return [row for item in items for row in rows_of(item)]
+
     def _by_step(self, counts: list[int]) -> list[int]:
         batch = self.job.settings.batch
         return [sum(counts[i : i + batch]) for i in range(0, len(counts), batch)]
 
 
-def make_ready(recipe: Recipe, job: Job, rows: list[Row], *, packs: bool) -> Ready:
+def job_rows(recipe: Recipe, job: Job, data: Sequence[Trajectory], language: Language) -> Rows:
+    """The samples of all the job's views."""
+    made = [
+        make_rows(
+            data,
+            view,
+            language,
+            max_length=recipe.max_length,
+            style=recipe.style,
+            decision_weight=recipe.decision_weight,
+        )
+        for view in job.views
+    ]
+    return Rows(
+        [r for rows in made for r in rows.rows], [n for rows in made for n in rows.truncated]
+    )
+
+
+def make_ready(
+    recipe: Recipe, job: Job, rows: list[Row], held_out: Sequence[Row] = (), *, packs: bool
+) -> Ready:
     """The job's items for all its epochs: packed and shuffled anew in each, by seed alone."""
     settings = job.settings
-    shared = packs and recipe.packing != "none"
+    shared = packs and shares_prefixes(recipe)
     items: list[Pack] = []
     for epoch in range(math.ceil(settings.epochs)):
         seed = 1000 * job.seed + epoch
@@ -50,9 +82,26 @@ def make_ready(recipe: Recipe, job: Job, rows: list[Row], *, packs: bool) -> Rea
         spent = accumulate(pack.trained for pack in items)
         fitting = sum(tokens <= settings.max_trained_tokens for tokens in spent)
         items = items[: max(1, fitting)]
-    return Ready(job, items if packs else [row for pack in items for row in pack.rows])
+    seen = items if packs else [row for pack in items for row in pack.rows]
+    at_once = 1 if shared else recipe.micro_batch
+    return Ready(job, seen, at_once, _batches(recipe, held_out, shared=shared))
+
+
+def shares_prefixes(recipe: Recipe) -> bool:
+    """Does a backend that can put rows behind one prefix do so?"""
+    return recipe.packing != "none"
 
 
 def rows_of(item: Pack | Row) -> list[Row]:
     """The rows in a pack, or the one row."""
     return item.rows if isinstance(item, Pack) else [item]
+
+
+def _batches(recipe: Recipe, rows: Sequence[Row], *, shared: bool) -> tuple[tuple[Row, ...], ...]:
+    """Micro-batches as in training; rows of like length together, which pads least."""
+    if shared:
+        packs = make_packs(rows, length=recipe.packed_length, seed=0)
+        return tuple(tuple(pack.rows) for pack in packs)
+    order = sorted(rows, key=lambda row: len(row.ids))
+    size = recipe.micro_batch
+    return tuple(tuple(order[i : i + size]) for i in range(0, len(order), size))

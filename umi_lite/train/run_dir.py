@@ -1,8 +1,9 @@
 """A run folder: what stands in it, and which parts of it are finished.
 
-`recipe.yaml, versions.json, loss.svg, <job>/{adapter/, checkpoints/, metrics.jsonl}`. An
-adapter folder exists only when it is complete (written aside, then renamed), and it is the
-mark that its job is done; a checkpoint counts only when it holds the mark written last.
+`recipe.yaml, versions.json, loss.svg, curves.html, pieces, <job>/{adapter/, checkpoints/,
+metrics.jsonl, validation.jsonl}`. An adapter folder exists only when it is complete (written
+aside, then renamed), and it is the mark that its job is done; a checkpoint counts only when it
+holds the mark written last.
 """
 
 import json
@@ -65,15 +66,28 @@ class RunDir:
             )
         return stored
 
+    @property
+    def pieces(self) -> Path:
+        """Where memory ran out: the number of pieces that a micro-batch goes through in."""
+        return self.root / "pieces"
+
+    def job(self, job: str) -> Path:
+        return self.root / job
+
     def adapter(self, job: str) -> Path:
         """Where a finished job's PEFT adapter is."""
-        return self.root / job / "adapter"
+        return self.job(job) / "adapter"
 
     def metrics(self, job: str) -> Path:
-        return self.root / job / "metrics.jsonl"
+        """A record of each step."""
+        return self.job(job) / "metrics.jsonl"
+
+    def validation(self, job: str) -> Path:
+        """A record of each evaluation; the file is there where a recipe holds something out."""
+        return self.job(job) / "validation.jsonl"
 
     def checkpoints(self, job: str) -> Path:
-        return self.root / job / "checkpoints"
+        return self.job(job) / "checkpoints"
 
     def is_done(self, job: str) -> bool:
         return self.adapter(job).is_dir()
@@ -86,7 +100,14 @@ class RunDir:
                 whole.append(path)
             else:
                 shutil.rmtree(path)
-        return max(whole, key=lambda path: int(path.name.split("-")[1]), default=None)
+        return max(whole, key=step_of, default=None)
+
+    def keep_checkpoint(self, job: str, step: int) -> None:
+        """Mark the checkpoint of a step as whole; only then the older ones go."""
+        mark_complete(self.checkpoints(job) / f"checkpoint-{step}")
+        for path in self.checkpoints(job).glob("checkpoint-*"):
+            if step_of(path) < step:
+                shutil.rmtree(path)
 
     def finish(self, job: str, save: Callable[[Path], object]) -> None:
         """Write the adapter aside by `save`, rename it, and drop the checkpoints."""
@@ -102,6 +123,11 @@ class RunDir:
         finally:
             shutil.rmtree(work, ignore_errors=True)
         shutil.rmtree(self.checkpoints(job), ignore_errors=True)
+
+
+def step_of(checkpoint: Path) -> int:
+    """The optimizer steps that were done when it was written."""
+    return int(checkpoint.name.split("-")[1])
 
 
 def mark_complete(checkpoint: Path) -> None:

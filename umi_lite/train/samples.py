@@ -184,10 +184,21 @@ def make_packs(rows: Sequence[Row], *, length: int, seed: int, shared: bool = Tr
         pack.append(row)
         open_packs[prefix] = (pack, used + size)
     chance.shuffle(packs)
-    return [_pack(pack) for pack in packs]
+    return [behind_one_prefix(pack) for pack in packs]
 
 
-def _pack(rows: Sequence[Row]) -> Pack:
+def side_by_side(rows: Sequence[Row]) -> Pack:
+    """Rows that share nothing, one behind another without padding; each sees itself alone."""
+    ids: list[int] = []
+    targets: list[Target] = []
+    for row in rows:
+        targets += _targets(row, 1, len(row.ids), len(ids))
+        ids += row.ids
+    return Pack(ids, 0, [len(row.ids) for row in rows], targets, list(rows))
+
+
+def behind_one_prefix(rows: Sequence[Row]) -> Pack:
+    """Rows with the same system message, which stands there once."""
     prefix = rows[0].shared
     ids = rows[0].ids[:prefix]
     targets = _targets(rows[0], 1, prefix, 0)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from umi_lite.train.processes import any_of, is_main
+
 _SAID = "stopping behind this step, with a checkpoint; once more ends it at once"
 
 
@@ -15,6 +17,18 @@ class Asked:
 
     def __init__(self) -> None:
         self.to_stop = False
+
+    def stop(self) -> None:
+        self.to_stop = True
+        if is_main():
+            print(_SAID, file=sys.stderr, flush=True)
+
+    def anywhere(self) -> bool:
+        """Whether any of the run's processes was asked to: then all of them are, from now on.
+        All of them must ask, behind the same step."""
+        if any_of(self.to_stop) and not self.to_stop:
+            self.stop()
+        return self.to_stop
 
 
 @contextmanager
@@ -28,8 +42,7 @@ def stopping() -> Iterator[Asked]:
     def ask(number: int, frame: FrameType | None) -> None:
         if asked.to_stop:
             raise KeyboardInterrupt
-        asked.to_stop = True
-        print(_SAID, file=sys.stderr, flush=True)
+        asked.stop()
 
     with _handled(ask):
         yield asked

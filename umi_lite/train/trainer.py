@@ -4,25 +4,35 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from umi_lite.files import write_text
 from umi_lite.protocol.errors import UserError
-from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe import Recipe
 from umi_lite.train.backends import Name, choose, make, prepare_process
 from umi_lite.train.chart import loss_svg, read_metrics
+from umi_lite.train.curves import live_page
 from umi_lite.train.inputs import base_language, base_model, load_data
 from umi_lite.train.job import run_job
-from umi_lite.train.plan import JOBS, Job, job_data, plan
-from umi_lite.train.progress import Reporter, RichReporter
-from umi_lite.train.ready import Ready, make_ready
+from umi_lite.train.plan import JOBS, job_data, plan
+from umi_lite.train.processes import (
+    by_main,
+    check_batches,
+    in_turns,
+    is_main,
+    join,
+    together,
+    world_size,
+)
+from umi_lite.train.progress import Reporter, RichReporter, Silent
+from umi_lite.train.ready import Ready, job_rows, make_ready
+from umi_lite.train.report_to import check_report_to
 from umi_lite.train.run_dir import RunDir
-from umi_lite.train.samples import Rows, make_rows, row_numbers
+from umi_lite.train.samples import row_numbers
 from umi_lite.train.stopping import handing_on
-from umi_lite.train.tokenizer import Language
+from umi_lite.train.validation import held_out_rows, hold_out
 
 
 @dataclass(frozen=True)
@@ -55,21 +65,41 @@ def train(
             resume, or a backend that is not installed.
     """
     began = time.monotonic()
+    join()
     run = RunDir(run_dir)
-    if resume:
-        recipe = run.resume(recipe)
-    elif recipe is None:
-        raise UserError("no recipe was given to train")
-    backend = choose(recipe)
+    with together():
+        if resume:
+            recipe = run.resume(recipe)
+        elif recipe is None:
+            raise UserError("no recipe was given to train")
+        backend = choose(recipe)
+        check_report_to(recipe)
+        check_batches(_batches(recipe), recipe.micro_batch if recipe.packing == "none" else 1)
+    made = recipe
     if not resume:
-        run.create(recipe)
+        by_main(lambda: run.create(made))
+        in_turns(lambda: run.resume(made))  # is it on a disk that all of them see?
     if backend == "unsloth":
         # Unsloth patches transformers for good, and must be imported before it.
         train_in_child(run.root)
     else:
-        run_jobs(recipe, run, backend, reporter or RichReporter())
+        shown = (reporter or RichReporter()) if is_main() else Silent()
+        run_jobs(recipe, run, backend, shown)
     adapters = {job.name: run.adapter(job.name) for job in plan(recipe)}
     return Run(run.root, adapters, time.monotonic() - began)
+
+
+def _batches(recipe: Recipe) -> list[tuple[str, int]]:
+    """Each job's batch behind the recipe's key for it."""
+    local = recipe.stages.local
+    found = []
+    for job in plan(recipe):
+        key = "global"
+        if job.name != "global":
+            own = local and getattr(local, job.name).batch
+            key = f"local.{job.name}" if own else "local"
+        found.append((f"stages.{key}.batch", job.settings.batch))
+    return found
 
 
 def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> None:
@@ -80,18 +110,24 @@ def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> Non
         return
     prepare_process(name)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    model = base_model(recipe, lambda path: reporter.note(f"dequantising the base to {path}"))
+    if world_size() > 1:
+        reporter.note(f"{world_size()} processes share each step's batch")
+    model = in_turns(
+        lambda: base_model(recipe, lambda path: reporter.note(f"dequantising the base to {path}"))
+    )
     backend = make(name, recipe, model)
-    ready = _make_all(recipe, model, backend.packs, reporter)
+    with together():
+        ready = _make_all(recipe, model, backend.packs, reporter)
     reporter.begin({r.job.name: sum(r.sizes) for r in ready})
     try:
-        for item in ready:
-            job = item.job.name
-            if run.is_done(job):
-                reporter.step(job, sum(item.sizes), "done before")
-                continue
-            run_job(recipe, item, backend, run, reporter)
-            _draw(run)
+        with live_page(run, {r.job.name: len(r.sizes) for r in ready}) as page:
+            for item in ready:
+                job = item.job.name
+                if run.is_done(job):
+                    reporter.step(job, sum(item.sizes), "done before")
+                    continue
+                run_job(recipe, item, backend, run, reporter, page)
+                by_main(lambda: _draw(run))
     finally:
         reporter.end()
 
@@ -101,37 +137,24 @@ def _make_all(recipe: Recipe, model: str, packs: bool, reporter: Reporter) -> li
     loaded = load_data(recipe)
     for reason, count, first in loaded.drop_table():
         reporter.note(f"data: {count} left out: {reason} (first: {first})")
+    trained, held_out = hold_out(recipe, loaded.trajectories)
     ready = []
     for job in plan(recipe):
-        rows = _rows(recipe, job, job_data(recipe, job, loaded.trajectories), language)
-        made = make_ready(recipe, job, rows.rows, packs=packs)
+        rows = job_rows(recipe, job, job_data(recipe, job, trained), language)
+        apart = held_out_rows(recipe, job, held_out, language)
+        made = make_ready(recipe, job, rows.rows, apart, packs=packs)
         ready.append(made)
         reporter.note(
             f"{job.name}: {len(rows.rows)} rows, {rows.tokens} tokens ({rows.trained} trained), "
             f"{len(made.sizes)} steps through {sum(made.sizes)} tokens"
         )
+        if apart:
+            count = sum(row.trained for row in apart)
+            reporter.note(f"{job.name}: {len(apart)} rows held out ({count} trained tokens)")
         if rows.truncated:
             numbers = row_numbers(rows.truncated)
             reporter.note(f"{job.name}: cut at {recipe.max_length} tokens: rows {numbers}")
     return ready
-
-
-def _rows(recipe: Recipe, job: Job, data: Sequence[Trajectory], language: Language) -> Rows:
-    """The samples of all the job's views."""
-    made = [
-        make_rows(
-            data,
-            view,
-            language,
-            max_length=recipe.max_length,
-            style=recipe.style,
-            decision_weight=recipe.decision_weight,
-        )
-        for view in job.views
-    ]
-    return Rows(
-        [r for rows in made for r in rows.rows], [n for rows in made for n in rows.truncated]
-    )
 
 
 def _draw(run: RunDir) -> None:

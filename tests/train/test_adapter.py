@@ -1,0 +1,97 @@
+"""An adapter within a model that stays in memory: as if the model had been loaded for it alone."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from umi_lite.protocol.errors import UserError
+from umi_lite.recipe import Recipe
+from umi_lite.train.plain import Plain
+from umi_lite.train.plan import JOBS
+from umi_lite.train.progress import Silent
+from umi_lite.train.trainer import train
+
+
+def lora(model: Any) -> dict[str, torch.Tensor]:
+    return {n: p.detach().clone() for n, p in model.named_parameters() if "lora_" in n}
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[n], other[n]) for n in one)
+
+
+@pytest.mark.parametrize("quantization", ["none", "4bit"])
+def test_a_new_adapter_is_what_peft_gives_a_new_model(
+    quantization: str, tiny_recipe: Callable[..., Recipe]
+) -> None:
+    from peft import LoraConfig, get_peft_model
+    from transformers import set_seed
+
+    recipe = tiny_recipe(quantization=quantization)
+    backend = Plain(recipe, str(recipe.base.model))
+    model, _ = backend.open(None, 1)
+    first = lora(model)
+    for weight in model.parameters():
+        if weight.requires_grad:
+            weight.data.add_(1.0)
+            weight.grad = torch.ones_like(weight)
+    model.eval()
+    backend.close(model)
+    again, _ = backend.open(None, 7)
+    assert again is model and again.training
+    assert all(weight.grad is None for weight in again.parameters())
+    base, _ = Plain(recipe, str(recipe.base.model))._load()
+    config = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
+    set_seed(7)
+    assert same(lora(again), lora(get_peft_model(base, config)))
+    assert not same(lora(again), first)
+
+
+@pytest.fixture(scope="module", params=["fp32", "bf16"])
+def whole(
+    request: pytest.FixtureRequest,
+    tiny_recipe: Callable[..., Recipe],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """Four jobs, and how often the base was loaded for them. In mixed precision accelerate
+    changes the model, too."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    loads, load = [], Plain._load
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Plain, "_load", lambda self: loads.append(1) or load(self))
+        train(tiny_recipe(2, precision=request.param), run, reporter=Silent())
+    (run / "loads").write_text(str(len(loads)))
+    return run
+
+
+def test_the_base_is_loaded_once_and_a_job_finds_no_trace_of_the_one_before(
+    whole: Path, tmp_path: Path
+) -> None:
+    assert (whole / "loads").read_text() == "1"
+    run = shutil.copytree(whole, tmp_path / "run")
+    for job in ("caller", "summarizer"):
+        shutil.rmtree(run / job)
+    train(None, run, resume=True, reporter=Silent())  # caller: first on a base loaded for it
+    for job in JOBS:
+        name = Path(job, "adapter", "adapter_model.safetensors")
+        assert (run / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_an_adapter_of_another_lora_is_refused(
+    whole: Path, tmp_path: Path, tiny_recipe: Callable[..., Recipe]
+) -> None:
+    recipe = tiny_recipe()
+    backend = Plain(recipe, str(recipe.base.model))
+    start = shutil.copytree(whole / "global" / "adapter", tmp_path / "start")
+    config = json.loads((start / "adapter_config.json").read_text())
+    (start / "adapter_config.json").write_text(json.dumps(config | {"lora_alpha": 8}))
+    with pytest.raises(UserError, match=r"has alpha 8, the recipe's lora.alpha is 32"):
+        backend.open(start, 0)
+    narrow = tiny_recipe(lora={"targets": ["q_proj"]})
+    with pytest.raises(UserError, match="adapts other layers than the recipe's lora"):
+        Plain(narrow, str(recipe.base.model)).open(whole / "global" / "adapter", 0)

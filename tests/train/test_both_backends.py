@@ -1,0 +1,74 @@
+"""The embedded model on both backends, in full precision and in 4 bits: the same curves."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+from unsloth_runs import loss_of, train_in_unsloth
+
+from umi_lite.recipe import Recipe
+from umi_lite.train.plain import Plain
+from umi_lite.train.progress import Silent
+from umi_lite.train.run_dir import RunDir
+from umi_lite.train.trainer import train
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("unsloth") is None, reason="unsloth is not installed"
+)
+
+STEPS = 10
+IDS = [504, 2365, 6354, 16438, 27003, 690, 260, 23790, 2767, 30]
+KINDS = ("none", "4bit")
+
+
+def recipe_of(base: Path, backend: str, quantization: str) -> Recipe:
+    return Recipe.model_validate(
+        {
+            "name": "both",
+            "base": {"model": str(base)},
+            "data": [{"source": "toolworld", "split": "train", "n": STEPS}],
+            "stages": {
+                "global": {"learning_rate": 1e-3, "batch": 1, "max_steps": STEPS},
+                "local": "none",
+            },
+            "quantization": quantization,
+            "packing": "none",
+            "backend": backend,
+        }
+    )
+
+
+def losses(root: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (root / "global/metrics.jsonl").open()]
+
+
+def test_same_curves_and_adapters_that_the_other_backend_opens(
+    base_hf: Path, tmp_path: Path
+) -> None:
+    plain = {kind: tmp_path / f"plain-{kind}" for kind in KINDS}
+    for kind, root in plain.items():
+        train(recipe_of(base_hf, "plain", kind), root, reporter=Silent())
+    unsloth = {kind: tmp_path / f"unsloth-{kind}" for kind in KINDS}
+    adapters = {
+        kind: [RunDir(root).adapter("global") for root in (plain[kind], unsloth[kind])]
+        for kind in KINDS
+    }
+    for kind, root in unsloth.items():
+        RunDir(root).create(recipe_of(base_hf, "unsloth", kind))
+        asked = {"ids": IDS, "adapters": [str(path) for path in adapters[kind]]}
+        (root / "open.json").write_text(json.dumps(asked))
+    told = dict(zip(KINDS, train_in_unsloth(*unsloth.values()), strict=True))
+    for kind in KINDS:
+        ours, theirs = losses(plain[kind]), losses(unsloth[kind])
+        assert len(ours) == len(theirs) == STEPS
+        apart = [abs(a - b) / a for a, b in zip(ours, theirs, strict=True)]
+        print(f"{kind}: {ours[0]:.3f} to {ours[-1]:.3f}, at most {max(apart):.2%} apart")
+        assert max(apart) < 0.02
+        assert ours[-1] < ours[0] / 2  # it learns: the curves have something to disagree about
+        backend = Plain(recipe_of(base_hf, "plain", kind), str(base_hf))
+        opened = [loss_of(backend.open(path, 0)[0], IDS) for path in adapters[kind]]
+        assert told[kind]["losses"] == pytest.approx(opened, rel=1e-3)
+        untrained = loss_of(backend.open(None, 0)[0], IDS)
+        assert min(abs(loss - untrained) for loss in opened) > 1e-2  # the adapters say something
+    assert losses(plain["none"])[0] != losses(plain["4bit"])[0]

@@ -1,0 +1,122 @@
+"""A LoRA adapter's weights within a model that stays in memory: drawn anew, or read from a file."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from umi_lite.protocol.errors import UserError
+from umi_lite.recipe import Recipe
+
+NAME = "default"
+
+
+def targets(recipe: Recipe) -> str | list[str]:
+    """The linear layers to adapt, as PEFT takes them."""
+    named = recipe.lora.targets
+    return named if isinstance(named, str) else list(named)
+
+
+def layers(recipe: Recipe, model: Any) -> list[int] | None:
+    """The layers to adapt, by number; None is all of them.
+
+    Raises:
+        UserError: the base has fewer layers than the recipe wants adapted.
+    """
+    wanted = recipe.lora.last_layers
+    if wanted is None:
+        return None
+    count = model.config.num_hidden_layers
+    if wanted > count:
+        raise UserError(f"lora.last_layers is {wanted}, but the base has {count} layers")
+    return list(range(count - wanted, count))
+
+
+def begin(model: Any, start: Path | None, seed: int) -> None:
+    """Set the adapter as a job finds it at its start, whatever was trained in it before.
+
+    Args:
+        start: the folder of an adapter to copy; None draws a new one.
+        seed: of the new one's A matrices.
+
+    Raises:
+        UserError: the adapter in `start` does not fit the model.
+    """
+    if start is None:
+        draw(model, seed)
+    else:
+        read(model, start)
+    for weight in model.parameters():
+        weight.grad = None
+
+
+def draw(model: Any, seed: int) -> None:
+    """A by `seed`, B zero: bit for bit what PEFT gives a new model under the same seed.
+
+    PEFT (LoraLayer.update_layer) makes both matrices as linear layers, which draws them on the
+    CPU, and then draws A again by Kaiming's rule. So both backends begin with the same adapter.
+    """
+    import torch
+    from transformers import set_seed
+
+    set_seed(seed)
+    with torch.no_grad():
+        for a, b in _matrices(model):
+            rank, width = a.shape
+            made = torch.nn.Linear(width, rank, bias=False).weight
+            torch.nn.Linear(rank, b.shape[0], bias=False)
+            torch.nn.init.kaiming_uniform_(made, a=math.sqrt(5))
+            a.copy_(made)
+            b.zero_()
+
+
+def read(model: Any, folder: Path) -> None:
+    """The weights of an adapter's folder, in place of the model's own.
+
+    Raises:
+        UserError: its rank, alpha or layers are not the model's.
+    """
+    from peft import PeftConfig, load_peft_weights, set_peft_model_state_dict
+
+    own, its = model.peft_config[NAME], PeftConfig.from_pretrained(str(folder))
+    for key, name in (("r", "r"), ("lora_alpha", "alpha")):
+        found = getattr(its, key, None)
+        if found != getattr(own, key):
+            raise UserError(
+                f"the adapter {folder} has {name} {found}, the recipe's lora.{name} is "
+                f"{getattr(own, key)}: a run goes on with the same lora"
+            )
+    weights = load_peft_weights(str(folder), device="cpu")
+    try:
+        result = set_peft_model_state_dict(model, weights)
+    except RuntimeError as err:
+        raise UserError(f"the adapter {folder} was not trained on this base: {err}") from err
+    missing = [name for name in result.missing_keys if "lora_" in name]
+    if missing or result.unexpected_keys:
+        raise UserError(
+            f"the adapter {folder} adapts other layers than the recipe's lora: "
+            f"{(missing + list(result.unexpected_keys))[0]} is in one of them only"
+        )
+
+
+def release(model: Any) -> None:
+    """Let go what the last trainer left behind: the forward that accelerate lays around the
+    model's for mixed precision (Accelerator.prepare_model), so that the next one does not lay
+    it on twice, and the memory of its optimizer."""
+    import gc
+
+    import torch
+
+    own = vars(model)
+    if "_original_forward" in own:
+        model.forward = own.pop("_original_forward")
+    gc.collect()  # a trainer and its callbacks know each other
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _matrices(model: Any) -> Iterator[tuple[Any, Any]]:
+    """A (rank, in) and B (out, rank) of each adapted layer, in the model's order."""
+    for module in model.modules():
+        if hasattr(module, "lora_A") and NAME in module.lora_A:
+            yield module.lora_A[NAME].weight, module.lora_B[NAME].weight

@@ -1,0 +1,43 @@
+"""A disk that is full ends training in one line; the last whole checkpoint stays."""
+
+import errno
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from umi_lite.protocol.errors import UserError
+from umi_lite.train.run_dir import RunDir, step_of
+
+_NUMBERS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# safetensors tells the system's number in its text, torch's zip writer only that it failed.
+_TOLD = re.compile(rf"os error ({'|'.join(map(str, _NUMBERS))})\b|PytorchStreamWriter failed")
+
+
+def is_disk_full(err: BaseException) -> bool:
+    """No space, no quota, or a file larger than may be."""
+    if isinstance(err, OSError) and err.errno in _NUMBERS:
+        return True
+    return type(err).__name__ in ("SafetensorError", "RuntimeError") and bool(
+        _TOLD.search(str(err))
+    )
+
+
+@contextmanager
+def told_when_full(job: str, run: RunDir) -> Iterator[None]:
+    """One line for a file that could not be written, its half removed.
+
+    Raises:
+        UserError: instead of the writer's error.
+    """
+    try:
+        yield
+    except Exception as err:
+        # torch raises a second error while it closes the file.
+        if not any(is_disk_full(one) for one in (err, err.__context__) if one):
+            raise
+        checkpoint = run.last_checkpoint(job)
+        kept = f"step {step_of(checkpoint)}" if checkpoint else "the job's start"
+        raise UserError(
+            f"{job}: no space left to write to {run.root}; nothing is lost up to {kept}: "
+            "free some space and go on with --resume"
+        ) from None

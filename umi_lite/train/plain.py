@@ -1,0 +1,100 @@
+"""transformers + PEFT: the backend that needs nothing else."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from umi_lite.protocol.errors import UserError
+from umi_lite.recipe import Recipe
+from umi_lite.train import adapter
+from umi_lite.train.attention import register
+from umi_lite.train.precision import dtype_of, has_gpu
+from umi_lite.train.processes import device_map, is_sharded
+
+
+class Plain:
+    """In full precision or NF4. The base is loaded once for all jobs, and its adapter stays."""
+
+    packs = True
+
+    def __init__(self, recipe: Recipe, model: str):
+        self._recipe = recipe
+        self._name = model
+        self._model: Any = None
+        self._tokenizer: Any = None
+
+    def open(self, start: Path | None, seed: int) -> tuple[Any, Any]:
+        """See Backend."""
+        if self._model is None:
+            base, self._tokenizer = self._load()
+            self._model = _adapted(base, self._recipe)
+        adapter.begin(self._model, start, seed)
+        self._model.train()
+        return self._model, self._tokenizer
+
+    def close(self, model: Any) -> None:
+        """See Backend. FSDP's pieces do not come together again: the next job loads anew."""
+        if is_sharded():
+            self._model = None
+            return
+        adapter.release(model)
+        if self._recipe.gradient_checkpointing:
+            model.disable_input_require_grads()  # each trainer hooks on its own
+
+    def _load(self) -> tuple[Any, Any]:
+        from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+        dtype = dtype_of(self._recipe)
+        options: dict[str, Any] = {"dtype": dtype, "attn_implementation": register()}
+        if self._recipe.quantization == "4bit":
+            options["quantization_config"] = BitsAndBytesConfig(
+                load_in_4bit=True,
+                bnb_4bit_quant_type="nf4",
+                bnb_4bit_use_double_quant=True,
+                bnb_4bit_compute_dtype=dtype,
+                # FSDP flattens a layer's weights, which must have one type for it.
+                bnb_4bit_quant_storage=dtype if is_sharded() else None,
+            )
+        if has_gpu():
+            options["device_map"] = device_map()
+        try:
+            model = AutoModelForCausalLM.from_pretrained(self._name, **options)
+            tokenizer = AutoTokenizer.from_pretrained(self._name)
+        except OSError as err:
+            reason = str(err).strip().splitlines()[0]
+            raise UserError(f"the base model {self._name} cannot be loaded: {reason}") from err
+        model.config.use_cache = False
+        _keep_trainable(model)
+        return model, tokenizer
+
+
+def settings(recipe: Recipe) -> dict[str, Any]:
+    """What SFTConfig is told for this backend alone. TRL lets gradients into the frozen
+    embeddings where checkpoints are on; norms and embeddings keep the base's precision."""
+    kwargs: dict[Literal["use_reentrant"], bool] = {"use_reentrant": False}
+    return {"gradient_checkpointing_kwargs": kwargs if recipe.gradient_checkpointing else None}
+
+
+def _adapted(base: Any, recipe: Recipe) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    lora = recipe.lora
+    config = LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=adapter.targets(recipe),
+        layers_to_transform=adapter.layers(recipe, base),
+        task_type="CAUSAL_LM",
+    )
+    if recipe.gradient_checkpointing:
+        base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    return get_peft_model(base, config)
+
+
+def _keep_trainable(model: Any) -> None:
+    """With AVX512-BF16 bitsandbytes (0.50, Linear4bit.forward) repacks a CPU's 4-bit weights for
+    good at the first evaluation, and training goes on through the packed ones: told not to, it
+    does not."""
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False

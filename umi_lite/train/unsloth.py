@@ -1,0 +1,73 @@
+"""Unsloth's FastLanguageModel. The only file that knows Unsloth.
+
+It patches transformers when it is imported, and must be imported first: `umi_lite.train.child`
+runs it in a process of its own.
+"""
+
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+from umi_lite.recipe import Recipe
+from umi_lite.train import adapter
+from umi_lite.train.precision import dtype_of
+
+
+class Unsloth:
+    """In 16 or 32 bit or NF4. The base is loaded once for all jobs, and its adapter stays."""
+
+    packs = False
+
+    def __init__(self, recipe: Recipe, model: str):
+        self._recipe = recipe
+        self._name = model
+        self._model: Any = None
+        self._tokenizer: Any = None
+
+    def open(self, start: Path | None, seed: int) -> tuple[Any, Any]:
+        """See Backend."""
+        from unsloth import FastLanguageModel
+
+        # Untyped: some of it is attached when Unsloth is imported.
+        fast: Any = FastLanguageModel
+        checkpointing = "unsloth" if self._recipe.gradient_checkpointing else False
+        if self._model is None:
+            self._model, self._tokenizer = self._load(fast, checkpointing)
+        adapter.begin(self._model, start, seed)
+        fast.for_training(self._model, use_gradient_checkpointing=checkpointing)
+        return self._model, self._tokenizer
+
+    def close(self, model: Any) -> None:
+        """See Backend."""
+        adapter.release(model)
+
+    def _load(self, fast: Any, checkpointing: str | bool) -> tuple[Any, Any]:
+        recipe = self._recipe
+        four_bit = recipe.quantization == "4bit"
+        base, tokenizer = fast.from_pretrained(
+            model_name=self._name,
+            max_seq_length=recipe.max_length,
+            dtype=dtype_of(recipe),
+            load_in_4bit=four_bit,
+            load_in_16bit=not four_bit,
+            use_gradient_checkpointing=checkpointing,
+        )
+        lora = recipe.lora
+        model = fast.get_peft_model(
+            base,
+            r=lora.r,
+            lora_alpha=lora.alpha,
+            lora_dropout=lora.dropout,
+            target_modules=adapter.targets(recipe),
+            layers_to_transform=adapter.layers(recipe, base),
+            use_gradient_checkpointing=checkpointing,
+            random_state=recipe.seed,
+        )
+        return model, tokenizer
+
+
+def prepare() -> None:
+    """Import Unsloth, before anything that it patches."""
+    os.environ.setdefault("UNSLOTH_DISABLE_STATISTICS", "1")
+    importlib.import_module("unsloth")
