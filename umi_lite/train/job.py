@@ -9,16 +9,16 @@ from umi_lite.train.arguments import arguments
 from umi_lite.train.backends import Backend
 from umi_lite.train.best import Best
 from umi_lite.train.callback import callback
-from umi_lite.train.collate import Collator, PackCollator, PlainCollator, weighted_loss
+from umi_lite.train.collate import Collator, PackCollator, PlainCollator, WithRows, weighted_loss
 from umi_lite.train.curves import Page
 from umi_lite.train.disk_full import told_when_full
 from umi_lite.train.effective import effective
 from umi_lite.train.out_of_memory import Pieces, in_pieces, told_when_out
 from umi_lite.train.progress import Reporter
-from umi_lite.train.ready import Ready, rows_of, shares_prefixes
+from umi_lite.train.ready import Ready, shares_prefixes
 from umi_lite.train.report_to import trackers
 from umi_lite.train.run_dir import RunDir, step_of
-from umi_lite.train.samples import behind_one_prefix, side_by_side
+from umi_lite.train.samples import behind_one_prefix, rows_of, side_by_side
 from umi_lite.train.stopping import stopping
 from umi_lite.train.validation import Evaluation, evaluating
 
@@ -53,7 +53,7 @@ def _run(
         model=model,
         args=arguments(recipe, ready, run.checkpoints(job.name)),
         train_dataset=Dataset.from_dict({"item": list(range(len(items)))}),
-        data_collator=collator,
+        data_collator=WithRows(items, collator),
         processing_class=tokenizer,
         compute_loss_func=weighted_loss if backend.packs else None,
     )
@@ -82,7 +82,7 @@ def _run(
 def _collator(recipe: Recipe, items: Any, tokenizer: Any, *, packs: bool) -> Collator:
     if not packs:
         return PlainCollator(items, tokenizer.pad_token_id or 0)
-    return PackCollator(items, behind_one_prefix if shares_prefixes(recipe) else side_by_side)
+    return PackCollator(behind_one_prefix if shares_prefixes(recipe) else side_by_side)
 
 
 def _finish(ready: Ready, run: RunDir, reporter: Reporter, best: Best, model: Any) -> None:
