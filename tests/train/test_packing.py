@@ -56,7 +56,7 @@ def train_plain(model: Any, rows: list[Row], count: int) -> tuple[float, dict[st
     total = 0.0
     model.get_base_model().set_attn_implementation("sdpa")
     for row in rows:
-        batch = PlainCollator([row], 0)([{"item": 0}])
+        batch = PlainCollator(0).inputs([row])
         loss = model(**batch, num_items_in_batch=count, use_cache=False).loss
         loss.backward()
         total += loss.item()

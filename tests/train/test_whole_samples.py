@@ -79,7 +79,7 @@ def token_losses(model: Any, row: Row) -> list[float]:
     """Cross entropy of every trained token, in order."""
     import torch
 
-    batch = PlainCollator([row], 0)([{"item": 0}])
+    batch = PlainCollator(0).inputs([row])
     labels = batch.pop("labels")[0, 1:]
     with torch.no_grad():
         logits = model(**batch, use_cache=False).logits[0, :-1]

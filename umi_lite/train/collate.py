@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Protocol
 
-from umi_lite.train.samples import Pack, Row
+from umi_lite.train.samples import Pack, Row, rows_of
 
 IGNORED = -100
 
@@ -40,32 +40,39 @@ def pack_inputs(pack: Pack) -> dict[str, Any]:
 
 
 class Collator(Protocol):
-    """A micro-batch for the trainer. The dataset's `item` is a pack's or row's index."""
-
-    def __call__(self, features: list[dict[str, Any]]) -> dict[str, Any]:
-        """`inputs` of the features' rows, and these as `rows`, so that they can be cut up."""
-        ...
+    """How rows become a model's inputs."""
 
     def inputs(self, rows: Sequence[Row]) -> dict[str, Any]:
         """What the model is called with, and `labels`."""
         ...
 
 
-class PackCollator:
-    """Micro-batches of one sequence.
+class WithRows:
+    """The trainer's collator: a micro-batch's inputs and its `rows`, so that it can be cut up.
 
     Args:
-        lay: how several rows stand in it (`samples.behind_one_prefix`, `samples.side_by_side`).
+        items: packs or rows; the dataset's `item` is an index of them.
     """
 
-    def __init__(self, packs: list[Pack], lay: Callable[[Sequence[Row]], Pack]):
-        self._packs = packs
-        self._lay = lay
+    def __init__(self, items: Sequence[Pack | Row], collator: Collator):
+        self._items = items
+        self.collator = collator
 
     def __call__(self, features: list[dict[str, Any]]) -> dict[str, Any]:
-        """See Collator."""
-        rows = [row for feature in features for row in self._packs[feature["item"]].rows]
-        return self.inputs(rows) | {"rows": rows}
+        items = [self._items[feature["item"]] for feature in features]
+        rows = [row for item in items for row in rows_of(item)]
+        return self.collator.inputs(rows) | {"rows": rows}
+
+
+class PackCollator:
+    """All the rows of a micro-batch as one sequence.
+
+    Args:
+        lay: how they stand in it: `samples.behind_one_prefix` or `samples.side_by_side`.
+    """
+
+    def __init__(self, lay: Callable[[Sequence[Row]], Pack]):
+        self._lay = lay
 
     def inputs(self, rows: Sequence[Row]) -> dict[str, Any]:
         """See Collator."""
@@ -126,14 +133,8 @@ def _fused() -> Any:
 class PlainCollator:
     """Ordinary right-padded batches, for a backend whose attention takes no mask of ours."""
 
-    def __init__(self, rows: list[Row], pad: int):
-        self._rows = rows
+    def __init__(self, pad: int):
         self._pad = pad
-
-    def __call__(self, features: list[dict[str, Any]]) -> dict[str, Any]:
-        """See Collator."""
-        rows = [self._rows[feature["item"]] for feature in features]
-        return self.inputs(rows) | {"rows": rows}
 
     def inputs(self, rows: Sequence[Row]) -> dict[str, Any]:
         """See Collator."""

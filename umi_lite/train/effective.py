@@ -89,7 +89,7 @@ def _optimizer(trainer: Any) -> str:
 
 def _rows(trainer: Any, recipe: Recipe) -> str:
     """How the rows of a micro-batch lie in it."""
-    args, collator = trainer.args, trainer.data_collator
+    args, collator = trainer.args, trainer.data_collator.collator
     packs = isinstance(collator, PackCollator)
     if packs and recipe.packing != "none":
         return "packed behind shared prefixes"

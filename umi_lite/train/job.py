@@ -9,7 +9,7 @@ from umi_lite.train.arguments import arguments
 from umi_lite.train.backends import Backend
 from umi_lite.train.best import Best
 from umi_lite.train.callback import callback
-from umi_lite.train.collate import Collator, PackCollator, weighted_loss
+from umi_lite.train.collate import Collator, PackCollator, WithRows, weighted_loss
 from umi_lite.train.curves import Page
 from umi_lite.train.disk_full import told_when_full
 from umi_lite.train.effective import effective
@@ -18,10 +18,10 @@ from umi_lite.train.out_of_memory import Pieces, in_pieces, told_when_out
 from umi_lite.train.padding_free import collator as row_collator
 from umi_lite.train.processes import by_main, gathered_weights, in_turns, is_main, share, together
 from umi_lite.train.progress import Reporter
-from umi_lite.train.ready import Ready, rows_of, shares_prefixes
+from umi_lite.train.ready import Ready, shares_prefixes
 from umi_lite.train.report_to import trackers
 from umi_lite.train.run_dir import RunDir, step_of
-from umi_lite.train.samples import behind_one_prefix, side_by_side
+from umi_lite.train.samples import behind_one_prefix, rows_of, side_by_side
 from umi_lite.train.stopping import stopping
 from umi_lite.train.validation import Evaluation, evaluating
 
@@ -57,7 +57,7 @@ def _run(
         model=model,
         args=arguments(recipe, ready, run.checkpoints(job.name)),
         train_dataset=Dataset.from_dict({"item": list(range(len(items)))}),
-        data_collator=collator,
+        data_collator=WithRows(items, collator),
         processing_class=tokenizer,
         compute_loss_func=weighted_loss if backend.packs else None,
     )
@@ -90,7 +90,7 @@ def _collator(
 ) -> Collator:
     if not packs:
         return row_collator(model, items, recipe, tokenizer.pad_token_id or 0, reporter.note)
-    return PackCollator(items, behind_one_prefix if shares_prefixes(recipe) else side_by_side)
+    return PackCollator(behind_one_prefix if shares_prefixes(recipe) else side_by_side)
 
 
 def _finish(

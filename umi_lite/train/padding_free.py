@@ -41,14 +41,7 @@ def joined_inputs(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 class JoinedCollator:
-    """Micro-batches of one sequence; the dataset's `item` is a row's index."""
-
-    def __init__(self, rows: list[Row]):
-        self._rows = rows
-
-    def __call__(self, features: list[dict[str, Any]]) -> dict[str, Any]:
-        rows = [self._rows[feature["item"]] for feature in features]
-        return self.inputs(rows) | {"rows": rows}
+    """Micro-batches of one sequence."""
 
     def inputs(self, rows: Sequence[Row]) -> dict[str, Any]:
         """See Collator."""
@@ -63,12 +56,12 @@ def collator(
     """
     several = recipe.micro_batch > 1 and len(rows) > 1
     if recipe.packing == "none" or not several:
-        return PlainCollator(rows, pad)
+        return PlainCollator(pad)
     obstacle = keeps_apart(model, rows[: recipe.micro_batch], recipe)
     if obstacle:
         note(f"packing: {obstacle}; micro-batches are padded instead")
-        return PlainCollator(rows, pad)
-    return JoinedCollator(rows)
+        return PlainCollator(pad)
+    return JoinedCollator()
 
 
 def keeps_apart(model: Any, rows: Sequence[Row], recipe: Recipe) -> str | None:

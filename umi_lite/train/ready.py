@@ -8,7 +8,7 @@ from itertools import accumulate
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe import Recipe
 from umi_lite.train.plan import Job
-from umi_lite.train.samples import Pack, Row, Rows, make_packs, make_rows
+from umi_lite.train.samples import Pack, Row, Rows, make_packs, make_rows, rows_of
 from umi_lite.train.tokenizer import Language
 
 
@@ -90,11 +90,6 @@ def make_ready(
 def shares_prefixes(recipe: Recipe) -> bool:
     """Does a backend that can put rows behind one prefix do so?"""
     return recipe.packing != "none"
-
-
-def rows_of(item: Pack | Row) -> list[Row]:
-    """The rows in a pack, or the one row."""
-    return item.rows if isinstance(item, Pack) else [item]
 
 
 def _batches(recipe: Recipe, rows: Sequence[Row], *, shared: bool) -> tuple[tuple[Row, ...], ...]:

@@ -83,6 +83,11 @@ class Pack:
         return places
 
 
+def rows_of(item: Pack | Row) -> list[Row]:
+    """The rows in a pack, or the one row."""
+    return item.rows if isinstance(item, Pack) else [item]
+
+
 def make_rows(
     trajectories: Iterable[Trajectory],
     view: View,
