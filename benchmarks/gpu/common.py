@@ -232,6 +232,8 @@ def _show(record: Figures) -> None:
     from rich.table import Table
 
     figures: Mapping[str, Figures] = record["figures"]
+    if not figures:
+        return
     columns = list(dict.fromkeys(key for row in figures.values() for key in row))
     title = f"{record['name']}: {record['card'] or 'CPU'}"
     table = Table("", *columns, title=title, box=box.SIMPLE)
