@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from common import Figures, Part, Told, arguments, child, last_line, main_of, run_parts, umi
-from runs import losses, trained
+from training_run import losses, trained
 
 from umi_lite.bench.shapes import Shape, write_model
 from umi_lite.heldout import read_json

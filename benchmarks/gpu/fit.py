@@ -12,8 +12,8 @@ import argparse
 from functools import partial
 
 from common import Figures, Part, Told, arguments, main_of, run_parts
-from runs import trained
 from synthetic import SHAPES, model_folder, write_rows
+from training_run import trained
 
 from umi_lite.recipe import Recipe
 
@@ -42,9 +42,7 @@ def main() -> int:
     for length in lengths[1:]:
         for backend in BACKENDS:
             stages = {"global": _stage(steps), "local": "none"}
-            parts[f"{backend}, {length}"] = partial(
-                _measure, told, shape, backend, length, stages
-            )
+            parts[f"{backend}, {length}"] = partial(_measure, told, shape, backend, length, stages)
     settings: Figures = {
         "shape": shape,
         "config": vars(SHAPES[shape]),

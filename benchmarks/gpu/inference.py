@@ -89,7 +89,9 @@ def _roles(told: Told, name: str, files: partial[Files], sizes: Figures) -> Figu
 def _models(told: Told, name: str, files: partial[Files], sizes: Figures) -> Figures:
     """Three models: on a card nothing is shared, so three names of one file do."""
     base, _ = files()
-    names = {role: told.work / "gguf" / f"{name}-as-{role}.gguf".replace(" ", "-") for role in ROLES}
+    names = {
+        role: told.work / "gguf" / f"{name}-as-{role}.gguf".replace(" ", "-") for role in ROLES
+    }
     for path in names.values():
         path.unlink(missing_ok=True)
         path.symlink_to(base)

@@ -24,12 +24,12 @@ _VIEWS: tuple[View, ...] = ("backbone", *ROLES)
 _SHARD = 4 << 30
 _BLOCK = 1 << 24  # random values that are written again and again
 _TOKENS = 49152  # of the embedded tokenizer
-_WORDS = (
-    "time year people way day man thing woman life child world school state family student group "
-    "country problem hand part place case week company system program question work government "
-    "number night point home water room mother area money story fact month lot right study book "
-    "eye job word business issue side kind head house service friend father power hour game line"
-).split()
+_WORDS = """
+    time year people way day man thing woman life child world school state family student group
+    country problem hand part place case week company system program question work government
+    number night point home water room mother area money story fact month lot right study book
+    eye job word business issue side kind head house service friend father power hour game line
+""".split()  # noqa: SIM905
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def tensors(shape: Shape) -> Iterator[tuple[str, int, int]]:
 
 
 def _write_shards(shape: Shape, folder: Path) -> None:
-    """safetensors by hand (a header's length, a JSON header, the values): no array is that large."""
+    """safetensors by hand: no array is ever as large as a shard."""
     shards: list[list[tuple[str, int, int]]] = [[]]
     held = 0
     for tensor in tensors(shape):
@@ -142,6 +142,7 @@ def _write_shard(path: Path, shard: list[tuple[str, int, int]], block: bytes) ->
         sizes = [rows, columns] if rows > 1 else [columns]
         header[name] = {"dtype": "BF16", "shape": sizes, "data_offsets": [at, at + size]}
         at += size
+    # The header's length, the header, the values, as safetensors' own README says.
     told = json.dumps({"__metadata__": {"format": "pt"}, **header}).encode()
     told += b" " * (-len(told) % 8)
     with path.open("wb") as file:
