@@ -170,12 +170,19 @@ def last_line(log: Path) -> str:
 
 
 def main_of(run: Callable[[], int]) -> None:
-    """Run a script; what the user can mend is told in one line, with status 2."""
+    """Run a script; what the user can mend is told in one line, with status 2.
+
+    SIGTERM ends it as Ctrl-C does: its child is stopped too, with a checkpoint.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(run())
     except UserError as err:
         print(f"error: {err}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("stopped; the parts that are done are kept", file=sys.stderr)
+        sys.exit(130)
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

@@ -27,7 +27,7 @@ _TINY = Shape(width=64, layers=2, heads=2, kv_heads=1, inner=128)
 def main() -> int:
     told = arguments(__doc__ or "")
     parts: dict[str, Part] = {}
-    for quantization in ("none", "4bit"):
+    for quantization in ("4bit",) if told.tiny else ("none", "4bit"):
         for backend in BACKENDS:
             name = f"same rows, {quantization}, {backend}"
             parts[name] = partial(_same_rows, told, quantization, backend)
