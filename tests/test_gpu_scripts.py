@@ -127,14 +127,25 @@ def test_random_weights_have_the_shapes_names_and_sizes_of_the_real_model(
     gate = model.model.layers[1].mlp.gate_proj.weight.float()
     assert 0.015 < gate.std() < 0.025
     assert torch.all(model.model.norm.weight == 1)
-    counts = {
-        name: sum(rows * columns for _, rows, columns in scripts.synthetic.tensors(shape))
-        for name, shape in scripts.synthetic.SHAPES.items()
-    }
-    # Parameters of the published models, in millions.
-    assert [round(counts[name] / 1e6) for name in ("0.5b", "1.5b", "3b", "7b")] == [
-        494, 1544, 3086, 7616,
-    ]  # fmt: skip
+
+
+def test_the_shapes_are_those_of_the_published_models(scripts) -> None:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    millions = {"0.5b": 494, "1.5b": 1544, "3b": 3086, "7b": 7616, "llama2-7b": 6879}
+    for name, count in millions.items():
+        shape = scripts.synthetic.SHAPES[name]
+        config = AutoConfig.for_model(**scripts.synthetic._config(shape))
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config)
+        wanted = {key: list(value.shape) for key, value in model.named_parameters()}
+        written = {
+            key: [rows, columns] if rows > 1 else [columns]
+            for key, rows, columns in scripts.synthetic.tensors(shape)
+        }
+        assert written == wanted
+        assert round(sum(value.numel() for value in model.parameters()) / 1e6) == count
 
 
 def test_weights_larger_than_the_disk_may_hold_are_refused(scripts, tmp_path: Path) -> None:
