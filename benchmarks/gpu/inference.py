@@ -110,7 +110,9 @@ def _measure(told: Told, name: str, setup: Figures) -> Figures:
         return {"out of memory": said}
     if status:
         raise UserError(f"status {status}: {said}")
-    figures = json.loads(said)
+    # CUDA may have said something of its own.
+    lines = log.read_text(errors="replace").splitlines()
+    figures = json.loads(next(line for line in reversed(lines) if line.startswith("{")))
     if not told.tiny and not figures["offloaded"]:
         raise UserError(
             f"only {figures['taken on the card, MiB']} of {figures['weights, MiB']} MiB of weights "

@@ -88,6 +88,7 @@ def model_folder(shape: Shape, folder: Path, *, disk: float) -> Path:
         source = hf_folder(embedded_gguf(), cache_folder())
         for name in ("tokenizer.json", "tokenizer_config.json"):
             shutil.copy(source / name, work / name)
+        work.chmod(0o755)
         work.rename(folder)
     return folder
 

@@ -20,8 +20,8 @@ def trained(recipe: Recipe, root: Path, told: Told, cap: float = _NO_CAP) -> Fig
     """Train a recipe in a process that may take `cap` GiB of the card; a stopped run goes on.
 
     Returns:
-        Peaks in GiB, seconds, tokens a second of each job (without its first steps), its last
-        loss. Where memory ran out, `out of memory` says at which step of which job.
+        Peaks in GiB, seconds; of each job tokens a second (without its first steps), last loss
+        and peak of what torch allocated. Where memory ran out, `out of memory` says at which step of which job.
 
     Raises:
         OutOfTime: it was stopped, with a checkpoint.
@@ -78,4 +78,5 @@ def _speeds(run: RunDir) -> Figures:
             tokens, time = tokens - first["tokens"], time - first["seconds"]
         found[f"{name}, tokens/s"] = round(tokens / max(time, 1e-9))
         found[f"{name}, loss"] = round(last["loss"], 3)
+        found[f"{name}, peak GiB"] = round(max(r["peak_memory"] for r in records) / 2**30, 2)
     return found | {"steps, s": round(seconds, 1)}
