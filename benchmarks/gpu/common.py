@@ -234,21 +234,22 @@ def _differing(one: Any, other: Any) -> str:
 
 
 def _show(record: Figures) -> None:
+    """A table for the parts that have the same figures, one below another."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    figures: Mapping[str, Figures] = record["figures"]
-    if not figures:
-        return
-    columns = list(dict.fromkeys(key for row in figures.values() for key in row))
-    title = f"{record['name']}: {record['card'] or 'CPU'}"
-    table = Table("", *columns, title=title, box=box.SIMPLE)
-    for name, row in figures.items():
-        table.add_row(name, *(_cell(row.get(column)) for column in columns))
+    tables: dict[tuple[str, ...], dict[str, Figures]] = {}
+    for name, row in record["figures"].items():
+        tables.setdefault(tuple(row), {})[name] = row
     console = Console()
     console.width = max(console.width, 160)  # a table in a file is not to be folded
-    console.print(table)
+    for columns, rows in tables.items():
+        title = f"{record['name']}: {record['card'] or 'CPU'}"
+        table = Table("", *columns, title=title, box=box.SIMPLE)
+        for name, row in rows.items():
+            table.add_row(name, *(_cell(row[column]) for column in columns))
+        console.print(table)
 
 
 def _cell(value: Any) -> str:

@@ -21,7 +21,8 @@ def trained(recipe: Recipe, root: Path, told: Told, cap: float = _NO_CAP) -> Fig
 
     Returns:
         Peaks in GiB, seconds; of each job tokens a second (without its first steps), last loss
-        and peak of what torch allocated. Where memory ran out, `out of memory` says at which step of which job.
+        and peak of what torch allocated. Where memory ran out, `out of memory` says at which
+        step of which job.
 
     Raises:
         OutOfTime: it was stopped, with a checkpoint.
