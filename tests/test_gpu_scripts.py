@@ -13,6 +13,7 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -113,11 +114,57 @@ def test_without_a_card_a_script_says_so_in_one_line(tmp_path: Path) -> None:
 def scripts(monkeypatch: pytest.MonkeyPatch):
     """The scripts' own modules, as they import each other."""
     monkeypatch.syspath_prepend(str(SCRIPTS))
+    import common
     import parts
     import synthetic
+    import training_run
     import wheels
 
-    return type("Scripts", (), {"parts": parts, "synthetic": synthetic, "wheels": wheels})
+    return SimpleNamespace(
+        common=common, parts=parts, synthetic=synthetic, training_run=training_run, wheels=wheels
+    )
+
+
+@pytest.mark.parametrize("said", ["torch.OutOfMemoryError: CUDA out of memory. Tried", "no luck"])
+def test_running_out_of_memory_is_a_figure_and_any_other_end_is_not(
+    scripts, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from umi_lite.protocol.errors import UserError
+    from umi_lite.recipe import Recipe
+
+    def child(command: list[str], told: object, log: Path, **_: str) -> int:
+        root = Path(command[2])
+        (root / "global" / "adapter").mkdir(parents=True)
+        (root / "planner").mkdir()
+        for job, steps in (("global", 6), ("planner", 3)):
+            records = [
+                {
+                    "step": i,
+                    "tokens": 100 * i,
+                    "seconds": 2.0 * i,
+                    "loss": 9,
+                    "peak_memory": 1 << 31,
+                }
+                for i in range(1, steps + 1)
+            ]
+            text = "".join(json.dumps(record) + "\n" for record in records)
+            (root / job / "metrics.jsonl").write_text(text)
+        (root / "memory.json").write_text(json.dumps({"reserved": 3 << 30}))
+        log.write_text(said)
+        return 1
+
+    monkeypatch.setattr(scripts.training_run, "child", child)
+    told = SimpleNamespace(work=tmp_path)
+    recipe = Recipe.model_validate({"name": "x", "data": [{"source": "toolworld", "n": 1}]})
+    if said == "no luck":
+        with pytest.raises(UserError, match="status 1: no luck"):
+            scripts.training_run.trained(recipe, tmp_path / "run", told, 8)
+        return
+    figures = scripts.training_run.trained(recipe, tmp_path / "run", told, 8)
+    assert figures["out of memory"] == "planner, step 4"
+    assert figures["reserved, GiB"] == 3
+    assert (figures["global, tokens/s"], figures["global, peak GiB"]) == (50, 2)
+    assert figures["steps, s"] == 18
 
 
 def test_random_weights_have_the_shapes_names_and_sizes_of_the_real_model(
