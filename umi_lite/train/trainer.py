@@ -82,7 +82,7 @@ def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> Non
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     model = base_model(recipe, lambda path: reporter.note(f"dequantising the base to {path}"))
     backend = make(name, recipe, model)
-    ready = _make_all(recipe, model, backend.packs, reporter)
+    ready = make_all(recipe, model, backend.packs, reporter)
     reporter.begin({r.job.name: sum(r.sizes) for r in ready})
     try:
         for item in ready:
@@ -96,7 +96,13 @@ def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> Non
         reporter.end()
 
 
-def _make_all(recipe: Recipe, model: str, packs: bool, reporter: Reporter) -> list[Ready]:
+def make_all(recipe: Recipe, model: str, packs: bool, reporter: Reporter) -> list[Ready]:
+    """Every job's rows, made and checked; the reporter is told how many, and how many steps.
+
+    Args:
+        model: what `base_model` gave.
+        packs: does the backend attend as packs want it?
+    """
     language = base_language(recipe, model)
     loaded = load_data(recipe)
     for reason, count, first in loaded.drop_table():
