@@ -147,7 +147,7 @@ def estimate(shape: Shape, recipe: Recipe, setting: Setting, batch: MicroBatch) 
         widest = max(inputs * outputs for inputs, outputs in shape.modules.values())
         parts["4-bit unpacking"] = widest * setting.width
     moving = sum(parts[name] for name in ("activations", "working set", "logits"))
-    return Estimate(parts | _holes(shape, setting, batch, moving))
+    return Estimate(parts | _holes(shape, recipe, setting, batch, moving))
 
 
 def _runtime(setting: Setting) -> int:
@@ -237,15 +237,19 @@ def _logits(shape: Shape, setting: Setting, batch: MicroBatch) -> int:
     return batch.logits * shape.vocab * (_FP32 + own)
 
 
-def _holes(shape: Shape, setting: Setting, batch: MicroBatch, moving: int) -> dict[str, int]:
+def _holes(
+    shape: Shape, recipe: Recipe, setting: Setting, batch: MicroBatch, moving: int
+) -> dict[str, int]:
     """Memory that the allocator holds and nobody uses.
 
     glibc gives a freed, aligned block of less than 32 MB to no other tensor of its size (`malloc`
     asks for more than the size and cuts off what is not aligned), so that what each layer's
     forward pass lets go stays: the four widest results of the MLP and four of the residual
-    stream's width (seen in `mallinfo2`, layer by layer). Steps after that find it.
+    stream's width (seen in `mallinfo2`, layer by layer). Steps after that find it. Layers that
+    keep nothing for a backward pass leave no holes: what they free lies together.
     """
     if setting.device == "cuda":
         return {"allocator": round(_CUDA_HOLES * moving)}
     freed = 4 * (shape.intermediate + shape.hidden)
-    return {"allocator": shape.layers * batch.tokens * freed * setting.width}
+    layers = shape.layers if recipe.gradient_checkpointing else shape.adapted_layers(recipe.lora)
+    return {"allocator": layers * batch.tokens * freed * setting.width}
