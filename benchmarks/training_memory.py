@@ -4,7 +4,7 @@
     python benchmarks/training_memory.py --only fp32 --only 4bit
     python benchmarks/training_memory.py --unsloth    (Unsloth, too, where it is installed)
 
-Each setting trains three steps of one job in a process of its own, which tells its peak (RSS on a
+Each setting trains two steps of one job in a process of its own, which tells its peak (RSS on a
 CPU, `torch.cuda.max_memory_allocated` on a GPU). Last line: JSON.
 """
 
@@ -23,7 +23,7 @@ from umi_lite.train.forecast import forecast
 from umi_lite.train.run_dir import RunDir
 from umi_lite.train.trainer import train_in_child
 
-STEPS = 3
+STEPS = 2
 LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 SETTINGS: dict[str, dict[str, Any]] = {
     "fp32": {},
@@ -49,7 +49,7 @@ UNSLOTH: dict[str, dict[str, Any]] = {
 
 
 def recipe_of(changes: dict[str, Any]) -> Recipe:
-    """One job on the embedded model, three steps of toolworld."""
+    """One job on the embedded model, two steps of toolworld."""
     tree = {
         "name": "memory",
         "data": [{"source": "toolworld", "split": "train", "n": 200}],

@@ -17,7 +17,10 @@ class _Notes(Silent):
     """Notes as lines, nothing else."""
 
     def __init__(self, tell: Tell):
-        self.note = tell
+        self._tell = tell
+
+    def note(self, text: str) -> None:
+        self._tell(text)
 
 
 def show(recipe: Recipe, out: Path, tell: Tell) -> None:
