@@ -34,7 +34,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "r 64": {"lora": {"r": 64}},
     "r 8, q and v": {"lora": {"r": 8, "targets": ["q_proj", "v_proj"]}},
     "last 20 layers": {"lora": {"last_layers": 20, "targets": LINEAR}},
-    "rows of 192": {"packing": "none", "max_length": 192},
+    "rows, not packed": {"packing": "none"},
     "4bit": {"quantization": "4bit"},
     "4bit, checkpointing": {"quantization": "4bit", "gradient_checkpointing": True},
 }

@@ -28,6 +28,8 @@ _CUDA_HOLES = 0.08
 # NF4: half a byte a weight, a byte of absmax for 64, whose own scale is 4 bytes for 256 of them
 # (QLoRA, arXiv 2305.14314, section 3, double quantisation).
 _NF4 = 0.5 + 1 / 64 + _FP32 / (64 * 256)
+# What Unsloth's fused loss should find on a card for a piece of the logits (estimated).
+_LEAST_PIECE = 512 << 20
 # 8-bit moments: a byte each and 4 bytes of scale for 256 (bitsandbytes' block-wise optimizers).
 _MOMENTS = {"adamw": 2.0 * _FP32, "adamw_8bit": 2 * (1 + _FP32 / 256)}
 
@@ -228,11 +230,12 @@ def _working(shape: Shape, setting: Setting, batch: MicroBatch) -> int:
 
 def _logits(shape: Shape, setting: Setting, batch: MicroBatch) -> int:
     """Of the trained positions: fp32, made into their own gradient in place; half precision keeps
-    the model's own beside them. Unsloth computes whole rows in pieces of at most 4 GB, 16 bytes
-    a logit at most.
+    the model's own beside them. Unsloth computes those of whole rows in pieces, at 16 bytes a
+    logit: of 4 GB at most in RAM, on a card of half of what is free, and so of what must be.
     """
     if setting.backend == "unsloth":
-        return min(batch.logits * shape.vocab * 16, 4 * GIB)
+        piece = _LEAST_PIECE if setting.device == "cuda" else 4 * GIB
+        return min(batch.logits * shape.vocab * 16, piece)
     own = 0 if setting.precision == "fp32" else 2 * setting.width
     return batch.logits * shape.vocab * (_FP32 + own)
 
@@ -244,12 +247,16 @@ def _holes(
 
     glibc gives a freed, aligned block of less than 32 MB to no other tensor of its size (`malloc`
     asks for more than the size and cuts off what is not aligned), so that what each layer's
-    forward pass lets go stays: the four widest results of the MLP and four of the residual
-    stream's width (seen in `mallinfo2`, layer by layer). Steps after that find it. Layers that
-    keep nothing for a backward pass leave no holes: what they free lies together.
+    forward pass lets go stays: of gate and up an adapter's result and its scaled copy, the MLP's
+    product where no adapter keeps it, and four of the residual stream's width (the free bytes of
+    `mallinfo2`, layer by layer, are as many). Later steps find it. Layers that keep nothing for
+    a backward pass leave no holes: what they free lies together.
     """
     if setting.device == "cuda":
         return {"allocator": round(_CUDA_HOLES * moving)}
-    freed = 4 * (shape.intermediate + shape.hidden)
+    targets = shape.targets(recipe.lora)
+    wide = 2 * sum(name in targets for name in ("gate_proj", "up_proj"))
+    wide += "down_proj" not in targets
+    freed = wide * shape.intermediate + 4 * shape.hidden
     layers = shape.layers if recipe.gradient_checkpointing else shape.adapted_layers(recipe.lora)
     return {"allocator": layers * batch.tokens * freed * setting.width}
