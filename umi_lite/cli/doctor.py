@@ -6,16 +6,22 @@ import typer
 
 
 def doctor(
+    recipe: Annotated[
+        str | None, typer.Argument(help="a recipe's name or file: would it fit here?")
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="last line: one JSON list")] = False,
 ) -> None:
     """Tell what works here: GPU, training, llama.cpp, sandbox, memory. Exit code 1: a ✗."""
     import json
 
+    from umi_lite.doctor.recipe import recipe_lines
     from umi_lite.doctor.running import running_lines
     from umi_lite.doctor.training import nvidia_card, training_lines
 
     card = nvidia_card()
     lines = [*training_lines(card), *running_lines(card)]
+    if recipe is not None:
+        lines += recipe_lines(recipe)
     if json_:
         typer.echo(json.dumps([line.model_dump() for line in lines], ensure_ascii=False))
     else:

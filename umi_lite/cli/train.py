@@ -36,22 +36,39 @@ def train(
         str | None, typer.Option(help="glpft, glpft-no-reuse, one-stage, multi-task or single")
     ] = None,
     resume: Annotated[bool, typer.Option(help="go on with the run in --out")] = False,
-    dry_run: Annotated[bool, typer.Option(help="print the resolved plan and stop")] = False,
+    dry_run: Annotated[
+        bool, typer.Option(help="print plan, rows, steps, estimated memory and disk, and stop")
+    ] = False,
+    calibrate: Annotated[
+        bool, typer.Option(help="train for 30 s first, thrown away: tokens/s, hours, real memory")
+    ] = False,
+    fit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GIB|free",
+            help="change the recipe until its estimate fits, the effective batch kept",
+        ),
+    ] = None,
 ) -> None:
     """Train the adapters of a recipe: global, then planner, caller, summarizer."""
     from umi_lite.protocol.errors import UserError
     from umi_lite.recipe import load_recipe
-    from umi_lite.train.plan import describe
+    from umi_lite.train.dry_run import fitted, show, show_calibrated
 
     if recipe is None and not (resume and out):
         raise UserError("name a recipe (umi recipes ls), or a run with --resume --out RUN")
     loaded = None if recipe is None else load_recipe(recipe, override, variant=variant)
-    if dry_run and loaded is not None:
-        typer.echo("\n".join(describe(loaded)))
+    if resume and (fit or calibrate or dry_run):
+        raise UserError("--dry-run, --fit and --calibrate are for a new run, not for --resume")
+    name = "-".join(filter(None, [loaded.name if loaded else "", variant]))
+    folder = out or Path("runs") / name
+    if loaded is not None and fit is not None:
+        loaded = fitted(loaded, fit, typer.echo)
+    if loaded is not None and (dry_run or calibrate):
+        (show_calibrated if calibrate else show)(loaded, folder, typer.echo)
+    if dry_run:
         return
     from umi_lite.train.trainer import train as run
 
-    name = "-".join(filter(None, [loaded.name if loaded else "", variant]))
-    folder = out or Path("runs") / name
     run(loaded, folder, resume=resume)
     typer.echo(f"adapters in {folder}; next: umi export {folder}")

@@ -82,7 +82,10 @@ def torch_line(card: str | None) -> Line:
         free, total = (part / 2**30 for part in found["memory"])
         kind = "bf16" if found["bf16"] else "fp16"
         told += f"; training uses {found['card']}, {free:.1f} of {total:.1f} GiB free, {kind}"
-        return Line(mark="✓" if found["right"] else "✗", name="torch", found=told)
+        if not found["right"]:
+            fix = "install a build of torch for this card (pytorch.org/get-started)"
+            return Line(mark="✗", name="torch", found=f"{told}, but computes wrongly", fix=fix)
+        return Line(mark="✓", name="torch", found=told)
     if card is None:
         return Line(mark="✓", name="torch", found=f"{told}; training uses the CPU")
     return Line(
@@ -96,7 +99,8 @@ def torch_line(card: str | None) -> Line:
 def unsloth_line(card: str | None) -> Line:
     found = _child(_UNSLOTH, "unsloth")
     if not isinstance(found, str):
-        return Line(mark="✓", name="Unsloth", found=f"{found['version']} imports")
+        used = "" if card else "; without a card only where a recipe says backend: unsloth"
+        return Line(mark="✓", name="Unsloth", found=f"{found['version']} imports{used}")
     return Line(
         mark="–" if card is None else "✗",
         name="Unsloth",
@@ -118,7 +122,10 @@ def four_bit_line() -> Line:
     # NF4 of a normal distribution is off by 0.07 on average.
     right = found["error"] < 0.1
     told = f"{found['version']}, NF4 on {found['device']}"
-    return Line(mark="✓" if right else "✗", name="bitsandbytes", found=told)
+    if not right:
+        fix = "pip install --upgrade bitsandbytes"
+        return Line(mark="✗", name="bitsandbytes", found=f"{told}, unpacked wrongly", fix=fix)
+    return Line(mark="✓", name="bitsandbytes", found=told)
 
 
 def converter_line() -> Line:

@@ -54,7 +54,8 @@ def describe(recipe: Recipe) -> list[str]:
     lines = [
         f"recipe {recipe.name}: seed {recipe.seed}, style {recipe.style}",
         f"base: {base}; quantization {recipe.quantization}, precision {recipe.precision}, "
-        f"backend {recipe.backend}",
+        f"backend {recipe.backend}, optimizer {recipe.optimizer}, gradient checkpointing "
+        f"{'on' if recipe.gradient_checkpointing else 'off'}",
     ]
     for data in recipe.data:
         told = ", ".join(f"{key} {value}" for key, value in data.options().items())
@@ -64,7 +65,8 @@ def describe(recipe: Recipe) -> list[str]:
     lines.append(f"lora: r {lora.r}, alpha {lora.alpha}, dropout {lora.dropout}, on {targets}")
     lines.append(
         f"rows: at most {recipe.max_length} tokens, packing {recipe.packing} "
-        f"(up to {recipe.packed_length}), decision weight {recipe.decision_weight:g}"
+        f"(up to {recipe.packed_length}), micro-batch {recipe.micro_batch}, "
+        f"decision weight {recipe.decision_weight:g}"
     )
     validation = recipe.validation
     if validation.share:

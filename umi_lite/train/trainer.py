@@ -117,7 +117,7 @@ def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> Non
     )
     backend = make(name, recipe, model)
     with together():
-        ready = _make_all(recipe, model, backend.packs, reporter)
+        ready = make_all(recipe, model, backend.packs, reporter)
     reporter.begin({r.job.name: sum(r.sizes) for r in ready})
     try:
         with live_page(run, {r.job.name: len(r.sizes) for r in ready}) as page:
@@ -132,7 +132,13 @@ def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> Non
         reporter.end()
 
 
-def _make_all(recipe: Recipe, model: str, packs: bool, reporter: Reporter) -> list[Ready]:
+def make_all(recipe: Recipe, model: str, packs: bool, reporter: Reporter) -> list[Ready]:
+    """Every job's rows, made and checked; the reporter is told how many, and how many steps.
+
+    Args:
+        model: what `base_model` gave.
+        packs: does the backend attend as packs want it?
+    """
     language = base_language(recipe, model)
     loaded = load_data(recipe)
     for reason, count, first in loaded.drop_table():

@@ -1,0 +1,106 @@
+"""Is the estimate of training's memory right? Estimated and measured peak, side by side.
+
+    python benchmarks/training_memory.py              (the embedded model, 5 minutes on two cores)
+    python benchmarks/training_memory.py --only fp32 --only 4bit
+    python benchmarks/training_memory.py --unsloth    (Unsloth, too, where it is installed)
+
+Each setting trains two steps of one job in a process of its own, which tells its peak (RSS on a
+CPU, `torch.cuda.max_memory_allocated` on a GPU). Last line: JSON.
+"""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from umi_lite.bench.report import ratio, show
+from umi_lite.recipe import Recipe
+from umi_lite.runtime.machine import cores
+from umi_lite.train.chart import read_metrics
+from umi_lite.train.estimate import micro_batches
+from umi_lite.train.forecast import forecast
+from umi_lite.train.run_dir import RunDir
+from umi_lite.train.trainer import train_in_child
+
+STEPS = 2
+LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+SETTINGS: dict[str, dict[str, Any]] = {
+    "fp32": {},
+    "packs of 384": {"packed_length": 384},
+    "packs of 1536": {"packed_length": 1536},
+    "checkpointing": {"gradient_checkpointing": True},
+    "checkpointing, packs of 1536": {"gradient_checkpointing": True, "packed_length": 1536},
+    "r 64": {"lora": {"r": 64}},
+    "r 8, q and v": {"lora": {"r": 8, "targets": ["q_proj", "v_proj"]}},
+    "last 20 layers": {"lora": {"last_layers": 20, "targets": LINEAR}},
+    "rows, not packed": {"packing": "none"},
+    "4bit": {"quantization": "4bit"},
+    "4bit, checkpointing": {"quantization": "4bit", "gradient_checkpointing": True},
+}
+UNSLOTH: dict[str, dict[str, Any]] = {
+    "unsloth": {"backend": "unsloth"},
+    "unsloth, 4bit, checkpointing": {
+        "backend": "unsloth",
+        "quantization": "4bit",
+        "gradient_checkpointing": True,
+    },
+}
+
+
+def recipe_of(changes: dict[str, Any]) -> Recipe:
+    """One job on the embedded model, two steps of toolworld."""
+    tree = {
+        "name": "memory",
+        "data": [{"source": "toolworld", "split": "train", "n": 200}],
+        "stages": {"global": {"batch": 1, "max_steps": STEPS}, "local": "none"},
+        "packed_length": 768,
+        "backend": "plain",
+    }
+    return Recipe.model_validate({**tree, **changes})
+
+
+def measure(recipe: Recipe) -> int:
+    """Peak bytes of the run in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = RunDir(Path(folder) / "run")
+        run.create(recipe)
+        train_in_child(run.root)
+        return max(record["peak_memory"] for record in read_metrics(run.metrics("global")))
+
+
+def compare(recipe: Recipe) -> dict[str, float | int | None]:
+    """The largest micro-batch, and both peaks in MiB."""
+    told = forecast(recipe)
+    setting = told.setting
+    # Of a GPU's peak the context and the allocator's holes are no part.
+    estimated = told.peak.total if setting.device == "cpu" else told.peak.tensors
+    measured = measure(recipe)
+    batches = [batch for ready in told.ready for batch in micro_batches(ready, recipe, setting)]
+    largest = max(batches, key=lambda batch: batch.tokens)
+    return {
+        "tokens": largest.tokens,
+        "logits": largest.logits,
+        "estimated, MiB": estimated >> 20,
+        "measured, MiB": measured >> 20,
+        "ratio": ratio(estimated, measured),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", action="append", help="a setting's name; repeatable")
+    parser.add_argument("--unsloth", action="store_true", help="Unsloth's settings, too")
+    told = parser.parse_args()
+    settings = SETTINGS | (UNSLOTH if told.unsloth else {})
+    for name in told.only or ():
+        if name not in settings:
+            parser.error(f"no setting {name!r}; there are {json.dumps(list(settings))}")
+    chosen = {k: v for k, v in settings.items() if not told.only or k in told.only}
+    table = {name: compare(recipe_of(changes)) for name, changes in chosen.items()}
+    off = [abs((row["ratio"] or 0) - 1) for row in table.values()]
+    show("peak memory of training", table, {"furthest off": round(max(off), 3)}, cores())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""`umi train --calibrate`: real steps for some seconds, and nothing of them is left."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from umi_lite.protocol.errors import UserError
+from umi_lite.recipe import Recipe
+from umi_lite.train.calibrate import calibrate, calibration_line
+from umi_lite.train.forecast import forecast
+
+
+def test_some_seconds_of_steps_tell_the_speed(
+    tiny_recipe: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    stage = {"learning_rate": 1e-3, "batch": 1, "epochs": 500}
+    recipe = tiny_recipe(stages={"global": stage, "local": stage})
+    told = forecast(recipe)
+    line = calibration_line(told, seconds=2)
+    assert line.mark == "✓"
+    match = re.match(r"(\d+) tokens/s in (\d+) steps \((\d+) s\): (\d+) tokens take", line.found)
+    assert match, line.found
+    speed, steps, seconds, tokens = map(int, match.groups())
+    assert speed > 0 and 1 < steps < len(told.ready[0].sizes) and 2 <= seconds < 60
+    assert tokens == told.tokens
+    assert not list(tmp_path.glob("umi-calibrate-*"))
+
+
+def test_a_calibration_that_fails_says_why(tiny_recipe: Callable[..., Recipe]) -> None:
+    lora = {"targets": ["q_proj"], "last_layers": 3}
+    with pytest.raises(UserError, match=r"status 2: .*last_layers is 3"):
+        calibrate(tiny_recipe(1, lora=lora), seconds=1)

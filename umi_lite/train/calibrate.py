@@ -1,0 +1,108 @@
+"""How fast will it train here? Half a minute of real steps, in a folder that is thrown away."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from umi_lite.doctor.line import Line
+from umi_lite.protocol.errors import UserError
+from umi_lite.recipe import Recipe, Validation
+from umi_lite.train.chart import read_metrics
+from umi_lite.train.estimate import GIB
+from umi_lite.train.forecast import Forecast
+from umi_lite.train.plan import plan
+from umi_lite.train.run_dir import RunDir
+
+SECONDS = 30.0
+_NEVER = 1_000_000
+_STOPPED = (0, 130)  # by itself, or as it was asked to
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What the first job's first steps took. `peak` in bytes, as `memory.peak_memory`."""
+
+    tokens_per_second: float
+    steps: int
+    seconds: float
+    peak: int
+
+
+def calibrate(recipe: Recipe, seconds: float = SECONDS) -> Calibration:
+    """Train the first job for some seconds, in a process and a folder of its own.
+
+    The first step, which also warms up, does not count where there are more.
+
+    Args:
+        seconds: of training; loading the base comes on top. A step is not broken off.
+
+    Raises:
+        UserError: training stopped; its last line is told.
+    """
+    short = recipe.model_copy(
+        update={"validation": Validation(), "checkpoint_every": _NEVER, "report_to": "none"}
+    )
+    first = plan(recipe)[0].name
+    with tempfile.TemporaryDirectory(prefix="umi-calibrate-") as folder:
+        run = RunDir(Path(folder) / "run")
+        run.create(short)
+        said = Path(folder) / "said"
+        status = _watch(run, first, said, seconds)
+        records = read_metrics(run.metrics(first))
+        if status not in _STOPPED or not records:
+            lines = said.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            why = lines[-1] if lines else "it said nothing"
+            raise UserError(f"the calibration ended with status {status}: {why}")
+    return _measured(records)
+
+
+def _watch(run: RunDir, job: str, said: Path, seconds: float) -> int:
+    """Run the child until its job trained so long, or ended; its status."""
+    command = [sys.executable, "-m", "umi_lite.train.child", str(run.root)]
+    with said.open("wb") as out:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+        )
+        try:
+            while process.poll() is None and not run.is_done(job):
+                records = read_metrics(run.metrics(job))
+                if records and records[-1]["seconds"] >= seconds:
+                    break
+                time.sleep(0.2)
+            if process.poll() is None:
+                process.terminate()  # a wish to stop: `stopping`
+            return process.wait()
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+def _measured(records: Sequence[Mapping[str, float]]) -> Calibration:
+    first, last = records[0], records[-1]
+    tokens, seconds = last["tokens"], last["seconds"]
+    if len(records) > 1:
+        tokens, seconds = tokens - first["tokens"], seconds - first["seconds"]
+    return Calibration(
+        tokens_per_second=tokens / max(seconds, 1e-9),
+        steps=len(records),
+        seconds=last["seconds"],
+        peak=int(max(record["peak_memory"] for record in records)),
+    )
+
+
+def calibration_line(told: Forecast, seconds: float = SECONDS) -> Line:
+    """Hours of all the jobs at the measured speed, and the measured peak beside the estimate."""
+    made = calibrate(told.recipe, seconds)
+    estimated = told.peak.total if told.setting.device == "cpu" else told.peak.tensors
+    hours = told.tokens / made.tokens_per_second / 3600
+    found = (
+        f"{made.tokens_per_second:.0f} tokens/s in {made.steps} steps ({made.seconds:.0f} s): "
+        f"{told.tokens} tokens take {hours:.2f} hours; peak so far {made.peak / GIB:.2f} GiB, "
+        f"{estimated / GIB:.2f} estimated for the largest step"
+    )
+    return Line(mark="✓", name="calibration", found=found)
