@@ -12,11 +12,12 @@ from umi_lite.doctor.line import Line
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
 from umi_lite.runtime.machine import machine
-from umi_lite.train.backends import choose, has_gpu, precision
+from umi_lite.train.backends import choose
 from umi_lite.train.estimate import CUDA_CONTEXT, GIB, Estimate, Setting, peak
 from umi_lite.train.fit import Fitted, fit
 from umi_lite.train.inputs import base_gguf, base_model
 from umi_lite.train.plan import plan
+from umi_lite.train.precision import has_gpu, precision
 from umi_lite.train.progress import Reporter, Silent
 from umi_lite.train.ready import Ready
 from umi_lite.train.shape import Shape, shape_of
