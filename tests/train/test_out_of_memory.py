@@ -80,7 +80,7 @@ def whole(tiny_recipe: Callable[..., Recipe], tmp_path_factory: pytest.TempPathF
     run = tmp_path_factory.mktemp("whole") / "run"
     with card_of(100_000) as sizes:
         train(make(tiny_recipe), run, reporter=Silent())
-    assert max(sizes) > 500
+    assert max(sizes) > 400
     return run
 
 
@@ -90,11 +90,11 @@ def test_packs_are_cut_until_they_fit(
 ) -> None:
     notes = Notes()
     run = tmp_path / "run"
-    with card_of(470, in_backward=in_backward) as sizes:
+    with card_of(400, in_backward=in_backward) as sizes:
         train(make(tiny_recipe), run, reporter=notes)
-    assert max(sizes) > 470 and (run / "pieces").read_text() == "2\n"
+    assert max(sizes) > 400 and (run / "pieces").read_text() == "2\n"
     (told,) = (text for text in notes.said if "out of memory" in text)
-    assert told.startswith("global: step ") and "half as many rows" in told
+    assert told.startswith("global: step 1: ") and "half as many rows" in told
     for job in ("global", "planner", "caller", "summarizer"):
         assert losses(run, job) == pytest.approx(losses(whole, job), rel=1e-4)
 

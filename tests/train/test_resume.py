@@ -77,7 +77,7 @@ def write_recipe(made: Recipe, folder: Path) -> Path:
 
 def recipe(tiny_recipe: Callable[..., Recipe], **changes: object) -> Recipe:
     stage = {"learning_rate": 3e-3, "batch": 2, "max_steps": STEPS, "epochs": 30}
-    stages = {"global": stage, "local": stage}
+    stages = {"global": stage, "local": {**stage, "summarizer": {"epochs": 30}}}
     return tiny_recipe(stages=stages, checkpoint_every=EVERY, **changes)
 
 
