@@ -243,10 +243,13 @@ def _show(record: Figures) -> None:
     for name, row in record["figures"].items():
         tables.setdefault(tuple(row), {})[name] = row
     console = Console()
-    console.width = max(console.width, 160)  # a table in a file is not to be folded
+    console.width = max(console.width, 220)  # a table in a file is not to be folded
     for columns, rows in tables.items():
         title = f"{record['name']}: {record['card'] or 'CPU'}"
-        table = Table("", *columns, title=title, box=box.SIMPLE)
+        table = Table(title=title, box=box.SIMPLE)
+        table.add_column("", no_wrap=True)
+        for column in columns:
+            table.add_column(column)
         for name, row in rows.items():
             table.add_row(name, *(_cell(row[column]) for column in columns))
         console.print(table)
