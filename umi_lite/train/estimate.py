@@ -18,7 +18,7 @@ _FP32 = 4
 # Python with torch, transformers, TRL and PEFT imported and a job's rows made: resident bytes of
 # a process before it opens a model (measured with torch 2.13 on Linux; benchmarks/README.md).
 _IMPORTS = 610 << 20
-# What Unsloth's import adds to it (measured there too).
+# What Unsloth's import adds to it (estimated).
 _UNSLOTH_IMPORT = 330 << 20
 # A CUDA context with the kernels of torch, cuBLAS and bitsandbytes (estimated: 300 to 600 MB by
 # card and driver, huggingface.co/docs/transformers/model_memory_anatomy).
