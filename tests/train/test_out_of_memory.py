@@ -50,8 +50,12 @@ def card_of(tokens: int, *, in_backward: bool = False) -> Iterator[list[int]]:
             full()
         if input_ids.numel() <= tokens:
             return forward(self, input_ids=input_ids, **rest)
+
+        def breaks(*io: Any) -> None:
+            io[-1].register_hook(full)
+
         # The last layer's gradients are there by then, the first one's are not.
-        handle = self.layers[0].register_forward_hook(lambda *io: io[-1].register_hook(full))
+        handle = self.layers[0].register_forward_hook(breaks)
         try:
             return forward(self, input_ids=input_ids, **rest)
         finally:

@@ -45,7 +45,7 @@ def run(
     tiny_recipe: Callable[..., Recipe], tmp_path_factory: pytest.TempPathFactory, notes: Notes
 ) -> RunDir:
     """A learning rate far too high, so that the last adapter is not the best."""
-    stage = {"learning_rate": 0.3, "batch": 1, "max_steps": STEPS, "warmup_ratio": 0.0}
+    stage = {"learning_rate": 1.0, "batch": 1, "max_steps": STEPS, "warmup_ratio": 0.0}
     recipe = tiny_recipe(
         stages={"global": stage, "local": stage},
         validation={"share": 0.2, "every": 2},

@@ -100,9 +100,10 @@ def read(model: Any, folder: Path) -> None:
 
 
 def release(model: Any) -> None:
-    """Let go what the last trainer left behind: the forward that accelerate lays around the
-    model's for mixed precision (Accelerator.prepare_model), so that the next one does not lay
-    it on twice, and the memory of its optimizer."""
+    """Let go what the last trainer left behind, as if the model had never been trained: what
+    accelerate lays around its forward for mixed precision and the mark that it did so
+    (Accelerator.prepare_model; else the next trainer lays on nothing), and the memory of its
+    optimizer."""
     import gc
 
     import torch
@@ -110,6 +111,7 @@ def release(model: Any) -> None:
     own = vars(model)
     if "_original_forward" in own:
         model.forward = own.pop("_original_forward")
+    own.pop("_is_accelerate_prepared", None)
     gc.collect()  # a trainer and its callbacks know each other
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -9,7 +9,8 @@ from umi_lite.protocol.errors import UserError
 from umi_lite.train.run_dir import RunDir, step_of
 
 _NUMBERS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# safetensors tells the system's number in its text, torch's zip writer only that it failed.
+# safetensors and tokenizers tell the system's number in their text, torch's zip writer only that it
+# failed.
 _TOLD = re.compile(rf"os error ({'|'.join(map(str, _NUMBERS))})\b|PytorchStreamWriter failed")
 
 
@@ -17,7 +18,7 @@ def is_disk_full(err: BaseException) -> bool:
     """No space, no quota, or a file larger than may be."""
     if isinstance(err, OSError) and err.errno in _NUMBERS:
         return True
-    return type(err).__name__ in ("SafetensorError", "RuntimeError") and bool(
+    return type(err).__name__ in ("SafetensorError", "RuntimeError", "Exception") and bool(
         _TOLD.search(str(err))
     )
 
