@@ -9,13 +9,17 @@ RUN ?= runs/quickstart
 TORCH_INDEX ?=
 export NVCC CUDA_ARCH
 
-.PHONY: quickstart test lint clean
+.PHONY: quickstart test study lint clean
 
 quickstart: $(if $(GPU),.venv/.gpu,.venv/.train)
 	$(BIN)/umi quickstart --out $(RUN)
 
 test: .venv/.dev lint
 	$(BIN)/python -m pytest --durations=15
+
+# What is too long for every change: all sizes in full, 40 minutes and more on two cores.
+study: .venv/.dev
+	STUDY=1 $(BIN)/python -m pytest --durations=15
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

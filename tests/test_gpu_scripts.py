@@ -1,7 +1,6 @@
 """The GPU scripts run to their end on a CPU, on tiny shapes.
 
-GPU_SCRIPTS=all runs every part of every script (three minutes on two cores); else each script
-does the part that is quickest.
+`make study` runs every part of every script; else each script does the part that is quickest.
 """
 
 import json
@@ -13,10 +12,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from studies import STUDY
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = ROOT / "benchmarks" / "gpu"
-ALL = os.environ.get("GPU_SCRIPTS") == "all"
+ALL = STUDY
 # (script, its quickest part, how many parts it has, what stands in that part's figures)
 CASES = [
     ("fit", "plain, 384, four jobs", 3, "summarizer, tokens/s"),
@@ -43,7 +43,7 @@ def test_a_script_runs_to_its_end(
     script: str, part: str, parts: int, figure: str, tmp_path: Path
 ) -> None:
     if script != "fit" and not ALL:
-        pytest.skip("a test of its own below is quicker; GPU_SCRIPTS=all runs all of it")
+        pytest.skip("a test of its own below is quicker; make study runs all of it")
     only = () if ALL else ("--only", part)
     status, said, complaints = run(script, tmp_path, *only)
     assert status == 0, said + complaints

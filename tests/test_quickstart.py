@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from umi_lite.runtime.trace import Trace
-
 UMI = str(Path(sys.executable).parent / "umi")
 RECIPE = """
 name: tiny
@@ -89,14 +87,3 @@ def test_a_bundle_whose_hash_differs_is_refused(run: Path) -> None:
         assert len(done.stderr.strip().splitlines()) == 1
     finally:
         adapter.write_bytes(whole)
-
-
-def test_an_evaluation_keeps_its_episodes(run: Path, tmp_path: Path) -> None:
-    bundle = ("--bundle", str(run / "bundle"))
-    done = umi("eval", "toolworld", "-n", "2", "--traces", str(tmp_path), "--json", *bundle)
-    assert done.returncode == 0, done.stderr
-    results = json.loads(done.stdout.splitlines()[-1])["results"]
-    assert len(results) == 2
-    for result in results:
-        trace = Trace.load(tmp_path / f"{result['id']}.json")
-        assert (trace.stop, trace.answer) == (result["stop"], result["answer"])

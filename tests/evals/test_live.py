@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from bytetokens import CHATML, END, ByteTokenizer
+from rich.console import Console
 
 from umi_lite.data.toolworld import GIVE_UP, environment, load
 from umi_lite.evals.live import Score, environment_of, evaluate
+from umi_lite.local import measure
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import View, step_text
 from umi_lite.protocol.template import ChatTemplate
@@ -17,6 +19,7 @@ from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Trajec
 from umi_lite.runtime.engine import Engine
 from umi_lite.runtime.episode import Bounds
 from umi_lite.runtime.request import Generation, Request
+from umi_lite.runtime.trace import Trace
 
 # What an untrained model says is worth no more time.
 SHORT = Bounds(max_calls=2, max_thought_chars=80, max_thought_tokens=24, max_call_tokens=48)
@@ -179,3 +182,12 @@ def test_the_real_engine_runs_and_is_judged(engine: Engine) -> None:
         assert score.single is single and all(r.tokens > 0 for r in score.results)
         stops = {"answer", "give_up", "max_calls", "stuck", "bad_turn", "context"}
         assert {r.stop for r in score.results} <= stops
+
+
+def test_the_episodes_are_kept_where_asked(tmp_path: Path) -> None:
+    tasks = load("test", 3, 1).trajectories
+    score = measure(Oracle(tasks), tasks, "three", Console(quiet=True), traces=tmp_path)
+    for result in score.results:
+        trace = Trace.load(tmp_path / f"{result.id}.json")
+        assert (trace.stop, trace.answer) == (result.stop, result.answer)
+    assert len(list(tmp_path.iterdir())) == len(score.results) == 3

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from asuser import as_user
+from studies import STUDY
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.sandbox import box, bwrap, probe
@@ -142,7 +143,7 @@ def test_a_liar_beside_an_honest_program(sandbox):
 def test_a_killed_supervisor_is_replaced_and_takes_its_leaves_along():
     chance = random.Random(0)
     with Sandbox(packages=()) as sandbox, sandbox.session() as session:
-        for turn in range(50):
+        for turn in range(50 if STUDY else 10):
             session.run("x = 1")
             asked = threading.Thread(target=sandbox.run, args=("import time\ntime.sleep(0.05)",))
             asked.start()

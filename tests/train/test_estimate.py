@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from studies import study
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Lora, Recipe
@@ -121,8 +122,10 @@ def test_micro_batches_are_what_goes_through_the_model(tiny_recipe: Callable[...
 
 @pytest.mark.parametrize(
     "changes",
-    [{"packed_length": 384}, {"gradient_checkpointing": True}],
-    ids=["packs of 384", "checkpointing"],
+    [
+        pytest.param({"packed_length": 384}, id="packs of 384"),
+        pytest.param({"gradient_checkpointing": True}, id="checkpointing", marks=study),
+    ],
 )
 def test_the_estimate_is_within_15_percent_of_the_measured_peak(
     changes: dict[str, Any], tmp_path: Path

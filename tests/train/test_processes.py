@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+from studies import study
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
@@ -138,6 +139,7 @@ def test_a_batch_that_cannot_be_shared_stops_all_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+@study
 def test_a_signal_to_one_stops_both_and_they_go_on_to_the_same_adapters(
     both: tuple[Path, str, str], file: Path, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from studies import study
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
@@ -43,8 +44,10 @@ train_in_child(Path(sys.argv[2]))
 
 @pytest.mark.parametrize(
     ("script", "number"),
-    [(DIRECT, signal.SIGINT), (CHILD, signal.SIGTERM)],
-    ids=["direct", "child"],
+    [
+        pytest.param(DIRECT, signal.SIGINT, id="direct", marks=study),
+        pytest.param(CHILD, signal.SIGTERM, id="child"),
+    ],
 )
 def test_a_signal_saves_first_and_training_goes_on_from_there(
     script: str, number: int, tiny_recipe: Callable[..., Recipe], tmp_path: Path
