@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from studies import study
 from unsloth_runs import train_in_unsloth
 
 from umi_lite.protocol.errors import UserError
@@ -178,6 +179,7 @@ def test_unsloth_trains_the_same_rows(
     assert all(p.requires_grad for p in loaded)
 
 
+@study
 @needs_unsloth
 def test_unsloth_loads_the_base_once_and_trains_as_in_processes_apart(
     first: tuple[RunDir, str], second: dict[str, tuple[RunDir, dict]]
@@ -190,6 +192,7 @@ def test_unsloth_loads_the_base_once_and_trains_as_in_processes_apart(
         assert (run.adapter(job) / name).read_bytes() == (first[0].adapter(job) / name).read_bytes()
 
 
+@study
 @needs_unsloth
 def test_unsloth_in_4bit_goes_on_with_a_plain_adapter(
     plain: Path, second: dict[str, tuple[RunDir, dict]]
@@ -204,6 +207,7 @@ def test_unsloth_in_4bit_goes_on_with_a_plain_adapter(
         assert 0 < max(moved.values()) < 0.2  # went on from it: three steps of 1e-2, no new A
 
 
+@study
 @needs_unsloth
 def test_unsloth_with_gradient_checkpointing_has_the_same_losses_and_a_change_is_told(
     first: tuple[RunDir, str], second: dict[str, tuple[RunDir, dict]]
@@ -216,6 +220,7 @@ def test_unsloth_with_gradient_checkpointing_has_the_same_losses_and_a_change_is
     assert note.endswith("; asked optimizer adamw_8bit, got adamw")
 
 
+@study
 @needs_unsloth
 def test_unsloth_joins_the_rows_of_a_micro_batch_with_the_same_losses(
     second: dict[str, tuple[RunDir, dict]],
