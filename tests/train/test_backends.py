@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from kept import Notes, losses
 from studies import study
 from unsloth_runs import train_in_unsloth
 
@@ -34,20 +35,6 @@ def weights(adapter: Path) -> dict:
     from safetensors.torch import load_file
 
     return load_file(adapter / "adapter_model.safetensors")
-
-
-def losses(run: Path, job: str) -> list[float]:
-    return [json.loads(x)["loss"] for x in (run / job / "metrics.jsonl").open()]
-
-
-class Notes(Silent):
-    """Keeps what is worth reading."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.said.append(text)
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +213,6 @@ def test_unsloth_joins_the_rows_of_a_micro_batch_with_the_same_losses(
     second: dict[str, tuple[RunDir, dict]],
 ) -> None:
     (joined, told), (padded, _) = second["joined"], second["padded"]
-    assert any(", 2 x 2 in a step, adamw, padding-free," in note for note in told["notes"])
     assert any(", 2 x 2 in a step, adamw, padding-free," in note for note in told["notes"])
     assert not any("padded instead" in note for note in told["notes"])
     ours, theirs = (losses(run.root, "global") for run in (joined, padded))

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from kept import losses
 from unsloth_runs import loss_of, train_in_unsloth
 
 from umi_lite.data.traces import save
@@ -57,10 +58,6 @@ def recipe_of(base: Path, data: Path, backend: str, quantization: str) -> Recipe
             "backend": backend,
         }
     )
-
-
-def losses(root: Path) -> list[float]:
-    return [json.loads(line)["loss"] for line in (root / "global/metrics.jsonl").open()]
 
 
 def test_same_curves_and_adapters_that_the_other_backend_opens(

@@ -2,14 +2,14 @@
 
 import json
 import re
-import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from browser import found_browser, said_by
 from local_server import running
 
 from umi_lite.train.chart import job_svg
@@ -97,31 +97,20 @@ class Server(ThreadingHTTPServer):
 
 
 @pytest.fixture
-def browser() -> Iterator[str]:
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        pytest.skip("no chromium here")
-    yield found
+def browser() -> str:
+    return found_browser()
 
 
-def test_a_browser_draws_every_line(run: RunDir, browser: str) -> None:
+def test_a_browser_draws_every_line(run: RunDir) -> None:
     Page(run, steps()).write(live=True)
     page = run.root / "curves.html"
-    probe = page.with_name("probe.html")
-    # Its own words about what it drew, written where --dump-dom shows them.
-    probe.write_text(
-        page.read_text().replace(
-            "</body>",
-            "<script>document.title = [...document.querySelectorAll('polyline, circle')].map("
-            "s => {const b = s.getBoundingClientRect(); return s.tagName + ' ' + "
-            "Math.round(b.width) + 'x' + Math.round(b.height)}).join(', ')</script></body>",
-        )
+    shown = said_by(
+        page,
+        "[...document.querySelectorAll('polyline, circle')].map("
+        "s => {const b = s.getBoundingClientRect(); return s.tagName + ' ' + "
+        "Math.round(b.width) + 'x' + Math.round(b.height)}).join(', ')",
     )
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", str(probe)]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    title = re.search(r"<title>(.*?)</title>", shown)
-    assert title
-    drawn = title[1].split(", ")
+    drawn = shown.split(", ")
     lines = [part.split()[1].split("x") for part in drawn if part.startswith("polyline")]
     assert len(lines) == 4 and all(int(width) > 50 and int(height) > 50 for width, height in lines)
     assert sum(part.startswith("circle") for part in drawn) == 5 + 2

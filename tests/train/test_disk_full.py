@@ -1,13 +1,13 @@
 """A checkpoint that cannot be written ends training in one line, and the last one stays."""
 
 import errno
-import json
 import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from kept import losses
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
@@ -42,10 +42,6 @@ def whole(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("whole") / "run"
     train(recipe, run, reporter=Silent())
     return run
-
-
-def losses(run: Path) -> list[float]:
-    return [json.loads(x)["loss"] for x in (run / "global" / "metrics.jsonl").open()]
 
 
 @pytest.mark.parametrize("largest", ["adapter_model.safetensors", "optimizer.pt"])

@@ -1,7 +1,6 @@
 """A card that holds so many tokens: training goes on in smaller pieces, with the same losses."""
 
 import gc
-import json
 import subprocess
 import sys
 import weakref
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from kept import Notes, losses
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
@@ -21,16 +21,6 @@ from umi_lite.train.samples import Row
 from umi_lite.train.trainer import train
 
 STEPS = 4
-
-
-class Notes(Silent):
-    """Keeps what is worth reading."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.said.append(text)
 
 
 @contextmanager
@@ -66,10 +56,6 @@ def card_of(tokens: int, *, in_backward: bool = False) -> Iterator[list[int]]:
         yield sizes
     finally:
         LlamaModel.forward = forward  # type: ignore[method-assign]
-
-
-def losses(run: Path, job: str) -> list[float]:
-    return [json.loads(x)["loss"] for x in (run / job / "metrics.jsonl").open()]
 
 
 def make(recipe: Callable[..., Recipe], **changes: Any) -> Recipe:

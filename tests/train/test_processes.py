@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+from kept import Notes
 from studies import study
 
 from umi_lite.protocol.errors import UserError
@@ -92,16 +93,6 @@ def both(file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, st
     """An uninterrupted run of two processes, and what it printed."""
     run = tmp_path_factory.mktemp("both") / "run"
     return (run, *launched(file, "--out", run))
-
-
-class Notes(Silent):
-    """Keeps what is worth reading."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.said.append(text)
 
 
 def test_two_processes_train_as_one_does(

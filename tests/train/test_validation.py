@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kept import Notes
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
@@ -19,16 +20,6 @@ from umi_lite.train.trainer import train
 from umi_lite.train.validation import hold_out
 
 STEPS = 6
-
-
-class Notes(Silent):
-    """Keeps what is worth reading."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.said.append(text)
 
 
 def records(path: Path) -> list[dict[str, float]]:

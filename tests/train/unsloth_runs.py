@@ -36,18 +36,11 @@ def main(roots: list[Path]) -> None:
     from umi_lite.train.backends import make, prepare_process
 
     prepare_process("unsloth")
+    from kept import Notes
     from unsloth import FastLanguageModel
 
-    from umi_lite.train.progress import Silent
     from umi_lite.train.run_dir import RunDir
     from umi_lite.train.trainer import run_jobs
-
-    class Notes(Silent):
-        def __init__(self) -> None:
-            self.said: list[str] = []
-
-        def note(self, text: str) -> None:
-            self.said.append(text)
 
     fast: Any = FastLanguageModel
     loads, load = [], fast.from_pretrained
