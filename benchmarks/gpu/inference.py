@@ -1,6 +1,6 @@
 """The three roles with all layers on the card: speed, and memory against three separate models.
 
-    sh benchmarks/gpu/llama_cuda.sh .venv/bin/python     (llama.cpp with CUDA, once; or make GPU=1)
+    python benchmarks/gpu/llama_cuda.py build     (llama.cpp with CUDA, once; or make GPU=1)
     python benchmarks/gpu/inference.py [--bundle runs/quickstart/bundle]
 
 The embedded model, or a bundle, and a 7B shape in Q4_0 with random weights, each as one base with
@@ -116,7 +116,7 @@ def _measure(told: Told, name: str, setup: Figures) -> Figures:
     if not told.tiny and not figures["offloaded"]:
         raise UserError(
             f"only {figures['taken on the card, MiB']} of {figures['weights, MiB']} MiB of weights "
-            "are on the card: build llama.cpp with CUDA (benchmarks/gpu/llama_cuda.sh)"
+            "are on the card: build llama.cpp with CUDA (benchmarks/gpu/llama_cuda.py build)"
         )
     return figures
 

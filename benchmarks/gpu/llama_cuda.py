@@ -21,7 +21,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 _SYSTEM = "/usr/local/cuda/bin/nvcc"
-_FOUND_BY_NVCC = ("cudart", "cublas", "cublasLt")
 
 
 class Stop(Exception):
@@ -73,17 +72,18 @@ def build(more: list[str], env: Mapping[str, str]) -> int:
         Stop: no compiler is found.
     """
     nvcc = compiler(env)
-    libraries = libraries_beside(nvcc)
+    toolkit = cublas_beside(nvcc)
     flags = [
         "-DGGML_CUDA=on",
         f"-DCMAKE_CUDA_ARCHITECTURES={_architecture(env)}",
-        *(f"-DCUDA_{name}_LIBRARY={path}" for name, path in libraries.items()),
-        *driver_flags(nvcc),
+        *library_flags(toolkit),
+        *driver_flags(nvcc.parent.parent),
     ]
+    if toolkit != nvcc.parent.parent:
+        flags.append(f"-DCMAKE_CUDA_FLAGS=-I{toolkit / 'include'}")
     told = {**env, "CUDACXX": str(nvcc), "CMAKE_ARGS": shlex.join(flags)}
-    if libraries:
-        # nvcc's own profile looks into lib64, which the packages do not have.
-        told["LIBRARY_PATH"] = str(next(iter(libraries.values())).parent)
+    # nvcc's own profile looks into lib64, which the registry's packages do not have.
+    told["LIBRARY_PATH"] = str(toolkit / "lib")
     pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
     return subprocess.run(
         [*pip, "--force-reinstall", "--no-deps", *_what(env, more)], env=told
@@ -96,8 +96,9 @@ def compiler(env: Mapping[str, str]) -> Path:
     Raises:
         Stop: there is none.
     """
-    packages = sorted(Path(sysconfig.get_path("purelib")).glob("nvidia/cu*/bin/nvcc"))
-    for candidate in (env.get("NVCC"), *map(str, packages[-1:]), "nvcc", _SYSTEM):
+    packages = packaged()
+    own = [str(packages / "bin/nvcc")] if packages else []
+    for candidate in (env.get("NVCC"), *own, "nvcc", _SYSTEM):
         found = shutil.which(candidate) if candidate else None
         if found:
             return Path(found)
@@ -106,37 +107,47 @@ def compiler(env: Mapping[str, str]) -> Path:
     )
 
 
-def libraries_beside(nvcc: Path) -> dict[str, Path]:
-    """What a toolkit from the registry holds under names that cmake does not look for.
+def packaged() -> Path | None:
+    """Where the registry's CUDA packages stand in this Python; torch brings some of them."""
+    return max(Path(sysconfig.get_path("purelib")).glob("nvidia/cu[0-9]*"), default=None)
 
-    Its libraries are called libcublas.so.13 alone, and stand in lib; a toolkit of the system has
-    libcublas.so, and cmake needs no help.
+
+def cublas_beside(nvcc: Path) -> Path:
+    """The toolkit that holds cuBLAS: the compiler's own, else the registry's packages."""
+    homes = [path.parent.parent for path in (nvcc, nvcc.resolve())]
+    own = (home for home in homes if (home / "include/cublas_v2.h").exists())
+    return next(own, packaged() or homes[0])
+
+
+def library_flags(toolkit: Path) -> list[str]:
+    """Where a toolkit's libraries are, if under names that cmake does not look for.
+
+    The registry's packages have lib/libcublas.so.13 alone; a toolkit of the system has a
+    libcublas.so too, and cmake needs no help.
     """
-    found: dict[str, Path] = {}
-    for name in _FOUND_BY_NVCC:
-        folder = nvcc.parent.parent / "lib"
+    folder = toolkit / "lib"
+    flags: list[str] = []
+    for name in ("cudart", "cublas", "cublasLt"):
         versions = sorted(folder.glob(f"lib{name}.so.*"))
         if versions and not (folder / f"lib{name}.so").exists():
-            found[name] = versions[-1]
-    return found
+            flags.append(f"-DCUDA_{name}_LIBRARY={versions[-1]}")
+    return flags
 
 
-def driver_flags(nvcc: Path) -> list[str]:
+def driver_flags(toolkit: Path) -> list[str]:
     """llama.cpp's memory pool wants the driver's library: where it is, or to do without.
 
     A machine that only builds for another has no driver, and a driver often comes without the
     name that cmake looks for (libcuda.so).
     """
-    if any(
-        (nvcc.parent.parent / place / "stubs/libcuda.so").exists() for place in ("lib64", "lib")
-    ):
+    if any((toolkit / place / "stubs/libcuda.so").exists() for place in ("lib64", "lib")):
         return []
-    for ldconfig in ("ldconfig", "/sbin/ldconfig"):
-        if shutil.which(ldconfig):
-            listed = subprocess.run([ldconfig, "-p"], capture_output=True, text=True).stdout
-            found = re.search(r"libcuda\.so(?:\.1)? .*x86-64.* => (\S+)", listed)
-            if found:
-                return [f"-DCUDA_cuda_driver_LIBRARY={found[1]}"]
+    ldconfig = shutil.which("ldconfig", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if ldconfig is not None:
+        listed = subprocess.run([ldconfig, "-p"], capture_output=True, text=True).stdout
+        found = re.search(r"libcuda\.so(?:\.1)? .*x86-64.* => (\S+)", listed)
+        if found:
+            return [f"-DCUDA_cuda_driver_LIBRARY={found[1]}"]
     return ["-DGGML_CUDA_NO_VMM=on"]
 
 
