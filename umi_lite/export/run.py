@@ -10,6 +10,7 @@ from umi_lite.export.quantize import requantize
 from umi_lite.export.staging import scratch_folder
 from umi_lite.export.trained import base_folder, check_template
 from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.phrases import PHRASES
 from umi_lite.protocol.roles import View
 from umi_lite.recipe import Recipe
 from umi_lite.recipe_file import check, read_yaml
@@ -27,7 +28,8 @@ def export_run(
     """Export a finished run as a bundle, each adapter proven to change logits.
 
     Args:
-        run_dir: `recipe.yaml`, `versions.json` and `<job>/adapter` of all the jobs.
+        run_dir: `recipe.yaml`, `versions.json` and `<job>/adapter` of all the jobs, their
+            phrases beside the adapters' weights.
         out: default `run_dir/bundle`.
         quantize: make the base GGUF as this type; default is the recipe's `export.quantize`
             where `base` is None.
@@ -50,6 +52,9 @@ def export_run(
                 f"{run_dir} is not finished: job {jobs[view]} has no adapter; "
                 "umi train --resume goes on with it"
             )
+    learned: dict[View, Path] = {
+        view: path for view, folder in folders.items() if (path := folder / PHRASES).is_file()
+    }
     source = base or _base_gguf(recipe)
     wanted = quantize or (recipe.export.quantize if base is None else None)
     hf = base_folder(recipe, next(iter(folders.values())))
@@ -64,6 +69,7 @@ def export_run(
             out,
             base_gguf=deployed,
             adapters=converted,
+            phrases=learned,
             recipe=recipe,
             hf_id=recipe.base.model or (EMBEDDED_HF_ID if recipe.base.gguf == "embedded" else None),
             tools=_toolset(recipe),

@@ -22,9 +22,9 @@ class _Model(BaseModel):
 
 
 class File(_Model):
-    """One GGUF of the bundle: a name without folders, its bytes and their hash."""
+    """One file of the bundle: a name without folders, its bytes and their hash."""
 
-    file: Annotated[str, Field(pattern=r"^[^/\\]+\.gguf$")]
+    file: Annotated[str, Field(pattern=r"^[^/\\]+\.(gguf|json)$")]
     size: Annotated[int, Field(ge=1)]
     sha256: Sha256
 
@@ -35,6 +35,7 @@ class BundleSpec(_Model):
     Attributes:
         hf_id: hub id or folder name of the weights that the adapters were trained on.
         views: one adapter a view; `backbone` is the global stage's, alone.
+        phrases: what a view usually says (`protocol.phrases`), so that its turns are drafted.
         style: the prompts that the adapters were trained on.
         template_sha256: of the base GGUF's chat template.
         template: what the prompts are written in, where it is not the base's own.
@@ -47,6 +48,7 @@ class BundleSpec(_Model):
     base: File
     hf_id: str | None = None
     views: Annotated[dict[View, File], Field(min_length=1)]
+    phrases: dict[View, File] = {}
     style: Literal["chat", "paper"] = "chat"
     template_sha256: Sha256
     template: str | None = None

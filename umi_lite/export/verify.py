@@ -61,7 +61,20 @@ def verified(path: Path, told: File, what: str) -> dict[str, Any]:
         UserError: it is missing, foreign, cut off, or another one.
     """
     header = read_header(path, what)
-    size = path.stat().st_size
+    check_unchanged(path, told, what)
+    return header
+
+
+def check_unchanged(path: Path, told: File, what: str) -> None:
+    """Is a file as it was when the bundle was written?
+
+    Raises:
+        UserError: it is missing, cut off, or another one.
+    """
+    try:
+        size = path.stat().st_size
+    except OSError as err:
+        raise UserError(f"{what} {path}: {err.strerror}: copy it again, or {AGAIN}") from None
     if size < told.size:
         raise UserError(f"{what} {path} is cut off ({size} of {told.size} bytes): copy it again")
     if size != told.size or sha256(path) != told.sha256:
@@ -69,4 +82,3 @@ def verified(path: Path, told: File, what: str) -> dict[str, Any]:
             f"{what} {path} is not the file that was exported (its SHA-256 differs from "
             f"{SPEC}): copy it again, or {AGAIN}"
         )
-    return header

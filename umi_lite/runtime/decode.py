@@ -2,11 +2,19 @@
 
 import codecs
 import time
+from collections.abc import Sequence
 from typing import Any
 
+from umi_lite.runtime.draft import Draft
 from umi_lite.runtime.library import EngineError
 from umi_lite.runtime.llama import Model
 from umi_lite.runtime.request import Generation, Request, Stop
+
+
+def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
+    """How many first ids are equal."""
+    pairs = zip(a, b, strict=False)
+    return next((i for i, (x, y) in enumerate(pairs) if x != y), min(len(a), len(b)))
 
 
 class Turn:
@@ -18,18 +26,28 @@ class Turn:
     Args:
         reused: how many of the request's ids are in the cache already.
         matcher: llguidance's matcher at the grammar's start, None for free text.
+        draft: guesses the turn, None for no guesses.
     """
 
-    def __init__(self, request: Request, model: Model, reused: int, matcher: Any):
+    def __init__(
+        self,
+        request: Request,
+        model: Model,
+        reused: int,
+        matcher: Any,
+        draft: Draft | None = None,
+    ):
         self.request = request
         self.pending: list[int] = list(request.ids[reused:])
         self.stop: Stop | None = None
         self._model = model
         self._matcher = matcher
+        self._draft = draft
         self._reused = reused
         self._unread = len(self.pending)
         self._ids: list[int] = []
         self._forced = self._evaluated = self._decoded = 0
+        self._drafted = self._accepted = 0
         self._prefill = self._decode = self._grammar = 0.0
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self._random: Any = None
@@ -46,6 +64,22 @@ class Turn:
         self._decoded += count - read
         self._prefill += seconds * read / count
         self._decode += seconds * (count - read) / count
+
+    def ahead(self, most: int) -> list[int]:
+        """Guesses of the tokens behind the pending ones, to be evaluated with them."""
+        if self._draft is None:
+            return []
+        guess = self._draft.guess(min(most, self.request.max_tokens - len(self._ids) - 1))
+        self._drafted += len(guess)
+        return guess
+
+    def follow(self, guess: Sequence[int]) -> int:
+        """How many of the pending tokens were guessed, and so evaluated already."""
+        same = common_prefix(self.pending, guess)
+        del self.pending[:same]
+        self._decoded += same
+        self._accepted += same
+        return same
 
     def pick(self, logits: Any) -> None:
         """Take the next token from the last evaluated one's logits (float32 [n_vocab])."""
@@ -119,6 +153,8 @@ class Turn:
     def _append(self, tokens: list[int]) -> None:
         self._ids += tokens
         self.pending += tokens
+        if self._draft is not None:
+            self._draft.said(tokens)
         if self.request.on_text is not None:
             text = self._utf8.decode(b"".join(map(self._model.piece, tokens)))
             if text:
@@ -136,6 +172,8 @@ class Turn:
             evaluated=self._evaluated,
             decoded=self._decoded,
             forced=self._forced,
+            drafted=self._drafted,
+            accepted=self._accepted,
             prefill_seconds=self._prefill,
             decode_seconds=self._decode,
             grammar_seconds=self._grammar,

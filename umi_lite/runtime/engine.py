@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.phrases import Phrases
 from umi_lite.protocol.roles import View
 from umi_lite.runtime.decode import Turn
+from umi_lite.runtime.draft import Draft
 from umi_lite.runtime.lanes import Lane
 from umi_lite.runtime.library import library
 from umi_lite.runtime.llama import Context, KvType, Model
@@ -38,6 +40,7 @@ class Engine:
         n_batch: tokens of one evaluation, default 512.
         kv: the type of cached keys and values, default f16.
         prefixes: where each view's system messages are kept on disk as read, default nowhere.
+        phrases: what views usually say; a turn that runs alone is then drafted from it.
 
     Raises:
         UserError: a file is missing, truncated or of another kind, an adapter is of another
@@ -60,6 +63,7 @@ class Engine:
         n_batch: int = 512,
         kv: KvType = "f16",
         prefixes: Mapping[View, Prefixes] | None = None,
+        phrases: Mapping[View, Phrases] | None = None,
     ):
         if n_ctx < 1 or slots < 1:
             raise UserError(f"n_ctx and slots are at least 1, not {n_ctx} and {slots}")
@@ -72,6 +76,7 @@ class Engine:
         self._n_batch = n_batch
         self._kv: KvType = kv
         self._prefixes = dict(prefixes or {})
+        self.phrases = dict(phrases or {})
         self._lanes: dict[View, Lane] = {}
         self._current: Lane | None = None
         self._own = dict(models or {})
@@ -217,4 +222,6 @@ class Engine:
     def _start(self, request: Request, reused: int) -> Turn:
         grammar = request.grammar
         matcher = None if grammar is None else self._words[request.view].matcher(grammar)
-        return self._turn(request, self._models[self._home(request.view)], reused, matcher)
+        phrases = self.phrases.get(request.view)
+        draft = None if phrases is None else Draft(phrases, request.ids[request.shared :])
+        return self._turn(request, self._models[self._home(request.view)], reused, matcher, draft)

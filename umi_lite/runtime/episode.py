@@ -208,6 +208,8 @@ class Episode:
                 decoded=said.decoded,
                 generated=len(said.ids),
                 forced=said.forced,
+                drafted=said.drafted,
+                accepted=said.accepted,
                 stop=said.stop,
                 prefill_seconds=said.prefill_seconds,
                 decode_seconds=said.decode_seconds,

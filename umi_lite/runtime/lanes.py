@@ -2,10 +2,10 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
-from umi_lite.runtime.decode import Turn
+from umi_lite.runtime.decode import Turn, common_prefix
 from umi_lite.runtime.llama import Context
 from umi_lite.runtime.prefixes import Prefixes
 from umi_lite.runtime.request import Generation, Request
@@ -16,6 +16,8 @@ WORTH_A_COPY = 16
 IN_STEP = 8
 # Reading the weights once more takes about as long as this many tokens in a batch.
 WORTH_FILLING = 5
+# Guesses evaluated with one turn's own tokens, at most.
+MOST_DRAFTED = 8
 
 
 @dataclass(eq=False)
@@ -37,12 +39,6 @@ class Slot:
         """How many of its pending tokens can be read now: up to where its cache is saved."""
         pending = len(self.turn.pending) if self.turn is not None else 0
         return min(pending, self.save_at - len(self.ids)) if self.save_at else pending
-
-
-def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
-    """How many first ids are equal."""
-    pairs = zip(a, b, strict=False)
-    return next((i for i, (x, y) in enumerate(pairs) if x != y), min(len(a), len(b)))
 
 
 class Lane:
@@ -139,6 +135,7 @@ class Lane:
             for offset, token in enumerate(turn.pending[:share]):
                 last = whole and offset == share - 1
                 entries.append((token, len(slot.ids) + offset, slot.index, last))
+        ahead = self._ahead(entries, shares) if len(shares) == len(picks) == 1 else []
         seconds = self._decode(entries, [slot for slot, _, _ in shares], filled)
         tokens = sum(share for _, _, share in shares)
         for slot, turn, share in shares:
@@ -149,6 +146,38 @@ class Lane:
                 slot.save_at = 0
         for turn, at in picks:
             turn.pick(self._context.logits(at))
+        if ahead:
+            self._follow(*shares[0][:2], ahead, picks[0][1])
+
+    def _ahead(
+        self,
+        entries: list[tuple[int, int, int, bool]],
+        shares: list[tuple[Slot, Turn, int]],
+    ) -> list[int]:
+        """A lone turn's guesses, added to the entries: together they cost little more."""
+        slot, turn, _ = shares[0]
+        at = entries[-1][1] + 1
+        room = min(self._context.n_batch - len(entries), self._context.n_ctx - at)
+        if slot.save_at or not self._context.forgets:
+            return []
+        ahead = turn.ahead(min(room, MOST_DRAFTED))
+        entries += [(token, at + i, slot.index, True) for i, token in enumerate(ahead)]
+        return ahead
+
+    def _follow(self, slot: Slot, turn: Turn, ahead: list[int], at: int) -> None:
+        """Let the turn go on over its guesses, whose logits stand behind entry `at`; the cache
+        forgets them from the first on that it does not say."""
+        left = ahead
+        while left and turn.stop is None:
+            same = turn.follow(left)
+            slot.ids += left[:same]
+            left = left[same:]
+            at += same
+            if turn.pending:
+                break
+            turn.pick(self._context.logits(at))
+        if left:
+            self._cut(slot, len(slot.ids))
 
     def _decode(
         self, entries: list[tuple[int, int, int, bool]], slots: list[Slot], filled: list[Slot]

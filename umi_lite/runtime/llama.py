@@ -174,6 +174,10 @@ class Context:
         lib = self.lib = model.lib
         self.n_batch = n_batch
         self.n_ctx = n_ctx
+        # A recurrent state cannot be taken back by a few tokens.
+        self.forgets = not (
+            lib.llama_model_is_recurrent(model.pointer) or lib.llama_model_is_hybrid(model.pointer)
+        )
         self._n_vocab = model.n_vocab
         flash = lib.LLAMA_FLASH_ATTN_TYPE_ENABLED
         if kv == "f16" and not model.n_gpu_layers:

@@ -50,6 +50,8 @@ class Generation:
         evaluated: how many of these went through the model now.
         decoded: how many of the generated tokens went through the model (never the last).
         forced: generated tokens that the grammar left no choice about.
+        drafted: tokens that were guessed and evaluated on the chance (`runtime.draft`).
+        accepted: how many of these the turn then said.
         prefill_seconds, decode_seconds: this turn's share of the computing.
         grammar_seconds: what holding it to its grammar took beside that.
     """
@@ -62,6 +64,8 @@ class Generation:
     evaluated: int = 0
     decoded: int = 0
     forced: int = 0
+    drafted: int = 0
+    accepted: int = 0
     prefill_seconds: float = 0.0
     decode_seconds: float = 0.0
     grammar_seconds: float = 0.0

@@ -44,6 +44,8 @@ class TraceTurn(_Model):
     decoded: int = 0
     generated: int = 0
     forced: int = 0
+    drafted: int = 0
+    accepted: int = 0
     stop: Stop | None = None
     prefill_seconds: float = 0.0
     decode_seconds: float = 0.0

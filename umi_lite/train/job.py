@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from umi_lite.protocol.phrases import PHRASES, learn_phrases
 from umi_lite.recipe import Recipe
 from umi_lite.train.arguments import arguments
 from umi_lite.train.backends import Backend
@@ -109,6 +110,8 @@ def _finish(
             shutil.copytree(kept.folder / "adapter", folder, dirs_exist_ok=True)
         else:
             model.save_pretrained(str(folder), state_dict=weights)
+        phrases = learn_phrases((row.ids, row.weights) for row in ready.rows)
+        phrases.save(folder / PHRASES)
         (folder / "README.md").unlink(missing_ok=True)  # PEFT's model card is an empty form
 
     def end() -> None:

@@ -17,11 +17,13 @@ class Ready:
     """A job whose rows are made: what it trains on, in the order in which it will be seen.
 
     `items` are packs, or rows for a backend that packs nothing; `at_once` of them are a
-    micro-batch. `held_out` are the micro-batches of its evaluation loss.
+    micro-batch. `rows` are all there are, also those that its steps do not reach. `held_out`
+    are the micro-batches of its evaluation loss.
     """
 
     job: Job
     items: list[Pack] | list[Row]
+    rows: Sequence[Row] = ()
     at_once: int = 1
     held_out: tuple[tuple[Row, ...], ...] = ()
 
@@ -84,7 +86,7 @@ def make_ready(
         items = items[: max(1, fitting)]
     seen = items if packs else [row for pack in items for row in pack.rows]
     at_once = 1 if shared else recipe.micro_batch
-    return Ready(job, seen, at_once, _batches(recipe, held_out, shared=shared))
+    return Ready(job, seen, rows, at_once, _batches(recipe, held_out, shared=shared))
 
 
 def shares_prefixes(recipe: Recipe) -> bool:

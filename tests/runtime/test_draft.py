@@ -1,0 +1,168 @@
+"""Turns that are guessed ahead are the turns that are not, in fewer evaluations."""
+
+import ctypes
+import os
+
+import pytest
+
+from umi_lite.data import toolworld
+from umi_lite.evals.live import environment_of
+from umi_lite.protocol.grammar import plan_grammar
+from umi_lite.protocol.phrases import OCCURRENCES, Phrases, learn_phrases
+from umi_lite.protocol.prompts import Transcript
+from umi_lite.runtime.agent import Agent
+from umi_lite.runtime.draft import Draft
+from umi_lite.runtime.engine import Engine
+from umi_lite.runtime.episode import Bounds
+from umi_lite.runtime.library import library
+from umi_lite.runtime.llama import Context
+from umi_lite.runtime.request import Request
+
+VIEWS = ("planner", "caller", "summarizer")
+SHORT = Bounds(max_calls=2, max_thought_chars=120, max_call_tokens=60, max_answer_tokens=40)
+NONE = Phrases({})
+
+
+def test_a_guess_ends_where_it_is_no_longer_likely():
+    phrases = Phrases({(1, 2): (3, 0.9), (2, 3): (4, 0.8), (3, 4): (5, 0.6)})
+    assert Draft(phrases, [1, 2]).guess(8) == [3, 4]
+    assert Draft(phrases, [1, 2]).guess(1) == [3]
+    assert Draft(phrases, [1, 2]).guess(0) == [] == Draft(phrases, [7]).guess(8)
+
+
+def test_the_longest_known_stretch_counts_and_the_transcript_where_no_phrase_is_known():
+    phrases = Phrases({(1, 2): (3, 1.0), (0, 1, 2): (4, 1.0)})
+    assert Draft(phrases, [0, 1, 2]).guess(1) == [4]
+    draft = Draft(NONE, [5, 6, 7, 8, 9])
+    draft.said([5, 6, 7, 8])
+    assert draft.guess(8) == [9, 5, 6, 7]  # 0.85 each
+    assert Draft(NONE, [5, 6, 7, 8, 5, 6]).guess(1) == [7]
+
+
+@pytest.fixture(scope="module")
+def model(base_gguf, tmp_path_factory):
+    """The embedded model in F32: a token's logits hardly depend on what is evaluated with it.
+
+    Quantised weights have other kernels for many tokens than for one, and an untrained model's
+    choices are close.
+    """
+    path = tmp_path_factory.mktemp("f32") / "base.F32.gguf"
+    lib = library()
+    params = lib.llama_model_quantize_default_params()
+    params.ftype, params.allow_requantize = lib.LLAMA_FTYPE_ALL_F32, True
+    files = (os.fsencode(base_gguf), os.fsencode(path))
+    assert lib.llama_model_quantize(*files, ctypes.byref(params)) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def tasks():
+    return [t.model_copy(update={"steps": ()}) for t in toolworld.load("test", 2, 1).trajectories]
+
+
+def play(model, tasks, phrases, monkeypatch):
+    """The traces of some episodes, one after another, and how many evaluations they took."""
+    evaluations = []
+    decode = Context.decode
+
+    def counted(self, entries):
+        evaluations.append(len(entries))
+        return decode(self, entries)
+
+    monkeypatch.setattr(Context, "decode", counted)
+    with Engine(model, dict.fromkeys(VIEWS), n_ctx=1024, phrases=phrases) as engine:
+        traces = [Agent(engine, environment_of(task), SHORT).run(task) for task in tasks]
+    monkeypatch.setattr(Context, "decode", decode)
+    return traces, len(evaluations)
+
+
+def counted(traces, *names):
+    turns = [turn for trace in traces for turn in trace.turns]
+    return [[getattr(turn, name) for turn in turns] for name in names]
+
+
+@pytest.fixture(scope="module")
+def undrafted(model, tasks):
+    with pytest.MonkeyPatch.context() as patch:
+        return play(model, tasks, None, patch)
+
+
+def test_drafted_episodes_are_the_same_in_fewer_evaluations(model, tasks, undrafted, monkeypatch):
+    """The phrases are what these episodes say, so most guesses hold."""
+    alone, evaluations = undrafted
+    with Engine(model, dict.fromkeys(VIEWS), n_ctx=1024) as engine:
+        said = {view: [] for view in VIEWS}
+        for trace in alone:
+            for view in VIEWS:
+                words = engine.words(view)
+                ids = Transcript(view, words.template, words).advance(trace.trajectory)
+                said[view].append(([*ids], [1] * len(ids)))
+    phrases = {view: learn_phrases(samples * OCCURRENCES) for view, samples in said.items()}
+    drafted, fewer = play(model, tasks, phrases, monkeypatch)
+    assert [t.trajectory.steps for t in drafted] == [t.trajectory.steps for t in alone]
+    same = ("prompt_tokens", "reused", "evaluated", "decoded", "generated", "forced", "stop")
+    assert counted(drafted, *same) == counted(alone, *same)
+    (guessed, accepted) = map(sum, counted(drafted, "drafted", "accepted"))
+    assert 0.4 * guessed < accepted < guessed
+    assert fewer < 0.6 * evaluations
+    assert counted(alone, "drafted", "accepted") == [[0] * len(counted(alone, "stop")[0])] * 2
+
+
+def test_wrong_guesses_change_nothing(model, tasks, undrafted, monkeypatch):
+    """Whatever was said last is guessed to come again: nearly always wrong."""
+    alone, _ = undrafted
+    monkeypatch.setattr(Draft, "guess", lambda self, most: self._ids[-most:] if most > 0 else [])
+    drafted, _ = play(model, tasks, dict.fromkeys(VIEWS, NONE), monkeypatch)
+    assert [t.trajectory.steps for t in drafted] == [t.trajectory.steps for t in alone]
+    guessed, accepted = map(sum, counted(drafted, "drafted", "accepted"))
+    assert guessed > 100 and accepted < 0.2 * guessed
+
+
+def test_sampled_turns_keep_their_seeds(model):
+    """A guess that holds is what would have been sampled, with the same random numbers."""
+    made = []
+    for phrases in (None, {"planner": NONE}):
+        with Engine(model, {"planner": None}, n_ctx=1024, phrases=phrases) as engine:
+            start = "One, two, three, four.\nNext: caller\nOne, two, three, four, five, six"
+            ids = tuple(engine.words("planner").encode(start, special=False))
+            more = {"grammar": plan_grammar(80), "max_tokens": 40, "temperature": 0.7}
+            requests = [Request(view="planner", ids=ids, seed=seed, **more) for seed in range(4)]
+            made.append([engine.generate(request) for request in requests])
+    alone, drafted = ([generation.ids for generation in turns] for turns in made)
+    assert drafted == alone and len(set(alone)) == 4
+    assert sum(generation.accepted for generation in made[1]) > 0
+
+
+def test_the_cache_holds_what_was_said_and_no_guess(model, monkeypatch):
+    monkeypatch.setattr(Draft, "guess", lambda self, most: [5] * min(most, 3))
+    with Engine(model, {"planner": None}, n_ctx=256, phrases={"planner": NONE}) as engine:
+        ids = tuple(engine.words("planner").encode("The weather in Paris", special=False))
+        said = engine.generate(Request(view="planner", ids=ids, max_tokens=12, episode="e"))
+        assert said.drafted > said.accepted and said.decoded == 11
+        assert engine.cached("planner", "e") == [*ids, *said.ids[:11]]
+        longer = (*ids, *said.ids)
+        again = engine.generate(Request(view="planner", ids=longer, max_tokens=5, episode="e"))
+        assert (again.reused, again.evaluated) == (len(longer) - 1, 1)
+
+
+def test_there_is_room_for_every_guess(model, monkeypatch):
+    monkeypatch.setattr(Draft, "guess", lambda self, most: [5] * max(0, most))
+    with Engine(model, {"planner": None}, n_ctx=256, phrases={"planner": NONE}) as engine:
+        ids = tuple(engine.words("planner").encode("One, two, three, " * 60, special=False))[:250]
+        said = engine.generate(Request(view="planner", ids=ids, max_tokens=256 - len(ids)))
+        assert len(said.ids) == 6 and said.drafted > 0
+
+
+def test_turns_that_run_together_are_drafted_only_while_a_prompt_is_read(model, monkeypatch):
+    monkeypatch.setattr(Draft, "guess", lambda self, most: [5] * min(most, 1))
+    with Engine(model, {"planner": None}, n_ctx=256, slots=3, phrases={"planner": NONE}) as engine:
+        ids = tuple(engine.words("planner").encode("The weather in Paris is", special=False))
+        pair = [Request(view="planner", ids=ids, max_tokens=12, episode=name) for name in "ab"]
+        for request in pair:
+            engine.submit(request)
+        together = []
+        while len(together) < 2:
+            together += [generation for _, generation in engine.step()]
+        alone = engine.generate(Request(view="planner", ids=ids, max_tokens=12))
+        assert [generation.ids for generation in together] == [alone.ids] * 2
+        assert sum(generation.drafted for generation in together) <= 2 < 8 <= alone.drafted
