@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from studies import study
 
 from umi_lite.base import embedded_gguf, hf_folder
 from umi_lite.protocol.errors import UserError
@@ -21,6 +22,7 @@ def test_the_folder_loads_as_an_ordinary_model(base_hf: Path) -> None:
         assert len(list(tensors.keys())) == 272
 
 
+@study
 def test_weights_equal_what_transformers_dequantises(base_gguf: Path, base_hf: Path) -> None:
     """q and k among them, whose rows llama.cpp keeps in another order."""
     import torch

@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+from studies import study
 
 from umi_lite.runtime.fit import Size, Wishes, fit, size_of
 from umi_lite.runtime.machine import Machine
@@ -91,7 +92,7 @@ with Engine(Path(sys.argv[1]), dict.fromkeys(views), n_ctx=int(sys.argv[2])) as 
 """
 
 
-@pytest.mark.parametrize("n_ctx", [512, 4096])
+@pytest.mark.parametrize("n_ctx", [pytest.param(512, marks=study), 4096])
 def test_the_estimate_against_a_real_engine(base_gguf, n_ctx):
     size = replace(size_of(base_gguf, [], foldable=False), views=3)
     needs = fit(size, Machine(64 * GIB, 0, 2), Wishes(n_ctx=n_ctx)).needs

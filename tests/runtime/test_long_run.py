@@ -1,12 +1,12 @@
 """A process that runs for days: its memory does not grow with the episodes.
 
-EPISODES=300 for a quick look.
+500 of them, 1,000 in `make study`.
 """
 
-import os
 from pathlib import Path
 
 import pytest
+from studies import STUDY
 from test_engine import TOOLS, task
 
 from umi_lite.bench.shapes import Shape, write_model
@@ -14,7 +14,7 @@ from umi_lite.runtime.agent import Agent, Job, run_many
 from umi_lite.runtime.engine import Engine
 from umi_lite.runtime.episode import Bounds
 
-EPISODES = int(os.environ.get("EPISODES", "1000"))
+EPISODES = 1000 if STUDY else 500
 BOUNDS = Bounds(max_calls=2, max_thought_chars=12, max_call_tokens=24, max_answer_tokens=4)
 
 

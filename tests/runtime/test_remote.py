@@ -86,7 +86,7 @@ def test_a_server_without_grammars_is_checked_as_it_speaks(base_gguf, behind):
 
 def test_many_at_once(base_gguf, loras, behind):
     """A batch whose caller is away ends as the same batch does here."""
-    tasks = [Job(task(i), TOOLS) for i in range(5)]
+    tasks = [Job(task(i), TOOLS) for i in range(3)]
     with Engine(base_gguf, loras, n_ctx=1024) as engine:
         here = run_many(engine, tasks, bounds=BOUNDS)
     with served(behind, "vllm") as server:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from studies import study
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
@@ -30,6 +31,7 @@ def test_some_seconds_of_steps_tell_the_speed(
     assert not list(tmp_path.glob("umi-calibrate-*"))
 
 
+@study
 def test_a_calibration_that_fails_says_why(tiny_recipe: Callable[..., Recipe]) -> None:
     lora = {"targets": ["q_proj"], "last_layers": 3}
     with pytest.raises(UserError, match=r"status 2: .*last_layers is 3"):
