@@ -75,6 +75,15 @@ def test_llama_built_without_cuda_beside_a_card(monkeypatch: pytest.MonkeyPatch)
     assert (line.mark, "GGML_CUDA" in (line.fix or "")) == ("✗", True)
 
 
+def test_a_llama_that_does_not_load_is_one_cross_and_the_rest_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "llama_cpp", None)
+    lines = {line.name: line for line in running.running_lines("RTX")}
+    assert lines["llama.cpp"].mark == "✗" and "cannot be loaded" in lines["llama.cpp"].found
+    assert {name for name, line in lines.items() if line.mark == "✗"} == {"llama.cpp"}
+
+
 @pytest.mark.parametrize(("taken", "mark"), [(110 << 20, "✓"), (0, "✗"), (None, "✓")])
 def test_offload_is_told_by_the_cards_memory(
     taken: int | None, mark: str, monkeypatch: pytest.MonkeyPatch

@@ -113,6 +113,9 @@ def test_cmake_is_told_of_libraries_under_names_it_does_not_know(build, tmp_path
     whole = toolkit(tmp_path / "system", "include/cublas_v2.h", *names, *linked)
     assert build.library_flags(whole) == []
     assert build.cublas_beside(whole / "bin/nvcc") == whole
+    assert build.library_folder(packages) == packages / "lib"
+    (whole / "lib64").mkdir()
+    assert build.library_folder(whole) == whole / "lib64"
     bare = toolkit(tmp_path / "bare")
     (tmp_path / "site/nvidia/cudnn").mkdir()
     assert build.cublas_beside(bare / "bin/nvcc") == packages

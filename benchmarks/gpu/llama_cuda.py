@@ -78,12 +78,14 @@ def build(more: list[str], env: Mapping[str, str]) -> int:
         f"-DCMAKE_CUDA_ARCHITECTURES={_architecture(env)}",
         *library_flags(toolkit),
         *driver_flags(nvcc.parent.parent),
+        # The packages' folder is on no loader's path.
+        f"-DCMAKE_SHARED_LINKER_FLAGS=-Wl,-rpath,{library_folder(toolkit)}",
     ]
     if toolkit != nvcc.parent.parent:
         flags.append(f"-DCMAKE_CUDA_FLAGS=-I{toolkit / 'include'}")
     told = {**env, "CUDACXX": str(nvcc), "CMAKE_ARGS": shlex.join(flags)}
     # nvcc's own profile looks into lib64, which the registry's packages do not have.
-    told["LIBRARY_PATH"] = str(toolkit / "lib")
+    told["LIBRARY_PATH"] = str(library_folder(toolkit))
     pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
     return subprocess.run(
         [*pip, "--force-reinstall", "--no-deps", *_what(env, more)], env=told
@@ -117,6 +119,12 @@ def cublas_beside(nvcc: Path) -> Path:
     homes = [path.parent.parent for path in (nvcc, nvcc.resolve())]
     own = (home for home in homes if (home / "include/cublas_v2.h").exists())
     return next(own, packaged() or homes[0])
+
+
+def library_folder(toolkit: Path) -> Path:
+    """Where a toolkit's libraries are: the registry's packages have a lib alone."""
+    wide = toolkit / "lib64"
+    return wide if wide.is_dir() else toolkit / "lib"
 
 
 def library_flags(toolkit: Path) -> list[str]:

@@ -35,9 +35,9 @@ def llama_line(card: str | None) -> Line:
 
     try:
         offload = bool(library().llama_supports_gpu_offload())
-    except (ImportError, OSError, RuntimeError) as err:
-        reason = " ".join(str(err).split())
-        return Line(mark="✗", name="llama.cpp", found=reason, fix="pip install llama-cpp-python")
+    except UserError as err:
+        fix = "pip install --force-reinstall --no-deps llama-cpp-python"
+        return Line(mark="✗", name="llama.cpp", found=str(err), fix=fix)
     if not offload and card is None:
         return Line(mark="✓", name="llama.cpp", found="inference uses the CPU")
     if not offload:
@@ -95,11 +95,11 @@ def sandbox_line() -> Line:
 
 
 def memory_line() -> Line:
-    from umi_lite.runtime.machine import machine
+    from umi_lite.runtime.machine import cores, free_ram
 
-    now = machine()
-    found = f"{now.ram / 2**30:.1f} GiB of RAM free, {now.cores} cores to compute on"
-    if now.ram < _LITTLE_RAM:
+    ram = free_ram()
+    found = f"{ram / 2**30:.1f} GiB of RAM free, {cores()} cores to compute on"
+    if ram < _LITTLE_RAM:
         return Line(mark="✗", name="memory", found=found, fix="free some: a 7B bundle takes 6 GB")
     return Line(mark="✓", name="memory", found=found)
 

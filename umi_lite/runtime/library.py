@@ -4,6 +4,8 @@ import ctypes
 from collections import deque
 from typing import Any
 
+from umi_lite.protocol.errors import UserError
+
 _LOG: deque[str] = deque(maxlen=8)
 _ERROR_LEVELS = (3, 4)  # GGML_LOG_LEVEL_WARN, GGML_LOG_LEVEL_ERROR
 _callback: Any = None
@@ -14,9 +16,16 @@ class EngineError(RuntimeError):
 
 
 def library() -> Any:
-    """llama.cpp's bindings, initialised once, their log kept and not printed."""
+    """llama.cpp's bindings, initialised once, their log kept and not printed.
+
+    Raises:
+        UserError: it is not installed, or a library that it was built with is not found.
+    """
     global _callback
-    import llama_cpp
+    try:
+        import llama_cpp
+    except (ImportError, OSError, RuntimeError) as err:
+        raise UserError(f"llama.cpp cannot be loaded: {' '.join(str(err).split())}") from None
 
     if _callback is None:
 

@@ -26,7 +26,7 @@ class Machine:
 
 def machine() -> Machine:
     """Look now. A container's own limits count."""
-    return Machine(ram=_free_ram(), gpu=_free_gpu(), cores=cores())
+    return Machine(ram=free_ram(), gpu=_free_gpu(), cores=cores())
 
 
 def cores() -> int:
@@ -67,7 +67,8 @@ def _quota() -> int:
     return max(1, int(told[0]) // int(told[1]))
 
 
-def _free_ram() -> int:
+def free_ram() -> int:
+    """Bytes of RAM that are free, or that a container leaves of its limit."""
     import psutil
 
     free = psutil.virtual_memory().available
