@@ -19,12 +19,10 @@ import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
+from parts import Stop
+
 ROOT = Path(__file__).parents[2]
 _SYSTEM = "/usr/local/cuda/bin/nvcc"
-
-
-class Stop(Exception):
-    """Nothing can be built, and why."""
 
 
 def main() -> int:

@@ -142,7 +142,9 @@ def test_another_template(copy):
         (lambda spec: spec.update(colour="red"), "colour"),
         (lambda spec: spec["bounds"].update(colour="red"), "bounds.colour"),
         (lambda spec: spec["base"].update(file="../base.gguf"), "base.file"),
+        (lambda spec: spec["base"].update(file="base.json"), "base.file"),
         (lambda spec: spec.update(views={}), "views"),
+        (lambda spec: spec.update(phrases={"planner": spec["base"]}), "phrases.planner.file"),
     ],
 )
 def test_a_spec_that_does_not_hold(copy, change, words):

@@ -16,8 +16,8 @@ from typing import Any
 from umi_lite.bench.gbnf import gbnf
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import ROLES, View
+from umi_lite.runtime.decode import common_prefix
 from umi_lite.runtime.engine import Engine
-from umi_lite.runtime.lanes import common_prefix
 from umi_lite.runtime.request import Generation, Request
 from umi_lite.runtime.words import Words
 

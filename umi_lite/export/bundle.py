@@ -12,7 +12,7 @@ from typing import Any
 
 from umi_lite.export.check import check_changes
 from umi_lite.export.fold import can_fold, kept_fold
-from umi_lite.export.spec import AGAIN, SPEC, BundleSpec, read_spec
+from umi_lite.export.spec import AGAIN, SPEC, BundleSpec, File, PhrasesFile, read_spec
 from umi_lite.export.staging import link_or_copy, staged_folder
 from umi_lite.export.verify import (
     check_adapter,
@@ -233,10 +233,12 @@ def write_bundle(
         for view, path in (phrases or {}).items():
             link_or_copy(path, work / f"{view}.phrases.json")
         spec = BundleSpec(
-            base=describe(base),
+            base=describe(base, File),
             hf_id=hf_id,
-            views={view: describe(work / f"{view}.gguf") for view in adapters},
-            phrases={view: describe(work / f"{view}.phrases.json") for view in phrases or {}},
+            views={view: describe(work / f"{view}.gguf", File) for view in adapters},
+            phrases={
+                view: describe(work / f"{view}.phrases.json", PhrasesFile) for view in phrases or {}
+            },
             style=recipe.style if recipe else "chat",
             template_sha256=own_template,
             template=template,

@@ -21,12 +21,24 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class File(_Model):
+class AnyFile(_Model):
     """One file of the bundle: a name without folders, its bytes and their hash."""
 
-    file: Annotated[str, Field(pattern=r"^[^/\\]+\.(gguf|json)$")]
+    file: str
     size: Annotated[int, Field(ge=1)]
     sha256: Sha256
+
+
+class File(AnyFile):
+    """A GGUF of the bundle."""
+
+    file: Annotated[str, Field(pattern=r"^[^/\\]+\.gguf$")]
+
+
+class PhrasesFile(AnyFile):
+    """A view's phrases."""
+
+    file: Annotated[str, Field(pattern=r"^[^/\\]+\.phrases\.json$")]
 
 
 class BundleSpec(_Model):
@@ -48,7 +60,7 @@ class BundleSpec(_Model):
     base: File
     hf_id: str | None = None
     views: Annotated[dict[View, File], Field(min_length=1)]
-    phrases: dict[View, File] = {}
+    phrases: dict[View, PhrasesFile] = {}
     style: Literal["chat", "paper"] = "chat"
     template_sha256: Sha256
     template: str | None = None

@@ -3,17 +3,19 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from umi_lite.base import sha256
-from umi_lite.export.spec import AGAIN, SPEC, File
+from umi_lite.export.spec import AGAIN, SPEC, AnyFile, File
 from umi_lite.protocol.errors import UserError
 from umi_lite.runtime.gguf import read_header
 
+_F = TypeVar("_F", bound=AnyFile)
 
-def describe(path: Path) -> File:
+
+def describe(path: Path, kind: type[_F]) -> _F:
     """A file as the bundle names it."""
-    return File(file=path.name, size=path.stat().st_size, sha256=sha256(path))
+    return kind(file=path.name, size=path.stat().st_size, sha256=sha256(path))
 
 
 def template_hash(base: Path, header: Mapping[str, Any]) -> str:
@@ -65,7 +67,7 @@ def verified(path: Path, told: File, what: str) -> dict[str, Any]:
     return header
 
 
-def check_unchanged(path: Path, told: File, what: str) -> None:
+def check_unchanged(path: Path, told: AnyFile, what: str) -> None:
     """Is a file as it was when the bundle was written?
 
     Raises:

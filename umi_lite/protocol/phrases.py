@@ -63,15 +63,15 @@ def learn_phrases(samples: Iterable[tuple[Sequence[int], Sequence[float]]]) -> P
     counts: Counter[tuple[int, ...]] = Counter()
     for ids, at in islice(_trained(samples), _TOKENS):
         counts.update(tuple(ids[at - n : at + 1]) for n in ORDERS if at >= n)
-    often = {stretch: count for stretch, count in counts.items() if count >= OCCURRENCES}
     totals: Counter[tuple[int, ...]] = Counter()
     for stretch, count in counts.items():
         totals[stretch[:-1]] += count
     usual: dict[tuple[int, ...], tuple[int, float]] = {}
-    for stretch, count in often.items():
+    for stretch, count in counts.items():
         share = count / totals[stretch[:-1]]
-        if share >= SHARE and share > usual.get(stretch[:-1], (0, 0.0))[1]:
-            usual[stretch[:-1]] = (stretch[-1], round(share, 3))
+        if count >= OCCURRENCES and share >= SHARE:
+            # Of two next tokens with half of the occurrences each, the first one stays.
+            usual.setdefault(stretch[:-1], (stretch[-1], round(share, 3)))
     return Phrases(usual)
 
 

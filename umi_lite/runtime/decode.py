@@ -76,8 +76,8 @@ class Turn:
     def follow(self, guess: Sequence[int]) -> int:
         """How many of the pending tokens were guessed, and so evaluated already."""
         same = common_prefix(self.pending, guess)
-        del self.pending[:same]
-        self._decoded += same
+        if same:
+            self.fed(same, 0.0)
         self._accepted += same
         return same
 

@@ -135,7 +135,9 @@ class Lane:
             for offset, token in enumerate(turn.pending[:share]):
                 last = whole and offset == share - 1
                 entries.append((token, len(slot.ids) + offset, slot.index, last))
-        ahead = self._ahead(entries, shares) if len(shares) == len(picks) == 1 else []
+        lone, speaker, _ = shares[0]
+        alone = len(shares) == len(picks) == 1 and not lone.save_at
+        ahead = self._ahead(lone, speaker, entries) if alone else []
         seconds = self._decode(entries, [slot for slot, _, _ in shares], filled)
         tokens = sum(share for _, _, share in shares)
         for slot, turn, share in shares:
@@ -147,19 +149,16 @@ class Lane:
         for turn, at in picks:
             turn.pick(self._context.logits(at))
         if ahead:
-            self._follow(*shares[0][:2], ahead, picks[0][1])
+            self._follow(lone, speaker, ahead, picks[0][1])
 
     def _ahead(
-        self,
-        entries: list[tuple[int, int, int, bool]],
-        shares: list[tuple[Slot, Turn, int]],
+        self, slot: Slot, turn: Turn, entries: list[tuple[int, int, int, bool]]
     ) -> list[int]:
         """A lone turn's guesses, added to the entries: together they cost little more."""
-        slot, turn, _ = shares[0]
+        if not self._context.forgets:
+            return []
         at = entries[-1][1] + 1
         room = min(self._context.n_batch - len(entries), self._context.n_ctx - at)
-        if slot.save_at or not self._context.forgets:
-            return []
         ahead = turn.ahead(min(room, MOST_DRAFTED))
         entries += [(token, at + i, slot.index, True) for i, token in enumerate(ahead)]
         return ahead
