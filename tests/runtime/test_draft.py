@@ -1,8 +1,5 @@
 """Turns that are guessed ahead are the turns that are not, in fewer evaluations."""
 
-import ctypes
-import os
-
 import pytest
 
 from umi_lite.data import toolworld
@@ -14,9 +11,9 @@ from umi_lite.runtime.agent import Agent
 from umi_lite.runtime.draft import Draft
 from umi_lite.runtime.engine import Engine
 from umi_lite.runtime.episode import Bounds
-from umi_lite.runtime.library import library
+from umi_lite.runtime.lanes import FEW
 from umi_lite.runtime.llama import Context
-from umi_lite.runtime.request import Request
+from umi_lite.runtime.request import Generation, Request
 
 VIEWS = ("planner", "caller", "summarizer")
 SHORT = Bounds(max_calls=2, max_thought_chars=120, max_call_tokens=60, max_answer_tokens=40)
@@ -40,27 +37,11 @@ def test_the_longest_known_stretch_counts_and_the_transcript_where_no_phrase_is_
 
 
 @pytest.fixture(scope="module")
-def model(base_gguf, tmp_path_factory):
-    """The embedded model in F32: a token's logits hardly depend on what is evaluated with it.
-
-    Quantised weights have other kernels for many tokens than for one, and an untrained model's
-    choices are close.
-    """
-    path = tmp_path_factory.mktemp("f32") / "base.F32.gguf"
-    lib = library()
-    params = lib.llama_model_quantize_default_params()
-    params.ftype, params.allow_requantize = lib.LLAMA_FTYPE_ALL_F32, True
-    files = (os.fsencode(base_gguf), os.fsencode(path))
-    assert lib.llama_model_quantize(*files, ctypes.byref(params)) == 0
-    return path
-
-
-@pytest.fixture(scope="module")
 def tasks():
     return [t.model_copy(update={"steps": ()}) for t in toolworld.load("test", 2, 1).trajectories]
 
 
-def play(model, tasks, phrases, monkeypatch):
+def play(f32_gguf, tasks, phrases, monkeypatch):
     """The traces of some episodes, one after another, and how many evaluations they took."""
     evaluations = []
     decode = Context.decode
@@ -70,7 +51,7 @@ def play(model, tasks, phrases, monkeypatch):
         return decode(self, entries)
 
     monkeypatch.setattr(Context, "decode", counted)
-    with Engine(model, dict.fromkeys(VIEWS), n_ctx=1024, phrases=phrases) as engine:
+    with Engine(f32_gguf, dict.fromkeys(VIEWS), n_ctx=1024, phrases=phrases) as engine:
         traces = [Agent(engine, environment_of(task), SHORT).run(task) for task in tasks]
     monkeypatch.setattr(Context, "decode", decode)
     return traces, len(evaluations)
@@ -82,15 +63,17 @@ def counted(traces, *names):
 
 
 @pytest.fixture(scope="module")
-def undrafted(model, tasks):
+def undrafted(f32_gguf, tasks):
     with pytest.MonkeyPatch.context() as patch:
-        return play(model, tasks, None, patch)
+        return play(f32_gguf, tasks, None, patch)
 
 
-def test_drafted_episodes_are_the_same_in_fewer_evaluations(model, tasks, undrafted, monkeypatch):
+def test_drafted_episodes_are_the_same_in_fewer_evaluations(
+    f32_gguf, tasks, undrafted, monkeypatch
+):
     """The phrases are what these episodes say, so most guesses hold."""
     alone, evaluations = undrafted
-    with Engine(model, dict.fromkeys(VIEWS), n_ctx=1024) as engine:
+    with Engine(f32_gguf, dict.fromkeys(VIEWS), n_ctx=1024) as engine:
         said = {view: [] for view in VIEWS}
         for trace in alone:
             for view in VIEWS:
@@ -98,7 +81,7 @@ def test_drafted_episodes_are_the_same_in_fewer_evaluations(model, tasks, undraf
                 ids = Transcript(view, words.template, words).advance(trace.trajectory)
                 said[view].append(([*ids], [1] * len(ids)))
     phrases = {view: learn_phrases(samples * OCCURRENCES) for view, samples in said.items()}
-    drafted, fewer = play(model, tasks, phrases, monkeypatch)
+    drafted, fewer = play(f32_gguf, tasks, phrases, monkeypatch)
     assert [t.trajectory.steps for t in drafted] == [t.trajectory.steps for t in alone]
     same = ("prompt_tokens", "reused", "evaluated", "decoded", "generated", "forced", "stop")
     assert counted(drafted, *same) == counted(alone, *same)
@@ -108,21 +91,21 @@ def test_drafted_episodes_are_the_same_in_fewer_evaluations(model, tasks, undraf
     assert counted(alone, "drafted", "accepted") == [[0] * len(counted(alone, "stop")[0])] * 2
 
 
-def test_wrong_guesses_change_nothing(model, tasks, undrafted, monkeypatch):
+def test_wrong_guesses_change_nothing(f32_gguf, tasks, undrafted, monkeypatch):
     """Whatever was said last is guessed to come again: nearly always wrong."""
     alone, _ = undrafted
     monkeypatch.setattr(Draft, "guess", lambda self, most: self._ids[-most:] if most > 0 else [])
-    drafted, _ = play(model, tasks, dict.fromkeys(VIEWS, NONE), monkeypatch)
+    drafted, _ = play(f32_gguf, tasks, dict.fromkeys(VIEWS, NONE), monkeypatch)
     assert [t.trajectory.steps for t in drafted] == [t.trajectory.steps for t in alone]
     guessed, accepted = map(sum, counted(drafted, "drafted", "accepted"))
     assert guessed > 100 and accepted < 0.2 * guessed
 
 
-def test_sampled_turns_keep_their_seeds(model):
+def test_sampled_turns_keep_their_seeds(f32_gguf):
     """A guess that holds is what would have been sampled, with the same random numbers."""
     made = []
     for phrases in (None, {"planner": NONE}):
-        with Engine(model, {"planner": None}, n_ctx=1024, phrases=phrases) as engine:
+        with Engine(f32_gguf, {"planner": None}, n_ctx=1024, phrases=phrases) as engine:
             start = "One, two, three, four.\nNext: caller\nOne, two, three, four, five, six"
             ids = tuple(engine.words("planner").encode(start, special=False))
             more = {"grammar": plan_grammar(80), "max_tokens": 40, "temperature": 0.7}
@@ -133,9 +116,9 @@ def test_sampled_turns_keep_their_seeds(model):
     assert sum(generation.accepted for generation in made[1]) > 0
 
 
-def test_the_cache_holds_what_was_said_and_no_guess(model, monkeypatch):
+def test_the_cache_holds_what_was_said_and_no_guess(f32_gguf, monkeypatch):
     monkeypatch.setattr(Draft, "guess", lambda self, most: [5] * min(most, 3))
-    with Engine(model, {"planner": None}, n_ctx=256, phrases={"planner": NONE}) as engine:
+    with Engine(f32_gguf, {"planner": None}, n_ctx=256, phrases={"planner": NONE}) as engine:
         ids = tuple(engine.words("planner").encode("The weather in Paris", special=False))
         said = engine.generate(Request(view="planner", ids=ids, max_tokens=12, episode="e"))
         assert said.drafted > said.accepted and said.decoded == 11
@@ -145,24 +128,33 @@ def test_the_cache_holds_what_was_said_and_no_guess(model, monkeypatch):
         assert (again.reused, again.evaluated) == (len(longer) - 1, 1)
 
 
-def test_there_is_room_for_every_guess(model, monkeypatch):
+def test_there_is_room_for_every_guess(f32_gguf, monkeypatch):
     monkeypatch.setattr(Draft, "guess", lambda self, most: [5] * max(0, most))
-    with Engine(model, {"planner": None}, n_ctx=256, phrases={"planner": NONE}) as engine:
+    with Engine(f32_gguf, {"planner": None}, n_ctx=256, phrases={"planner": NONE}) as engine:
         ids = tuple(engine.words("planner").encode("One, two, three, " * 60, special=False))[:250]
         said = engine.generate(Request(view="planner", ids=ids, max_tokens=256 - len(ids)))
         assert len(said.ids) == 6 and said.drafted > 0
 
 
-def test_turns_that_run_together_are_drafted_only_while_a_prompt_is_read(model, monkeypatch):
+@pytest.mark.parametrize("count", [2, 4])
+def test_few_turns_are_drafted_one_after_another_and_many_go_in_step(f32_gguf, monkeypatch, count):
     monkeypatch.setattr(Draft, "guess", lambda self, most: [5] * min(most, 1))
-    with Engine(model, {"planner": None}, n_ctx=256, slots=3, phrases={"planner": NONE}) as engine:
+    together: list[Generation] = []
+    with Engine(
+        f32_gguf, {"planner": None}, n_ctx=256, slots=4, phrases={"planner": NONE}
+    ) as engine:
         ids = tuple(engine.words("planner").encode("The weather in Paris is", special=False))
-        pair = [Request(view="planner", ids=ids, max_tokens=12, episode=name) for name in "ab"]
-        for request in pair:
-            engine.submit(request)
-        together = []
-        while len(together) < 2:
+        for number in range(count):
+            engine.submit(Request(view="planner", ids=ids, max_tokens=12, episode=number))
+        while len(together) < count:
             together += [generation for _, generation in engine.step()]
+        for number in range(count):
+            engine.release(number)
         alone = engine.generate(Request(view="planner", ids=ids, max_tokens=12))
-        assert [generation.ids for generation in together] == [alone.ids] * 2
-        assert sum(generation.drafted for generation in together) <= 2 < 8 <= alone.drafted
+    assert [generation.ids for generation in together] == [alone.ids] * count
+    assert alone.drafted >= 8
+    if count <= FEW:
+        assert all(generation.drafted >= 8 for generation in together)
+    else:
+        # While the prompt is read by the first, it is alone.
+        assert sum(generation.drafted for generation in together) <= 4

@@ -6,6 +6,7 @@ import jsonschema
 import pytest
 
 from umi_lite.data import toolworld
+from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.grammar import answer_grammar, call_grammar, plan_grammar
 from umi_lite.protocol.prompts import Transcript
 from umi_lite.protocol.roles import parse_call, parse_plan
@@ -189,6 +190,18 @@ def test_the_stream_is_the_text(engine):
     heard: list[str] = []
     said = engine.generate(call_request(engine, TOOLS.specs, on_text=heard.append))
     assert "".join(heard) == said.text and len(heard) > 1
+
+
+def test_a_turn_for_which_no_slot_can_come_free_is_refused(engine):
+    held = [ask(engine, max_tokens=1, episode=name) for name in ("one", "two")]
+    for request in held:
+        engine.generate(request)
+    with pytest.raises(UserError, match="all 2 slots of planner are held by episodes that go on"):
+        engine.generate(ask(engine, max_tokens=1))
+    assert engine.load == 0
+    engine.release("one")
+    assert engine.generate(ask(engine, max_tokens=1)).ids
+    engine.release("two")
 
 
 def test_sampling_is_repeatable_by_its_seed(engine):

@@ -10,6 +10,7 @@ from test_engine import TOOLS, ask, task
 
 from umi_lite.protocol.grammar import plan_grammar
 from umi_lite.protocol.prompts import Transcript
+from umi_lite.protocol.trajectory import Tool
 from umi_lite.runtime.agent import Agent
 from umi_lite.runtime.engine import Engine
 from umi_lite.runtime.episode import Bounds
@@ -132,3 +133,40 @@ def test_a_folder_that_cannot_be_written_is_a_warning(base_gguf, tmp_path) -> No
     with pytest.warns(UserWarning, match="prefix cache .* is not written"):
         said, _ = generated(base_gguf, blocked)
     assert said.text
+
+
+def test_copies_and_loaded_prefixes_do_not_mix(base_gguf, tmp_path) -> None:
+    """One request's docs are copied from a slot, the next one's come from the disk: llama.cpp
+    makes its copies with the next evaluation, when what was loaded before would be lost."""
+    stamp = Tool(name="stamp", description="Stamp " + "a letter " * 30)
+    desks = (TOOLS.specs, (stamp,))
+    questions = [(text, tools) for text in ("What can you do?", "Name a tool.") for tools in desks]
+
+    def asked(engine: Engine) -> list[Request]:
+        made: list[Request] = []
+        for text, tools in questions:
+            trajectory = task(text, tools)
+            words = engine.words("planner")
+            transcript = Transcript("planner", words.template, words)
+            transcript.advance(trajectory)
+            one = ask(engine, trajectory=trajectory, max_tokens=20, episode=(text, len(tools)))
+            made.append(replace(one, shared=transcript.shared))
+        return made
+
+    def answers(engine: Engine) -> dict[object, Generation]:
+        done: dict[object, Generation] = {}
+        for request in asked(engine):
+            engine.submit(request)
+        while len(done) < len(questions):
+            done.update({request.episode: said for request, said in engine.step()})
+        return done
+
+    with Engine(base_gguf, {"planner": None}, n_ctx=768) as engine:
+        alone: dict[object, str] = {}
+        for request in asked(engine):
+            alone[request.episode] = engine.generate(request).text
+            engine.release(request.episode)
+    for start in ("nothing on disk", "both on disk"):
+        with opened(base_gguf, tmp_path, slots=5) as engine:
+            said = answers(engine)
+        assert {key: one.text for key, one in said.items()} == alone, start

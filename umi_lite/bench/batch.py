@@ -4,12 +4,14 @@ Reading prompts and generating are told apart: a batch shares the reading of the
 the tokens generated in it, and prompts are read at the processor's speed either way.
 """
 
+import statistics
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from umi_lite.bench import levers
 from umi_lite.bench.report import ratio, show
 from umi_lite.data import toolworld
 from umi_lite.evals.live import BOUNDS, environment_of
@@ -20,46 +22,73 @@ from umi_lite.runtime.trace import Trace
 if TYPE_CHECKING:
     from rich.console import Console
 
-AT_ONCE = (1, 2, 4, 8, 16)
+FORMS = ("adapters", "folded")
 
 
-def bench(bundle: Bundle, console: "Console", *, episodes: int = 32, n_ctx: int = 1024) -> None:
+def bench(
+    bundle: Bundle,
+    console: "Console",
+    *,
+    episodes: int,
+    rounds: int,
+    at_once: Sequence[int],
+    n_ctx: int = 1024,
+) -> None:
     """Run the same held-out tasks at each number, on adapters and on folded weights.
 
-    `same answers` is counted against one episode at a time on the same weights.
+    One at a time also without drafts: turns that run together, where they are more than two, are
+    not drafted. `same answers` is counted against that, on the same weights. The set-ups take
+    turns; each row holds the medians of the rounds.
     """
     tasks = toolworld.load("test", episodes, 1).trajectories
     # As `evals.live` has them: neighbours share their docs.
     tasks = sorted(tasks, key=lambda task: [tool.name for tool in task.tools])
-    rows: dict[str, dict[str, float | int]] = {}
+    plain = levers.undrafted(bundle)
+    plans = {
+        name: (form, which, slots)
+        for form in FORMS
+        for name, which, slots in [
+            (f"{form} x1, no drafts", plain, 1),
+            *((f"{form} x{slots}", bundle, slots) for slots in at_once),
+        ]
+    }
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in plans}
+    alone: dict[str, list[str | None]] = {}
     threads = 0
     with tempfile.TemporaryDirectory() as folder:
-        for form, fold_into in (("adapters", None), ("folded", Path(folder))):
-            alone: list[str | None] = []
-            for slots in AT_ONCE:
-                console.print(f"{form}, {slots} at once", highlight=False)
-                with bundle.engine(fold_into=fold_into, slots=slots, n_ctx=n_ctx) as engine:
+        for _ in range(rounds):
+            for name, (form, which, slots) in plans.items():
+                console.print(name, highlight=False)
+                fold_into = Path(folder) if form == "folded" else None
+                with which.engine(fold_into=fold_into, slots=slots, n_ctx=n_ctx) as engine:
                     threads = engine.threads
                     jobs = [Job.replay(task, environment_of(task)) for task in tasks]
                     started = time.perf_counter()
                     traces = run_many(engine, jobs, bounds=BOUNDS)
                     seconds = time.perf_counter() - started
                 answers = [trace.answer for trace in traces]
-                alone = alone or answers
-                rows[f"{form} x{slots}"] = {
-                    "seconds": round(seconds, 2),
-                    **_speeds(traces, seconds),
-                    "same answers": sum(a == b for a, b in zip(answers, alone, strict=True)),
-                }
+                same = alone.setdefault(form, answers)
+                runs[name].append(
+                    {
+                        **_speeds(traces, seconds),
+                        "same answers": sum(a == b for a, b in zip(answers, same, strict=True)),
+                    }
+                )
+    rows = {
+        name: {what: round(statistics.median(run[what] for run in made), 1) for what in made[0]}
+        for name, made in runs.items()
+    }
     ratios = {
-        f"{form} x{slots}/x1, {what}": ratio(
-            rows[f"{form} x{slots}"][what], rows[f"{form} x1"][what]
+        f"{form} x{slots}/{one}, {what}": ratio(
+            rows[f"{form} x{slots}"][what], rows[f"{form} {one}"][what]
         )
-        for form in ("adapters", "folded")
-        for slots in AT_ONCE[1:]
+        for form in FORMS
+        for one in ("x1, no drafts", *(f"x{slots}" for slots in at_once if slots == 1))
+        for slots in at_once
+        if slots > 1
         for what in ("episodes/min", "generated/s")
     }
-    show(f"{episodes} held-out tasks", rows, ratios, threads)
+    show(f"{len(tasks)} held-out tasks, medians of {rounds}", rows, ratios, threads)
 
 
 def _speeds(traces: Sequence[Trace], seconds: float) -> dict[str, float]:
@@ -68,9 +97,10 @@ def _speeds(traces: Sequence[Trace], seconds: float) -> dict[str, float]:
     read = sum(turn.prefill_seconds for turn in turns)
     wrote = sum(turn.decode_seconds for turn in turns)
     return {
-        "episodes/min": round(60 * len(traces) / seconds, 1),
+        "seconds": seconds,
+        "episodes/min": 60 * len(traces) / seconds,
         "read": sum(turn.evaluated for turn in turns),
-        "read/s": round(sum(turn.evaluated for turn in turns) / read, 1),
+        "read/s": sum(turn.evaluated for turn in turns) / read,
         "generated": sum(turn.generated for turn in turns),
-        "generated/s": round(sum(turn.generated for turn in turns) / wrote, 1),
+        "generated/s": sum(turn.generated for turn in turns) / wrote,
     }

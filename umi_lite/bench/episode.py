@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,16 +110,14 @@ def _setups(
     def ours(what: Bundle, **how: Any) -> Engine:
         return _warm(what.engine(views=ROLES, **how, **options))
 
-    undrafted = replace(bundle, spec=bundle.spec.model_copy(update={"phrases": {}}))
+    without = levers.undrafted(bundle)
 
     setups: dict[str, Open] = {
         "umi": lambda: ours(bundle, prefixes_in=kept),
         "umi, folded weights": lambda: ours(bundle, fold_into=folder, prefixes_in=kept),
-        "umi, folded weights, no drafts": lambda: ours(
-            undrafted, fold_into=folder, prefixes_in=kept
-        ),
-        "umi, no drafts": lambda: ours(undrafted, prefixes_in=kept),
-        "umi, nor docs on disk": lambda: ours(undrafted),
+        "umi, folded weights, no drafts": lambda: ours(without, fold_into=folder, prefixes_in=kept),
+        "umi, no drafts": lambda: ours(without, prefixes_in=kept),
+        "umi, nor docs on disk": lambda: ours(without),
         "umi, forgets episodes": lambda: lever(levers.ForgetsEpisodes),
         "umi, forgets turns": lambda: lever(levers.ForgetsTurns),
         "umi, forces nothing": lambda: lever(levers.ForcesNothing),

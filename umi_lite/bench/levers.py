@@ -1,5 +1,8 @@
 """The engine with one of its savings left out, to see what each is worth."""
 
+from dataclasses import replace
+
+from umi_lite.export.bundle import Bundle
 from umi_lite.runtime.decode import Turn
 from umi_lite.runtime.engine import Engine
 from umi_lite.runtime.request import Generation, Request
@@ -36,3 +39,8 @@ class ForcesNothing(Engine):
     """The grammar only masks."""
 
     _turn = _Samples
+
+
+def undrafted(bundle: Bundle) -> Bundle:
+    """The bundle without its roles' phrases: no turn is drafted."""
+    return replace(bundle, spec=bundle.spec.model_copy(update={"phrases": {}}))

@@ -45,6 +45,10 @@ def memory(
 def batch(
     bundle: BundleOption = DEFAULT_BUNDLE,
     episodes: Annotated[int, typer.Option(help="held-out tasks")] = 32,
+    rounds: Annotated[int, typer.Option(help="times that the set-ups take turns")] = 1,
+    at_once: Annotated[
+        list[int], typer.Option(min=1, help="so many episodes at once; repeatable")
+    ] = [1, 2, 4, 8, 16],  # noqa: B006
 ) -> None:
     """Tokens a second with 1 to 16 episodes at once."""
     from rich.console import Console
@@ -52,7 +56,13 @@ def batch(
     from umi_lite.bench.batch import bench
     from umi_lite.export.bundle import load_bundle
 
-    bench(load_bundle(bundle), Console(stderr=True), episodes=episodes)
+    bench(
+        load_bundle(bundle),
+        Console(stderr=True),
+        episodes=episodes,
+        rounds=rounds,
+        at_once=at_once,
+    )
 
 
 def constrain(

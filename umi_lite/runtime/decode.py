@@ -65,6 +65,11 @@ class Turn:
         self._prefill += seconds * read / count
         self._decode += seconds * (count - read) / count
 
+    @property
+    def guessed(self) -> bool:
+        """Are its tokens guessed ahead, where it runs alone?"""
+        return self._draft is not None
+
     def ahead(self, most: int) -> list[int]:
         """Guesses of the tokens behind the pending ones, to be evaluated with them."""
         if self._draft is None:

@@ -15,6 +15,7 @@ from umi_lite.runtime.llama import Context, KvType, Model
 from umi_lite.runtime.machine import cores
 from umi_lite.runtime.prefixes import Prefixes
 from umi_lite.runtime.request import Generation, Request, check_size
+from umi_lite.runtime.slots import sequences
 from umi_lite.runtime.words import Words
 
 # A view with less work than this share of the busiest one's gives way to it.
@@ -132,16 +133,23 @@ class Engine:
         """Generate one turn, alone.
 
         Raises:
-            UserError: the request does not fit (see `submit`).
+            UserError: the request does not fit (see `submit`), or unfinished episodes hold all
+                slots of its view.
         """
         self.submit(request)
         try:
             while True:
-                for done, generation in self.step():
+                finished = self.step()
+                for done, generation in finished:
                     if done is request:
                         return generation
+                if not finished and not any(lane.active for lane in self._lanes.values()):
+                    raise UserError(
+                        f"all {self.slots} slots of {request.view} are held by episodes that go "
+                        "on; release one, or give the engine more slots"
+                    )
         except BaseException:
-            self.release(request if request.episode is None else request.episode)
+            self.release(request.owner)
             raise
 
     def submit(self, request: Request) -> None:
@@ -211,7 +219,7 @@ class Engine:
                 self._models[self._home(view)],
                 self._adapters[view],
                 n_ctx=self.n_ctx,
-                slots=self.slots,
+                slots=sequences(self.slots),
                 threads=self.threads,
                 n_batch=self._n_batch,
                 kv=self._kv,

@@ -9,6 +9,7 @@ from typing import Literal, TypeVar, get_args
 from umi_lite.runtime.gguf import read_gguf
 from umi_lite.runtime.llama import KvType
 from umi_lite.runtime.machine import Machine
+from umi_lite.runtime.slots import sequences
 
 Weights = Literal["adapters", "folded"]
 FORMS: tuple[Weights, ...] = get_args(Weights)
@@ -135,7 +136,7 @@ def _choices(size: Size, machine: Machine, wishes: Wishes) -> Iterator[tuple[Fit
     kinds: tuple[KvType, ...] = _given(wishes.kv, KV_TYPES)
     places = _places(size, machine, wishes)
     for (layers, free), kv, form, n_ctx in product(places, kinds, forms, contexts):
-        held = size.views * wishes.slots * n_ctx * _kv_token(size, kv)
+        held = size.views * sequences(wishes.slots) * n_ctx * _kv_token(size, kv)
         if n_ctx != contexts[-1] and held > _CONTEXTS_SHARE * free:
             continue
         # llama.cpp reserves logits of a whole batch; in RAM they are never touched.

@@ -3,42 +3,21 @@
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
 
 from umi_lite.runtime.decode import Turn, common_prefix
 from umi_lite.runtime.llama import Context
 from umi_lite.runtime.prefixes import Prefixes
 from umi_lite.runtime.request import Generation, Request
+from umi_lite.runtime.slots import Slot, Slots
 
 # Copying a slot's cache takes no longer than reading this many tokens.
 WORTH_A_COPY = 16
 # Up to so many tokens a turn goes on in step with the others, else alone.
 IN_STEP = 8
-# Reading the weights once more takes about as long as this many tokens in a batch.
-WORTH_FILLING = 5
 # Guesses evaluated with one turn's own tokens, at most.
 MOST_DRAFTED = 8
-
-
-@dataclass(eq=False)
-class Slot:
-    """One sequence of the cache. `ids` are the tokens in it, `owner` the episode it serves.
-
-    `save_at` is how many ids it holds when its cache is to be saved, 0 for never.
-    """
-
-    index: int
-    ids: list[int] = field(default_factory=list[int])
-    owner: Hashable = None
-    turn: Turn | None = None
-    used: int = 0
-    save_at: int = 0
-
-    @property
-    def stretch(self) -> int:
-        """How many of its pending tokens can be read now: up to where its cache is saved."""
-        pending = len(self.turn.pending) if self.turn is not None else 0
-        return min(pending, self.save_at - len(self.ids)) if self.save_at else pending
+# So few turns are sooner said one after another, each drafted, than in step.
+FEW = 2
 
 
 class Lane:
@@ -50,7 +29,7 @@ class Lane:
 
     Args:
         context: the view's llama.cpp context.
-        slots: its number of sequences.
+        slots: how many episodes at once; the context has `sequences(slots)`.
         start: makes the Turn of a request of which so many tokens are in the cache.
         prefixes: where the requests' shared prefixes are kept on disk, None for nowhere.
     """
@@ -65,14 +44,19 @@ class Lane:
         self._context = context
         self._prefixes = prefixes
         self._start = start
-        self._slots = [Slot(i) for i in range(slots)]
+        self._slots = Slots(context, slots)
         self._waiting: deque[Request] = deque()
         self._clock = 0
 
     @property
     def load(self) -> int:
         """How many requests are unfinished."""
-        return len(self._waiting) + sum(slot.turn is not None for slot in self._slots)
+        return len(self._waiting) + self.active
+
+    @property
+    def active(self) -> int:
+        """How many turns are being generated."""
+        return sum(slot.turn is not None for slot in self._slots)
 
     def cached(self, episode: Hashable) -> list[int]:
         """The ids in the slot of an episode, empty where it has none."""
@@ -82,14 +66,14 @@ class Lane:
         """Empty the slots in which nothing is being generated."""
         for slot in self._slots:
             if slot.turn is None:
-                self._cut(slot, 0)
+                self._slots.cut(slot, 0)
 
     def submit(self, request: Request) -> None:
         self._waiting.append(request)
 
     def release(self, episode: Hashable) -> None:
         """The episode is over: its slot serves others (and still holds its prefix)."""
-        self._waiting = deque(r for r in self._waiting if r.episode != episode)
+        self._waiting = deque(r for r in self._waiting if r.owner != episode)
         for slot in self._slots:
             if slot.owner == episode:
                 slot.owner = slot.turn = None
@@ -98,9 +82,10 @@ class Lane:
         """One evaluation; the requests that were finished by it."""
         self._admit()
         active = [slot for slot in self._slots if slot.turn is not None]
-        shares = self._shares([(s, s.turn) for s in active if s.turn and not s.turn.stop])
-        if shares:
-            self._evaluate(shares)
+        # A turn may be complete before its first evaluation: its grammar forces all of it.
+        running = [(s, s.turn) for s in active if s.turn and not s.turn.stop]
+        if running:
+            self._evaluate(self._shares(running))
         return [self._finish(slot) for slot in active if slot.turn and slot.turn.stop]
 
     def _shares(self, running: list[tuple[Slot, Turn]]) -> list[tuple[Slot, Turn, int]]:
@@ -108,27 +93,21 @@ class Lane:
 
         A long stretch is read by itself: llama.cpp cuts a batch into pieces with equally many
         tokens a sequence, and reads a stretch of one sequence faster than as much of many.
-        Short ones go on in step, a token each.
+        Short ones go on in step, a token each, unless they are few and can be drafted.
         """
         long = [(slot, turn) for slot, turn in running if slot.stretch > IN_STEP]
-        if len(running) == 1 or long:
+        guessed = self._context.forgets and all(turn.guessed for _, turn in running)
+        if long or len(running) <= (FEW if guessed else 1):
             slot, turn = (long or running)[0]
             return [(slot, turn, min(slot.stretch, self._context.n_batch))]
-        return [(slot, turn, 1) for slot, turn in running[: self._context.n_batch]]
+        together = running[: self._context.n_batch]
+        self._slots.gather([slot for slot, _ in together])
+        return sorted(((slot, turn, 1) for slot, turn in together), key=lambda one: one[0].index)
 
     def _evaluate(self, shares: list[tuple[Slot, Turn, int]]) -> None:
         entries: list[tuple[int, int, int, bool]] = []
         picks: list[tuple[Turn, int]] = []
-        filled: list[Slot] = []
-        before = None
         for slot, turn, share in shares:
-            # A gap between the sequences would cut the batch; a few wasted tokens cost less.
-            gap = [] if before is None else self._slots[before + 1 : slot.index]
-            roomy = all(len(idle.ids) < self._context.n_ctx for idle in gap)
-            if roomy and len(gap) <= WORTH_FILLING:
-                filled += gap
-                entries += [(0, len(idle.ids), idle.index, False) for idle in gap]
-            before = slot.index
             whole = share == len(turn.pending)
             if whole:
                 picks.append((turn, len(entries) + share - 1))
@@ -138,7 +117,7 @@ class Lane:
         lone, speaker, _ = shares[0]
         alone = len(shares) == len(picks) == 1 and not lone.save_at
         ahead = self._ahead(lone, speaker, entries) if alone else []
-        seconds = self._decode(entries, [slot for slot, _, _ in shares], filled)
+        seconds = self._decode(entries, [slot for slot, _, _ in shares])
         tokens = sum(share for _, _, share in shares)
         for slot, turn, share in shares:
             slot.ids += turn.pending[:share]
@@ -176,11 +155,9 @@ class Lane:
                 break
             turn.pick(self._context.logits(at))
         if left:
-            self._cut(slot, len(slot.ids))
+            self._slots.cut(slot, len(slot.ids))
 
-    def _decode(
-        self, entries: list[tuple[int, int, int, bool]], slots: list[Slot], filled: list[Slot]
-    ) -> float:
+    def _decode(self, entries: list[tuple[int, int, int, bool]], slots: list[Slot]) -> float:
         """Evaluate; the cache then holds what the slots say. Seconds it took."""
         started = time.perf_counter()
         try:
@@ -188,20 +165,10 @@ class Lane:
         except BaseException:
             # Interrupted or failed: the cache must not hold what the slots do not know of.
             for slot in slots:
-                self._cut(slot, len(slot.ids))
+                self._slots.cut(slot, len(slot.ids))
                 slot.turn = None
             raise
-        finally:
-            for slot in filled:
-                self._cut(slot, len(slot.ids))
         return time.perf_counter() - started
-
-    def _cut(self, slot: Slot, keep: int) -> None:
-        """Keep the first tokens of a slot; none where the model cannot forget some only."""
-        if not self._context.cut(slot.index, keep):
-            keep = 0
-            self._context.cut(slot.index, keep)
-        del slot.ids[keep:]
 
     def _finish(self, slot: Slot) -> tuple[Request, Generation]:
         turn = slot.turn
@@ -221,31 +188,39 @@ class Lane:
                 continue
             self._clock += 1
             slot.used = self._clock
-            slot.owner = request.episode if request.episode is not None else request
+            slot.owner = request.owner
             # The last token is evaluated again where all are cached: its logits are needed.
             keep = min(common_prefix(slot.ids, request.ids), len(request.ids) - 1)
             if keep < len(slot.ids):
-                self._cut(slot, keep)
+                self._slots.cut(slot, keep)
             slot.save_at = 0
             if self._prefixes is not None and request.shared >= keep + WORTH_A_COPY:
-                self._recall(slot, list(request.ids[: request.shared]), self._prefixes)
+                self._recall(slot, request, self._prefixes)
             slot.turn = self._start(request, len(slot.ids))
 
-    def _recall(self, slot: Slot, shared: list[int], prefixes: Prefixes) -> None:
+    def _recall(self, slot: Slot, request: Request, prefixes: Prefixes) -> None:
         """Take the shared prefix from the disk, or mark where it is to be saved."""
-        if prefixes.path(shared).exists():
-            self._cut(slot, 0)
+        # A copy that is still to be made would overwrite what is loaded now, or copy it.
+        if self._on_disk(request) and not self._context.copying:
+            shared = list(request.ids[: request.shared])
+            self._slots.cut(slot, 0)
             if prefixes.load(self._context, slot.index, shared):
                 slot.ids = shared
                 return
-        slot.save_at = len(shared)
+        slot.save_at = request.shared
+
+    def _on_disk(self, request: Request) -> int:
+        """How many of a request's first ids are kept on disk."""
+        if self._prefixes is None:
+            return 0
+        path = self._prefixes.path(request.ids[: request.shared])
+        return request.shared if path.exists() else 0
 
     def _slot_for(self, request: Request) -> Slot | None:
-        """The slot to use now, or None: there is none free, or its prefix is being read."""
-        if request.episode is not None:
-            for slot in self._slots:
-                if slot.owner == request.episode:
-                    return slot if slot.turn is None else None
+        """The slot to use now, or None: none is free, or what is to be in it is not ready."""
+        for slot in self._slots:
+            if slot.owner == request.owner:
+                return slot if slot.turn is None else None
         free = [slot for slot in self._slots if slot.owner is None]
         if not free:
             return None
@@ -260,13 +235,16 @@ class Lane:
             ),
             default=0,
         )
-        copy = fits[source.index] >= fits[best.index] + WORTH_A_COPY
-        if coming >= fits[source.index if copy else best.index] + WORTH_A_COPY:
+        kept = max(fits[best.index], self._on_disk(request))
+        copy = fits[source.index] >= kept + WORTH_A_COPY
+        if coming >= max(kept, fits[source.index]) + WORTH_A_COPY:
             return None
+        to_load = kept >= fits[source.index] + WORTH_A_COPY
+        if to_load and self._context.copying and any(slot.turn for slot in self._slots):
+            return None  # the others' next evaluation makes the copies
         if copy:
             best = min(free, key=lambda slot: slot.used)
-            self._context.copy(source.index, best.index)
-            best.ids = list(source.ids)
+            self._slots.copy(source, best)
         return best
 
     def close(self) -> None:

@@ -155,6 +155,7 @@ class Context:
     """A KV cache over a model, of `slots` sequences of `n_ctx` tokens, with one adapter.
 
     Keys and values in `q8_0` take half the memory of `f16`; a CPU then reads at half the speed.
+    `copying` tells whether a copy waits for the next evaluation.
 
     Raises:
         UserError: there is not the memory for it.
@@ -178,6 +179,7 @@ class Context:
         self.forgets = not (
             lib.llama_model_is_recurrent(model.pointer) or lib.llama_model_is_hybrid(model.pointer)
         )
+        self.copying = False
         self._n_vocab = model.n_vocab
         flash = lib.LLAMA_FLASH_ATTN_TYPE_ENABLED
         if kv == "f16" and not model.n_gpu_layers:
@@ -229,6 +231,7 @@ class Context:
         status = self.lib.llama_decode(self.pointer, batch)
         if status != 0:
             raise EngineError(f"llama.cpp could not evaluate ({status}): {last_words()}")
+        self.copying = False
 
     def logits(self, index: int) -> Any:
         """float32 [n_vocab] of the entry `index` of the last decode; valid until the next."""
@@ -242,7 +245,8 @@ class Context:
         return bool(self.lib.llama_memory_seq_rm(self._memory, sequence, keep, -1))
 
     def copy(self, source: int, target: int) -> None:
-        """Copy a whole sequence (split caches allow no less)."""
+        """Copy a whole sequence (split caches allow no less), at the next `decode`."""
+        self.copying = True
         self.lib.llama_memory_seq_cp(self._memory, source, target, -1, -1)
 
     def save_state(self, sequence: int, path: Path, ids: Sequence[int]) -> bool:
@@ -253,7 +257,10 @@ class Context:
         return size > 0
 
     def load_state(self, sequence: int, path: Path, capacity: int) -> list[int]:
-        """Put a saved cache of at most `capacity` ids into a sequence; its ids, none on failure."""
+        """Put a saved cache of at most `capacity` ids into a sequence; its ids, none on failure.
+
+        While `copying`, what is loaded may be overwritten by a copy that is still to be made.
+        """
         tokens = (ctypes.c_int32 * capacity)()
         count = ctypes.c_size_t(0)
         size = self.lib.llama_state_seq_load_file(

@@ -244,7 +244,7 @@ class Mixed:
     def release(self, episode: Hashable) -> None:
         """See `Engine.release`."""
         self._here.release(episode)
-        for request in [request for request in self._asked if request.episode == episode]:
+        for request in [request for request in self._asked if request.owner == episode]:
             self._asked.pop(request).cancel()
 
     def close(self) -> None:

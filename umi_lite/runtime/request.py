@@ -36,6 +36,11 @@ class Request:
     episode: Hashable = None
     on_text: Callable[[str], None] | None = field(default=None, repr=False)
 
+    @property
+    def owner(self) -> Hashable:
+        """Whom its cache slot serves: its episode, or where it has none itself alone."""
+        return self if self.episode is None else self.episode
+
 
 @dataclass(frozen=True)
 class Generation:
