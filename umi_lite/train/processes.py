@@ -4,6 +4,7 @@
 With one process nothing here does anything, and torch is not imported.
 """
 
+import atexit
 import os
 import signal
 import sys
@@ -45,6 +46,7 @@ def join() -> None:
             # Else accelerate calls it cpu:0, cpu:1, .., a name from which torch loads no file.
             os.environ.setdefault("ACCELERATE_TORCH_DEVICE", "cpu")
         PartialState(cpu=on_cpu)
+        atexit.register(_part)
 
 
 def any_of(flag: bool) -> bool:
@@ -181,6 +183,14 @@ def end_behind_main(message: str, status: int) -> NoReturn:
     time.sleep(_LINGER)
     print(f"umi: process {os.environ['RANK']}: {message}", file=sys.stderr, flush=True)
     os._exit(status)
+
+
+def _part() -> None:
+    """A process that ends while the group's threads are running is sometimes aborted."""
+    from torch import distributed
+
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def _said(wrong: Exception | None) -> str | None:
