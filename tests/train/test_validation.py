@@ -4,13 +4,13 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from kept import Notes
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
+from umi_lite.recipe_stages import JobName
 from umi_lite.train.best import Best
 from umi_lite.train.inputs import load_data
 from umi_lite.train.plan import JOBS, describe
@@ -19,7 +19,7 @@ from umi_lite.train.run_dir import RunDir
 from umi_lite.train.trainer import train
 from umi_lite.train.validation import hold_out
 
-STEPS = 6
+STEPS = 10
 
 
 def records(path: Path) -> list[dict[str, float]]:
@@ -35,21 +35,35 @@ def notes() -> Notes:
 def run(
     tiny_recipe: Callable[..., Recipe], tmp_path_factory: pytest.TempPathFactory, notes: Notes
 ) -> RunDir:
-    """A learning rate far too high, so that the last adapter is not the best."""
-    stage = {"learning_rate": 1.0, "batch": 1, "max_steps": STEPS, "warmup_ratio": 0.0}
-    recipe = tiny_recipe(
-        stages={"global": stage, "local": stage},
-        validation={"share": 0.2, "every": 2},
-        decision_weight=5.0,
-    )
-    made = RunDir(tmp_path_factory.mktemp("validation") / "run")
-    train(recipe, made.root, reporter=notes)
+    """A learning rate that grows until it is too high, so that some job's last adapter is not
+    its best. With one seed that is likely (15 jobs of 20), and not certain on every machine."""
+    stage = {"learning_rate": 0.03, "batch": 1, "warmup_ratio": 0.9}
+    stage |= {"epochs": 2, "max_steps": STEPS}
+    folder = tmp_path_factory.mktemp("validation")
+    made = RunDir(folder)
+    for seed in range(3):
+        recipe = tiny_recipe(
+            seed=seed,
+            stages={"global": stage, "local": stage},
+            validation={"share": 0.2, "every": 2},
+            decision_weight=5.0,
+        )
+        made = RunDir(folder / str(seed))
+        notes.said.clear()
+        train(recipe, made.root, reporter=notes)
+        if any(lowest(made, job)["step"] < STEPS for job in JOBS):
+            break
     return made
+
+
+def lowest(run: RunDir, job: JobName) -> dict[str, float]:
+    """The evaluation of the lowest loss among a job's adapters (at step 0 it has none)."""
+    return min(records(run.validation(job))[1:], key=lambda r: r["eval_loss"])
 
 
 def test_every_job_is_evaluated_at_its_start_between_and_at_its_end(run: RunDir) -> None:
     for job in JOBS:
-        assert [r["step"] for r in records(run.validation(job))] == [0, 2, 4, 6]
+        assert [r["step"] for r in records(run.validation(job))] == list(range(0, STEPS + 1, 2))
         assert [r["step"] for r in records(run.metrics(job))] == list(range(1, STEPS + 1))
         assert not list(run.job(job).glob("*best-*"))
 
@@ -58,18 +72,17 @@ def test_a_job_ends_with_the_adapter_of_the_lowest_loss(run: RunDir, notes: Note
     """The loss is worked out anew here, by transformers alone: no weights, a mean over tokens."""
     earlier = 0
     for job in JOBS:
-        told = records(run.validation(job))[1:]
-        lowest = min(told, key=lambda r: r["eval_loss"])
-        earlier += lowest["step"] < STEPS
+        best = lowest(run, job)
+        earlier += best["step"] < STEPS
         assert any(
-            text.startswith(f"{job}: ends with the adapter of step {lowest['step']} of {STEPS}")
+            text.startswith(f"{job}: ends with the adapter of step {best['step']} of {STEPS}")
             for text in notes.said
         )
-        assert loss_anew(run, job) == pytest.approx(lowest["eval_loss"], rel=1e-4)
+        assert loss_anew(run, job) == pytest.approx(best["eval_loss"], rel=1e-4)
     assert earlier, "the last adapter was always the best: this shows nothing"
 
 
-def loss_anew(run: RunDir, job: Any) -> float:
+def loss_anew(run: RunDir, job: JobName) -> float:
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
