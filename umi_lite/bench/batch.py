@@ -36,9 +36,8 @@ def bench(
 ) -> None:
     """Run the same held-out tasks at each number, on adapters and on folded weights.
 
-    One at a time also without drafts: turns that run together, where they are more than two, are
-    not drafted. `same answers` is counted against that, on the same weights. The set-ups take
-    turns; each row holds the medians of the rounds.
+    One at a time also without drafts; `same answers` is counted against that, on the same
+    weights. The set-ups take turns; each row holds the medians of the rounds.
     """
     tasks = toolworld.load("test", episodes, 1).trajectories
     # As `evals.live` has them: neighbours share their docs.

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from umi_lite.runtime.draft import Draft
+from umi_lite.runtime.draft import Draft, Guess
 from umi_lite.runtime.library import EngineError
 from umi_lite.runtime.llama import Model
 from umi_lite.runtime.request import Generation, Request, Stop
@@ -65,18 +65,15 @@ class Turn:
         self._prefill += seconds * read / count
         self._decode += seconds * (count - read) / count
 
-    @property
-    def guessed(self) -> bool:
-        """Are its tokens guessed ahead, where it runs alone?"""
-        return self._draft is not None
-
-    def ahead(self, most: int) -> list[int]:
-        """Guesses of the tokens behind the pending ones, to be evaluated with them."""
+    def guess(self, most: int) -> list[Guess]:
+        """Guesses of the tokens behind the pending ones, at most so many."""
         if self._draft is None:
             return []
-        guess = self._draft.guess(min(most, self.request.max_tokens - len(self._ids) - 1))
-        self._drafted += len(guess)
-        return guess
+        return self._draft.guess(min(most, self.request.max_tokens - len(self._ids) - 1))
+
+    def tried(self, count: int) -> None:
+        """So many guesses were evaluated with the pending tokens."""
+        self._drafted += count
 
     def follow(self, guess: Sequence[int]) -> int:
         """How many of the pending tokens were guessed, and so evaluated already."""

@@ -4,6 +4,7 @@ A guess costs a little and is never taken on trust: the model's own choice is co
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from umi_lite.protocol.phrases import ORDERS, Phrases
 
@@ -11,6 +12,13 @@ from umi_lite.protocol.phrases import ORDERS, Phrases
 LIKELY = 0.5
 # How often the transcript's own words go on as they did before, by the length of what is equal.
 REPEATS = {4: 0.85, 3: 0.7, 2: 0.5}
+
+
+class Guess(NamedTuple):
+    """A token, and how likely it and all guesses before it hold."""
+
+    token: int
+    likely: float
 
 
 class Draft:
@@ -31,18 +39,19 @@ class Draft:
         """The turn goes on with these."""
         self._ids += ids
 
-    def guess(self, most: int) -> list[int]:
+    def guess(self, most: int) -> list[Guess]:
         """Up to so many of the next tokens, as far as they are likely."""
         self._index()
-        end = self._ids[-ORDERS[0] :]
-        known, likely = len(end), 1.0
-        while len(end) - known < most:
+        end, likely = self._ids[-ORDERS[0] :], 1.0
+        guesses: list[Guess] = []
+        while len(guesses) < most:
             token, share = self._next(end)
             likely *= share
             if likely < LIKELY:
                 break
             end.append(token)
-        return end[known:]
+            guesses.append(Guess(token, likely))
+        return guesses
 
     def _next(self, end: Sequence[int]) -> tuple[int, float]:
         for order in ORDERS:

@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 
 from umi_lite.runtime.decode import Turn, common_prefix
 from umi_lite.runtime.llama import Context
@@ -14,10 +15,24 @@ from umi_lite.runtime.slots import Slot, Slots
 WORTH_A_COPY = 16
 # Up to so many tokens a turn goes on in step with the others, else alone.
 IN_STEP = 8
-# Guesses evaluated with one turn's own tokens, at most.
+# Guesses evaluated with a lone turn's own tokens, at most.
 MOST_DRAFTED = 8
-# So few turns are sooner said one after another, each drafted, than in step.
-FEW = 2
+# Tokens of a turn that goes on in step with others, guesses among them, at most.
+MOST_IN_STEP = 4
+# Reading the weights takes about as long as this many tokens of a batch (benchmarks/steps.py).
+READING = 5
+
+
+@dataclass(eq=False)
+class Share:
+    """A turn's part of an evaluation: so many of its pending tokens, guesses of those behind
+    them, and so many idle tokens that make it as long as the others' parts."""
+
+    slot: Slot
+    turn: Turn
+    count: int
+    ahead: list[int] = field(default_factory=list[int])
+    idle: int = 0
 
 
 class Lane:
@@ -88,74 +103,98 @@ class Lane:
             self._evaluate(self._shares(running))
         return [self._finish(slot) for slot in active if slot.turn and slot.turn.stop]
 
-    def _shares(self, running: list[tuple[Slot, Turn]]) -> list[tuple[Slot, Turn, int]]:
+    def _shares(self, running: list[tuple[Slot, Turn]]) -> list[Share]:
         """Whose tokens are evaluated now, and how many of them.
 
         A long stretch is read by itself: llama.cpp cuts a batch into pieces with equally many
         tokens a sequence, and reads a stretch of one sequence faster than as much of many.
-        Short ones go on in step, a token each, unless they are few and can be drafted.
+        Short ones go on in step, equally many tokens each.
         """
         long = [(slot, turn) for slot, turn in running if slot.stretch > IN_STEP]
-        guessed = self._context.forgets and all(turn.guessed for _, turn in running)
-        if long or len(running) <= (FEW if guessed else 1):
+        if long or len(running) == 1:
             slot, turn = (long or running)[0]
-            return [(slot, turn, min(slot.stretch, self._context.n_batch))]
+            count = min(slot.stretch, self._context.n_batch)
+            share = Share(slot, turn, count)
+            if count == len(turn.pending):
+                guesses = turn.guess(self._room(slot, count, MOST_DRAFTED))
+                share.ahead = [guess.token for guess in guesses]
+            return [share]
         together = running[: self._context.n_batch]
         self._slots.gather([slot for slot, _ in together])
-        return sorted(((slot, turn, 1) for slot, turn in together), key=lambda one: one[0].index)
+        return self._in_step(sorted(together, key=lambda one: one[0].index))
 
-    def _evaluate(self, shares: list[tuple[Slot, Turn, int]]) -> None:
+    def _in_step(self, together: list[tuple[Slot, Turn]]) -> list[Share]:
+        """As many tokens each as promise the most of the time they take; a turn that has fewer
+        is given guesses, and tokens that are forgotten again."""
+        rooms = [self._room(slot, 0, MOST_IN_STEP) for slot, _ in together]
+        most = max(1, min(self._context.n_batch // len(together), *rooms))
+        guesses = [turn.guess(most - len(turn.pending)) for _, turn in together]
+        own = [min(slot.stretch, most) for slot, _ in together]
+
+        def promise(width: int) -> float:
+            tokens = 0.0
+            for count, guess in zip(own, guesses, strict=True):
+                tokens += min(count, width) + sum(g.likely for g in guess[: max(0, width - count)])
+            return tokens / (READING + width * len(together))
+
+        width = max(range(1, most + 1), key=promise)
+        shares: list[Share] = []
+        for (slot, turn), guess in zip(together, guesses, strict=True):
+            share = Share(slot, turn, min(slot.stretch, width))
+            share.ahead = [token for token, _ in guess[: width - share.count]]
+            share.idle = width - share.count - len(share.ahead)
+            shares.append(share)
+        return shares
+
+    def _room(self, slot: Slot, count: int, most: int) -> int:
+        """How many tokens more can be evaluated behind so many of a slot's and be forgotten."""
+        if slot.save_at or not self._context.forgets:
+            return 0
+        room = min(self._context.n_batch, self._context.n_ctx - len(slot.ids)) - count
+        return min(room, most)
+
+    def _evaluate(self, shares: list[Share]) -> None:
         entries: list[tuple[int, int, int, bool]] = []
-        picks: list[tuple[Turn, int]] = []
-        for slot, turn, share in shares:
-            whole = share == len(turn.pending)
-            if whole:
-                picks.append((turn, len(entries) + share - 1))
-            for offset, token in enumerate(turn.pending[:share]):
-                last = whole and offset == share - 1
-                entries.append((token, len(slot.ids) + offset, slot.index, last))
-        lone, speaker, _ = shares[0]
-        alone = len(shares) == len(picks) == 1 and not lone.save_at
-        ahead = self._ahead(lone, speaker, entries) if alone else []
-        seconds = self._decode(entries, [slot for slot, _, _ in shares])
-        tokens = sum(share for _, _, share in shares)
-        for slot, turn, share in shares:
-            slot.ids += turn.pending[:share]
-            turn.fed(share, seconds * share / tokens)
+        picks: list[tuple[Share, int]] = []
+        for share in shares:
+            slot, count = share.slot, share.count
+            tokens = [*share.turn.pending[:count], *share.ahead]
+            if count == len(share.turn.pending):
+                picks.append((share, len(entries) + count - 1))
+                wanted = range(count - 1, len(tokens))
+            else:
+                wanted = range(0)
+            tokens += tokens[-1:] * share.idle
+            for i, token in enumerate(tokens):
+                entries.append((token, len(slot.ids) + i, slot.index, i in wanted))
+        seconds = self._decode(entries, [share.slot for share in shares])
+        each = seconds / sum(share.count for share in shares)
+        for share in shares:
+            slot, turn, count = share.slot, share.turn, share.count
+            slot.ids += turn.pending[:count]
+            turn.fed(count, each * count)
             if self._prefixes is not None and slot.save_at == len(slot.ids):
                 self._prefixes.save(self._context, slot.index, slot.ids)
                 slot.save_at = 0
-        for turn, at in picks:
-            turn.pick(self._context.logits(at))
-        if ahead:
-            self._follow(lone, speaker, ahead, picks[0][1])
+        for share, at in picks:
+            share.turn.pick(self._context.logits(at))
+            self._follow(share, at)
+        for share in shares:
+            if share.ahead or share.idle:
+                self._slots.cut(share.slot, len(share.slot.ids))
 
-    def _ahead(
-        self, slot: Slot, turn: Turn, entries: list[tuple[int, int, int, bool]]
-    ) -> list[int]:
-        """A lone turn's guesses, added to the entries: together they cost little more."""
-        if not self._context.forgets:
-            return []
-        at = entries[-1][1] + 1
-        room = min(self._context.n_batch - len(entries), self._context.n_ctx - at)
-        ahead = turn.ahead(min(room, MOST_DRAFTED))
-        entries += [(token, at + i, slot.index, True) for i, token in enumerate(ahead)]
-        return ahead
-
-    def _follow(self, slot: Slot, turn: Turn, ahead: list[int], at: int) -> None:
-        """Let the turn go on over its guesses, whose logits stand behind entry `at`; the cache
-        forgets them from the first on that it does not say."""
-        left = ahead
+    def _follow(self, share: Share, at: int) -> None:
+        """Let the turn go on over its guesses, whose logits stand behind entry `at`."""
+        turn, left = share.turn, share.ahead
+        turn.tried(len(left))
         while left and turn.stop is None:
             same = turn.follow(left)
-            slot.ids += left[:same]
+            share.slot.ids += left[:same]
             left = left[same:]
             at += same
             if turn.pending:
                 break
             turn.pick(self._context.logits(at))
-        if left:
-            self._slots.cut(slot, len(slot.ids))
 
     def _decode(self, entries: list[tuple[int, int, int, bool]], slots: list[Slot]) -> float:
         """Evaluate; the cache then holds what the slots say. Seconds it took."""
