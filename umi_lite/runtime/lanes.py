@@ -3,36 +3,16 @@
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
 
 from umi_lite.runtime.decode import Turn, common_prefix
 from umi_lite.runtime.llama import Context
 from umi_lite.runtime.prefixes import Prefixes
 from umi_lite.runtime.request import Generation, Request
+from umi_lite.runtime.shares import Share, divide
 from umi_lite.runtime.slots import Slot, Slots
 
 # Copying a slot's cache takes no longer than reading this many tokens.
 WORTH_A_COPY = 16
-# Up to so many tokens a turn goes on in step with the others, else alone.
-IN_STEP = 8
-# Guesses evaluated with a lone turn's own tokens, at most.
-MOST_DRAFTED = 8
-# Tokens of a turn that goes on in step with others, guesses among them, at most.
-MOST_IN_STEP = 4
-# Reading the weights takes about as long as this many tokens of a batch (benchmarks/steps.py).
-READING = 5
-
-
-@dataclass(eq=False)
-class Share:
-    """A turn's part of an evaluation: so many of its pending tokens, guesses of those behind
-    them, and so many idle tokens that make it as long as the others' parts."""
-
-    slot: Slot
-    turn: Turn
-    count: int
-    ahead: list[int] = field(default_factory=list[int])
-    idle: int = 0
 
 
 class Lane:
@@ -100,58 +80,10 @@ class Lane:
         # A turn may be complete before its first evaluation: its grammar forces all of it.
         running = [(s, s.turn) for s in active if s.turn and not s.turn.stop]
         if running:
-            self._evaluate(self._shares(running))
+            shares = divide(running, self._context)
+            self._slots.gather([share.slot for share in shares])
+            self._evaluate(sorted(shares, key=lambda share: share.slot.index))
         return [self._finish(slot) for slot in active if slot.turn and slot.turn.stop]
-
-    def _shares(self, running: list[tuple[Slot, Turn]]) -> list[Share]:
-        """Whose tokens are evaluated now, and how many of them.
-
-        A long stretch is read by itself: llama.cpp cuts a batch into pieces with equally many
-        tokens a sequence, and reads a stretch of one sequence faster than as much of many.
-        Short ones go on in step, equally many tokens each.
-        """
-        long = [(slot, turn) for slot, turn in running if slot.stretch > IN_STEP]
-        if long or len(running) == 1:
-            slot, turn = (long or running)[0]
-            count = min(slot.stretch, self._context.n_batch)
-            share = Share(slot, turn, count)
-            if count == len(turn.pending):
-                guesses = turn.guess(self._room(slot, count, MOST_DRAFTED))
-                share.ahead = [guess.token for guess in guesses]
-            return [share]
-        together = running[: self._context.n_batch]
-        self._slots.gather([slot for slot, _ in together])
-        return self._in_step(sorted(together, key=lambda one: one[0].index))
-
-    def _in_step(self, together: list[tuple[Slot, Turn]]) -> list[Share]:
-        """As many tokens each as promise the most of the time they take; a turn that has fewer
-        is given guesses, and tokens that are forgotten again."""
-        rooms = [self._room(slot, 0, MOST_IN_STEP) for slot, _ in together]
-        most = max(1, min(self._context.n_batch // len(together), *rooms))
-        guesses = [turn.guess(most - len(turn.pending)) for _, turn in together]
-        own = [min(slot.stretch, most) for slot, _ in together]
-
-        def promise(width: int) -> float:
-            tokens = 0.0
-            for count, guess in zip(own, guesses, strict=True):
-                tokens += min(count, width) + sum(g.likely for g in guess[: max(0, width - count)])
-            return tokens / (READING + width * len(together))
-
-        width = max(range(1, most + 1), key=promise)
-        shares: list[Share] = []
-        for (slot, turn), guess in zip(together, guesses, strict=True):
-            share = Share(slot, turn, min(slot.stretch, width))
-            share.ahead = [token for token, _ in guess[: width - share.count]]
-            share.idle = width - share.count - len(share.ahead)
-            shares.append(share)
-        return shares
-
-    def _room(self, slot: Slot, count: int, most: int) -> int:
-        """How many tokens more can be evaluated behind so many of a slot's and be forgotten."""
-        if slot.save_at or not self._context.forgets:
-            return 0
-        room = min(self._context.n_batch, self._context.n_ctx - len(slot.ids)) - count
-        return min(room, most)
 
     def _evaluate(self, shares: list[Share]) -> None:
         entries: list[tuple[int, int, int, bool]] = []
