@@ -91,7 +91,7 @@ def download(wanted: Sequence[Wanted], folder: Path, python: str) -> None:
         name = f"{one.name}=={one.version}"
         done = subprocess.run([*pip, *other, name], capture_output=True, text=True)
         if done.returncode:
-            source = [*pip, "--no-binary", one.name, "--no-build-isolation", name]
+            source = [*pip, "--no-binary", one.name, name]
             done = subprocess.run(source, capture_output=True, text=True)
         if done.returncode or archive_of(one, folder) is None:
             said = done.stderr.strip().splitlines()
