@@ -215,7 +215,7 @@ class Context:
         self._batch = lib.llama_batch_init(n_batch, 0, 1)
 
     def decode(self, entries: Sequence[tuple[int, int, int, bool]]) -> None:
-        """Evaluate (token, position, sequence, wants logits) entries, at most `n_batch`.
+        """Evaluate (token, position, sequence, wants logits) entries, at most `n_batch`, to the end.
 
         Raises:
             EngineError: the cache is full or the computation failed.
@@ -231,6 +231,8 @@ class Context:
         status = self.lib.llama_decode(self.pointer, batch)
         if status != 0:
             raise EngineError(f"llama.cpp could not evaluate ({status}): {last_words()}")
+        # A card computes on while the call is back: whoever takes the time waits for it here.
+        self.lib.llama_synchronize(self.pointer)
         self.copying = False
 
     def logits(self, index: int) -> Any:
