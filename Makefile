@@ -56,7 +56,7 @@ lint: .venv/.dev
 	@echo "building llama.cpp with CUDA, for one card (two cores need an hour)"
 	$(BIN)/python benchmarks/gpu/llama_cuda.py build --quiet
 	$(MAKE) .venv/.train
-	$(PIP) xformers torchao cut-cross-entropy tyro msgspec hf-transfer nest-asyncio
+	$(PIP) torchao cut-cross-entropy tyro msgspec hf-transfer nest-asyncio
 	$(PIP) --no-deps unsloth unsloth_zoo
 	touch $@
 	-$(BIN)/umi doctor

@@ -3,11 +3,13 @@
 `make study` runs every part of every script; else each script does the part that is quickest.
 """
 
+import ctypes
 import json
 import os
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -111,11 +113,8 @@ def test_without_a_card_a_script_says_so_in_one_line(tmp_path: Path) -> None:
 def scripts(monkeypatch: pytest.MonkeyPatch):
     """The scripts' own modules, as they import each other."""
     monkeypatch.syspath_prepend(str(SCRIPTS))
-    import common
-    import synthetic
-    import training_run
-
-    return SimpleNamespace(common=common, synthetic=synthetic, training_run=training_run)
+    names = ("capped", "common", "estimates", "synthetic", "training_run")
+    return SimpleNamespace(**{name: import_module(name) for name in names})
 
 
 @pytest.mark.parametrize("said", ["torch.OutOfMemoryError: CUDA out of memory. Tried", "no luck"])
@@ -223,3 +222,43 @@ def test_rows_fill_their_length(scripts, base_hf: Path, length: int, tmp_path: P
         if view == "backbone":
             assert all(0.97 * length < len(row.ids) <= length for row in rows.rows)
             assert all(0.05 < row.trained / len(row.ids) < 0.3 for row in rows.rows)
+
+
+@pytest.mark.parametrize("file", sorted(SCRIPTS.glob("results/fit-*.json")), ids=lambda p: p.stem)
+def test_the_estimate_is_within_15_percent_of_what_a_card_took(scripts, file: Path) -> None:
+    record = json.loads(file.read_text(encoding="utf-8"))
+    told = scripts.estimates.estimates(record)
+    assert told.keys() == record["figures"].keys()
+    for part, estimate in told.items():
+        (tensors, allocated), (whole, device) = scripts.estimates.compared(
+            estimate, record["figures"][part]
+        ).values()
+        if device is None:
+            assert whole > record["settings"]["cap, GiB"], part
+            continue
+        assert tensors == pytest.approx(allocated, rel=0.15), part
+        assert whole == pytest.approx(device, rel=0.15), part
+
+
+def test_a_capped_process_finds_as_little_free_as_on_the_smaller_card(
+    scripts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    gib, calls = 2**30, {}
+
+    def hold(_: object, size: ctypes.c_size_t) -> int:
+        calls["held"] = size.value
+        return int(size.value > 79 * gib)
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (79 * gib, 80 * gib))
+    monkeypatch.setattr(
+        torch.cuda, "set_per_process_memory_fraction", lambda share: calls.update(share=share)
+    )
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace(cuMemAlloc_v2=hold))
+    assert scripts.capped._cap(8 * gib) == calls["held"] == 72 * gib
+    assert calls["share"] * 80 == pytest.approx(7)  # the context is of the eight, too
+    calls.clear()
+    assert (scripts.capped._cap(100 * gib), calls) == (0, {})
+    with pytest.raises(MemoryError, match="cuMemAlloc: 1"):
+        scripts.capped._cap(0)

@@ -1,10 +1,11 @@
-"""`capped.py RUN GIB`: the jobs of a run, with no more of the card than GIB, as on a smaller one.
+"""`capped.py RUN GIB`: the jobs of a run on a card that has no more than GIB, as on a smaller one.
 
-It is `umi_lite.train.child` behind a cap. What the process took stands in `RUN/memory.json`.
-The cap holds what torch allocates; what CUDA itself takes (0.3 to 0.6 GiB, by card and driver)
-is in `device` too.
+It is `umi_lite.train.child` behind a cap. What a card of GIB would not have is taken from the
+driver first, since Unsloth cuts its loss into pieces by what the driver says is free, and torch's
+own cap keeps to the rest. What the process took stands in `RUN/memory.json`.
 """
 
+import ctypes
 import json
 import os
 import sys
@@ -24,17 +25,37 @@ def main(root: Path, gib: float) -> int:
     prepare_process(choose(RunDir(root).resume(None)))
     import torch
 
-    if torch.cuda.is_available():
-        total = torch.cuda.get_device_properties(0).total_memory
-        torch.cuda.set_per_process_memory_fraction(min(1.0, gib * 2**30 / total))
+    held = _cap(int(gib * 2**30)) if torch.cuda.is_available() else 0
     try:
         return train(root)
     finally:
-        write_text(root / "memory.json", json.dumps(_taken()) + "\n")
+        write_text(root / "memory.json", json.dumps(_taken(held)) + "\n")
 
 
-def _taken() -> dict[str, int]:
-    """Bytes: at the peak, allocated and reserved by torch; on the card now, CUDA's own too."""
+def _cap(size: int) -> int:
+    """Leave `size` bytes of the card to this process, CUDA's own context among them.
+
+    Returns:
+        Bytes that are held for nobody.
+    """
+    import torch
+
+    free, total = torch.cuda.mem_get_info()
+    context = total - free
+    held = total - size
+    if held <= 0:
+        return 0
+    driver = ctypes.CDLL("libcuda.so.1")
+    status = driver.cuMemAlloc_v2(ctypes.byref(ctypes.c_void_p()), ctypes.c_size_t(held))
+    if status:
+        raise MemoryError(f"the driver does not hold {held} bytes (cuMemAlloc: {status})")
+    torch.cuda.set_per_process_memory_fraction((size - context) / total)
+    return held
+
+
+def _taken(held: int) -> dict[str, int]:
+    """Bytes: at the peak, allocated and reserved by torch; `device` is the latter with all that
+    the process has on the card besides, CUDA's context first of all."""
     import torch
 
     if not torch.cuda.is_available():
@@ -42,10 +63,11 @@ def _taken() -> dict[str, int]:
 
         return {"resident": peak_memory()}
     free, total = torch.cuda.mem_get_info()
+    besides = total - free - held - torch.cuda.memory_reserved()
     return {
         "allocated": torch.cuda.max_memory_allocated(),
         "reserved": torch.cuda.max_memory_reserved(),
-        "device": total - free,
+        "device": torch.cuda.max_memory_reserved() + besides,
     }
 
 

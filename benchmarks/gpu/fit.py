@@ -4,12 +4,13 @@
 
 Random weights in a public shape, r 16 on all linear layers, NF4, gradient checkpointing, a row
 of full length a step, through `umi_lite.train` itself with each backend, each part in a process
-that may take --cap GiB of the card: three lengths, and all four GLPFT jobs at 2,048 tokens. Where
-memory runs out, that is the figure.
+that has --cap GiB of the card: all four GLPFT jobs at 2,048 tokens, the first of them at two other
+lengths. Where memory runs out, that is the figure.
 """
 
 import argparse
 from functools import partial
+from pathlib import Path
 
 from common import Figures, Part, Told, arguments, main_of, run_parts
 from synthetic import SHAPES, model_folder, write_rows
@@ -18,8 +19,9 @@ from training_run import trained
 from umi_lite.recipe import Recipe
 
 BACKENDS = ("unsloth", "plain")
-LENGTHS = (2048, 1024, 4096)
+LENGTHS = (2048, 4096, 1024)
 STEPS, STEPS_OF_FOUR = 15, 50
+ROWS = max(STEPS, STEPS_OF_FOUR)
 _TINY_LENGTHS = (384,)
 
 
@@ -28,30 +30,28 @@ def main() -> int:
     shape = "tiny" if told.tiny else told.more.shape
     lengths = _TINY_LENGTHS if told.tiny else LENGTHS
     steps, steps_of_four = (3, 2) if told.tiny else (STEPS, STEPS_OF_FOUR)
-    cap = told.more.cap
     parts: dict[str, Part] = {}
-    # Unsloth's import is most of a tiny part's time: the four jobs show it as well.
-    for backend in BACKENDS[1:] if told.tiny else BACKENDS:
-        parts[f"{backend}, {lengths[0]}"] = partial(
-            _measure, told, shape, backend, lengths[0], {"global": _stage(steps), "local": "none"}
-        )
     for backend in BACKENDS:
-        four = {"global": _stage(steps_of_four), "local": _stage(steps_of_four)}
-        parts[f"{backend}, {lengths[0]}, four jobs"] = partial(
-            _measure, told, shape, backend, lengths[0], four
-        )
-    for length in lengths[1:]:
-        for backend in BACKENDS:
-            stages = {"global": _stage(steps), "local": "none"}
-            parts[f"{backend}, {length}"] = partial(_measure, told, shape, backend, length, stages)
+        name = part_name(backend, lengths[0], four=True)
+        parts[name] = partial(_measure, told, shape, backend, lengths[0], four_jobs(steps_of_four))
+    # Unsloth's import is most of a tiny part's time, and the four jobs show it.
+    for length in lengths[1:] if not told.tiny else lengths:
+        for backend in BACKENDS[1:] if told.tiny else BACKENDS:
+            name = part_name(backend, length, four=False)
+            parts[name] = partial(_measure, told, shape, backend, length, one_job(steps))
     settings: Figures = {
         "shape": shape,
         "config": vars(SHAPES[shape]),
-        "cap, GiB": cap,
+        "cap, GiB": told.more.cap,
         "steps": steps,
         "steps of each of four jobs": steps_of_four,
     }
     return run_parts(f"fit-{shape}", told, settings, parts)
+
+
+def part_name(backend: str, length: int, *, four: bool) -> str:
+    """What a part's figures are found under."""
+    return f"{backend}, {length}" + ", four jobs" * four
 
 
 def _own(parser: argparse.ArgumentParser) -> None:
@@ -61,19 +61,26 @@ def _own(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--disk", type=float, default=40.0, help="GB for weights; default 40")
 
 
+def one_job(steps: int) -> Figures:
+    """The stages of the global job alone."""
+    return {"global": _stage(steps), "local": "none"}
+
+
+def four_jobs(steps: int) -> Figures:
+    """The stages of all four jobs, of so many steps each."""
+    return {"global": _stage(steps), "local": _stage(steps)}
+
+
 def _stage(steps: int) -> Figures:
     # Batch 1: a step's peak is that of one row, whatever is accumulated.
     return {"learning_rate": 1e-4, "batch": 1, "epochs": 1, "max_steps": steps}
 
 
-def _measure(told: Told, shape: str, backend: str, length: int, stages: Figures) -> Figures:
-    model = model_folder(SHAPES[shape], told.work / "bases" / shape, disk=told.more.disk)
-    rows = told.work / "rows" / f"{length}.jsonl"
-    if not rows.exists():
-        write_rows(rows, model, length, max(STEPS, STEPS_OF_FOUR))
-    recipe = Recipe.model_validate(
+def recipe_of(model: Path, rows: Path, backend: str, length: int, stages: Figures) -> Recipe:
+    """The recipe of a part, on a model's folder and rows of that length."""
+    return Recipe.model_validate(
         {
-            "name": f"fit-{shape}-{backend}-{length}",
+            "name": f"fit-{model.name}-{backend}-{length}",
             "base": {"model": str(model)},
             "data": [{"source": "traces", "path": str(rows)}],
             "stages": stages,
@@ -84,6 +91,14 @@ def _measure(told: Told, shape: str, backend: str, length: int, stages: Figures)
             "backend": backend,
         }
     )
+
+
+def _measure(told: Told, shape: str, backend: str, length: int, stages: Figures) -> Figures:
+    model = model_folder(SHAPES[shape], told.work / "bases" / shape, disk=told.more.disk)
+    rows = told.work / "rows" / f"{length}.jsonl"
+    if not rows.exists():
+        write_rows(rows, model, length, ROWS)
+    recipe = recipe_of(model, rows, backend, length, stages)
     kind = "four" if stages["local"] != "none" else "one"
     root = told.work / "fit" / f"{shape}-{told.more.cap:g}" / f"{backend}-{length}-{kind}"
     return trained(recipe, root, told, told.more.cap)

@@ -84,13 +84,18 @@ def model_folder(shape: Shape, folder: Path, *, disk: float) -> Path:
         raise UserError(f"the weights are {size / 1e9:.1f} GB, the disk has {free / 1e9:.1f} free")
     with scratch_folder(folder) as work:
         _write_shards(shape, work)
-        (work / "config.json").write_text(json.dumps(_config(shape), indent=1))
-        source = hf_folder(embedded_gguf(), cache_folder())
-        for name in ("tokenizer.json", "tokenizer_config.json"):
-            shutil.copy(source / name, work / name)
+        describe(shape, work)
         work.chmod(0o755)
         work.rename(folder)
     return folder
+
+
+def describe(shape: Shape, folder: Path) -> None:
+    """What a model's folder holds besides its weights: config.json and the tokenizer."""
+    (folder / "config.json").write_text(json.dumps(_config(shape), indent=1))
+    source = hf_folder(embedded_gguf(), cache_folder())
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(source / name, folder / name)
 
 
 def tensors(shape: Shape) -> Iterator[tuple[str, int, int]]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,23 @@ def test_each_part_does_what_its_formula_says() -> None:
     packed = parts(MicroBatch(1024, 200), ON_GPU, quantization="4bit")
     assert packed.parts["base weights"] < 0.2 * one.parts["base weights"]
     assert packed.tensors == packed.total - packed.parts["runtime"] - packed.parts["allocator"]
+
+
+def test_on_a_gpu_the_loss_is_over_before_a_layers_backward_pass() -> None:
+    few, many = (parts(MicroBatch(1024, n), ON_GPU, gradient_checkpointing=True) for n in (8, 1024))
+    assert "logits" not in few.parts and few.parts["a layer again"] > 0
+    assert many.parts["logits"] > 0 and "a layer again" not in many.parts
+    both = parts(MicroBatch(1024, 1024), gradient_checkpointing=True)
+    assert both.parts["logits"] > 0 and both.parts["a layer again"] > 0
+
+
+def test_unsloth_keeps_in_ram_an_embedding_that_is_not_the_head_too() -> None:
+    batch, fast = MicroBatch(1024, 200), Setting("cuda", "unsloth", "bf16")
+    saved = parts(batch, ON_GPU).parts["base weights"] - parts(batch, fast).parts["base weights"]
+    assert saved == 2 * 152064 * 3584
+    tied = replace(SEVEN_B, tied=True)
+    one, other = (estimate(tied, recipe(), setting, batch) for setting in (ON_GPU, fast))
+    assert one.parts["base weights"] == other.parts["base weights"]
 
 
 def test_a_7b_with_checkpointing_fits_where_it_did_not() -> None:

@@ -13,17 +13,20 @@ def doctor(
 ) -> None:
     """Tell what works here: GPU, training, llama.cpp, sandbox, memory. Exit code 1: a ✗."""
     import json
+    from itertools import chain
 
+    from umi_lite.doctor.line import Line
     from umi_lite.doctor.recipe import recipe_lines
     from umi_lite.doctor.running import running_lines
     from umi_lite.doctor.training import nvidia_card, training_lines
 
     card = nvidia_card()
-    lines = [*training_lines(card), *running_lines(card)]
-    if recipe is not None:
-        lines += recipe_lines(recipe)
+    lines: list[Line] = []
+    of_recipe = recipe_lines(recipe) if recipe is not None else ()
+    for line in chain(training_lines(card), running_lines(card), of_recipe):
+        lines.append(line)
+        if not json_:
+            typer.echo(str(line))  # at once: Unsloth's first import takes most of a minute
     if json_:
         typer.echo(json.dumps([line.model_dump() for line in lines], ensure_ascii=False))
-    else:
-        typer.echo("\n".join(map(str, lines)))
     raise typer.Exit(int(any(line.mark == "✗" for line in lines)))

@@ -1,11 +1,12 @@
 """Would a recipe's training fit this machine?"""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from umi_lite.doctor.line import Line
 
 
-def recipe_lines(name: str) -> list[Line]:
+def recipe_lines(name: str) -> Iterator[Line]:
     """Estimated memory and disk of a recipe against what is free.
 
     Args:
@@ -18,4 +19,4 @@ def recipe_lines(name: str) -> list[Line]:
     from umi_lite.train.forecast import training_lines
 
     recipe = load_recipe(name)
-    return training_lines(recipe, Path("runs") / recipe.name)
+    yield from training_lines(recipe, Path("runs") / recipe.name)

@@ -1,6 +1,7 @@
 """What running needs: llama.cpp and where it computes, the sandbox, memory and disk."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from umi_lite.doctor.line import Line
@@ -14,19 +15,17 @@ _CUDA = (
 )
 
 
-def running_lines(card: str | None) -> list[Line]:
-    """llama.cpp, the embedded model, the sandbox, free memory, free disk, in this order.
+def running_lines(card: str | None) -> Iterator[Line]:
+    """llama.cpp, the embedded model, the sandbox, free memory, free disk, as they are found.
 
     Args:
         card: what `training.nvidia_card` found.
     """
-    return [
-        llama_line(card),
-        embedded_line(),
-        sandbox_line(),
-        memory_line(),
-        disk_line(Path.cwd()),
-    ]
+    yield llama_line(card)
+    yield embedded_line()
+    yield sandbox_line()
+    yield memory_line()
+    yield disk_line(Path.cwd())
 
 
 def llama_line(card: str | None) -> Line:

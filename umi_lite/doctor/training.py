@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from umi_lite.doctor.line import Line
@@ -43,13 +44,17 @@ print(json.dumps({"version": unsloth.__version__}))
 """
 
 
-def training_lines(card: str | None) -> list[Line]:
-    """GPU and driver, torch, Unsloth, bitsandbytes, converters, in this order.
+def training_lines(card: str | None) -> Iterator[Line]:
+    """GPU and driver, torch, Unsloth, bitsandbytes, converters, in this order, as they are found.
 
     Args:
         card: what `nvidia_card` found.
     """
-    return [gpu_line(card), torch_line(card), unsloth_line(card), four_bit_line(), converter_line()]
+    yield gpu_line(card)
+    yield torch_line(card)
+    yield unsloth_line(card)
+    yield four_bit_line()
+    yield converter_line()
 
 
 def nvidia_card() -> str | None:

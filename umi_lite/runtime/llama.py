@@ -215,7 +215,7 @@ class Context:
         self._batch = lib.llama_batch_init(n_batch, 0, 1)
 
     def decode(self, entries: Sequence[tuple[int, int, int, bool]]) -> None:
-        """Evaluate (token, position, sequence, wants logits) entries, at most `n_batch`, to the end.
+        """Evaluate (token, position, sequence, wants logits) entries, at most `n_batch`.
 
         Raises:
             EngineError: the cache is full or the computation failed.

@@ -1,7 +1,9 @@
 """The peak memory of a job, part by part, computed from the base's sizes and the job's batches.
 
-Parts are what is alive at the same time at the worst moment of a step: when the backward pass
-begins, and all saved activations, the logits' gradients and a layer's own are there.
+Parts are what is alive at the same time at the worst moment of a step. On a CPU that is the begin
+of the backward pass with all that was there before it, since freed memory stays resident. On a
+GPU it is the loss, or a layer's backward pass, whichever takes more: one is over when the other
+begins, and torch's allocator hands the memory on.
 """
 
 from collections.abc import Sequence
@@ -20,10 +22,11 @@ _FP32 = 4
 _IMPORTS = 610 << 20
 # What Unsloth's import adds to it (measured: 516 and 525 MiB without and with it).
 _UNSLOTH_IMPORT = 10 << 20
-# A CUDA context with the kernels of torch, cuBLAS and bitsandbytes (estimated: 300 to 600 MB by
-# card and driver, huggingface.co/docs/transformers/model_memory_anatomy).
-CUDA_CONTEXT = 512 << 20
-# PyTorch's caching allocator holds blocks whose rest is too small for what comes (estimated).
+# A CUDA context with the kernels of torch, cuBLAS, bitsandbytes and Triton (measured: 0.75 GiB
+# plain, 0.82 with Unsloth on an H100 with CUDA 13; benchmarks/gpu). Smaller cards take less.
+CUDA_CONTEXT = 768 << 20
+# PyTorch's caching allocator holds blocks whose rest is too small for what comes (measured there:
+# 3% with Unsloth, which lets segments grow, 17% plain).
 _CUDA_HOLES = 0.08
 # NF4: half a byte a weight, a byte of absmax for 64, whose own scale is 4 bytes for 256 of them
 # (QLoRA, arXiv 2305.14314, section 3, double quantisation).
@@ -140,16 +143,9 @@ def estimate(shape: Shape, recipe: Recipe, setting: Setting, batch: MicroBatch) 
         "adapter": trained * _FP32,
         "gradients": trained * _FP32,
         "optimizer": round(trained * _moments(recipe, setting)),
-        "activations": _activations(shape, recipe, setting, batch),
-        "working set": _working(shape, setting, batch),
-        "logits": _logits(shape, setting, batch),
     }
-    if recipe.quantization == "4bit":
-        # The module at hand, unpacked for its product; on a CPU packed blocks are, too.
-        widest = max(inputs * outputs for inputs, outputs in shape.modules.values())
-        parts["4-bit unpacking"] = widest * setting.width
-    moving = sum(parts[name] for name in ("activations", "working set", "logits"))
-    return Estimate(parts | _holes(shape, recipe, setting, batch, moving))
+    moving = _moving(shape, recipe, setting, batch)
+    return Estimate(parts | moving | _holes(shape, recipe, setting, batch, sum(moving.values())))
 
 
 def _runtime(setting: Setting) -> int:
@@ -159,19 +155,39 @@ def _runtime(setting: Setting) -> int:
     return _IMPORTS + (_UNSLOTH_IMPORT if setting.backend == "unsloth" else 0)
 
 
+def _moving(shape: Shape, recipe: Recipe, setting: Setting, batch: MicroBatch) -> dict[str, int]:
+    """What comes and goes in a step: kept activations, the loss, a layer's backward pass."""
+    loss = {"logits": _logits(shape, setting, batch)}
+    layer = {"working set": _working(shape, setting, batch)}
+    if recipe.gradient_checkpointing:
+        layer["a layer again"] = _layer(shape, recipe, setting, batch)
+    if recipe.quantization == "4bit":
+        # The module at hand, unpacked for its product; on a CPU packed blocks are, too.
+        widest = max(inputs * outputs for inputs, outputs in shape.modules.values())
+        layer["4-bit unpacking"] = widest * setting.width
+    kept = {"activations": _activations(shape, recipe, setting, batch)}
+    if setting.device == "cpu":
+        return kept | loss | layer
+    return kept | max(loss, layer, key=lambda moment: sum(moment.values()))
+
+
 def _base(shape: Shape, recipe: Recipe, setting: Setting) -> dict[str, int]:
     """The frozen weights. In 4 bits only the linear modules of the layers are packed.
 
-    On a CPU the file's pages count, too: safetensors maps the file, the embedding goes on
-    pointing into it, and so all pages that were read stay resident.
+    Where a card is just large enough, Unsloth keeps in RAM an embedding that is not the head too
+    (`offload_embedding="auto"`; where nothing needs the room it stays). On a CPU the file's pages
+    count, too: safetensors maps the file, the embedding goes on pointing into it, and so all
+    pages that were read stay resident.
     """
-    packed = recipe.quantization == "4bit"
-    if not packed:
-        return {"base weights": shape.parameters * setting.width}
+    in_ram = 0
+    if setting.backend == "unsloth" and setting.device == "cuda" and not shape.tied:
+        in_ram = shape.vocab * shape.hidden * setting.width
+    if recipe.quantization != "4bit":
+        return {"base weights": shape.parameters * setting.width - in_ram}
     linear = round(shape.linear * _NF4)
     if setting.device == "cpu":
         return {"base weights": linear, "the base's mapped file": shape.parameters * _FP32}
-    return {"base weights": linear + shape.other * setting.width}
+    return {"base weights": linear + shape.other * setting.width - in_ram}
 
 
 def _moments(recipe: Recipe, setting: Setting) -> float:
@@ -182,18 +198,17 @@ def _moments(recipe: Recipe, setting: Setting) -> float:
 
 
 def _activations(shape: Shape, recipe: Recipe, setting: Setting, batch: MicroBatch) -> int:
-    """What autograd keeps of the forward pass.
+    """What autograd keeps of the forward pass until the backward pass comes to it.
 
     Layers below the first adapter keep nothing. With gradient checkpointing a layer keeps its
     input alone (Chen et al., arXiv 1604.06174), all layers do, and one is computed again.
     Unsloth moves these inputs to RAM.
     """
-    layer = _layer(shape, recipe, setting, batch)
     if not recipe.gradient_checkpointing:
-        return shape.adapted_layers(recipe.lora) * layer
+        return shape.adapted_layers(recipe.lora) * _layer(shape, recipe, setting, batch)
     moved = setting.backend == "unsloth" and setting.device == "cuda"
     kept = 1 if moved else shape.layers
-    return kept * batch.tokens * shape.hidden * setting.width + layer
+    return kept * batch.tokens * shape.hidden * setting.width
 
 
 def _layer(shape: Shape, recipe: Recipe, setting: Setting, batch: MicroBatch) -> int:

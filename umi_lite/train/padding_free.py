@@ -96,7 +96,9 @@ def _as_trained(model: Any, recipe: Recipe) -> Any:
     """A batch's mean loss, as a function: in training mode, but without dropout and gradients."""
     import torch
 
-    device, dtype = model.device, dtype_of(recipe)
+    # Not the model's first weights: Unsloth may keep the embedding in RAM.
+    device = next(weight.device for weight in model.parameters() if weight.requires_grad)
+    dtype = dtype_of(recipe)
     dropouts = [m for m in model.modules() if isinstance(m, torch.nn.Dropout) and m.training]
     for module in dropouts:
         module.eval()

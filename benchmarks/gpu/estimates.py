@@ -1,0 +1,88 @@
+"""The estimate of training's memory beside what `fit.py` measured on a card.
+
+    python benchmarks/gpu/estimates.py [results/fit-7b.json ...]      (needs no card)
+
+Of each part what torch allocated beside the estimated tensors, and what the process had on the
+card beside the whole estimate. Where memory ran out, the estimate should be above the cap.
+"""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+from common import HERE, Figures, main_of
+from fit import BACKENDS, LENGTHS, ROWS, four_jobs, one_job, part_name, recipe_of
+from synthetic import SHAPES, describe, write_rows
+
+from umi_lite.train.estimate import GIB, Estimate, Setting, peak
+from umi_lite.train.progress import Silent
+from umi_lite.train.shape import shape_of
+from umi_lite.train.trainer import make_all
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("files", nargs="*", type=Path, help="default: results/fit-*.json here")
+    files = parser.parse_args().files or sorted((HERE / "results").glob("fit-*.json"))
+    print("| part | tensors: estimated / allocated, GiB | all: estimated / on the card, GiB |")
+    print("|---|---|---|")
+    rows: dict[str, Figures] = {}
+    for file in files:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        for part, told in estimates(record).items():
+            name = f"{record['settings']['shape']}, {part}"
+            rows[name] = compared(told, record["figures"][part])
+            print(f"| {name} | {_cells(rows[name])} |", flush=True)
+    print(json.dumps(rows))
+    return 0
+
+
+def estimates(record: Figures) -> dict[str, Estimate]:
+    """By part of a record of `fit.py`, for the parts that have figures."""
+    settings = record["settings"]
+    stages = {
+        True: four_jobs(settings["steps of each of four jobs"]),
+        False: one_job(settings["steps"]),
+    }
+    found: dict[str, Estimate] = {}
+    with tempfile.TemporaryDirectory(prefix="umi-estimates-") as name:
+        model = Path(name) / settings["shape"]
+        model.mkdir()
+        describe(SHAPES[settings["shape"]], model)
+        for length in LENGTHS:
+            rows = Path(name) / f"{length}.jsonl"
+            for backend in BACKENDS:
+                for four in (True, False):
+                    part = part_name(backend, length, four=four)
+                    if "device, GiB" not in record["figures"].get(part, {}):
+                        continue
+                    if not rows.exists():
+                        write_rows(rows, model, length, ROWS)
+                    recipe = recipe_of(model, rows, backend, length, stages[four])
+                    setting = Setting("cuda", backend, "bf16")
+                    ready = make_all(recipe, str(model), backend == "plain", Silent())
+                    found[part] = peak(shape_of(recipe), recipe, setting, ready)
+    return found
+
+
+def compared(told: Estimate, measured: Figures) -> Figures:
+    """Estimated and measured GiB of the tensors and of all; None where memory ran out."""
+    ran_out = "out of memory" in measured
+    return {
+        "tensors": (told.tensors / GIB, None if ran_out else measured["allocated, GiB"]),
+        "all": (told.total / GIB, None if ran_out else measured["device, GiB"]),
+    }
+
+
+def _cells(row: Figures) -> str:
+    return " | ".join(
+        f"{estimated:.2f} / ran out"
+        if measured is None
+        else f"{estimated:.2f} / {measured:.2f} = {estimated / measured:.2f}"
+        for estimated, measured in row.values()
+    )
+
+
+if __name__ == "__main__":
+    main_of(main)
