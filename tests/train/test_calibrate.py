@@ -9,7 +9,7 @@ from studies import study
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
-from umi_lite.train.calibrate import calibrate, calibration_line
+from umi_lite.train.calibrate import _measured, calibrate, calibration_line
 from umi_lite.train.forecast import forecast
 
 
@@ -29,6 +29,18 @@ def test_some_seconds_of_steps_tell_the_speed(
     assert speed > 0 and 1 < steps < len(told.ready[0].sizes) and 2 <= seconds < 60
     assert tokens == told.tokens
     assert not list(tmp_path.glob("umi-calibrate-*"))
+
+
+def test_a_first_step_that_compiles_does_not_count() -> None:
+    """The seconds are those of Unsloth with a 7B on an H100 (benchmarks/gpu)."""
+    records = [
+        {"seconds": second, "tokens": 2046 * (i + 1), "peak_memory": 5}
+        for i, second in enumerate((41.57, 41.97, 42.21, 42.44))
+    ]
+    made = _measured(records)
+    assert made.seconds == pytest.approx(0.87)
+    assert made.tokens_per_second == pytest.approx(3 * 2046 / 0.87)
+    assert _measured(records[:1]).tokens_per_second == pytest.approx(2046 / 41.57)
 
 
 @study

@@ -24,7 +24,8 @@ _STOPPED = (0, 130)  # by itself, or as it was asked to
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the first job's first steps took. `peak` in bytes, as `memory.peak_memory`."""
+    """What the first job's first steps took, without the very first; `peak` is its too, in bytes
+    as `memory.peak_memory`."""
 
     tokens_per_second: float
     steps: int
@@ -35,10 +36,12 @@ class Calibration:
 def calibrate(recipe: Recipe, seconds: float = SECONDS) -> Calibration:
     """Train the first job for some seconds, in a process and a folder of its own.
 
-    The first step, which also warms up, does not count where there are more.
+    The first step warms up (with Unsloth on a card it compiles for 40 s) and does not count where
+    there are more.
 
     Args:
-        seconds: of training; loading the base comes on top. A step is not broken off.
+        seconds: of training behind the first step; loading the base comes on top. A step is not
+            broken off.
 
     Raises:
         UserError: training stopped; its last line is told.
@@ -70,7 +73,7 @@ def _watch(run: RunDir, job: str, said: Path, seconds: float) -> int:
         try:
             while process.poll() is None and not run.is_done(job):
                 records = read_metrics(run.metrics(job))
-                if records and records[-1]["seconds"] >= seconds:
+                if len(records) > 1 and _timed(records) >= seconds:
                     break
                 time.sleep(0.2)
             if process.poll() is None:
@@ -82,15 +85,17 @@ def _watch(run: RunDir, job: str, said: Path, seconds: float) -> int:
                 process.wait()
 
 
+def _timed(records: Sequence[Mapping[str, float]]) -> float:
+    """Seconds of the steps that count."""
+    return records[-1]["seconds"] - (records[0]["seconds"] if len(records) > 1 else 0.0)
+
+
 def _measured(records: Sequence[Mapping[str, float]]) -> Calibration:
-    first, last = records[0], records[-1]
-    tokens, seconds = last["tokens"], last["seconds"]
-    if len(records) > 1:
-        tokens, seconds = tokens - first["tokens"], seconds - first["seconds"]
+    tokens = records[-1]["tokens"] - (records[0]["tokens"] if len(records) > 1 else 0)
     return Calibration(
-        tokens_per_second=tokens / max(seconds, 1e-9),
+        tokens_per_second=tokens / max(_timed(records), 1e-9),
         steps=len(records),
-        seconds=last["seconds"],
+        seconds=_timed(records),
         peak=int(max(record["peak_memory"] for record in records)),
     )
 
