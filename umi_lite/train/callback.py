@@ -45,7 +45,7 @@ def callback(
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             self.done = sum(sizes[: state.global_step])
             self.since, self.before = time.monotonic(), self.done
-            self.busy = 0.0
+            self.busy, self.first = 0.0, True
             self.earlier = 0.0
             self.skipped = 0
             kept = [r for r in read_metrics(metrics) if r["step"] <= state.global_step]
@@ -86,6 +86,9 @@ def callback(
                 page.update()
             text = f"step {state.global_step}/{len(sizes)}, loss {logs['loss']:.3f}"
             reporter.step(name, self.done, f"{text}, {speed:.0f} tok/s")
+            if self.first:
+                # It warms up, and with Unsloth on a card compiles: the speed is of those behind.
+                self.first, self.before, self.busy = False, self.done, 0.0
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             # Of the steps alone: neither evaluations nor checkpoints are in the speed.
