@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 
 from common import HERE, Figures, main_of
-from fit import BACKENDS, LENGTHS, ROWS, four_jobs, one_job, part_name, recipe_of
-from synthetic import SHAPES, describe, write_rows
+from fit import LENGTHS, planned, recipe_of
+from synthetic import SHAPES, describe
 
 from umi_lite.train.estimate import GIB, Estimate, Setting, peak
 from umi_lite.train.progress import Silent
@@ -41,28 +41,19 @@ def main() -> int:
 def estimates(record: Figures) -> dict[str, Estimate]:
     """By part of a record of `fit.py`, for the parts that have figures."""
     settings = record["settings"]
-    stages = {
-        True: four_jobs(settings["steps of each of four jobs"]),
-        False: one_job(settings["steps"]),
-    }
+    steps, steps_of_four = settings["steps"], settings["steps of each of four jobs"]
     found: dict[str, Estimate] = {}
     with tempfile.TemporaryDirectory(prefix="umi-estimates-") as name:
         model = Path(name) / settings["shape"]
         model.mkdir()
         describe(SHAPES[settings["shape"]], model)
-        for length in LENGTHS:
-            rows = Path(name) / f"{length}.jsonl"
-            for backend in BACKENDS:
-                for four in (True, False):
-                    part = part_name(backend, length, four=four)
-                    if "device, GiB" not in record["figures"].get(part, {}):
-                        continue
-                    if not rows.exists():
-                        write_rows(rows, model, length, ROWS)
-                    recipe = recipe_of(model, rows, backend, length, stages[four])
-                    setting = Setting("cuda", backend, "bf16")
-                    ready = make_all(recipe, str(model), backend == "plain", Silent())
-                    found[part] = peak(shape_of(recipe), recipe, setting, ready)
+        for part in planned(LENGTHS, steps, steps_of_four):
+            if part.name not in record["figures"]:
+                continue
+            recipe = recipe_of(part, model, Path(name) / f"{part.length}.jsonl")
+            ready = make_all(recipe, str(model), part.backend == "plain", Silent())
+            setting = Setting("cuda", part.backend, "bf16")
+            found[part.name] = peak(shape_of(recipe), recipe, setting, ready)
     return found
 
 

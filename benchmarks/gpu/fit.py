@@ -9,8 +9,10 @@ lengths. Where memory runs out, that is the figure.
 """
 
 import argparse
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from common import Figures, Part, Told, arguments, main_of, run_parts
 from synthetic import SHAPES, model_folder, write_rows
@@ -22,23 +24,19 @@ BACKENDS = ("unsloth", "plain")
 LENGTHS = (2048, 4096, 1024)
 STEPS, STEPS_OF_FOUR = 15, 50
 ROWS = max(STEPS, STEPS_OF_FOUR)
-_TINY_LENGTHS = (384,)
+_TINY_LENGTHS = (384, 384)
 
 
 def main() -> int:
     told = arguments(__doc__ or "", _own)
     shape = "tiny" if told.tiny else told.more.shape
-    lengths = _TINY_LENGTHS if told.tiny else LENGTHS
     steps, steps_of_four = (3, 2) if told.tiny else (STEPS, STEPS_OF_FOUR)
+    lengths = _TINY_LENGTHS if told.tiny else LENGTHS
     parts: dict[str, Part] = {}
-    for backend in BACKENDS:
-        name = part_name(backend, lengths[0], four=True)
-        parts[name] = partial(_measure, told, shape, backend, lengths[0], four_jobs(steps_of_four))
-    # Unsloth's import is most of a tiny part's time, and the four jobs show it.
-    for length in lengths[1:] if not told.tiny else lengths:
-        for backend in BACKENDS[1:] if told.tiny else BACKENDS:
-            name = part_name(backend, length, four=False)
-            parts[name] = partial(_measure, told, shape, backend, length, one_job(steps))
+    for part in planned(lengths, steps, steps_of_four):
+        # Unsloth's import is most of a tiny part's time, and the four jobs show it.
+        if not (told.tiny and part.backend == "unsloth" and part.stages["local"] == "none"):
+            parts[part.name] = partial(_measure, told, shape, part)
     settings: Figures = {
         "shape": shape,
         "config": vars(SHAPES[shape]),
@@ -49,9 +47,25 @@ def main() -> int:
     return run_parts(f"fit-{shape}", told, settings, parts)
 
 
-def part_name(backend: str, length: int, *, four: bool) -> str:
-    """What a part's figures are found under."""
-    return f"{backend}, {length}" + ", four jobs" * four
+class Planned(NamedTuple):
+    """A part: what its figures are found under, and what is trained."""
+
+    name: str
+    backend: str
+    length: int
+    stages: Figures
+
+
+def planned(lengths: Sequence[int], steps: int, steps_of_four: int) -> Iterator[Planned]:
+    """All four jobs at the first length, then the global one at the others, each by both."""
+    four = {"global": _stage(steps_of_four), "local": _stage(steps_of_four)}
+    one = {"global": _stage(steps), "local": "none"}
+    first, *others = lengths
+    for backend in BACKENDS:
+        yield Planned(f"{backend}, {first}, four jobs", backend, first, four)
+    for length in others:
+        for backend in BACKENDS:
+            yield Planned(f"{backend}, {length}", backend, length, one)
 
 
 def _own(parser: argparse.ArgumentParser) -> None:
@@ -61,47 +75,36 @@ def _own(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--disk", type=float, default=40.0, help="GB for weights; default 40")
 
 
-def one_job(steps: int) -> Figures:
-    """The stages of the global job alone."""
-    return {"global": _stage(steps), "local": "none"}
-
-
-def four_jobs(steps: int) -> Figures:
-    """The stages of all four jobs, of so many steps each."""
-    return {"global": _stage(steps), "local": _stage(steps)}
-
-
 def _stage(steps: int) -> Figures:
     # Batch 1: a step's peak is that of one row, whatever is accumulated.
     return {"learning_rate": 1e-4, "batch": 1, "epochs": 1, "max_steps": steps}
 
 
-def recipe_of(model: Path, rows: Path, backend: str, length: int, stages: Figures) -> Recipe:
-    """The recipe of a part, on a model's folder and rows of that length."""
+def recipe_of(part: Planned, model: Path, rows: Path) -> Recipe:
+    """The recipe of a part, on a model's folder and a file of rows, which is written if need be."""
+    if not rows.exists():
+        write_rows(rows, model, part.length, ROWS)
     return Recipe.model_validate(
         {
-            "name": f"fit-{model.name}-{backend}-{length}",
+            "name": f"fit-{model.name}-{part.backend}-{part.length}",
             "base": {"model": str(model)},
             "data": [{"source": "traces", "path": str(rows)}],
-            "stages": stages,
+            "stages": part.stages,
             "quantization": "4bit",
             "gradient_checkpointing": True,
-            "max_length": length,
+            "max_length": part.length,
             "packing": "none",
-            "backend": backend,
+            "backend": part.backend,
         }
     )
 
 
-def _measure(told: Told, shape: str, backend: str, length: int, stages: Figures) -> Figures:
+def _measure(told: Told, shape: str, part: Planned) -> Figures:
     model = model_folder(SHAPES[shape], told.work / "bases" / shape, disk=told.more.disk)
-    rows = told.work / "rows" / f"{length}.jsonl"
-    if not rows.exists():
-        write_rows(rows, model, length, ROWS)
-    recipe = recipe_of(model, rows, backend, length, stages)
-    kind = "four" if stages["local"] != "none" else "one"
-    root = told.work / "fit" / f"{shape}-{told.more.cap:g}" / f"{backend}-{length}-{kind}"
-    return trained(recipe, root, told, told.more.cap)
+    recipe = recipe_of(part, model, told.work / "rows" / f"{part.length}.jsonl")
+    kind = "four" if part.stages["local"] != "none" else "one"
+    root = told.work / "fit" / f"{shape}-{told.more.cap:g}"
+    return trained(recipe, root / f"{part.backend}-{part.length}-{kind}", told, told.more.cap)
 
 
 if __name__ == "__main__":

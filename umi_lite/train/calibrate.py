@@ -73,7 +73,7 @@ def _watch(run: RunDir, job: str, said: Path, seconds: float) -> int:
         try:
             while process.poll() is None and not run.is_done(job):
                 records = read_metrics(run.metrics(job))
-                if len(records) > 1 and _timed(records) >= seconds:
+                if len(records) > 1 and _behind_first(records, "seconds") >= seconds:
                     break
                 time.sleep(0.2)
             if process.poll() is None:
@@ -85,17 +85,17 @@ def _watch(run: RunDir, job: str, said: Path, seconds: float) -> int:
                 process.wait()
 
 
-def _timed(records: Sequence[Mapping[str, float]]) -> float:
-    """Seconds of the steps that count."""
-    return records[-1]["seconds"] - (records[0]["seconds"] if len(records) > 1 else 0.0)
+def _behind_first(records: Sequence[Mapping[str, float]], what: str) -> float:
+    """How far `what` went on behind the first step; of a lone step, all of it."""
+    return records[-1][what] - (records[0][what] if len(records) > 1 else 0)
 
 
 def _measured(records: Sequence[Mapping[str, float]]) -> Calibration:
-    tokens = records[-1]["tokens"] - (records[0]["tokens"] if len(records) > 1 else 0)
+    seconds = _behind_first(records, "seconds")
     return Calibration(
-        tokens_per_second=tokens / max(_timed(records), 1e-9),
+        tokens_per_second=_behind_first(records, "tokens") / max(seconds, 1e-9),
         steps=len(records),
-        seconds=_timed(records),
+        seconds=seconds,
         peak=int(max(record["peak_memory"] for record in records)),
     )
 

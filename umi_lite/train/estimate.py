@@ -46,6 +46,11 @@ class Setting:
     precision: Literal["fp32", "bf16", "fp16"]
 
     @property
+    def offloads(self) -> bool:
+        """Does the backend keep in RAM what a card has no room for?"""
+        return self.backend == "unsloth" and self.device == "cuda"
+
+    @property
     def width(self) -> int:
         """Bytes of an activation."""
         return _FP32 if self.precision == "fp32" else 2
@@ -179,9 +184,8 @@ def _base(shape: Shape, recipe: Recipe, setting: Setting) -> dict[str, int]:
     count, too: safetensors maps the file, the embedding goes on pointing into it, and so all
     pages that were read stay resident.
     """
-    in_ram = 0
-    if setting.backend == "unsloth" and setting.device == "cuda" and not shape.tied:
-        in_ram = shape.vocab * shape.hidden * setting.width
+    offloaded = setting.offloads and not shape.tied
+    in_ram = shape.vocab * shape.hidden * setting.width if offloaded else 0
     if recipe.quantization != "4bit":
         return {"base weights": shape.parameters * setting.width - in_ram}
     linear = round(shape.linear * _NF4)
@@ -206,8 +210,7 @@ def _activations(shape: Shape, recipe: Recipe, setting: Setting, batch: MicroBat
     """
     if not recipe.gradient_checkpointing:
         return shape.adapted_layers(recipe.lora) * _layer(shape, recipe, setting, batch)
-    moved = setting.backend == "unsloth" and setting.device == "cuda"
-    kept = 1 if moved else shape.layers
+    kept = 1 if setting.offloads else shape.layers
     return kept * batch.tokens * shape.hidden * setting.width
 
 
