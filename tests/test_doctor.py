@@ -13,7 +13,7 @@ from umi_lite.doctor.line import Line
 
 NAMES = [
     "GPU", "torch", "Unsloth", "bitsandbytes", "GGUF converters", "llama.cpp", "embedded model",
-    "sandbox", "memory", "disk",
+    "inference", "sandbox", "memory", "disk",
 ]  # fmt: skip
 
 
@@ -29,7 +29,14 @@ def here() -> dict[str, Line]:
 
 
 def test_what_was_installed_works(here: dict[str, Line]) -> None:
-    for name in ("torch", "bitsandbytes", "GGUF converters", "llama.cpp", "embedded model"):
+    for name in (
+        "torch",
+        "bitsandbytes",
+        "GGUF converters",
+        "llama.cpp",
+        "embedded model",
+        "inference",
+    ):
         assert here[name].mark == "✓", here[name]
     assert here["torch"].found.startswith("2.13")
     assert "NF4 on c" in here["bitsandbytes"].found
@@ -93,6 +100,27 @@ def test_offload_is_told_by_the_cards_memory(
     monkeypatch.setattr(library(), "llama_supports_gpu_offload", lambda: True)
     monkeypatch.setattr(running, "_taken_on_card", lambda: taken)
     assert running.llama_line("RTX").mark == mark
+
+
+def test_inference_that_dies_is_a_cross_with_the_file_and_what_to_try(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from umi_lite.runtime import proof
+
+    run = subprocess.run
+    dying = [sys.executable, "-c", "import os; os.kill(os.getpid(), 11)"]
+    monkeypatch.setattr(proof.subprocess, "run", lambda _, **options: run(dying, **options))
+    line = running.inference_line()
+    assert line.mark == "✗" and "gguf (SIGSEGV)" in line.found
+    assert "UMI_REPACK=0" in (line.fix or "")
+
+
+def test_inference_without_a_model_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    from umi_lite import base
+
+    monkeypatch.setattr(base.importlib.util, "find_spec", lambda _: None)
+    line = running.inference_line()
+    assert (line.mark, line.found) == ("–", "not tried: there is no model here")
 
 
 def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,12 +40,14 @@ def open_roles(
         tell: called with the fit, one line, where anything runs here.
 
     Raises:
-        UserError: no such role or place, or a file that does not fit.
+        UserError: no such role or place, a file that does not fit, or weights on which llama.cpp
+            dies here: a child process tries each type of weights once (`runtime.proof`).
     """
     from umi_lite.base import cache_folder
     from umi_lite.export.fold import can_fold
     from umi_lite.runtime.fit import Wishes, fit, size_of
     from umi_lite.runtime.machine import machine
+    from umi_lite.runtime.proof import prove_once
     from umi_lite.runtime.room import make_room
 
     views = list(views)
@@ -59,6 +61,10 @@ def open_roles(
     taken = {place.model: place.model.stat().st_size for place in others.values()}
     now = machine()
     chosen = fit(size, replace(now, ram=now.ram - sum(taken.values())), wishes)
+    if chosen.n_gpu_layers != -1:
+        here = {bundle.base} if own else set[Path]()
+        for gguf in sorted(here | taken.keys()):
+            prove_once(gguf, cache / "proofs")
     if tell is not None and (own or others):
         tell(str(chosen))
     engine = bundle.engine(

@@ -127,3 +127,20 @@ def test_a_model_without_a_base_gguf(own_run, base_gguf):
     config.unlink()
     config.write_text(json.dumps(told))
     assert "nobody/has-this is not on this machine" in refused(own_run, base=base_gguf)
+
+
+def test_export_as_q8_and_run_without_rearranged_weights(run_dir, cache, tmp_path):
+    """What a processor with AMX does: weights stay as the file has them, in every process."""
+    bundle = tmp_path / "bundle"
+    environment = os.environ | {"UMI_REPACK": "0", "UMI_LITE_CACHE": str(cache)}
+    umi = Path(sys.executable).parent / "umi"
+    for arguments in (
+        ["export", run_dir, "--out", bundle, "--quantize", "Q8_0"],
+        ["run", "What is 12 * 34?", "-b", bundle, "--n-ctx", "1024", "--weights", "adapters"],
+    ):
+        done = subprocess.run(
+            [umi, *map(str, arguments)], env=environment, capture_output=True, text=True
+        )
+        assert done.returncode in (0, 1), done.stderr
+    assert "stop: " in done.stdout
+    assert [path for path in (cache / "proofs").iterdir() if " False [8]" in path.read_text()]

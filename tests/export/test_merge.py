@@ -34,14 +34,25 @@ def f16(base_gguf, tmp_path_factory) -> Path:
     return path
 
 
-def test_a_merged_model_is_base_and_adapter(run_dir, base_hf, f16, tmp_path):
+def rms(values: np.ndarray) -> float:
+    return float(np.sqrt((values**2).mean()))
+
+
+def test_a_merged_model_is_base_and_adapter(run_dir, base_hf, f16, f32_gguf, tmp_path):
+    """Against base and adapter in F32, a merged F16 model errs as an F16 base with the adapter.
+
+    How much rounding to F16 changes logits depends on the processor's kernels, so it is measured
+    here and not assumed.
+    """
     folder = run_dir / "planner" / "adapter"
     lora = convert_loras({"planner": folder}, base_hf, tmp_path, outtype="f32")["planner"]
     merge_adapter(base_hf, folder, tmp_path / "planner.merged.gguf")
-    merged = logits(tmp_path / "planner.merged.gguf")
-    adapted, plain = logits(f16, lora), logits(f16)
-    # f16 rounds the merged weights, which the adapter's sum does not.
-    assert np.abs(merged - adapted).max() < 0.02 * np.abs(adapted - plain).max()
+    right = logits(f32_gguf, lora)
+    rounding = rms(logits(f16, lora) - right)
+    effect = rms(right - logits(f32_gguf))
+    assert rms(logits(tmp_path / "planner.merged.gguf") - right) < 2 * rounding
+    # Else a merge at half the scale would pass.
+    assert 2 * rounding < 0.2 * effect
     with closing(Model(tmp_path / "planner.merged.gguf")) as one, closing(Model(f16)) as other:
         assert one.chat_template == other.chat_template
         assert one.encode(TEXT + "é 123", special=True) == other.encode(

@@ -21,6 +21,7 @@ from umi_lite.export.fold import kept_fold
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import ROLES, View
 from umi_lite.runtime.machine import cores
+from umi_lite.runtime.proof import death
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,7 +33,7 @@ def bench(bundle: Bundle, console: "Console", *, shape: str | None = None, n_ctx
     """Measure the bundle, or a model of a `shape` with random weights written on the spot.
 
     Raises:
-        UserError: an unknown shape.
+        UserError: an unknown shape, or a set-up's process died.
     """
     if shape is not None and shape not in SHAPES:
         raise UserError(f"no shape {shape!r}; there are {', '.join(SHAPES)}")
@@ -94,7 +95,7 @@ def _peak(setup: str, told: Mapping[str, Any]) -> dict[str, float]:
             peaks[name] = max(peaks[name], int(found))
         time.sleep(0.05)
     if process.returncode:
-        raise RuntimeError(f"{setup} ended with status {process.returncode}")
+        raise UserError(f"{setup}: {death(process.returncode, told['base'])}")
     return {f"peak {name.upper()} MB": round(value / 1024, 1) for name, value in peaks.items()}
 
 
@@ -110,16 +111,16 @@ def _run(setup: str, told: Mapping[str, Any]) -> None:
             for role in ROLES:
                 engine.generate(Request(role, ids, max_tokens=_WRITTEN))
             return
-        from llama_cpp import Llama
+        from umi_lite.bench.plain_llama import plain_llama
 
         options = {"n_ctx": told["n_ctx"], "n_threads": cores(), "verbose": False}
         if "models" in told:
             # A mapped file of quantised weights stays beside their arranged copy: no fair rival.
             options["use_mmap"] = told["mmap"]
-            models = [Llama(model_path=path, **options) for path in told["models"].values()]
+            models = [plain_llama(model_path=path, **options) for path in told["models"].values()]
         else:
             lora = next(iter(told["adapters"].values()))
-            models = [Llama(model_path=told["base"], lora_path=lora, **options)]
+            models = [plain_llama(model_path=told["base"], lora_path=lora, **options)]
         for model in models:
             for count, _ in enumerate(model.generate(ids, temp=0.0), 1):
                 if count == _WRITTEN:

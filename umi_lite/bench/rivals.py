@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from umi_lite.bench.gbnf import gbnf
+from umi_lite.bench.plain_llama import plain_llama
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import ROLES, View
 from umi_lite.runtime.decode import common_prefix
 from umi_lite.runtime.engine import Engine
+from umi_lite.runtime.proof import death
+from umi_lite.runtime.repack import repacks
 from umi_lite.runtime.request import Generation, Request
 from umi_lite.runtime.words import Words
 
@@ -119,6 +122,8 @@ def server(
     command = [str(binary), "-m", str(engine.base), "--host", "127.0.0.1", "--port", str(port)]
     command += ["-np", str(len(ROLES)), "-c", str(len(ROLES) * engine.n_ctx), "-fa", flash]
     command += ["-t", str(engine.threads), "-tb", str(engine.threads), "--lora-init-without-apply"]
+    if not repacks():
+        command.append("--no-repack")
     for role in ROLES:
         command += ["--lora", str(adapters[role])]
     with log.open("wb") as out:
@@ -134,7 +139,8 @@ def server(
 def _wait_until_up(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     for _ in range(12_000):
         if process.poll() is not None:
-            break
+            ended = death(process.returncode, f"the server's model, its log is {log}")
+            raise UserError(ended)
         try:
             probe = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
             probe.request("GET", "/health")
@@ -181,9 +187,7 @@ class Reload(Rival):
 
 
 def _llama(path: Path, engine: Engine, **options: Any) -> Any:
-    from llama_cpp import Llama
-
-    return Llama(
+    return plain_llama(
         model_path=str(path), n_ctx=engine.n_ctx, n_threads=engine.threads,
         n_threads_batch=engine.threads, flash_attn=False, verbose=False, **options,
     )  # fmt: skip

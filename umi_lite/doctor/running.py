@@ -16,13 +16,14 @@ _CUDA = (
 
 
 def running_lines(card: str | None) -> Iterator[Line]:
-    """llama.cpp, the embedded model, the sandbox, free memory, free disk, as they are found.
+    """llama.cpp, the embedded model, inference, sandbox, free memory and disk, as they are found.
 
     Args:
         card: what `training.nvidia_card` found.
     """
     yield llama_line(card)
     yield embedded_line()
+    yield inference_line()
     yield sandbox_line()
     yield memory_line()
     yield disk_line(Path.cwd())
@@ -76,6 +77,31 @@ def embedded_line() -> Line:
         reason, _, fix = str(err).partition(": ")
         return Line(mark="–", name="embedded model", found=reason, fix=fix)
     return Line(mark="✓", name="embedded model", found=found)
+
+
+def inference_line() -> Line:
+    """The embedded model's quantised weights evaluated on the CPU, in a child process."""
+    from umi_lite.base import embedded_gguf
+    from umi_lite.runtime.library import library
+    from umi_lite.runtime.proof import TOKENS, prove
+    from umi_lite.runtime.repack import repacks
+
+    try:
+        library()
+    except UserError:
+        return Line(mark="–", name="inference", found="not tried without llama.cpp")
+    try:
+        gguf = embedded_gguf()
+    except UserError:
+        return Line(mark="–", name="inference", found="not tried: there is no model here")
+    try:
+        how = "rearranged for this processor" if repacks() else "left as they are"
+        prove(gguf)
+    except UserError as err:
+        found, _, fix = str(err).partition(": ")
+        return Line(mark="✗", name="inference", found=found, fix=fix or None)
+    found = f"a child process evaluated {TOKENS} tokens at once; quantised weights are {how}"
+    return Line(mark="✓", name="inference", found=found)
 
 
 def sandbox_line() -> Line:

@@ -1,13 +1,14 @@
 """llama.cpp's bindings: loaded once, their log kept for error messages."""
 
 import ctypes
-from collections import deque
 from typing import Any
 
 from umi_lite.protocol.errors import UserError
 
-_LOG: deque[str] = deque(maxlen=8)
-_ERROR_LEVELS = (3, 4)  # GGML_LOG_LEVEL_WARN, GGML_LOG_LEVEL_ERROR
+_WARN, _ERROR = 3, 4  # GGML_LOG_LEVEL_WARN and _ERROR (ggml/include/ggml.h)
+# The first warnings and errors since `clear_log`, by level.
+_LOG: dict[int, list[str]] = {_WARN: [], _ERROR: []}
+_KEPT = 8  # of each level: a load may warn once per tensor
 _callback: Any = None
 
 
@@ -28,29 +29,39 @@ def library() -> Any:
         raise UserError(f"llama.cpp cannot be loaded: {' '.join(str(err).split())}") from None
 
     if _callback is None:
-
-        def keep(level: int, text: bytes, _: Any) -> None:
-            if level in _ERROR_LEVELS:
-                _LOG.append(text.decode("utf-8", "replace").strip())
-
         # The library keeps only a pointer: the callback must never be collected.
-        _callback = llama_cpp.llama_log_callback(keep)
+        _callback = llama_cpp.llama_log_callback(heard)
         llama_cpp.llama_log_set(_callback, ctypes.c_void_p(0))
         llama_cpp.llama_backend_init()
     return llama_cpp
 
 
+def heard(level: int, text: bytes, _: Any = None) -> None:
+    """Keep a line of llama.cpp's log if it is a warning or an error."""
+    lines = _LOG.get(level)
+    if (
+        lines is not None
+        and len(lines) < _KEPT
+        and (line := text.decode("utf-8", "replace").strip())
+    ):
+        lines.append(line)
+
+
 def last_words() -> str:
-    """llama.cpp's first complaint since `clear_log`."""
-    lines = [line for line in _LOG if line]
-    _LOG.clear()
-    # The first complaint is the cause; those after it say that loading failed.
+    """llama.cpp's reason since `clear_log`: its first error, else its first warning.
+
+    The first error is the cause, and the errors after it say that loading failed. A warning
+    before it is none: with an adapter llama.cpp warns of every tensor that it keeps elsewhere.
+    """
+    lines = [*_LOG[_ERROR], *_LOG[_WARN]]
+    clear_log()
     return lines[0] if lines else "llama.cpp gave no reason"
 
 
 def clear_log() -> None:
-    """Forget what was said before."""
-    _LOG.clear()
+    """Forget the log so far."""
+    for lines in _LOG.values():
+        lines.clear()
 
 
 def filled(params: Any, **values: Any) -> Any:

@@ -13,14 +13,17 @@ from typing import Any, Literal, Self
 from umi_lite.protocol.errors import UserError
 from umi_lite.runtime.gguf import TOKENIZER, check_gguf, read_gguf
 from umi_lite.runtime.library import EngineError, clear_log, filled, last_words, library
+from umi_lite.runtime.repack import repacks
 
-_FLOATS = (0, 1, 30)  # F32, F16, BF16 (ggml/include/ggml.h)
+FLOATS = (0, 1, 30)  # F32, F16, BF16 (ggml/include/ggml.h)
 _KV_TYPES = {"f16": 1, "q8_0": 8}  # ggml types
 KvType = Literal["f16", "q8_0"]
 
 
 class Model:
-    """A GGUF's weights and vocabulary; F32, F16 and BF16 weights are memory-mapped.
+    """A GGUF's weights and vocabulary.
+
+    Weights are memory-mapped unless llama.cpp rearranges them (quantised ones, see `repack`).
 
     Args:
         path: the GGUF file.
@@ -53,11 +56,13 @@ class Model:
         self.path = path
         self.n_gpu_layers = n_gpu_layers
         self.tokenizer: str = header[TOKENIZER]
-        mapped = all(tensor.type in _FLOATS for tensor in tensors)
+        repacked = repacks()
+        mapped = not repacked or all(tensor.type in FLOATS for tensor in tensors)
         params = filled(
             lib.llama_model_default_params(),
             n_gpu_layers=n_gpu_layers,
             vocab_only=vocab_only,
+            use_extra_bufts=repacked,
             # llama.cpp arranges quantised weights anew for the CPU, and would hold the mapped
             # file beside its copy.
             load_mode=lib.LLAMA_LOAD_MODE_MMAP if mapped else lib.LLAMA_LOAD_MODE_NONE,
