@@ -43,6 +43,9 @@ def open_roles(
         UserError: no such role or place, a file that does not fit, or weights on which llama.cpp
             dies here: a child process tries each type of weights once (`runtime.proof`).
     """
+    from umi_lite.runtime.threads import times
+
+    since = times()
     from umi_lite.base import cache_folder
     from umi_lite.export.fold import can_fold
     from umi_lite.runtime.fit import Wishes, fit, size_of
@@ -59,7 +62,7 @@ def open_roles(
     adapters = [bundle.place(view).adapter for view in own]
     size = size_of(bundle.base, [path for path in adapters if path], foldable=foldable)
     taken = {place.model: place.model.stat().st_size for place in others.values()}
-    now = machine()
+    now = machine(since)
     chosen = fit(size, replace(now, ram=now.ram - sum(taken.values())), wishes)
     if chosen.n_gpu_layers != -1:
         here = {bundle.base} if own else set[Path]()
@@ -75,7 +78,7 @@ def open_roles(
         n_ctx=chosen.n_ctx,
         slots=chosen.slots,
         kv=chosen.kv,
-        threads=chosen.threads,
+        threads=wishes.threads,
         n_gpu_layers=chosen.n_gpu_layers,
     )
     make_room(cache / "folded", "*.gguf", _FOLDED_BYTES)

@@ -50,7 +50,10 @@ class Roles:
     gpu_layers: Annotated[
         int | None, typer.Option(help="layers on the GPU, -1 all; default by memory")
     ] = None
-    threads: Annotated[int | None, typer.Option(help="default the machine's physical cores")] = None
+    threads: Annotated[
+        int | None,
+        typer.Option(help="threads to compute on; default the cores that other programs leave"),
+    ] = None
 
     @property
     def views(self) -> "tuple[View, ...]":

@@ -16,6 +16,7 @@ from umi_lite.runtime.machine import cores
 from umi_lite.runtime.prefixes import Prefixes
 from umi_lite.runtime.request import Generation, Request, check_size
 from umi_lite.runtime.slots import sequences
+from umi_lite.runtime.threads import Fixed, Threads
 from umi_lite.runtime.words import Words
 
 # A view with less work than this share of the busiest one's gives way to it.
@@ -36,7 +37,7 @@ class Engine:
         templates: chat templates of views whose prompts are not written in their GGUF's own.
         n_ctx: tokens of one transcript, default 2048.
         slots: how many episodes run at once, default 1.
-        threads: default `machine.cores`.
+        threads: default at most `machine.cores`, fewer while other programs compute.
         n_gpu_layers: `auto` puts all layers on the GPU where llama.cpp was built for one.
         n_batch: tokens of one evaluation, default 512.
         kv: the type of cached keys and values, default f16.
@@ -74,6 +75,7 @@ class Engine:
         self.n_ctx = n_ctx
         self.slots = slots
         self.threads = threads or cores()
+        self._threads = Fixed(threads) if threads else Threads(self.threads)
         self._n_batch = n_batch
         self._kv: KvType = kv
         self._prefixes = dict(prefixes or {})
@@ -101,6 +103,7 @@ class Engine:
             for model in self._models.values():
                 model.close()
             raise
+        self._threads.look()
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -176,7 +179,9 @@ class Engine:
             return []
         if self._current is None or self._current.load < NEARLY_EMPTY * busiest.load:
             self._current = busiest
-        return self._current.round()
+        with self._threads.computing() as count:
+            self._current.compute_on(count)
+            return self._current.round()
 
     def release(self, episode: Hashable) -> None:
         """The episode is over: its slots serve others, its unfinished requests are dropped."""

@@ -10,6 +10,7 @@ from umi_lite.runtime.gguf import read_gguf
 from umi_lite.runtime.llama import KvType
 from umi_lite.runtime.machine import Machine
 from umi_lite.runtime.slots import sequences
+from umi_lite.runtime.threads import threads_for
 
 Weights = Literal["adapters", "folded"]
 FORMS: tuple[Weights, ...] = get_args(Weights)
@@ -56,7 +57,10 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Fit:
-    """What was chosen; `needs` bytes in all, of `free`. n_gpu_layers: -1 is all."""
+    """What was chosen; `needs` bytes in all, of `free`. n_gpu_layers: -1 is all.
+
+    `threads` are those to begin with, of `cores`: they follow what other programs leave.
+    """
 
     weights: Weights
     n_ctx: int
@@ -66,6 +70,7 @@ class Fit:
     slots: int
     needs: int
     free: int
+    cores: int
     note: str = ""
 
     def __str__(self) -> str:
@@ -74,6 +79,10 @@ class Fit:
         )
         at_once = f"{self.slots} x " if self.slots > 1 else ""
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        if self.threads < self.cores:
+            threads += (
+                f" for now (other programs use {self.cores - self.threads} of {self.cores} cores)"
+            )
         weights = "adapters" if self.weights == "adapters" else "folded weights"
         return (
             f"{weights} {layers}, {threads}, context {at_once}{self.n_ctx} in "
@@ -128,7 +137,10 @@ def fit(size: Size, machine: Machine, wishes: Wishes | None = None) -> Fit:
 
 def _choices(size: Size, machine: Machine, wishes: Wishes) -> Iterator[tuple[Fit, float]]:
     """From the most wanted one down, each with the share of what is free that it may take."""
-    threads = wishes.threads or machine.cores
+    cores = wishes.threads or machine.cores
+    threads = cores
+    if wishes.threads is None and machine.left is not None:
+        threads = threads_for(cores, machine.left)
     known = tuple(n for n in CONTEXTS if n <= size.n_ctx_train) or (size.n_ctx_train,)
     contexts = _given(wishes.n_ctx, known)
     forms: tuple[Weights, ...] = ("folded", "adapters") if size.foldable else ("adapters",)
@@ -143,7 +155,7 @@ def _choices(size: Size, machine: Machine, wishes: Wishes) -> Iterator[tuple[Fit
         scratch = size.views * (size.scratch if layers else size.scratch // 4)
         needs = _weights(size, form) + held + scratch
         luxury = form == "folded" and wishes.weights is None
-        made = Fit(form, n_ctx, kv, layers, threads, wishes.slots, needs, free)
+        made = Fit(form, n_ctx, kv, layers, threads, wishes.slots, needs, free, cores)
         yield made, _PLENTY if luxury else _USABLE
 
 

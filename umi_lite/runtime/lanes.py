@@ -73,6 +73,10 @@ class Lane:
             if slot.owner == episode:
                 slot.owner = slot.turn = None
 
+    def compute_on(self, threads: int) -> None:
+        """Evaluate on this many threads from here on."""
+        self._context.compute_on(threads)
+
     def round(self) -> list[tuple[Request, Generation]]:
         """One evaluation; the requests that were finished by it."""
         self._admit()

@@ -216,8 +216,15 @@ class Context:
             scales = (ctypes.c_float * 1)(1.0)
             if lib.llama_set_adapters_lora(self.pointer, adapters, 1, scales) != 0:
                 raise EngineError(f"llama.cpp refused the adapter: {last_words()}")
+        self._threads = threads
         self._memory = lib.llama_get_memory(self.pointer)
         self._batch = lib.llama_batch_init(n_batch, 0, 1)
+
+    def compute_on(self, threads: int) -> None:
+        """Evaluate on this many threads from here on; results do not depend on it."""
+        if threads != self._threads:
+            self.lib.llama_set_n_threads(self.pointer, threads, threads)
+            self._threads = threads
 
     def decode(self, entries: Sequence[tuple[int, int, int, bool]]) -> None:
         """Evaluate (token, position, sequence, wants logits) entries, at most `n_batch`.
