@@ -20,6 +20,7 @@ def requantize(source: Path, target: Path, type: GgufType) -> None:
     """
     import ctypes
 
+    from umi_lite.runtime.interrupts import holding
     from umi_lite.runtime.library import library
     from umi_lite.runtime.llama import Model
     from umi_lite.runtime.machine import cores
@@ -34,8 +35,9 @@ def requantize(source: Path, target: Path, type: GgufType) -> None:
     params.allow_requantize = True
     params.nthread = cores()
     with staged_file(target) as work:
-        status = lib.llama_model_quantize(
-            os.fsencode(source), os.fsencode(work), ctypes.byref(params)
-        )
+        with holding():
+            status = lib.llama_model_quantize(
+                os.fsencode(source), os.fsencode(work), ctypes.byref(params)
+            )
         if status != 0:
             raise UserError(f"{source} could not be made {type}: llama.cpp refused ({status})")

@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.runtime.gguf import TOKENIZER, check_gguf, read_gguf
+from umi_lite.runtime.interrupts import holding
 from umi_lite.runtime.library import EngineError, clear_log, filled, last_words, library
 from umi_lite.runtime.repack import repacks
 
@@ -68,7 +69,15 @@ class Model:
             load_mode=lib.LLAMA_LOAD_MODE_MMAP if mapped else lib.LLAMA_LOAD_MODE_NONE,
         )
         clear_log()
-        self.pointer = lib.llama_model_load_from_file(str(path).encode(), params)
+        self.pointer = None
+        self._adapters: list[Any] = []
+        try:
+            with holding() as held:
+                params.progress_callback = lib.llama_progress_callback(held.not_yet)
+                self.pointer = lib.llama_model_load_from_file(str(path).encode(), params)
+        except KeyboardInterrupt:
+            self.close()
+            raise
         if not self.pointer:
             raise UserError(f"model {path} cannot be loaded: {last_words()}")
         self.vocab = lib.llama_model_get_vocab(self.pointer)
@@ -78,7 +87,6 @@ class Model:
             i for i in range(self.n_vocab) if lib.llama_vocab_is_eog(self.vocab, i)
         )
         self._pieces: dict[int, bytes] = {}
-        self._adapters: list[Any] = []
 
     def encode(self, text: str, *, special: bool) -> list[int]:
         """Token ids, without a BOS. `special`: are special tokens in `text` parsed?"""
@@ -141,7 +149,8 @@ class Model:
         """
         check_gguf(path, "adapter")
         clear_log()
-        made = self.lib.llama_adapter_lora_init(self.pointer, str(path).encode())
+        with holding():
+            made = self.lib.llama_adapter_lora_init(self.pointer, str(path).encode())
         if not made:
             raise UserError(f"adapter {path} does not fit model {self.path.name}: {last_words()}")
         self._adapters.append(made)
@@ -205,7 +214,8 @@ class Context:
             no_perf=True,
         )
         clear_log()
-        self.pointer = lib.llama_init_from_model(model.pointer, params)
+        with holding():
+            self.pointer = lib.llama_init_from_model(model.pointer, params)
         if not self.pointer:
             raise UserError(
                 f"no context of {slots} x {n_ctx} tokens could be made: {last_words()}; "
@@ -240,7 +250,8 @@ class Context:
             batch.seq_id[i][0] = sequence
             batch.logits[i] = logits
         batch.n_tokens = len(entries)
-        status = self.lib.llama_decode(self.pointer, batch)
+        with holding():
+            status = self.lib.llama_decode(self.pointer, batch)
         if status != 0:
             raise EngineError(f"llama.cpp could not evaluate ({status}): {last_words()}")
         # A card computes on while the call is back: whoever takes the time waits for it here.

@@ -32,9 +32,12 @@ def prove(gguf: Path) -> None:
 
     Raises:
         UserError: the child died, found the model unusable, or computed no numbers.
+        KeyboardInterrupt: Ctrl-C ended the child.
     """
     command = [sys.executable, "-m", "umi_lite.runtime.proof", str(gguf)]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode == -signal.SIGINT:
+        raise KeyboardInterrupt
     if done.returncode == 2 and done.stderr.strip():
         raise UserError(done.stderr.strip().splitlines()[-1])
     if done.returncode:
