@@ -1,7 +1,7 @@
 """What one does with a bundle on one's own machine: ask it, and measure it."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,7 @@ def ask(
     single: bool = False,
     elsewhere: Sequence[str] = (),
     wishes: "Wishes | None" = None,
+    timeout: float | None = None,
 ) -> "tuple[Trace, Path]":
     """Run one task with its turns streamed to the console.
 
@@ -44,7 +45,7 @@ def ask(
         tools: a tool set's name or a .py file; default the bundle's own.
         trace_path: default `traces/<id>.json` beside the bundle.
         single: the global adapter alone (view `backbone`) takes all the turns.
-        elsewhere, wishes: see `roles.open_roles`.
+        elsewhere, wishes, timeout: see `roles.open_roles`.
 
     Returns:
         The trace, and where it was saved.
@@ -65,8 +66,8 @@ def ask(
     toolbox = toolset(named)
     path = trace_path or bundle.path.parent / "traces" / f"run-{uuid4().hex[:12]}.json"
     views: tuple[View, ...] = ("backbone",) if single else ROLES
-    tell = dim(console)
-    with open_roles(bundle, views=views, elsewhere=elsewhere, wishes=wishes, tell=tell) as engine:
+    where: Mapping[str, Any] = {"elsewhere": elsewhere, "wishes": wishes, "timeout": timeout}
+    with open_roles(bundle, views=views, tell=dim(console), **where) as engine:
         agent = Agent(engine, toolbox, single=single, bundle=bundle.path.name)
         trace = agent.run(instruction, stream_to(console), path)
     console.print()
@@ -144,12 +145,13 @@ def gather(
     single: bool = False,
     elsewhere: Sequence[str] = (),
     wishes: "Wishes | None" = None,
+    timeout: float | None = None,
 ) -> "Summary":
     """Bootstrap trajectories with a bundle (`evals.bootstrap`) behind a progress bar.
 
     Args:
         single: the global adapter alone (view `backbone`) takes all the turns.
-        elsewhere, wishes: see `roles.open_roles`.
+        elsewhere, wishes, timeout: see `roles.open_roles`.
 
     Raises:
         UserError: see `bootstrap`.
@@ -165,11 +167,11 @@ def gather(
         "sha256": sha256(bundle.spec.model_dump_json().encode()).hexdigest(),
         "elsewhere": list(elsewhere),
     }
-    tell = dim(console)
+    where: Mapping[str, Any] = {"elsewhere": elsewhere, "wishes": wishes, "timeout": timeout}
     title = f"trying {len(tasks)} questions"
     most = len(tasks) * plenty.tries
     with (
-        open_roles(bundle, views=views, elsewhere=elsewhere, wishes=wishes, tell=tell) as engine,
+        open_roles(bundle, views=views, tell=dim(console), **where) as engine,
         counting(title, most, "right", console) as count,
     ):
         return bootstrap(

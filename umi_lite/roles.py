@@ -11,9 +11,10 @@ from umi_lite.protocol.roles import ROLES, VIEWS, View
 
 if TYPE_CHECKING:
     from umi_lite.export.bundle import Bundle, Place
+    from umi_lite.runtime.endpoint import Endpoint
     from umi_lite.runtime.engine import Engine
     from umi_lite.runtime.fit import Wishes
-    from umi_lite.runtime.remote import Endpoint, Mixed
+    from umi_lite.runtime.remote import Mixed
 
 _FOLDED_BYTES = 16 << 30
 
@@ -24,6 +25,7 @@ def open_roles(
     views: Iterable[View] = ROLES,
     elsewhere: Sequence[str] = (),
     wishes: "Wishes | None" = None,
+    timeout: float | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> "Engine | Mixed":
     """Open the roles, fitted to what this machine has free.
@@ -37,6 +39,7 @@ def open_roles(
             bundle's folder, a GGUF with the role's own weights, or an endpoint
             `http://HOST:PORT/v1#MODEL` that serves the role's adapter over this bundle's base.
         wishes: what is fixed beforehand.
+        timeout: seconds without a byte from an endpoint that end a turn, default 120.
         tell: called with the fit, one line, where anything runs here.
 
     Raises:
@@ -84,10 +87,11 @@ def open_roles(
     make_room(cache / "folded", "*.gguf", _FOLDED_BYTES)
     if not away:
         return engine
+    from umi_lite.runtime.endpoint import TIMEOUT
     from umi_lite.runtime.remote import Mixed
 
     try:
-        return Mixed(engine, away, bundle.spec.template)
+        return Mixed(engine, away, bundle.spec.template, timeout or TIMEOUT)
     except BaseException:
         engine.close()
         raise
@@ -102,7 +106,7 @@ def _disk_holds(folder: Path, base: Path, copies: int) -> bool:
 def _elsewhere(
     given: Sequence[str], views: Sequence[View]
 ) -> "tuple[dict[View, Place], dict[View, Endpoint]]":
-    from umi_lite.runtime.remote import Endpoint
+    from umi_lite.runtime.endpoint import Endpoint
 
     others: dict[View, Place] = {}
     away: dict[View, Endpoint] = {}

@@ -49,5 +49,6 @@ def bootstrap(
         single=roles.single,
         elsewhere=roles.elsewhere,
         wishes=roles.wishes(slots),
+        timeout=roles.timeout,
     )
     typer.echo(summary.model_dump_json() if json_ else f"{summary} · {out}")

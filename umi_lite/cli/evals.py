@@ -137,9 +137,9 @@ def simulated(
 
     from umi_lite.evals.simulated import Simulator, play_simulated
     from umi_lite.local import counting, load_tasks
-    from umi_lite.runtime.remote import Endpoint
+    from umi_lite.runtime.endpoint import TIMEOUT, Endpoint
 
-    played = Simulator(Endpoint.parse(simulator))
+    played = Simulator(Endpoint.parse(simulator), timeout=roles.timeout or TIMEOUT)
     tasks = load_tasks(source, path=path, n=n)
     console = Console()
     with (

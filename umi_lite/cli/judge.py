@@ -22,6 +22,9 @@ def judge(
     votes: Annotated[int, typer.Option(help="how often each question is put")] = 1,
     temperature: Annotated[float, typer.Option(help="of the judge; 0 is greedy")] = 0.0,
     parallel: Annotated[int, typer.Option(help="requests at once")] = 4,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="seconds without a byte from the endpoint")
+    ] = 120.0,
     json_: Annotated[bool, typer.Option("--json", help="print the judgement as JSON")] = False,
 ) -> None:
     """Ask an OpenAI-compatible endpoint about finished episodes, and count its votes."""
@@ -30,9 +33,9 @@ def judge(
     from umi_lite.evals.judge import Judge
     from umi_lite.evals.report import rate_table
     from umi_lite.local import judged
-    from umi_lite.runtime.remote import Endpoint
+    from umi_lite.runtime.endpoint import Endpoint
 
-    asking = Judge(Endpoint.parse(endpoint), votes, temperature, parallel)
+    asking = Judge(Endpoint.parse(endpoint), votes, temperature, parallel, timeout=timeout)
     made = judged(kind, traces, against, asking, out)
     if json_:
         typer.echo(made.model_dump_json())

@@ -36,6 +36,7 @@ def run(
         single=roles.single,
         elsewhere=roles.elsewhere,
         wishes=roles.wishes(slots=1),
+        timeout=roles.timeout,
     )
     typer.echo(summary(made, path) if json_ else f"stop: {made.stop} · trace: {path}")
 

@@ -54,6 +54,10 @@ class Roles:
         int | None,
         typer.Option(help="threads to compute on; default the cores that other programs leave"),
     ] = None
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="seconds without a byte from an endpoint; default 120"),
+    ] = None
 
     @property
     def views(self) -> "tuple[View, ...]":
@@ -95,6 +99,7 @@ class Roles:
             views=self.views,
             elsewhere=self.elsewhere,
             wishes=self.wishes(slots),
+            timeout=self.timeout,
             tell=dim(console),
         )
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from umi_lite.runtime.endpoint import MALFORMED
+
 
 def reply(client: Any, model: str, prompt: str, **sampling: Any) -> str:
     """What the model answers to the prompt as a user's one message, empty where it says nothing.
@@ -11,9 +13,15 @@ def reply(client: Any, model: str, prompt: str, **sampling: Any) -> str:
         sampling: temperature, seed, max_tokens, as the API names them.
 
     Raises:
-        openai.OpenAIError: the endpoint fails, after the client's retries.
+        openai.OpenAIError: the endpoint fails, after the client's retries, or what it sends is not
+            of the API's form.
     """
-    said = client.chat.completions.create(
-        model=model, messages=[{"role": "user", "content": prompt}], **sampling
-    )
-    return (said.choices[0].message.content or "") if said.choices else ""
+    import openai
+
+    try:
+        said = client.chat.completions.create(
+            model=model, messages=[{"role": "user", "content": prompt}], **sampling
+        )
+        return (said.choices[0].message.content or "") if said.choices else ""
+    except MALFORMED as err:
+        raise openai.OpenAIError(f"its answer is not of the API's form: {err}") from err

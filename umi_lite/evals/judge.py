@@ -15,7 +15,7 @@ from pathlib import Path
 from umi_lite.evals.chat import reply
 from umi_lite.evals.journal import Journal
 from umi_lite.protocol.errors import UserError
-from umi_lite.runtime.remote import Endpoint
+from umi_lite.runtime.endpoint import Endpoint
 
 Replies = Mapping["Question", Sequence[str]]
 
@@ -39,7 +39,7 @@ class Judge:
         parallel: requests at once.
         retries: of a request that was refused for now (429, 5xx) or not answered, with growing
             waits between them.
-        timeout: seconds a request may take.
+        timeout: seconds without a byte after which a request is tried again.
         max_tokens: of a reply.
     """
 
@@ -137,8 +137,7 @@ class Judge:
             finally:
                 broken.set()
         if failed is not None:
-            reason = " ".join(str(failed).split())
-            raise UserError(f"endpoint {self.endpoint.url} ({self.endpoint.model}): {reason}")
+            raise self.endpoint.failure(failed, self.timeout)
 
     def _row(self, key: str, question: Question, number: int, reply: str) -> dict[str, object]:
         return {

@@ -17,8 +17,8 @@ from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import dump_json, tool_line
 from umi_lite.protocol.trajectory import Tool, Trajectory
 from umi_lite.runtime.agent import Runner
+from umi_lite.runtime.endpoint import TIMEOUT, Endpoint
 from umi_lite.runtime.episode import Bounds
-from umi_lite.runtime.remote import Endpoint
 from umi_lite.runtime.tools import Toolbox, ToolFunction
 from umi_lite.runtime.trace import Trace
 
@@ -60,9 +60,10 @@ class Simulator:
     `failure` says why the endpoint could not be asked, None as long as it could.
     """
 
-    def __init__(self, endpoint: Endpoint, *, retries: int = 4, timeout: float = 120.0):
+    def __init__(self, endpoint: Endpoint, *, retries: int = 4, timeout: float = TIMEOUT):
         self.failure: str | None = None
-        self._model = endpoint.model
+        self._endpoint = endpoint
+        self._timeout = timeout
         self._client = endpoint.client(timeout, max_retries=retries)
 
     def toolbox(self, task: Trajectory) -> Toolbox:
@@ -84,9 +85,9 @@ class Simulator:
         )
         try:
             sampling = {"temperature": 0.0, "max_tokens": _MOST_TOKENS}
-            said = reply(self._client, self._model, prompt, **sampling)
+            said = reply(self._client, self._endpoint.model, prompt, **sampling)
         except openai.OpenAIError as err:
-            self.failure = self.failure or " ".join(str(err).split())
+            self.failure = self.failure or str(self._endpoint.failure(err, self._timeout))
             raise
         text = " ".join(said.split())
         before.append(f"{request}\n{text}")

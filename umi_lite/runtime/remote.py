@@ -5,54 +5,22 @@ For instance a vLLM server with the three adapters loaded. A role's prompt goes 
 where another role stopped.
 """
 
-import os
 import time
 from collections.abc import Hashable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import View
+from umi_lite.runtime.endpoint import MALFORMED, TIMEOUT, Endpoint, tried
 from umi_lite.runtime.engine import Engine
 from umi_lite.runtime.llama import Model
 from umi_lite.runtime.request import Generation, Request, Stop, check_size
 from umi_lite.runtime.words import Words
 
-_FORM = "http://HOST:PORT/v1#MODEL"
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where a role is served: the API's root (`…/v1`) and the served model's name."""
-
-    url: str
-    model: str
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """From `http://host:8000/v1#planner`.
-
-        Raises:
-            UserError: it is not of that form.
-        """
-        url, _, model = text.partition("#")
-        if not url.startswith(("http://", "https://")) or not model:
-            raise UserError(f"endpoint {text!r}: right is {_FORM}")
-        return cls(url.rstrip("/"), model)
-
-    def client(self, timeout: float, **options: Any) -> Any:
-        """The official client of the API; the key is read from OPENAI_API_KEY.
-
-        Args:
-            timeout: seconds a request may take.
-            options: the client's own.
-        """
-        import openai
-
-        key = os.environ.get("OPENAI_API_KEY", "none")
-        return openai.OpenAI(base_url=self.url, api_key=key, timeout=timeout, **options)
+# A server that answers at all lists its models at once.
+_LISTING = 30.0
 
 
 class Remote:
@@ -69,16 +37,12 @@ class Remote:
         UserError: no server answers, or it does not serve the model.
     """
 
-    def __init__(self, endpoint: Endpoint, words: Words, timeout: float = 120.0):
-        import openai
-
+    def __init__(self, endpoint: Endpoint, words: Words, timeout: float = TIMEOUT):
         self.endpoint = endpoint
         self.words = words
-        self._client = endpoint.client(timeout)
-        try:
-            served = {model.id: model.owned_by for model in self._client.models.list()}
-        except openai.OpenAIError as err:
-            raise self._refused(err) from err
+        self._timeout = timeout
+        self._client = endpoint.client(timeout, max_retries=0)
+        served = self._served(min(timeout, _LISTING))
         if endpoint.model not in served:
             raise UserError(
                 f"endpoint {endpoint.url} has no model {endpoint.model!r}; it has: "
@@ -90,35 +54,57 @@ class Remote:
         """One turn. Its `evaluated` are all its prompt's tokens: what was cached is not told.
 
         Raises:
-            UserError: the server cannot be reached, or refuses.
+            UserError: the server cannot be reached, refuses, or sends what is not a completion.
         """
-        import openai
-
         started = time.perf_counter()
         first = None
         heard = _Heard(request, self.words)
-        try:
-            with self._stream(request) as stream:
-                for chunk in stream:
-                    first = first or time.perf_counter()
-                    for choice in chunk.choices:
-                        heard.take(choice.text, choice.finish_reason)
-                    if heard.stop is not None:
-                        break
-        except openai.OpenAIError as err:
-            raise self._refused(err) from err
+        for text, finish_reason in self._stretches(request):
+            first = first or time.perf_counter()
+            heard.take(text, finish_reason)
+            if heard.stop is not None:
+                break
+        if heard.stop is None:
+            raise self.endpoint.failure(ValueError("it ends without a finish_reason"), 0)
         ended = time.perf_counter()
         ids = self.words.encode(heard.text, special=False)
         return Generation(
             ids=tuple(ids),
             text=heard.text,
-            stop=heard.stop or "eot",
+            stop=heard.stop,
             prompt_tokens=len(request.ids),
             evaluated=len(request.ids),
             decoded=len(ids),
             prefill_seconds=(first or ended) - started,
             decode_seconds=ended - (first or ended),
         )
+
+    def _served(self, timeout: float) -> dict[str, str | None]:
+        """The models there, each with its owner."""
+        import openai
+
+        try:
+            listed = tried(lambda: self._client.models.list(timeout=timeout))
+            served = {one.id: getattr(one, "owned_by", None) for one in listed if one.id}
+            if not served:
+                raise ValueError("it lists no models")
+            return served
+        except (openai.OpenAIError, *MALFORMED) as err:
+            raise self.endpoint.failure(err, timeout) from err
+
+    def _stretches(self, request: Request) -> Iterator[tuple[str, str | None]]:
+        """The text as it comes, each stretch with the reason if it is the last."""
+        import openai
+
+        try:
+            with tried(lambda: self._stream(request)) as stream:
+                for chunk in stream:
+                    for choice in chunk.choices:
+                        if choice.text is None and choice.finish_reason is None:
+                            raise ValueError("a choice without text")
+                        yield choice.text or "", choice.finish_reason
+        except (openai.OpenAIError, *MALFORMED) as err:
+            raise self.endpoint.failure(err, self._timeout) from err
 
     def _stream(self, request: Request) -> Any:
         body: dict[str, Any] = {}
@@ -134,10 +120,6 @@ class Remote:
             stream=True,
             extra_body=body,
         )
-
-    def _refused(self, err: Exception) -> UserError:
-        reason = " ".join(str(err).split())
-        return UserError(f"endpoint {self.endpoint.url} ({self.endpoint.model}): {reason}")
 
 
 class _Heard:
@@ -182,17 +164,24 @@ class Mixed:
         here: the roles that run here; it may have none.
         away: where the others are served.
         template: the chat template of their prompts where it is not the base's own.
+        timeout: seconds without a byte after which a request is given up.
 
     Raises:
         UserError: see `Remote`.
     """
 
-    def __init__(self, here: Engine, away: dict[View, Endpoint], template: str | None = None):
+    def __init__(
+        self,
+        here: Engine,
+        away: dict[View, Endpoint],
+        template: str | None = None,
+        timeout: float = TIMEOUT,
+    ):
         self._here = here
         self._vocabulary = Model.vocabulary(here.base)
         try:
             self._words = Words(self._vocabulary, template)
-            self._away = {v: Remote(endpoint, self._words) for v, endpoint in away.items()}
+            self._away = {v: Remote(at, self._words, timeout) for v, at in away.items()}
         except BaseException:
             self._vocabulary.close()
             raise
