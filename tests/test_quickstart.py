@@ -37,6 +37,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = umi("quickstart", "--recipe", str(recipe), "--out", str(folder / "run"))
     assert done.returncode == 0, done.stderr
     assert "untrained base" in done.stdout
+    # A file says what is being done, too.
+    for words in ("before: 0 of 3, 0 solved", "after: 3 of 3", "global: step 2/2", "converting"):
+        assert words in done.stdout, done.stdout
     return folder / "run"
 
 

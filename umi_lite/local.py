@@ -1,19 +1,18 @@
 """What one does with a bundle on one's own machine: ask it, and measure it."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from umi_lite.console import counting
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import ROLES, View
 from umi_lite.protocol.trajectory import Call, Trajectory
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
 
     from umi_lite.evals.bootstrap import Plenty, Summary
     from umi_lite.evals.judge import Judge, Question, Replies
@@ -225,45 +224,11 @@ def _episodes(path: Path) -> list[Trajectory]:
     return loaded.trajectories
 
 
-@contextmanager
-def counting(
-    title: str, total: int, what: str, console: "Console"
-) -> Iterator[Callable[[bool], None]]:
-    """A progress bar; what it yields moves it by one, and counts one more of `what` if True."""
-    counted = 0
-    with _bar(console, f"{{task.fields[counted]}} {what}") as progress:
-        bar = progress.add_task(title, total=total, counted=0)
-
-        def ended(hit: bool) -> None:
-            nonlocal counted
-            counted += hit
-            progress.update(bar, advance=1, counted=counted)
-
-        yield ended
-
-
 def predict_static(
     engine: "Runner", gold: "Gold", console: "Console", *, single: bool = False
 ) -> "Taught":
     """Let the roles predict every gold step, behind a progress bar that counts dialogues."""
     from umi_lite.evals.teacher import predict
 
-    with _bar(console) as progress:
-        bar = progress.add_task("static", total=len(gold.dialogues))
-        return predict(engine, gold, single=single, on_dialogue=lambda: progress.advance(bar))
-
-
-def _bar(console: "Console", *more: str) -> "Progress":
-    """A bar with its count and times; `more` are texts behind the count."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    head = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    texts = map(TextColumn, more)
-    return Progress(*head, *texts, TimeElapsedColumn(), TimeRemainingColumn(), console=console)
+    with counting("static", len(gold.dialogues), "", console) as count:
+        return predict(engine, gold, single=single, on_dialogue=lambda: count(True))

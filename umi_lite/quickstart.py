@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from umi_lite.console import working
 from umi_lite.files import write_text
 from umi_lite.heldout import deployed_base, held_out, measured, read_json
 from umi_lite.protocol.roles import ROLES
@@ -55,9 +56,11 @@ def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
 
     before = measured(out / "before.json", "before", untrained, tasks, console, single=False)
     console.rule("2/5  training: global, planner, caller, summarizer")
+    from umi_lite.train.progress import RichReporter
     from umi_lite.train.trainer import train
 
-    train(recipe, out, resume=(out / "recipe.yaml").exists())
+    with RichReporter(console) as reporter:
+        train(recipe, out, resume=(out / "recipe.yaml").exists(), reporter=reporter)
     console.rule("3/5  export")
     bundle = _exported(out, base, console)
     console.rule("4/5  held-out tasks, after training")
@@ -94,7 +97,7 @@ def _exported(out: Path, base: Path, console: "Console") -> "Bundle":
     from umi_lite.export.run import export_run
 
     if not (out / "bundle").exists():
-        with console.status("converting four adapters to GGUF"):
+        with working("converting four adapters to GGUF", console):
             export_run(out, base=base)
     return _bundle(out)
 

@@ -135,8 +135,9 @@ def simulated(
     """Run tasks whose tools are not here, played by an LLM; the traces are for umi eval judge."""
     from rich.console import Console
 
+    from umi_lite.console import counting
     from umi_lite.evals.simulated import Simulator, play_simulated
-    from umi_lite.local import counting, load_tasks
+    from umi_lite.local import load_tasks
     from umi_lite.runtime.endpoint import TIMEOUT, Endpoint
 
     played = Simulator(Endpoint.parse(simulator), timeout=roles.timeout or TIMEOUT)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from umi_lite.console import Heartbeat, working
 from umi_lite.files import write_text
 from umi_lite.heldout import deployed_base, held_out, measured
 from umi_lite.protocol.errors import UserError
@@ -58,10 +59,12 @@ def _do(run: Planned, folder: RunDir, out: Path, console: "Console") -> None:
     from umi_lite.train.trainer import train_in_child
 
     if not all(folder.is_done(job.name) for job in plan(run.recipe)):
-        train_in_child(folder.root)
+        # The process has bars of its own on stderr.
+        with Heartbeat(console, lambda: f"training {run.name}"):
+            train_in_child(folder.root)
     base = deployed_base(run.recipe, out)
     if not (folder.root / "bundle").exists():
-        with console.status("converting the adapters to GGUF"):
+        with working("converting the adapters to GGUF", console):
             export_run(folder.root, base=base)
     bundle = load_bundle(folder.root / "bundle")
     views = run.recipe.stages.speakers()

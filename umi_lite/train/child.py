@@ -20,7 +20,8 @@ def main(root: Path) -> int:
     run = RunDir(root)
     try:
         recipe = run.resume(None)
-        run_jobs(recipe, run, choose(recipe), RichReporter())
+        with RichReporter() as reporter:
+            run_jobs(recipe, run, choose(recipe), reporter)
     except UserError as err:
         print(f"error: {err}", file=sys.stderr)
         return 2

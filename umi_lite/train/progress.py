@@ -1,10 +1,12 @@
 """What a run tells while it trains: bars with ETA on a terminal, lines elsewhere."""
 
 import time
-from typing import Protocol
+from typing import Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from umi_lite.console import Heartbeat
 
 
 class Reporter(Protocol):
@@ -26,17 +28,24 @@ class Reporter(Protocol):
 
 
 class RichReporter:
-    """A bar a job and one for all of them.
+    """A bar a job and one for all of them; where the console is not a terminal, lines.
+
+    A context manager: `end` is called at its end.
 
     Args:
         console: default stderr, so that stdout stays a command's own.
-        every: seconds between two lines where the console is no terminal, default 10.
+        every: seconds between two lines of a job's steps, default 10. Where no step ends for
+            `console.EVERY` seconds, a line says so.
     """
 
     def __init__(self, console: Console | None = None, every: float = 10.0):
         self._console = console or Console(stderr=True)
         self._every = every
         self._said = 0.0
+        self._job = "training"
+        self._begun = time.monotonic()
+        self._heartbeat = Heartbeat(self._console, self._working)
+        self._heartbeat.start()
         self._sizes: dict[str, int] = {}
         self._done: dict[str, int] = {}
         self._first: tuple[float, int] | None = None
@@ -60,8 +69,10 @@ class RichReporter:
 
     def note(self, text: str) -> None:
         self._progress.console.print(text, markup=False, highlight=False)
+        self._heartbeat.said()
 
     def step(self, job: str, tokens: int, text: str) -> None:
+        self._job = job
         self._done[job] = tokens
         done = sum(self._done.values())
         if self._tasks:
@@ -83,9 +94,19 @@ class RichReporter:
         seconds = (sum(self._sizes.values()) - done) * (now - since) / (done - before)
         return f"about {seconds / 60:.1f} min left"
 
+    def _working(self) -> str:
+        return f"{self._job}: still at work, {time.monotonic() - self._begun:.0f} s since the start"
+
     def end(self) -> None:
+        self._heartbeat.stop()
         if self._tasks:
             self._progress.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
 
 
 class Silent:

@@ -84,7 +84,10 @@ def train(
         train_in_child(run.root)
     else:
         shown = (reporter or RichReporter()) if is_main() else Silent()
-        run_jobs(recipe, run, backend, shown)
+        try:
+            run_jobs(recipe, run, backend, shown)
+        finally:
+            shown.end()
     adapters = {job.name: run.adapter(job.name) for job in plan(recipe)}
     return Run(run.root, adapters, time.monotonic() - began)
 
@@ -119,17 +122,14 @@ def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> Non
     with together():
         ready = make_all(recipe, model, backend.packs, reporter)
     reporter.begin({r.job.name: sum(r.sizes) for r in ready})
-    try:
-        with live_page(run, {r.job.name: len(r.sizes) for r in ready}) as page:
-            for item in ready:
-                job = item.job.name
-                if run.is_done(job):
-                    reporter.step(job, sum(item.sizes), "done before")
-                    continue
-                run_job(recipe, item, backend, run, reporter, page)
-                by_main(lambda: _draw(run))
-    finally:
-        reporter.end()
+    with live_page(run, {r.job.name: len(r.sizes) for r in ready}) as page:
+        for item in ready:
+            job = item.job.name
+            if run.is_done(job):
+                reporter.step(job, sum(item.sizes), "done before")
+                continue
+            run_job(recipe, item, backend, run, reporter, page)
+            by_main(lambda: _draw(run))
 
 
 def make_all(recipe: Recipe, model: str, packs: bool, reporter: Reporter) -> list[Ready]:
