@@ -69,7 +69,7 @@ class Data(Strict):
 
 
 class Lora(Strict):
-    """Embeddings and lm_head stay out: adapters on them do not convert to GGUF.
+    """Embeddings, norms and lm_head are refused: adapters on them do not convert to GGUF.
 
     Attributes:
         last_layers: adapt only the last so many layers, None all of them. What lies below is

@@ -35,7 +35,8 @@ def card_of(tokens: int, *, in_backward: bool = False) -> Iterator[list[int]]:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
     def limited(self: Any, input_ids: Any = None, **rest: Any) -> Any:
-        sizes.append(input_ids.numel())
+        if torch.is_grad_enabled():  # the check before a job does not count
+            sizes.append(input_ids.numel())
         if input_ids.numel() > tokens and not in_backward:
             full()
         if input_ids.numel() <= tokens:

@@ -1,12 +1,52 @@
 """Attention within a pack, block by block: nothing is computed that the mask would throw away.
 
 Registered by transformers' public `AttentionInterface`; a pack's shape reaches it as keyword
-arguments of the model's forward call (`collate.pack_inputs`).
+arguments of the model's forward call (`collate.pack_inputs`). Sliding windows, capped scores and
+sinks are computed as the models' own eager attention does; any other feature is refused by name.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from umi_lite.protocol.errors import UserError
+
 NAME = "umi_shared_prefix"
+
+# What forward calls pass down to every attention without changing what it computes.
+_NO_EFFECT = frozenset(
+    {
+        "cache_position",
+        "layer_type",
+        "logits_to_keep",
+        "num_items_in_batch",
+        "output_attentions",
+        "output_hidden_states",
+        "output_router_logits",
+        "position_ids",
+        "shift_labels",
+        "use_cache",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Features:
+    """What a layer's attention does to its scores.
+
+    Attributes:
+        scaling: factor of the scores; None is 1 / sqrt(head width).
+        dropout: share of the attention weights that are dropped.
+        window: a token sees itself and the `window - 1` tokens before it; None is all of them.
+        softcap: scores are bent by tanh to stay within plus and minus this.
+        sinks: (heads) scores of a token that takes weight and has no value.
+    """
+
+    scaling: float | None
+    dropout: float
+    window: int | None
+    softcap: float | None
+    sinks: Any
 
 
 def register() -> str:
@@ -14,9 +54,22 @@ def register() -> str:
     from transformers import AttentionInterface, AttentionMaskInterface
 
     AttentionInterface.register(NAME, attend)
-    # Never a mask: the shape of the pack says it all.
-    AttentionMaskInterface.register(NAME, lambda *_, **__: None)
+    AttentionMaskInterface.register(NAME, _window_of_mask)
     return NAME
+
+
+def check_config(config: Any, name: str) -> None:
+    """Refuse what a model's attention does by its mask alone, which `attend` does not see.
+
+    Raises:
+        UserError: attention in chunks or in both directions.
+    """
+    config = config.get_text_config() if hasattr(config, "get_text_config") else config
+    if "chunked_attention" in (getattr(config, "layer_types", None) or ()):
+        raise _unknown("attention in chunks", f"base {name}")
+    both = getattr(config, "use_bidirectional_attention", None)
+    if getattr(config, "is_causal", True) is False or both is True or both == "all":
+        raise _unknown("attention in both directions", f"base {name}")
 
 
 def attend(
@@ -24,45 +77,105 @@ def attend(
     query: Any,
     key: Any,
     value: Any,
-    attention_mask: Any,
+    attention_mask: int | None,
     *,
     scaling: float | None = None,
     dropout: float = 0.0,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    s_aux: Any = None,
+    is_causal: bool | None = None,
     shared_prefix: int = 0,
     continuations: tuple[int, ...] = (),
-    **_: Any,
+    **others: Any,
 ) -> tuple[Any, None]:
     """Causal attention; each continuation sees the prefix and itself.
 
-    Without continuations it is plain causal attention over the whole sequence.
+    Without continuations it is causal attention over the whole sequence.
 
     Args:
         query: (1, heads, T, width); `key`, `value`: (1, kv heads, T, width).
+        attention_mask: what `_window_of_mask` made: the layer's window or None.
+        s_aux: (heads) sinks.
         shared_prefix: tokens of the prefix.
         continuations: their lengths, which with the prefix add up to T.
+
+    Raises:
+        UserError: the layer passes a feature that is not computed here.
     """
     import torch
 
-    options = {"scale": scaling, "dropout_p": dropout, "enable_gqa": query.size(1) != key.size(1)}
-    scaled = torch.nn.functional.scaled_dot_product_attention
+    if is_causal is False:
+        raise _unknown("is_causal=False", type(module).__name__)
+    _refuse_unknown(others, type(module).__name__)
+    window = attention_mask if sliding_window is None else sliding_window
+    features = Features(scaling, dropout, window, softcap, s_aux)
     if not continuations:
-        whole = scaled(query, key, value, is_causal=True, **options)
-        return whole.transpose(1, 2), None
+        return _within(query, key, value, features).transpose(1, 2), None
     sizes = [shared_prefix, *continuations]
     queries, keys, values = (x.split(sizes, dim=2) for x in (query, key, value))
     outputs = []
     if shared_prefix:
-        outputs.append(scaled(queries[0], keys[0], values[0], is_causal=True, **options))
+        outputs.append(_within(queries[0], keys[0], values[0], features))
     for own, k, v in zip(queries[1:], keys[1:], values[1:], strict=True):
-        length = own.size(2)
-        seen = torch.ones(length, shared_prefix + length, dtype=torch.bool, device=own.device)
-        outputs.append(
-            scaled(
-                own,
-                torch.cat([keys[0], k], dim=2),
-                torch.cat([values[0], v], dim=2),
-                attn_mask=seen.tril(shared_prefix),
-                **options,
-            )
-        )
+        k, v = torch.cat([keys[0], k], dim=2), torch.cat([values[0], v], dim=2)
+        outputs.append(_within(own, k, v, features))
     return torch.cat(outputs, dim=2).transpose(1, 2), None
+
+
+def _within(query: Any, key: Any, value: Any, features: Features) -> Any:
+    """Attention of the last tokens of one sequence: (1, heads, T, width)."""
+    import torch
+
+    length, total = query.size(2), key.size(2)
+    slides = features.window is not None and features.window < total
+    plain = features.softcap is None and features.sinks is None
+    grouped = query.size(1) != key.size(1)
+    options = {"scale": features.scaling, "dropout_p": features.dropout, "enable_gqa": grouped}
+    scaled = torch.nn.functional.scaled_dot_product_attention
+    if plain and length == total and not slides:
+        return scaled(query, key, value, is_causal=True, **options)
+    before = total - length
+    seen = torch.ones(length, total, dtype=torch.bool, device=query.device).tril(before)
+    if slides and features.window is not None:
+        # Positions run on from the prefix, so the distance of two tokens is that of their places.
+        seen = seen.triu(before - features.window + 1)
+    if plain:
+        return scaled(query, key, value, attn_mask=seen, **options)
+    return _eager(query, key, value, seen, features)
+
+
+def _eager(query: Any, key: Any, value: Any, seen: Any, features: Features) -> Any:
+    """Attention written out, for what `scaled_dot_product_attention` does not have."""
+    import torch
+
+    groups = query.size(1) // key.size(1)
+    key, value = (x.repeat_interleave(groups, dim=1) for x in (key, value))
+    scaling = query.size(-1) ** -0.5 if features.scaling is None else features.scaling
+    scores = query @ key.transpose(2, 3) * scaling
+    if features.softcap is not None:
+        scores = torch.tanh(scores / features.softcap) * features.softcap
+    scores = scores.float().masked_fill(~seen, -torch.inf)
+    if features.sinks is not None:
+        sinks = features.sinks.float().reshape(1, -1, 1, 1).expand(*scores.shape[:3], 1)
+        scores = torch.cat([scores, sinks], dim=-1)
+    shares = scores.softmax(-1)[..., : seen.size(1)].to(value.dtype)
+    return torch.nn.functional.dropout(shares, features.dropout) @ value
+
+
+def _window_of_mask(*_: Any, local_size: int | None = None, **__: Any) -> int | None:
+    """Stand in for a layer's mask: its window. Not every model passes it to its attention."""
+    return local_size
+
+
+def _refuse_unknown(others: Mapping[str, Any], layer: str) -> None:
+    for name, value in others.items():
+        if value is not None and name not in _NO_EFFECT:
+            raise _unknown(name, layer)
+
+
+def _unknown(feature: str, where: str) -> UserError:
+    return UserError(
+        f"{where} uses {feature}, which the attention of backend plain does not compute: training "
+        "would be of another model; take another base, or backend: unsloth where it has it"
+    )

@@ -15,9 +15,18 @@ from umi_lite.train.curves import Page
 from umi_lite.train.disk_full import told_when_full
 from umi_lite.train.effective import effective
 from umi_lite.train.even import evened
-from umi_lite.train.out_of_memory import Pieces, in_pieces, told_when_out
+from umi_lite.train.out_of_memory import Pieces, attempt, in_pieces, told_when_out
+from umi_lite.train.own_loss import check_loss
 from umi_lite.train.padding_free import collator as row_collator
-from umi_lite.train.processes import by_main, gathered_weights, in_turns, is_main, share, together
+from umi_lite.train.processes import (
+    by_main,
+    gathered_weights,
+    in_turns,
+    is_main,
+    is_sharded,
+    share,
+    together,
+)
 from umi_lite.train.progress import Reporter
 from umi_lite.train.ready import Ready, shares_prefixes
 from umi_lite.train.report_to import trackers
@@ -53,6 +62,10 @@ def _run(
     with together():
         model, tokenizer = backend.open(start, job.seed)
     collator = _collator(recipe, items, model, tokenizer, reporter, packs=backend.packs)
+    if backend.packs and not is_sharded():  # FSDP may have put this process's weights off
+        shortest = min(ready.rows, key=lambda row: len(row.ids))
+        with together():  # where memory runs out already here, the first step will say so
+            attempt(lambda: check_loss(model, shortest, collator, recipe))
     pieces = Pieces(run.pieces, reporter.note)
     trainer = in_pieces(pieces, collator, job.name)(
         model=model,

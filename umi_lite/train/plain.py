@@ -6,7 +6,7 @@ from typing import Any, Literal
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
 from umi_lite.train import adapter
-from umi_lite.train.attention import register
+from umi_lite.train.attention import check_config, register
 from umi_lite.train.precision import dtype_of, has_gpu
 from umi_lite.train.processes import device_map, is_sharded
 
@@ -62,6 +62,7 @@ class Plain:
         except OSError as err:
             reason = str(err).strip().splitlines()[0]
             raise UserError(f"the base model {self._name} cannot be loaded: {reason}") from err
+        check_config(model.config, self._name)
         model.config.use_cache = False
         _keep_trainable(model)
         return model, tokenizer

@@ -32,6 +32,7 @@ from umi_lite.train.report_to import check_report_to
 from umi_lite.train.run_dir import RunDir
 from umi_lite.train.samples import row_numbers
 from umi_lite.train.stopping import handing_on
+from umi_lite.train.targets import check_targets
 from umi_lite.train.validation import held_out_rows, hold_out
 
 
@@ -118,6 +119,8 @@ def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> Non
     model = in_turns(
         lambda: base_model(recipe, lambda path: reporter.note(f"dequantising the base to {path}"))
     )
+    with together():
+        check_targets(recipe, model)
     backend = make(name, recipe, model)
     with together():
         ready = make_all(recipe, model, backend.packs, reporter)

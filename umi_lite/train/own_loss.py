@@ -1,0 +1,116 @@
+"""Does backend plain compute the base's own loss? Checked on a short row before a job trains.
+
+Its attention is not the base's: what it leaves out of a new kind of model would train another
+model without an error.
+"""
+
+from collections.abc import Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from umi_lite.protocol.errors import UserError
+from umi_lite.recipe import Recipe
+from umi_lite.train.attention import NAME
+from umi_lite.train.collate import Collator, weighted_loss
+from umi_lite.train.precision import dtype_of, precision
+from umi_lite.train.ready import shares_prefixes
+from umi_lite.train.samples import Row
+
+# Relative difference of the two losses that rounding may make.
+TOLERANCE = {"fp32": 1e-3, "bf16": 1e-2, "fp16": 1e-2}
+LENGTH = 96
+
+
+def check_loss(model: Any, row: Row, collator: Collator, recipe: Recipe) -> None:
+    """Compare the loss of two rows that share a prefix with their loss in the base's attention.
+
+    Takes five forward passes of at most 150 tokens; the model is left as it was.
+
+    Args:
+        model: a PEFT model loaded with `attention.NAME`.
+        row: any row of the job; its first tokens are read.
+        collator: the job's own.
+
+    Raises:
+        UserError: the losses differ, or the base computes logits at other places than asked.
+    """
+    rows = _two_rows(row.ids[:LENGTH])
+    joined = shares_prefixes(recipe) or recipe.micro_batch > 1
+    with _evaluating(model, recipe) as device:
+        own = _in_own_attention(model, rows, device)
+        alone = _of(model, [[row] for row in rows], collator, device)
+        ours = _of(model, [rows], collator, device) if joined else alone
+    tolerance = TOLERANCE[precision(recipe)] * abs(own)
+    if abs(ours - own) <= tolerance:
+        return
+    what = f"a loss of {ours:.5f} where the base's own attention gives {own:.5f}"
+    if abs(alone - own) <= tolerance:
+        raise UserError(
+            f"backend plain computes {what}: the base's layers do not pass on how rows are packed; "
+            "set packing: none and micro_batch: 1"
+        )
+    raise UserError(
+        f"backend plain computes {what}, on the same {len(rows[0].ids)} tokens: training would be "
+        "of another model; take another base, or backend: unsloth"
+    )
+
+
+def _two_rows(ids: list[int]) -> list[Row]:
+    """The ids, and their second half the other way round; the common half counts once."""
+    half = max(1, len(ids) // 2)
+    other = ids[:half] + ids[half:][::-1]
+    late = [float(i >= half) for i in range(len(ids))]
+    return [Row(1, ids, [0.0] + [1.0] * (len(ids) - 1), half), Row(2, other, late, half)]
+
+
+@contextmanager
+def _evaluating(model: Any, recipe: Recipe) -> Any:
+    """Without gradients and dropout, in the precision of training; yields the device."""
+    import torch
+
+    device = next(weight.device for weight in model.parameters() if weight.requires_grad)
+    dtype, training = dtype_of(recipe), model.training
+    mixed = torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
+    model.eval()
+    try:
+        with torch.no_grad(), mixed:
+            yield device
+    finally:
+        model.train(training)
+
+
+def _of(model: Any, batches: Sequence[Sequence[Row]], collator: Collator, device: Any) -> float:
+    """The mean loss of the rows' targets, each batch in one sequence."""
+    from accelerate.utils import send_to_device
+
+    total, count = 0.0, 0
+    for rows in batches:
+        inputs = send_to_device(collator.inputs(rows), device)
+        labels = inputs.pop("labels")
+        outputs = model(**inputs, use_cache=False)
+        kept, wanted = outputs.logits.shape[-2], labels.shape[-1]
+        if kept != wanted:
+            raise UserError(
+                f"the base computes logits at {kept} positions where {wanted} are asked for "
+                "(logits_to_keep): backend plain cannot train it; take backend: unsloth"
+            )
+        total += weighted_loss(outputs, labels, num_items_in_batch=1).item()
+        count += wanted
+    return total / count
+
+
+def _in_own_attention(model: Any, rows: Sequence[Row], device: Any) -> float:
+    import torch
+
+    base = model.get_base_model()
+    base.set_attn_implementation("eager")
+    total = 0.0
+    try:
+        for row in rows:
+            ids = torch.tensor([row.ids], device=device)
+            logits = model(input_ids=ids, use_cache=False).logits[0, :-1].float()
+            losses = torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="none")
+            total += (losses * torch.tensor(row.weights[1:], device=device)).sum().item()
+    finally:
+        base.set_attn_implementation(NAME)
+    return total / sum(row.trained for row in rows)
