@@ -1,4 +1,4 @@
-"""The base model: the embedded GGUF, and any Llama GGUF as an ordinary HF folder.
+"""The base model: the embedded GGUF, and any Llama or Qwen2 GGUF as an ordinary HF folder.
 
 Training runs on what llama.cpp will run: the weights are the GGUF's own, dequantised, and
 the tokenizer is built from its vocabulary, so that HF and llama.cpp ids agree.
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+from umi_lite.gguf_weights import HINT, model_of
 from umi_lite.protocol.errors import UserError
 
 # What a GGUF can be made again as.
@@ -22,26 +23,15 @@ GgufType = Literal["F16", "Q8_0", "Q4_K_M"]
 EMBEDDED = "SmolLM2-135M-Instruct"
 EMBEDDED_HF_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 _GGUF_MAGIC = b"GGUF"
-_CONTROL = 3  # gguf.TokenType.CONTROL
-_FORMAT = 1  # raised when the folder's contents change, so that old caches are not taken
+_CONTROL, _USER_DEFINED = 3, 4  # gguf.TokenType
+_FORMAT = 2  # raised when the folder's contents change, so that old caches are not taken
 
-# llama.cpp tensor name -> HF name; `blk.N.` becomes `model.layers.N.` (llama.cpp's
-# gguf-py/gguf/tensor_mapping.py, architecture llama).
-_TOP = {
-    "token_embd.weight": "model.embed_tokens.weight",
-    "output_norm.weight": "model.norm.weight",
-    "output.weight": "lm_head.weight",
-}
-_LAYER = {
-    "attn_norm": "input_layernorm",
-    "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj",
-    "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj",
-    "ffn_norm": "post_attention_layernorm",
-    "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
+# How llama.cpp cuts text before it merges (src/llama-vocab.cpp), by `tokenizer.ggml.pre`.
+_LETTERS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
+_REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_CUTS = {
+    "llama-bpe": _LETTERS + r"\p{N}{1,3}" + _REST,
+    "qwen2": _LETTERS + r"\p{N}" + _REST,
 }
 
 
@@ -81,7 +71,7 @@ def hf_folder(
     """The GGUF dequantised to an ordinary HF folder: fp32 safetensors, config, tokenizer.
 
     Args:
-        gguf: a GGUF of architecture `llama` with a byte-level BPE vocabulary.
+        gguf: a GGUF of architecture `llama` or `qwen2` with a byte-level BPE vocabulary.
         cache_dir: the folder is `cache_dir/<stem>-<first 12 of the GGUF's sha256>`, made
             once (about 2 s for 135M) and taken as it is from then on.
         on_start: called with the folder's path before a folder is made.
@@ -121,17 +111,21 @@ def _write_folder(gguf_path: Path, out: Path) -> None:
     def get(key: str, default: Any = None) -> Any:
         return meta[key].contents() if key in meta else default
 
-    arch, model = get("general.architecture"), get("tokenizer.ggml.model")
-    if arch != "llama" or model != "gpt2":
+    model = get("tokenizer.ggml.model")
+    if model != "gpt2":
         raise UserError(
-            f"{gguf_path.name}: architecture {arch!r} with tokenizer {model!r} cannot be "
-            "trained from its GGUF (llama with gpt2 can): name the HF model in base.model"
+            f"{gguf_path.name} has a tokenizer of kind {model!r}, not gpt2 (byte-level BPE), and "
+            f"cannot be trained from its GGUF: {HINT}"
         )
-    tensors = _state_dict(reader, get("llama.attention.head_count"), get)
-    config = _config(get, tied="lm_head.weight" not in tensors)
+    tensors, config = model_of(reader, gguf_path.name, get)
+    config |= {
+        "bos_token_id": get("tokenizer.ggml.bos_token_id"),
+        "eos_token_id": get("tokenizer.ggml.eos_token_id"),
+        "pad_token_id": get("tokenizer.ggml.padding_token_id"),
+    }
+    _write_tokenizer(get, out, gguf_path.name, context=config["max_position_embeddings"])
     save_file(tensors, out / "model.safetensors", metadata={"format": "pt"})
-    _dump(out / "generation_config.json", {"eos_token_id": get("tokenizer.ggml.eos_token_id")})
-    _write_tokenizer(get, out)
+    _dump(out / "generation_config.json", {"eos_token_id": config["eos_token_id"]})
     _dump(out / "config.json", config)
 
 
@@ -154,89 +148,40 @@ def read_gguf(path: Path) -> Any:
         raise UserError(f"{path}: a truncated or damaged GGUF file ({err})") from err
 
 
-def _state_dict(reader: Any, heads: int, get: Callable[..., Any]) -> dict[str, Any]:
-    import numpy as np
-    from gguf.quants import dequantize
-
-    kv_heads = get("llama.attention.head_count_kv", heads)
-    state = {}
-    for tensor in reader.tensors:
-        name = _hf_name(tensor.name)
-        weight = dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
-        if name.endswith("q_proj.weight"):
-            weight = _unpermute(weight, heads)
-        elif name.endswith("k_proj.weight"):
-            weight = _unpermute(weight, kv_heads)
-        state[name] = np.ascontiguousarray(weight)
-    return state
-
-
-def _hf_name(name: str) -> str:
-    if name in _TOP:
-        return _TOP[name]
-    _, layer, part, kind = name.split(".")
-    return f"model.layers.{layer}.{_LAYER[part]}.{kind}"
-
-
-def _unpermute(weight: Any, heads: int) -> Any:
-    """Undo llama.cpp's reordering of rotary halves (its `LlamaModel.permute`)."""
-    rows = weight.shape[0] // heads // 2
-    split = weight.reshape(heads, rows, 2, *weight.shape[1:])
-    return split.swapaxes(1, 2).reshape(weight.shape)
-
-
-def _config(get: Callable[..., Any], *, tied: bool) -> dict[str, Any]:
-    heads, width = get("llama.attention.head_count"), get("llama.embedding_length")
-    theta = get("llama.rope.freq_base", 10000.0)
-    return {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
-        "hidden_size": width,
-        "intermediate_size": get("llama.feed_forward_length"),
-        "num_hidden_layers": get("llama.block_count"),
-        "num_attention_heads": heads,
-        "num_key_value_heads": get("llama.attention.head_count_kv", heads),
-        "head_dim": get("llama.rope.dimension_count", width // heads),
-        "max_position_embeddings": get("llama.context_length"),
-        "rms_norm_eps": get("llama.attention.layer_norm_rms_epsilon"),
-        "rope_parameters": {"rope_type": "default", "rope_theta": theta},
-        "rope_theta": theta,
-        "hidden_act": "silu",
-        "attention_bias": False,
-        "mlp_bias": False,
-        "tie_word_embeddings": tied,
-        "vocab_size": len(get("tokenizer.ggml.tokens")),
-        "bos_token_id": get("tokenizer.ggml.bos_token_id"),
-        "eos_token_id": get("tokenizer.ggml.eos_token_id"),
-        "pad_token_id": get("tokenizer.ggml.padding_token_id"),
-        "torch_dtype": "float32",
-    }
-
-
-def _write_tokenizer(get: Callable[..., Any], out: Path) -> None:
+def _write_tokenizer(get: Callable[..., Any], out: Path, name: str, *, context: int) -> None:
     """Write tokenizer.json and tokenizer_config.json as llama.cpp's converter knows them."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
     tokens, kinds = get("tokenizer.ggml.tokens"), get("tokenizer.ggml.token_type")
     merges = [tuple(pair.split(" ")) for pair in get("tokenizer.ggml.merges")]
     vocab = {token: i for i, token in enumerate(tokens)}
-    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, byte_fallback=False))
+    pre = get("tokenizer.ggml.pre")
+    whole = pre == "llama-bpe"  # a word that is a token is not merged
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, ignore_merges=whole))
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=True)
-    if get("tokenizer.ggml.pre") == "smollm":
+    if pre == "smollm":
         digits = pre_tokenizers.Digits(individual_digits=True)
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, byte_level])
-    elif get("tokenizer.ggml.pre") in (None, "default", "gpt-2"):
+    elif pre in _CUTS:
+        cut = pre_tokenizers.Split(Regex(_CUTS[pre]), "isolated")
+        letters = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([cut, letters])
+    elif pre in (None, "default", "gpt-2"):
         tokenizer.pre_tokenizer = byte_level
     else:
         raise UserError(
-            f"a GGUF with pre-tokenizer {get('tokenizer.ggml.pre')!r} cannot be trained from: "
-            "name the HF model in base.model"
+            f"{name} has a pre-tokenizer {pre!r}, not smollm, gpt-2, {' or '.join(_CUTS)}, and "
+            f"cannot be trained from its GGUF: {HINT}"
         )
     tokenizer.decoder = decoders.ByteLevel()
-    control = [token for token, kind in zip(tokens, kinds, strict=True) if kind == _CONTROL]
-    tokenizer.add_special_tokens(
-        [AddedToken(token, special=True, normalized=False) for token in control]
-    )
+
+    def added(wanted: int) -> list[Any]:
+        named = [token for token, kind in zip(tokens, kinds, strict=True) if kind == wanted]
+        special = wanted == _CONTROL
+        return [AddedToken(token, special=special, normalized=False) for token in named]
+
+    tokenizer.add_special_tokens(added(_CONTROL))
+    tokenizer.add_tokens(added(_USER_DEFINED))
     tokenizer.save(str(out / "tokenizer.json"))
 
     def token(kind: str) -> str | None:
@@ -252,7 +197,7 @@ def _write_tokenizer(get: Callable[..., Any], out: Path) -> None:
             "add_prefix_space": False,
             "add_bos_token": False,
             "clean_up_tokenization_spaces": False,
-            "model_max_length": get("llama.context_length"),
+            "model_max_length": context,
             "chat_template": get("tokenizer.chat_template"),
             **{key: value for key, value in named.items() if value is not None},
         },

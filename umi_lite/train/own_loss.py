@@ -85,7 +85,7 @@ def _of(model: Any, batches: Sequence[Sequence[Row]], collator: Collator, device
 
     total, count = 0.0, 0
     for rows in batches:
-        inputs = send_to_device(collator.inputs(rows), device)
+        inputs: Any = send_to_device(collator.inputs(rows), device)
         labels = inputs.pop("labels")
         outputs = model(**inputs, use_cache=False)
         kept, wanted = outputs.logits.shape[-2], labels.shape[-1]
