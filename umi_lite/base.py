@@ -102,6 +102,23 @@ def hf_folder(
     return target
 
 
+def local_folder(name: str) -> Path | None:
+    """A model's local folder with a config.json, by its path or hub id; None where there is none.
+
+    Nothing is downloaded.
+    """
+    if (Path(name) / "config.json").is_file():
+        return Path(name)
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(name, "config.json")
+    except HFValidationError:  # a path that is gone
+        return None
+    return Path(found).parent if isinstance(found, str) else None
+
+
 def _write_folder(gguf_path: Path, out: Path) -> None:
     from safetensors.numpy import save_file
 

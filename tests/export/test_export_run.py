@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from umi_lite.base_record import record_of
 from umi_lite.export.bundle import check_adapters, load_bundle
 from umi_lite.export.run import export_run
 from umi_lite.protocol.errors import UserError
@@ -144,3 +145,23 @@ def test_export_as_q8_and_run_without_rearranged_weights(run_dir, cache, tmp_pat
         assert done.returncode in (0, 1), done.stderr
     assert "stop: " in done.stdout
     assert [path for path in (cache / "proofs").iterdir() if " False [8]" in path.read_text()]
+
+
+def test_a_base_that_was_not_trained_on(own_run, base_hf, base_gguf, tmp_path):
+    record = record_of(base_hf)
+    assert record is not None
+    path = own_run / "base.json"
+    path.write_text(record.model_dump_json())
+    notes: list[str] = []
+    export_run(own_run, note=notes.append)
+    assert notes == []
+    down = tuple(tuple(-x for x in row) for row in record.kept[0].down)
+    other = record.kept[0].model_copy(update={"down": down})
+    path.write_text(record.model_copy(update={"kept": (other,)}).model_dump_json())
+    assert f"base {base_gguf} is not the model that this run was trained on" in refused(own_run)
+
+
+def test_a_run_without_a_record_of_its_base_is_exported_with_a_note(own_run):
+    notes: list[str] = []
+    export_run(own_run, note=notes.append)
+    assert len(notes) == 1 and "has no base.json" in notes[0]

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import torch
 
+from umi_lite.base_record import read_record, record_of
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
+from umi_lite.recipe_file import read_yaml
 from umi_lite.train.plain import Plain
 from umi_lite.train.plan import JOBS
 from umi_lite.train.progress import Silent
@@ -73,6 +75,8 @@ def test_the_base_is_loaded_once_and_a_job_finds_no_trace_of_the_one_before(
     whole: Path, tmp_path: Path
 ) -> None:
     assert (whole / "loads").read_text() == "1"
+    base = Recipe.model_validate(read_yaml(whole / "recipe.yaml")).base.model
+    assert base is not None and read_record(whole) == record_of(Path(base))
     run = shutil.copytree(whole, tmp_path / "run")
     for job in ("caller", "summarizer"):
         shutil.rmtree(run / job)

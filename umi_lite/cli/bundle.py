@@ -25,5 +25,8 @@ def export(
     """Turn a run's adapters into a bundle: one base GGUF and three LoRA GGUFs."""
     from umi_lite.export.run import export_run
 
-    bundle = export_run(run, out, quantize=quantize, merge=merge, base=base)
+    def note(text: str) -> None:
+        typer.echo(f"note: {text}", err=True)
+
+    bundle = export_run(run, out, quantize=quantize, merge=merge, base=base, note=note)
     typer.echo(f'{bundle.path}: every adapter changes the model\'s output; next: umi run "…"')

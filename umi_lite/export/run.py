@@ -1,12 +1,15 @@
 """From a finished run to its bundle."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from umi_lite.base import EMBEDDED_HF_ID, GgufType, embedded_gguf
+from umi_lite.base_record import FILE, read_record, record_of
 from umi_lite.export.bundle import Bundle, write_bundle
 from umi_lite.export.lora import convert_loras
 from umi_lite.export.quantize import requantize
+from umi_lite.export.right_base import check_right_base
 from umi_lite.export.staging import scratch_folder
 from umi_lite.export.trained import base_folder, check_template
 from umi_lite.protocol.errors import UserError
@@ -24,6 +27,7 @@ def export_run(
     quantize: GgufType | None = None,
     merge: bool = False,
     base: Path | None = None,
+    note: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
     """Export a finished run as a bundle, each adapter proven to change logits.
 
@@ -36,9 +40,10 @@ def export_run(
         merge: also write each role as a model of its own to `<out>-merged/<role>.gguf`, for
             programs that take no adapters (of type `quantize`, else F16).
         base: the base GGUF; default is the recipe's `base.gguf`.
+        note: called with a line that is worth reading.
 
     Raises:
-        UserError: the run is not finished, names no base, was trained on another chat
+        UserError: the run is not finished, names no base, was trained on another model or chat
             template than the base has, or a file was refused.
     """
     run_dir = Path(run_dir)
@@ -59,6 +64,7 @@ def export_run(
     wanted = quantize or (recipe.export.quantize if base is None else None)
     hf = base_folder(recipe, next(iter(folders.values())))
     check_template(recipe, hf, source)
+    _check_base(run_dir, source, hf if merge else None, note)
     with scratch_folder(out) as work:
         converted = convert_loras(folders, hf, work / "lora")
         deployed = source
@@ -101,6 +107,24 @@ def _base_gguf(recipe: Recipe) -> Path:
             f"recipe {recipe.name} names no base.gguf: say which one is deployed (--base FILE)"
         )
     return embedded_gguf() if name == "embedded" else Path(name).expanduser()
+
+
+def _check_base(
+    run_dir: Path, source: Path, merged: Path | None, note: Callable[[str], None]
+) -> None:
+    """Check the base GGUF, and the folder that is merged into, against what was trained on."""
+    record = read_record(run_dir)
+    if record is None:
+        note(
+            f"{run_dir} has no {FILE} (it is of an older version, or its base's weights could not "
+            f"be read): that {source.name} is what it was trained on is not checked"
+        )
+        return
+    check_right_base(record, source)
+    if merged and record_of(merged) != record:
+        raise UserError(
+            f"base {merged} has other weights than when {run_dir} was trained: merging needs those"
+        )
 
 
 def _toolset(recipe: Recipe) -> str | None:

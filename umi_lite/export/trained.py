@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from umi_lite.base import cache_folder, embedded_gguf, hf_folder
+from umi_lite.base import cache_folder, embedded_gguf, hf_folder, local_folder
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.template import ChatTemplate, Message, Part
 from umi_lite.recipe import Recipe
@@ -32,27 +32,13 @@ def base_folder(recipe: Recipe, adapter: Path) -> Path:
     told = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
     # Unsloth may have trained on a quantised copy under another id: the config is the same.
     for name in (recipe.base.model, told.get("base_model_name_or_path")):
-        folder = _local(name) if name else None
+        folder = local_folder(name) if name else None
         if folder:
             return folder
     raise UserError(
         f"base.model {recipe.base.model} is not on this machine: export where it was trained, "
         f"or download it first (hf download {recipe.base.model})"
     )
-
-
-def _local(name: str) -> Path | None:
-    """A folder's path or a hub id -> a local folder with a config, if there is one."""
-    if (Path(name) / "config.json").is_file():
-        return Path(name)
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        found = try_to_load_from_cache(name, "config.json")
-    except HFValidationError:  # a path that is gone
-        return None
-    return Path(found).parent if isinstance(found, str) else None
 
 
 def check_template(recipe: Recipe, folder: Path, base_gguf: Path) -> None:

@@ -1,9 +1,9 @@
 """A run folder: what stands in it, and which parts of it are finished.
 
-`recipe.yaml, versions.json, loss.svg, curves.html, pieces, <job>/{adapter/, checkpoints/,
-metrics.jsonl, validation.jsonl}`. An adapter folder exists only when it is complete (written
-aside, then renamed), and it is the mark that its job is done; a checkpoint counts only when it
-holds the mark written last.
+`recipe.yaml, versions.json, base.json, loss.svg, curves.html, pieces, <job>/{adapter/,
+checkpoints/, metrics.jsonl, validation.jsonl}`. An adapter folder exists only when it is complete
+(written aside, then renamed), and it is the mark that its job is done; a checkpoint counts only
+when it holds the mark written last.
 """
 
 import json

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from umi_lite.base import local_folder
+from umi_lite.base_record import keep_record
 from umi_lite.files import write_text
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
@@ -119,6 +121,7 @@ def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> Non
     model = in_turns(
         lambda: base_model(recipe, lambda path: reporter.note(f"dequantising the base to {path}"))
     )
+    by_main(lambda: keep_record(run.root, local_folder(model)))
     with together():
         check_targets(recipe, model)
     backend = make(name, recipe, model)
@@ -132,6 +135,7 @@ def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> Non
                 reporter.step(job, sum(item.sizes), "done before")
                 continue
             run_job(recipe, item, backend, run, reporter, page)
+            by_main(lambda: keep_record(run.root, local_folder(model)))  # it may be loaded now
             by_main(lambda: _draw(run))
 
 
