@@ -5,9 +5,10 @@ import json
 import pytest
 from llguidance import LLMatcher, LLTokenizer
 
+from umi_lite.protocol.check import Check
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.grammar import answer_grammar, call_grammar, plan_grammar
-from umi_lite.protocol.roles import call_text, plan_text
+from umi_lite.protocol.roles import call_text, parse_call, plan_text
 from umi_lite.protocol.trajectory import Call, Plan, Tool
 
 BYTES = LLTokenizer("byte")
@@ -125,25 +126,91 @@ def test_references_and_alternatives():
     )
 
 
+RELAXED = [
+    # The argument's schema, a value that it forbids, and one that it allows.
+    ({"type": "integer", "not": {"const": 3}}, "3", "4"),
+    ({"type": "array", "uniqueItems": True}, "[1, 1]", "[1, 2]"),
+    (
+        {"type": "object", "patternProperties": {"^x": {"type": "integer"}, "^y": {}}},
+        '{"x": "a"}',
+        '{"x": 1}',
+    ),
+    ({"if": {"type": "integer"}, "then": {"minimum": 3}}, "1", "3"),
+    ({"oneOf": [{"type": "number"}, {"type": "integer"}]}, "1", "1.5"),
+    ({"type": "object", "minProperties": 1}, "{}", '{"a": 1}'),
+    ({"type": "array", "contains": {"const": 1}}, "[2]", "[1]"),
+    ({"type": "string", "pattern": "^(?!no)"}, '"no"', '"yes"'),
+    ({"type": "string", "pattern": r"^\bye|hi$"}, '"x"', '"say hi"'),
+    ({"type": "integer", "maximum": 2**64}, "36893488147419103232", "5"),
+    (
+        {"type": "object", "properties": {"a": {}}, "dependentRequired": {"a": ["b"]}},
+        '{"a": 1}',
+        "{}",
+    ),
+    (
+        {
+            "type": "object",
+            "properties": {"kind": {"type": "string"}},
+            "if": {"properties": {"kind": {"const": "far"}}},
+            "then": {"properties": {"miles": {"type": "integer"}}, "required": ["miles"]},
+        },
+        '{"kind": "far"}',
+        '{"kind": "far", "miles": 3}',
+    ),
+]
+
+
+@pytest.mark.parametrize(("inner", "wrong", "right"), RELAXED)
+def test_what_a_grammar_cannot_hold_is_checked_before_the_call(inner, wrong, right):
+    tool = Tool(name="t", parameters=schema({"a": inner}))
+    grammar, check = call_grammar([tool]), Check(tool.parameters)
+    for value, fault in ((wrong, True), (right, False)):
+        assert accepts(grammar, f't {{"a": {value}}}'), value
+        assert (check.fault({"a": json.loads(value)}) is not None) is fault, value
+
+
+@pytest.mark.parametrize(
+    ("inner", "wrong", "right"),
+    [
+        ({"type": "string", "nullable": True}, "1", "null"),
+        ({"type": "number", "minimum": 3, "exclusiveMinimum": True}, "3", "4"),
+        ({"type": "float", "x-unit": "m", "strict": True}, '"a"', "1.5"),
+        ({"type": "dict", "properties": {"a": {"type": "int"}}}, '{"a": "b"}', '{"a": 1}'),
+        ({"type": ["str", "null"]}, "1", "null"),
+        ({"type": "string", "pattern": "^[a-c]+$"}, '"x"', '"abc"'),
+    ],
+)
+def test_the_dialects_of_other_tools_are_enforced(inner, wrong, right):
+    tool = Tool(name="t", parameters=schema({"a": inner}))
+    assert accepts(call_grammar([tool]), f't {{"a": {right}}}')
+    assert not accepts(call_grammar([tool]), f't {{"a": {wrong}}}')
+    assert Check(tool.parameters).fault({"a": json.loads(right)}) is None
+
+
+def test_one_of_two_arguments():
+    parameters = schema({"a": {}, "b": {}}, anyOf=[{"required": ["a"]}, {"required": ["b"]}])
+    grammar = call_grammar([Tool(name="t", parameters=parameters)])
+    assert accepts(grammar, 't {"b": 1}') and not accepts(grammar, "t {}")
+
+
+def test_a_required_argument_without_a_schema_can_be_said():
+    grammar = call_grammar([Tool(name="t", parameters=schema({"a": {}}, ["ghost"]))])
+    assert accepts(grammar, 't {"ghost": "boo"}') and not accepts(grammar, 't {"a": 1}')
+
+
 @pytest.mark.parametrize(
     ("parameters", "named"),
     [
-        (schema({"n": {"type": "integer", "not": {"const": 3}}}), "'not'"),
-        (schema({"n": {"type": "array", "uniqueItems": True}}), "'uniqueItems'"),
-        (schema({}, patternProperties={"^x": {}}), "'patternProperties'"),
-        (schema({"n": {"items": {"if": {}}}}), "'if'"),
-        (schema({"n": {"oneOf": [{"type": "string"}, {}]}}), "'oneOf'"),
-        (schema({"n": {"oneOf": [{"type": "number"}, {"type": "integer"}]}}), "'oneOf'"),
-        (schema({"n": {"oneOf": [{"enum": [1, 2]}, {"const": 1.0}]}}), "'oneOf'"),
-        (schema({}, ["ghost"]), "'ghost'"),
+        (schema({}, ["ghost"], additionalProperties=False), "'ghost'"),
         ({"type": "string"}, "'string'"),
-        (schema({"n": 3}), "3"),
+        (schema({"n": {"type": "string", "pattern": "("}}), r"odd_tool, n: the pattern '\('"),
+        (schema({}, patternProperties={"[": {}}), r"the pattern '\['"),
     ],
 )
-def test_a_schema_that_cannot_be_enforced_is_refused_by_name(parameters, named):
+def test_a_schema_that_no_call_can_fulfil_is_refused_by_name(parameters, named):
     with pytest.raises(UserError, match=named) as err:
         call_grammar([Tool(name="odd_tool", parameters=parameters)])
-    assert "odd_tool" in str(err.value)
+    assert "odd_tool" in str(err.value) and "\n" not in str(err.value)
 
 
 def test_notes_and_unknown_formats_constrain_nothing():
@@ -157,13 +224,22 @@ def test_notes_and_unknown_formats_constrain_nothing():
     [
         ([], "no tools"),
         ([NOW, NOW], "two tools are named 'now'"),
-        ([Tool(name='a"b')], "a name is letters"),
-        ([Tool(name="two words")], "a name is letters"),
+        ([Tool(name="two words")], "a name has no spaces"),
+        ([Tool(name="two\u3000words")], "a name has no spaces"),
+        ([Tool(name="bell\a")], "no control characters"),
     ],
 )
 def test_tools_that_cannot_be_told_apart(tools, message):
     with pytest.raises(UserError, match=message):
         call_grammar(tools)
+
+
+@pytest.mark.parametrize("name", ["größe", "天気", "math.gcd", 'a"b', "a\\b", "{x}", "r/w:all"])
+def test_a_name_is_any_word(name):
+    tool = Tool(name=name, parameters=schema({"a": {"type": "integer"}}))
+    call = Call(tool=name, arguments={"a": 1})
+    assert accepts(call_grammar([tool]), call_text(call, (tool,)))
+    assert parse_call(call_text(call, (tool,))) == call
 
 
 def test_answer_is_any_text_but_none():

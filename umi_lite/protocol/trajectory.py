@@ -6,7 +6,9 @@ by step, and a trace is a trajectory again.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from umi_lite.protocol.schema import normalised
 
 Next = Literal["caller", "summarizer", "give_up"]
 
@@ -16,11 +18,19 @@ class _Model(BaseModel):
 
 
 class Tool(_Model):
-    """What a role may know of a tool. `parameters` is a JSON Schema of type object."""
+    """What a role may know of a tool. `parameters` is a JSON Schema of type object.
+
+    It may be given in any of the dialects that `schema.normalised` reads.
+    """
 
     name: str = Field(min_length=1)
     description: str = ""
     parameters: dict[str, Any] = Field(default_factory=lambda: {"type": "object", "properties": {}})
+
+    @field_validator("parameters", mode="before")
+    @classmethod
+    def _normalised(cls, value: Any) -> dict[str, Any]:
+        return normalised(value)
 
 
 class User(_Model):

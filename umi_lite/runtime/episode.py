@@ -5,6 +5,7 @@ it does the work, one episode alone or many in a batch; the loop itself does no 
 """
 
 import time
+import warnings
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -15,6 +16,7 @@ from umi_lite.protocol.prompts import Transcript
 from umi_lite.protocol.roles import BadTurn, View, parse_call, parse_plan
 from umi_lite.protocol.template import ChatTemplate, Tokenizer
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Step, Trajectory
+from umi_lite.runtime.callable_tools import callable_tools
 from umi_lite.runtime.request import Generation, Request
 from umi_lite.runtime.trace import StopReason, Trace, TraceTurn
 from umi_lite.sandbox.text import head_and_tail
@@ -90,7 +92,8 @@ class Episode:
         on_event: called with (view or `tool`, stretch of text) as it is there.
 
     Raises:
-        UserError: the instruction is empty, or a tool's schema cannot be enforced.
+        UserError: the instruction is empty, or none of its tools can be called.
+        UserWarning: a tool that cannot be called is left out; its name and why.
     """
 
     trajectory: Trajectory
@@ -103,7 +106,13 @@ class Episode:
     def __post_init__(self) -> None:
         if not self.trajectory.instruction.strip():
             raise UserError("the instruction is empty; say what is to be done")
-        tools = self.trajectory.tools
+        tools, refused = callable_tools(self.trajectory.tools)
+        if refused and not tools:
+            raise UserError("; ".join(refused.values()))
+        for why in refused.values():
+            warnings.warn(f"{why}; it is left out", stacklevel=3)
+        if refused:
+            self.trajectory = self.trajectory.model_copy(update={"tools": tools})
         self._plan = plan_grammar(self.bounds.max_thought_chars, tools=bool(tools))
         self._call = call_grammar(tools) if tools else ""
         self._transcripts: dict[View, Transcript] = {}

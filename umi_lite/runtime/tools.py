@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from umi_lite.protocol.check import Check
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import dump_json
 from umi_lite.protocol.trajectory import Call, Observation, Tool
+from umi_lite.protocol.values import object_of
 from umi_lite.runtime.schema import parameters_schema, split_docstring
 
 
@@ -28,10 +30,8 @@ class ToolFunction:
     function: Callable[..., Any]
 
     @cached_property
-    def _validator(self) -> Any:
-        import jsonschema
-
-        return jsonschema.Draft202012Validator(self.spec.parameters)
+    def _check(self) -> Check:
+        return Check(self.spec.parameters)
 
     def call(self, arguments: Mapping[str, Any]) -> str:
         """The tool's result as text.
@@ -41,10 +41,8 @@ class ToolFunction:
                 the function raised; one line.
         """
         given = _whole_numbers(arguments, self.spec.parameters)
-        wrong = next(iter(self._validator.iter_errors(given)), None)
-        if wrong is not None:
-            at = ".".join(str(step) for step in wrong.absolute_path)
-            raise ToolError(_one_line(f"{at}: {wrong.message}" if at else wrong.message))
+        if (wrong := self._check.fault(given)) is not None:
+            raise ToolError(wrong)
         try:
             result = self.function(**given)
             text = result if isinstance(result, str) else dump_json(result)
@@ -121,11 +119,14 @@ class Toolbox:
 def _whole_numbers(arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
     """JSON has one kind of number: 3.0 is a whole one where the schema wants an integer."""
     properties = schema.get("properties", {})
+    whole = {
+        name
+        for name, part in properties.items()
+        if (object_of(part) or {}).get("type") == "integer"
+    }
     return {
         key: int(value)
-        if isinstance(value, float)
-        and value.is_integer()
-        and properties.get(key, {}).get("type") == "integer"
+        if isinstance(value, float) and value.is_integer() and key in whole
         else value
         for key, value in arguments.items()
     }

@@ -6,6 +6,7 @@ from typing import Any
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.template import BadTemplate, ChatTemplate
+from umi_lite.runtime.callable_tools import grammar_fault
 from umi_lite.runtime.llama import Model
 
 _KEPT_GRAMMARS = 64
@@ -63,7 +64,7 @@ class Words:
 
             matcher = LLMatcher(self.tokens, grammar)
             if matcher.is_error():
-                reason = " ".join(matcher.get_error().split())
+                reason = grammar_fault(matcher.get_error())
                 raise UserError(f"the grammar cannot be used: {reason}")
             if len(self._matchers) >= _KEPT_GRAMMARS:
                 del self._matchers[next(iter(self._matchers))]

@@ -1,0 +1,80 @@
+"""Properties that an object has from its alternatives and conditions (`anyOf`, `then`, ...)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from umi_lite.protocol.values import object_of
+
+Schema = dict[str, Any]
+ALTERNATIVES = ("anyOf", "oneOf", "allOf")
+_DEPTH = 8
+
+
+def spread(schema: Schema, defs: Schema) -> Schema:
+    """Return the schema with the properties that its alternatives and conditions add to it.
+
+    Where a branch of `anyOf`, `oneOf`, `allOf`, `then`, `else` or `dependentSchemas` has
+    properties of its own, they are listed at the top too, and what all of the branches require is
+    required there. The branches stay, for the check.
+    """
+    own: Schema = schema.get("properties", {})
+    added = {name: parts for name, parts in of_branches(schema, defs).items() if name not in own}
+    if not added:
+        return schema
+    merged = {
+        name: parts[0] if len(parts) == 1 else {"anyOf": parts} for name, parts in added.items()
+    }
+    required = list(dict.fromkeys(_required(schema, defs, _DEPTH)))
+    needed = {"required": required} if required else {}
+    return {**schema, "properties": {**own, **merged}, **needed}
+
+
+def of_branches(schema: Schema, defs: Schema) -> dict[str, list[Any]]:
+    """Return the properties of an object's branches, each with its different schemas."""
+    found: dict[str, list[Any]] = {}
+    for branch in _branches(schema, defs, _DEPTH):
+        for name, part in branch.get("properties", {}).items():
+            if part not in found.setdefault(name, []):
+                found[name].append(part)
+    return found
+
+
+def _branches(schema: Schema, defs: Schema, depth: int) -> Iterator[Schema]:
+    parts = [part for key in ALTERNATIVES for part in schema.get(key, ())]
+    parts += [schema[key] for key in ("then", "else") if key in schema]
+    parts += schema.get("dependentSchemas", {}).values()
+    for part in [*parts, *_beside(schema)]:
+        found = _referred(part, defs)
+        if found is not None and depth:
+            yield found
+            yield from _branches(found, defs, depth - 1)
+
+
+def _beside(schema: Schema) -> list[Schema]:
+    """A reference with properties next to it: both hold."""
+    return [{"$ref": schema["$ref"]}] if "$ref" in schema and "properties" in schema else []
+
+
+def _required(schema: Schema, defs: Schema, depth: int) -> Iterator[str]:
+    """What an object must have, by itself, all of `allOf` or each of the alternatives."""
+    yield from schema.get("required", ())
+    if not depth:
+        return
+    for part in [*schema.get("allOf", ()), *_beside(schema)]:
+        yield from _required(_referred(part, defs) or {}, defs, depth - 1)
+    for key in ("anyOf", "oneOf"):
+        parts = [_referred(part, defs) or {} for part in schema.get(key, ())]
+        named = [list(_required(part, defs, depth - 1)) for part in parts]
+        if named:
+            yield from (name for name in named[0] if all(name in other for other in named))
+
+
+def _referred(part: Any, defs: Schema) -> Schema | None:
+    """What a schema that only refers to another one refers to, else the schema."""
+    for _ in range(_DEPTH):
+        found = object_of(part)
+        ref = None if found is None else found.get("$ref")
+        if not isinstance(ref, str):
+            return found
+        part = defs.get(ref.removeprefix("#/$defs/"))
+    return None

@@ -1,0 +1,117 @@
+"""What of a tool's schema a grammar can hold; the rest is checked before the call (`check`)."""
+
+from typing import Any
+
+from umi_lite.protocol.alternatives import ALTERNATIVES, of_branches, spread
+from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.patterns import enforceable, fault
+from umi_lite.protocol.schema import Schema
+from umi_lite.protocol.values import object_of
+
+# Keywords that llguidance enforces (its docs/json_schema.md). `oneOf` is held to `anyOf`.
+_ENFORCED = {
+    *("type", "enum", "const", "format", "pattern", "minLength", "maxLength", "multipleOf"),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+    *("properties", "required", "additionalProperties", "items", "prefixItems"),
+    *("minItems", "maxItems", "anyOf", "oneOf", "allOf", "$ref"),
+}
+_FORMATS = {
+    *("date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri")
+}
+_NUMBERS = {
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    *("minLength", "maxLength", "minItems", "maxItems"),
+}
+# llguidance counts in 64 bits.
+_MOST = 2**63 - 1
+# An object that inherits from itself could be spread without end.
+_MOST_SPREADS = 3
+
+
+def held(parameters: Schema, where: str) -> Schema:
+    """Return the part of normalised parameters that a grammar can hold.
+
+    Objects with named properties are closed unless they say else, so that a model cannot make
+    arguments up. What the grammar cannot hold (`not`, `if`, `uniqueItems`, `patternProperties`,
+    a pattern with a look-ahead, ...) is left out of it.
+
+    Args:
+        where: begins the message of an error, e.g. `tool weather`.
+
+    Raises:
+        UserError: no call can be right: the parameters are not an object, a pattern is not a
+            regular expression, or a required argument is not allowed.
+    """
+    defs: Schema = parameters.get("$defs", {})
+    out = _held(parameters, where, defs, 0)
+    if out.setdefault("type", "object") != "object":
+        raise UserError(f"{where}: parameters are of type object, not {out['type']!r}")
+    if not out.keys() & {*ALTERNATIVES, "properties", "additionalProperties"}:
+        out |= {"properties": {}, "additionalProperties": False}
+    if defs:
+        out["$defs"] = {
+            name: _held(part, f"{where}, {name}", defs, 0) for name, part in defs.items()
+        }
+    return out
+
+
+def _held(schema: Any, where: str, defs: Schema, spreads: int) -> Any:
+    given = object_of(schema)
+    if given is None:
+        return schema
+    _check_patterns(given, where)
+    out = {key: value for key, value in given.items() if key in _ENFORCED}
+    if of_branches(given, defs) and given.keys() & {"properties", "allOf", "then", "else"}:
+        if spreads == _MOST_SPREADS:
+            return {"type": given["type"]} if "type" in given else {}
+        # A closed object and closed branches would exclude each other's properties.
+        spreads += 1
+        out = {key: value for key, value in spread(given, defs).items() if key in _ENFORCED}
+        for key in (*ALTERNATIVES, "$ref"):
+            out.pop(key, None)
+    if out.get("format") not in _FORMATS:
+        out.pop("format", None)
+    if "pattern" in out and not enforceable(out["pattern"]):
+        del out["pattern"]
+    out = {key: value for key, value in out.items() if key not in _NUMBERS or abs(value) < _MOST}
+    if "$ref" in out:
+        # llguidance takes no circular reference with keywords next to it.
+        return {"$ref": out["$ref"]}
+    _close(out, given.get("patternProperties"), where)
+    if "properties" in out:
+        properties: Schema = out["properties"]
+        out["properties"] = {
+            name: _held(part, f"{where}, {name}", defs, spreads)
+            for name, part in properties.items()
+        }
+    for key in ("items", "additionalProperties"):
+        if key in out:
+            out[key] = _held(out[key], f"{where}, {key}", defs, spreads)
+    for key in (*ALTERNATIVES, "prefixItems"):
+        if key in out:
+            out[key] = [_held(part, f"{where}, {key}", defs, spreads) for part in out[key]]
+    return out
+
+
+def _check_patterns(given: Schema, where: str) -> None:
+    own = [given["pattern"]] if "pattern" in given else []
+    for pattern in [*own, *given.get("patternProperties", {})]:
+        if (why := fault(pattern)) is not None:
+            raise UserError(f"{where}: the pattern {pattern!r} is not a regular expression: {why}")
+
+
+def _close(out: Schema, by_pattern: Schema | None, where: str) -> None:
+    """Say which properties an object may have besides the named ones: none, if it says nothing."""
+    if by_pattern:
+        # The names are left to the check.
+        one = next(iter(by_pattern.values())) if len(by_pattern) == 1 else True
+        out["additionalProperties"] = one if not out.get("additionalProperties") else True
+        out.setdefault("properties", {})
+    if "properties" not in out:
+        return
+    missing = [name for name in out.get("required", ()) if name not in out["properties"]]
+    if missing and out.get("additionalProperties") is False:
+        raise UserError(f"{where}: required {missing[0]!r} is not among the properties")
+    if "additionalProperties" not in out:
+        out["properties"] = {**out["properties"], **{name: {} for name in missing}}
+        out["additionalProperties"] = False
