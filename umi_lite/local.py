@@ -97,11 +97,15 @@ def load_tasks(source: str, **options: Any) -> list[Trajectory]:
     """Held-out tasks of a source that can be run live.
 
     Raises:
-        UserError: no such source, or options that it does not take.
+        UserError: no such source, options that it does not take, or no task in it; why.
     """
     from umi_lite.data import TASKS, load_source
+    from umi_lite.data.why_nothing import why_nothing
 
-    return load_source(source, options, TASKS).trajectories
+    loaded = load_source(source, options, TASKS)
+    if not loaded.trajectories and loaded.dropped:
+        raise UserError(f"there is no task: {why_nothing(source, options, loaded)}")
+    return loaded.trajectories
 
 
 def measure(

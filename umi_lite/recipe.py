@@ -54,6 +54,7 @@ class Data(Strict):
         "toolbench_samples",
         "toolalpaca",
         "traces",
+        "openai",
     ]
     split: str | None = None
     path: str | None = None

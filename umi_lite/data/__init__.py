@@ -29,11 +29,14 @@ class Loader:
 
 # Toolworld is generated (split, n, seed); the others read a file, a folder or a hub data set.
 SOURCES: dict[str, Loader] = {
-    name: Loader(f"{name}.load")
-    for name in (
-        *("toolworld", "gsm8k", "toolbench", "toolbench_raw", "toolbench_samples"),
-        *("toolalpaca", "tora", "traces"),
-    )
+    **{
+        name: Loader(f"{name}.load")
+        for name in (
+            *("toolworld", "gsm8k", "toolbench", "toolbench_raw", "toolbench_samples"),
+            *("toolalpaca", "tora", "traces"),
+        )
+    },
+    "openai": Loader("openai_chat.load"),
 }
 
 # The same as tasks to be solved anew: where only the gold answer is needed, less is dropped.
@@ -53,6 +56,7 @@ ABOUT: dict[str, str] = {
     "toolbench_samples": "α-UMi's training samples, put together again (path, n, exclude)",
     "toolalpaca": "ToolAlpaca's train_data.json; its evaluation files as tasks (path, n)",
     "traces": "one's own traces, or trajectories as JSONL (path, n)",
+    "openai": "chats with tool calls as OpenAI has them, messages and tools (path, n)",
 }
 
 

@@ -1,9 +1,11 @@
-"""Rows of a data set on the Hugging Face hub, through `datasets`, one by one as they arrive."""
+"""Rows through `datasets`, one by one: a data set of the Hugging Face hub, or a Parquet file."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from umi_lite.data.jsonl import Row, make_row
-from umi_lite.data.place import HubData
+from umi_lite.data.place import HubData, Place
 from umi_lite.protocol.errors import UserError
 
 
@@ -14,15 +16,30 @@ def hub_rows(place: HubData) -> Iterator[Row]:
         UserError: `datasets` is not installed, there is no such data set, configuration or
             split, or it cannot be reached.
     """
+    arguments = {"path": place.name, "name": place.config, "split": place.split}
+    return _streamed(place, f"hub {place}", arguments)
+
+
+def parquet_rows(path: Path) -> Iterator[Row]:
+    """Yield the rows of a Parquet file, `number` counted from 1.
+
+    Raises:
+        UserError: `datasets` is not installed, or the file cannot be read.
+    """
+    arguments = {"path": "parquet", "data_files": str(path), "split": "train"}
+    return _streamed(path, f"{path} (Parquet)", arguments)
+
+
+def _streamed(place: Place, label: str, arguments: dict[str, Any]) -> Iterator[Row]:
     try:
         import datasets
     except ImportError:
-        raise UserError(f"hub {place}: needs the package datasets: pip install datasets") from None
+        raise UserError(f"{label}: needs the package datasets: pip install datasets") from None
     try:
-        rows = datasets.load_dataset(place.name, place.config, split=place.split, streaming=True)
+        rows = datasets.load_dataset(**arguments, streaming=True)
         for number, value in enumerate(rows, start=1):
             yield make_row(place, number, value)
     except Exception as err:
         # `datasets` lets through what its many file systems raise.
         reason = " ".join(str(err).split())[:300] or type(err).__name__
-        raise UserError(f"hub {place}: cannot be read ({reason})") from err
+        raise UserError(f"{label}: cannot be read ({reason})") from err

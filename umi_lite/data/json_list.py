@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from umi_lite.data.jsonl import MAX_RECORD, Row, make_row
-from umi_lite.data.place import HubData, Place, opened
+from umi_lite.data.jsonl import MAX_RECORD, Row, make_row, streamed_rows
+from umi_lite.data.place import Place, opened
 from umi_lite.data.strict_json import BadJson, CutJson, decode
 from umi_lite.protocol.errors import UserError
 
@@ -36,12 +36,10 @@ def list_rows(place: Place, what: str, marks: Collection[str]) -> Iterator[Row]:
     Raises:
         UserError: the file or data set cannot be read, or the file is no JSON list.
     """
-    if isinstance(place, HubData):
-        from umi_lite.data.hub import hub_rows
-
-        yield from hub_rows(place)
+    if (streamed := streamed_rows(place)) is not None:
+        yield from streamed
         return
-    path = Path(place)
+    path = Path(str(place))
     with opened(path, what) as file:
         window = _Window(file)
         if window.peek() != "[":

@@ -1,11 +1,11 @@
 """Rows, each with where it stands, and the rows of a JSON-lines file."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from umi_lite.data.place import HubData, Place, opened
+from umi_lite.data.place import HubData, Place, is_parquet, opened
 from umi_lite.data.strict_json import BadJson, parse
 
 # Longer than any record of the known sources by far; what is longer is no record.
@@ -37,20 +37,36 @@ def make_row(place: Place, number: int, value: Any) -> Row:
     return Row(where, number, None, f"a JSON object is expected, not {type(value).__name__}")
 
 
-def jsonl_rows(place: Place, what: str) -> Iterator[Row]:
+def streamed_rows(place: Place) -> Iterator[Row] | None:
+    """Return the rows of a hub data set or a Parquet file; None for a file of text."""
+    from umi_lite.data.hub import hub_rows, parquet_rows
+
+    if isinstance(place, HubData):
+        return hub_rows(place)
+    return parquet_rows(Path(place)) if is_parquet(place) else None
+
+
+def jsonl_rows(place: Place, what: str, marks: Collection[str] = ()) -> Iterator[Row]:
     """The rows of a JSON-lines file, blank lines left out, `number` counted from 1.
 
-    Read line by line: never more than one line is held.
+    Read line by line: never more than one line is held. A file that is one JSON list is read as
+    such, and a Parquet file or a hub data set through `datasets`.
+
+    Args:
+        marks: fields by which a list's records are found again (`json_list.list_rows`).
 
     Raises:
         UserError: the file or data set cannot be read.
     """
-    if isinstance(place, HubData):
-        from umi_lite.data.hub import hub_rows
-
-        yield from hub_rows(place)
+    if (streamed := streamed_rows(place)) is not None:
+        yield from streamed
         return
-    path = Path(place)
+    path = Path(str(place))
+    if begins_with(path, b"[", what):
+        from umi_lite.data.json_list import list_rows
+
+        yield from list_rows(path, what, marks)
+        return
     # In bytes: text mode would break lines at a lone "\r" too.
     with opened(path, what) as file:
         number = 0
@@ -62,6 +78,15 @@ def jsonl_rows(place: Place, what: str) -> Iterator[Row]:
                 yield Row(f"{path}:{number}", number, None, "the line is longer than 64 MiB")
             elif line.strip():
                 yield _line_row(path, number, line)
+
+
+def begins_with(path: Path, sign: bytes, what: str) -> bool:
+    """True if the file's first character that is not blank is `sign`."""
+    with opened(path, what) as file:
+        while start := file.read(4096):
+            if text := start.lstrip():
+                return text.startswith(sign)
+    return False
 
 
 def _line_row(path: Path, number: int, line: bytes) -> Row:

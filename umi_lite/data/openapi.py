@@ -3,10 +3,19 @@
 from typing import Any
 
 from umi_lite.data.jsonl import BadRow
+from umi_lite.data.tool_specs import make_tool
+from umi_lite.protocol.alternatives import spread
 from umi_lite.protocol.trajectory import Tool
 
-_KEPT = ("type", "description", "enum", "format", "default", "minimum", "maximum", "items")
+_KEPT = (
+    *("type", "description", "enum", "format", "default", "minimum", "maximum", "items"),
+    *("nullable", "anyOf", "oneOf", "allOf"),
+)
 _DEPTH = 6
+
+
+class _Circle(BadRow):
+    """A reference that leads back to itself."""
 
 
 def tool_of(spec: dict[str, Any], name: str, path: str, method: str) -> Tool:
@@ -31,14 +40,14 @@ def tool_of(spec: dict[str, Any], name: str, path: str, method: str) -> Tool:
             schema["description"] = parameter["description"]
         properties[key] = schema
         required += [key] if parameter.get("required") is True else []
-    body = _body(spec, operation)
+    body = spread(_body(spec, operation), {})
     properties |= body.get("properties", {})
     required += [key for key in body.get("required", []) if key in properties]
     parameters: dict[str, Any] = {"type": "object", "properties": properties}
     if required:
         parameters["required"] = list(dict.fromkeys(required))
     description = operation.get("description") or operation.get("summary") or ""
-    return Tool(name=name, description=str(description), parameters=parameters)
+    return make_tool(name, str(description), parameters)
 
 
 def _body(spec: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any]:
@@ -66,17 +75,25 @@ def _resolved(spec: dict[str, Any], node: Any) -> dict[str, Any]:
         if not isinstance(node.get("$ref"), str):
             return node
         node = _at(spec, *node["$ref"].removeprefix("#/").split("/"))
-    raise BadRow("the OpenAPI document refers to itself")
+    raise _Circle("the OpenAPI document refers to itself")
 
 
 def _schema(spec: dict[str, Any], node: Any, depth: int) -> dict[str, Any]:
-    """A schema without references; what nests deeper than `depth` is left open."""
+    """A schema without references; a circle, or what nests deeper than `depth`, is left open."""
     if depth == 0:
         return {}
-    found = _resolved(spec, node)
+    try:
+        found = _resolved(spec, node)
+    except _Circle:
+        return {}
     made = {key: found[key] for key in _KEPT if key in found}
     if isinstance(made.get("items"), dict):
         made["items"] = _schema(spec, made["items"], depth - 1)
+    for key in ("anyOf", "oneOf", "allOf"):
+        if key in made and not isinstance(made[key], list):
+            del made[key]
+        elif key in made:
+            made[key] = [_schema(spec, part, depth - 1) for part in made[key]]
     if isinstance(found.get("properties"), dict):
         made["properties"] = {
             key: _schema(spec, value, depth - 1) for key, value in found["properties"].items()

@@ -19,6 +19,7 @@ from umi_lite.protocol.prompts import Transcript
 from umi_lite.protocol.roles import BadTurn, View, parse_plan
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.runtime.agent import Runner
+from umi_lite.runtime.callable_tools import callable_tools
 from umi_lite.runtime.episode import Bounds
 from umi_lite.runtime.request import Generation, Request
 
@@ -129,8 +130,11 @@ class _Lesson:
     def _call_grammar(self) -> str:
         # Two tools can end in the same 64 characters, and be one name: the first one's arguments.
         named = {tool.name: tool for tool in reversed(self.trajectory.tools)}
+        kept, refused = callable_tools(named.values())
+        if refused and not kept:
+            raise _NoTurn("; ".join(refused.values()))
         try:
-            return call_grammar(named.values())
+            return call_grammar(kept)
         except UserError as err:
             raise _NoTurn(str(err)) from None
 

@@ -7,6 +7,7 @@ from umi_lite.base import cache_folder, embedded_gguf, hf_folder
 from umi_lite.data import SOURCES, TASKS, Loader, load_source
 from umi_lite.data.leaks import Leak, find_leaks
 from umi_lite.data.loaded import Dropped, Loaded
+from umi_lite.data.why_nothing import why_nothing
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Data, Recipe
 from umi_lite.recipe_names import template_text
@@ -75,15 +76,18 @@ def _why(leak: Leak) -> str:
 
 def _load(sources: tuple[Data, ...], loaders: Mapping[str, Loader], name: str) -> Loaded:
     loaded = Loaded([])
+    nothing: list[str] = []
     for data in sources:
         try:
             part = load_source(data.source, data.options(), loaders)
         except UserError as err:
             raise UserError(f"recipe {name}: {err}") from None
+        if not part.trajectories:
+            nothing.append(why_nothing(data.source, data.options(), part))
         loaded.trajectories += part.trajectories
         loaded.dropped += part.dropped
     if not loaded.trajectories:
-        raise UserError(f"recipe {name}: its data holds no trajectory")
+        raise UserError(f"recipe {name}: its data holds no trajectory: {'; '.join(nothing)}")
     return loaded
 
 

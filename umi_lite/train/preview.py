@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from umi_lite.data import load_source
 from umi_lite.data.leaks import Leak
 from umi_lite.data.loaded import Loaded
+from umi_lite.data.why_nothing import why_nothing
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.prompts import Rendered, render
 from umi_lite.protocol.roles import VIEWS, View
@@ -128,6 +129,8 @@ def rendered(
         raise UserError(f"no style {style!r}; there are chat, paper")
     exact = source.startswith("toolbench") and style == "paper"
     loaded = load_source(source, {**options, **({"keep_bad_arguments": True} if exact else {})})
+    if not loaded.trajectories:
+        raise UserError(f"there is no trajectory: {why_nothing(source, options, loaded)}")
     if style == "paper":
         return loaded, _paper(loaded.trajectories, view)
     recipe = Recipe(name="embedded", base=Base(gguf="embedded"), data=(Data(source="toolworld"),))

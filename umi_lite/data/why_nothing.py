@@ -1,0 +1,92 @@
+"""Why a source gave no trajectory: the reasons that it had, and the source that would fit."""
+
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from umi_lite.data.any_rows import any_rows
+from umi_lite.data.loaded import Loaded
+from umi_lite.data.place import HubData, Place
+from umi_lite.protocol.errors import UserError
+
+_REASONS = 3
+_LOOKED_AT = 20
+_UTF8 = "; save the file as UTF-8 (iconv -f latin1 -t utf-8 OLD > NEW)"
+# Turns that only α-UMi's conversations have.
+_ROLES = {"caller", "conclusion"}
+
+
+def why_nothing(source: str, options: Mapping[str, Any], loaded: Loaded) -> str:
+    """Return one line: how many rows were left out, the first reasons, and what would be right.
+
+    Args:
+        options: what the source was loaded with.
+        loaded: what it gave: no trajectory.
+    """
+    place = place_of(options)
+    where = f"source {source}" if place is None else f"source {source}, {place}"
+    rows = len(loaded.dropped)
+    if not rows:
+        return f"{where}: {_emptiness(place)}"
+    table = loaded.drop_table()
+    reasons = [f"{reason} ({count}, first {at})" for reason, count, at in table[:_REASONS]]
+    more = len(table) - _REASONS
+    reasons += [f"{more} more reasons"] if more > 0 else []
+    told = f"{where}: {rows} row{'s' * (rows > 1)} left out: {'; '.join(reasons)}"
+    if table[0][0].startswith("not UTF-8"):
+        return told + _UTF8
+    fitting = None if place is None else fitting_source(place)
+    return told if fitting in (None, source) else f"{told}; source {fitting} reads such rows"
+
+
+def place_of(options: Mapping[str, Any]) -> Place | None:
+    """Return where a source's options say that its rows are; None for a generated one."""
+    if options.get("hub"):
+        parts = {key: options[key] for key in ("config", "split") if options.get(key)}
+        return HubData(options["hub"], **parts)
+    return options.get("path")
+
+
+def fitting_source(place: Place) -> str | None:
+    """Return the source that reads such rows, from the first ones; None if unknown."""
+    try:
+        for row in islice(any_rows(place, "data", ()), _LOOKED_AT):
+            if row.value is not None:
+                return _fitting(row.value)
+    except UserError:
+        return None
+    return None
+
+
+def _fitting(row: Mapping[str, Any]) -> str | None:
+    if "trajectory" in row or {"instruction", "steps"} <= row.keys():
+        return "traces"
+    if "answer_generation" in row:
+        return "toolbench_raw"
+    if "chains" in row or _turns(row.get("conversations"), "from") & _ROLES:
+        return "toolbench"
+    if {"history", "target"} <= row.keys():
+        return "toolbench_samples"
+    if "Function_Projection" in row:
+        return "toolalpaca"
+    if "messages" in row or "conversations" in row:
+        programs = "```python" in str(row.get("messages")) and "boxed" in str(row["messages"])
+        return "tora" if programs else "openai"
+    if {"question", "answer"} <= row.keys():
+        return "gsm8k"
+    return "math" if {"problem", "solution"} <= row.keys() else None
+
+
+def _turns(turns: Any, key: str) -> set[Any]:
+    given = turns if isinstance(turns, list) else []
+    return {turn.get(key) for turn in given if isinstance(turn, dict)}
+
+
+def _emptiness(place: Place | None) -> str:
+    if place is None:
+        return "none was asked for"
+    path = None if isinstance(place, HubData) else Path(place)
+    if path is not None and path.is_file() and not path.stat().st_size:
+        return "the file is empty"
+    return "there is no row in it"
