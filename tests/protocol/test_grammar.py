@@ -187,6 +187,31 @@ def test_the_dialects_of_other_tools_are_enforced(inner, wrong, right):
     assert Check(tool.parameters).fault({"a": json.loads(right)}) is None
 
 
+def test_keys_of_objects_in_arguments_are_written_in_the_schema_s_order():
+    """Whatever order a source has them in, the grammar knows one."""
+    point = {"type": "object", "properties": {"x": {"type": "number"}, "y": {"type": "number"}}}
+    far = {"allOf": [{"$ref": "#/$defs/point"}, {"properties": {"z": {"type": "number"}}}]}
+    inner = {
+        "at": {"$ref": "#/$defs/point"},
+        "path": {"type": "array", "items": {"$ref": "#/$defs/point"}},
+        "by_name": {"type": "object", "additionalProperties": {"$ref": "#/$defs/point"}},
+        "either": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/point"}]},
+        "far": far,
+    }
+    tool = Tool(name="go", parameters=schema(inner, **{"$defs": {"point": point}}))
+    swapped = {"y": 2, "x": 1}
+    arguments = {
+        "far": {"z": 3, **swapped},
+        "either": swapped,
+        "by_name": {"home": swapped},
+        "path": [swapped, swapped],
+        "at": swapped,
+    }
+    text = call_text(Call(tool="go", arguments=arguments), (tool,))
+    assert accepts(call_grammar([tool]), text)
+    assert parse_call(text).arguments == arguments
+
+
 def test_one_of_two_arguments():
     parameters = schema({"a": {}, "b": {}}, anyOf=[{"required": ["a"]}, {"required": ["b"]}])
     grammar = call_grammar([Tool(name="t", parameters=parameters)])

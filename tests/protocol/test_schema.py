@@ -32,6 +32,10 @@ def argument(schema, **more):
         ({"type": "string", "enum": []}, {"type": "string"}),
         ({"type": "string", "enum": "C or F"}, {"type": "string"}),
         ({"type": "integer", "enum": ["1", "2"]}, {"enum": ["1", "2"]}),
+        (
+            {"type": "array", "items": {"type": "string"}, "enum": ["a", "b"]},
+            {"type": "array", "items": {"type": "string", "enum": ["a", "b"]}},
+        ),
         ({"type": "string", "required": True}, {"type": "string"}),
         ({"type": "object", "properties": None}, {"type": "object"}),
         ({"type": "object", "properties": {"x": None}}, {"type": "object", "properties": {}}),

@@ -44,7 +44,7 @@ def _branches(schema: Schema, defs: Schema, depth: int) -> Iterator[Schema]:
     parts += [schema[key] for key in ("then", "else") if key in schema]
     parts += schema.get("dependentSchemas", {}).values()
     for part in [*parts, *_beside(schema)]:
-        found = _referred(part, defs)
+        found = referred(part, defs)
         if found is not None and depth:
             yield found
             yield from _branches(found, defs, depth - 1)
@@ -61,16 +61,16 @@ def _required(schema: Schema, defs: Schema, depth: int) -> Iterator[str]:
     if not depth:
         return
     for part in [*schema.get("allOf", ()), *_beside(schema)]:
-        yield from _required(_referred(part, defs) or {}, defs, depth - 1)
+        yield from _required(referred(part, defs) or {}, defs, depth - 1)
     for key in ("anyOf", "oneOf"):
-        parts = [_referred(part, defs) or {} for part in schema.get(key, ())]
+        parts = [referred(part, defs) or {} for part in schema.get(key, ())]
         named = [list(_required(part, defs, depth - 1)) for part in parts]
         if named:
             yield from (name for name in named[0] if all(name in other for other in named))
 
 
-def _referred(part: Any, defs: Schema) -> Schema | None:
-    """What a schema that only refers to another one refers to, else the schema."""
+def referred(part: Any, defs: Schema) -> Schema | None:
+    """Return the schema, or what it refers to; None if that is not an object."""
     for _ in range(_DEPTH):
         found = object_of(part)
         ref = None if found is None else found.get("$ref")

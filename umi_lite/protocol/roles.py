@@ -7,7 +7,9 @@ message of its own. `backbone` is the global stage's view: one model that plays 
 import json
 from typing import Any, Literal, cast, get_args
 
+from umi_lite.protocol.alternatives import referred, spread
 from umi_lite.protocol.trajectory import Answer, Call, Next, Observation, Plan, Step, Tool, User
+from umi_lite.protocol.values import list_of, object_of
 
 Role = Literal["planner", "caller", "summarizer"]
 View = Literal["backbone", "planner", "caller", "summarizer"]
@@ -85,12 +87,37 @@ def plan_text(plan: Plan) -> str:
 
 
 def order_arguments(call: Call, tools: tuple[Tool, ...]) -> dict[str, Any]:
-    """A call's arguments in the schema's order, unknown ones last, as the grammar forces it."""
-    schemas = [tool.parameters for tool in tools if tool.name == call.tool]
-    known: dict[str, Any] = schemas[0].get("properties", {}) if schemas else {}
-    order = [key for key in known if key in call.arguments]
-    order += [key for key in call.arguments if key not in order]
-    return {key: call.arguments[key] for key in order}
+    """A call's arguments in the schema's order, unknown ones last, as the grammar forces it.
+
+    So are the keys of objects in them.
+    """
+    schema = next((tool.parameters for tool in tools if tool.name == call.tool), {})
+    return _ordered(call.arguments, schema, schema.get("$defs", {}))
+
+
+def _ordered(value: Any, schema: Any, defs: dict[str, Any]) -> Any:
+    if (items := list_of(value)) is not None:
+        part = (referred(schema, defs) or {}).get("items")
+        return [_ordered(item, part, defs) for item in items]
+    if (given := object_of(value)) is None:
+        return value
+    facts = _facts(given, schema, defs)
+    known: dict[str, Any] = facts.get("properties", {})
+    order = [key for key in known if key in given]
+    order += [key for key in given if key not in known]
+    open_part = facts.get("additionalProperties")
+    return {key: _ordered(given[key], known.get(key, open_part), defs) for key in order}
+
+
+def _facts(value: dict[str, Any], schema: Any, defs: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an object; of alternatives the first one that knows all of its keys."""
+    facts = referred(schema, defs) or {}
+    choices = [] if "properties" in facts else [*facts.get("anyOf", ()), *facts.get("oneOf", ())]
+    for choice in choices:
+        found = referred(choice, defs) or {}
+        if "properties" in found and found["properties"].keys() >= value.keys():
+            return found
+    return spread(facts, defs)
 
 
 def call_text(call: Call, tools: tuple[Tool, ...]) -> str:

@@ -81,7 +81,7 @@ def fix_older(out: Schema) -> None:
 
 
 def fix_type(out: Schema) -> None:
-    """Name JSON's types; a type that no value of the enum has is dropped."""
+    """Name JSON's types; where no value of the enum has one, the enum counts."""
     given = out.get("type")
     names = listed(given)
     if given is not None and not (names and all(JSON_TYPE.get(name) == name for name in names)):
@@ -95,7 +95,12 @@ def fix_type(out: Schema) -> None:
     kinds = list(dict.fromkeys(listed(out.get("type"))))
     if isinstance(out.get("type"), list):
         out["type"] = kinds
-    if "enum" in out and kinds and not any(_has_type(value, kinds) for value in out["enum"]):
+    if "enum" not in out or not kinds or any(_has_type(value, kinds) for value in out["enum"]):
+        return
+    if kinds == ["array"] and isinstance(out.get("items", {}), dict):
+        # The choices of its items, as BFCL writes them.
+        out["items"] = {**out.get("items", {}), "enum": out.pop("enum")}
+    else:
         del out["type"]
 
 
