@@ -1,6 +1,7 @@
 """Chats as people have them: OpenAI's messages with tool calls, and ShareGPT's turns."""
 
 import json
+import random
 
 import pytest
 from llguidance import LLMatcher, LLTokenizer
@@ -180,6 +181,20 @@ def test_turns_of_sharegpt(tmp_path) -> None:
     assert made.steps == (*PARIS, *ANSWERED) and made.meta["system"] == "Be kind."
 
 
+def test_rows_of_xlam(tmp_path) -> None:
+    tool = {"name": "get_weather", "description": "", "parameters": {"city": {"type": "str"}}}
+    row = {
+        "query": ASK["content"],
+        "tools": json.dumps([tool]),
+        "answers": json.dumps([{"name": "get_weather", "arguments": {"city": "Paris"}}]),
+    }
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps([row]))
+    (made,) = openai_chat.load(path).trajectories
+    assert made.steps == PARIS[:2] and made.instruction == ASK["content"]
+    assert made.tools[0].parameters["properties"] == {"city": {"type": "string"}}
+
+
 @pytest.mark.parametrize(
     ("messages", "more", "reason"),
     [
@@ -246,3 +261,36 @@ def test_every_turn_is_one_that_its_role_can_say(tmp_path) -> None:
             ids = BYTES.tokenize_str(step_text(step, made.tools))
             matcher = LLMatcher(BYTES, grammar)
             assert matcher.try_consume_tokens(ids) == len(ids) and matcher.is_accepting(), step
+
+
+JUNK = (None, True, 0, 2.5, "", "x", "{", "[]", [], {}, [None], [[]], {"a": 1}, ["x"], [{}])
+
+
+def damaged(value, chance: random.Random):
+    """The value with something else in one of its places."""
+    if chance.random() < 0.15:
+        return chance.choice(JUNK)
+    if isinstance(value, dict) and value:
+        key = chance.choice(list(value))
+        return {**value, key: damaged(value[key], chance)}
+    if isinstance(value, list) and value:
+        at = chance.randrange(len(value))
+        return [*value[:at], damaged(value[at], chance), *value[at + 1 :]]
+    return chance.choice(JUNK)
+
+
+def test_damaged_rows_are_dropped_with_a_reason(tmp_path) -> None:
+    chance = random.Random(5)
+    both = calls(call("Paris", 1), call("Oslo", 2, text=False))
+    good = {
+        "messages": [SYSTEM, ASK, both, result("rain", 1), result(["snow"], 2), SAID],
+        "tools": [WEATHER],
+    }
+    rows = [damaged(good, chance) for _ in range(2000)]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in [good, *rows]))
+    loaded = openai_chat.load(path)
+    assert len(loaded.trajectories) + len(loaded.dropped) == 2001
+    assert loaded.trajectories[0].steps[-1] == ANSWERED[-1]
+    assert len(loaded.trajectories) > 100
+    assert all("\n" not in drop.reason and len(drop.reason) < 300 for drop in loaded.dropped)

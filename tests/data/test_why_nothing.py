@@ -44,6 +44,11 @@ def refusal(source: str, path) -> str:
             "3 rows left out: no trajectory: id: Field required (3, first {path}:1); "
             "source openai reads such rows",
         ),
+        (
+            "openai",
+            b'{"data": [], "version": 1}',
+            "(1, first {path}:1); the first row has the fields data, version",
+        ),
         ("traces", b"", "the file is empty"),
         ("openai", b"\n \n", "there is no row in it"),
         (
@@ -55,12 +60,12 @@ def refusal(source: str, path) -> str:
         (
             "openai",
             b'{\n"messages":\n[]}',
-            "3 rows left out: not JSON: ",
+            "; none of the first 20 lines is a JSON object, one whole object a line",
         ),
         (
             "openai",
             b'{"a": 1}\n3\nnull\n[]\n"x"\n',
-            "no field 'messages' (nor ShareGPT's 'conversations') (1, first {path}:1); "
+            "nor 'query' and 'answers') (1, first {path}:1); "
             "a JSON object is expected, not int (1, first {path}:2); ",
         ),
     ],

@@ -1,4 +1,4 @@
-"""The messages of a chat, from OpenAI's form or ShareGPT's: who said what, and called what."""
+"""The messages of a chat in OpenAI's, ShareGPT's or xLAM's form: who said and called what."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -43,7 +43,7 @@ class Message:
 
 
 def messages_of(row: dict[str, Any]) -> list[Message]:
-    """Return the messages of a row; `messages` or ShareGPT's `conversations`.
+    """Return the messages of a row: its `messages`, ShareGPT's `conversations`, xLAM's `query`.
 
     Raises:
         BadRow: it has neither, or one that no role could have said.
@@ -54,7 +54,16 @@ def messages_of(row: dict[str, Any]) -> list[Message]:
         said = _joined(_turn(one) for one in _listed(row["conversations"], "conversations"))
         system = row.get("system")
         return [Message("system", system), *said] if isinstance(system, str) and system else said
-    raise BadRow("no field 'messages' (nor ShareGPT's 'conversations')")
+    if row.get("query") is not None and row.get("answers") is not None:
+        return list(_query(row["query"], row["answers"]))
+    raise BadRow("no field 'messages' (nor ShareGPT's 'conversations', nor 'query' and 'answers')")
+
+
+def _query(query: Any, answers: Any) -> Iterator[Message]:
+    """xLAM's form: what the user asks, and the calls for it."""
+    yield Message("user", _text(query, "user"))
+    calls = (_call(call, None) for call in _listed(answers, "answers"))
+    yield Message("assistant", "", tuple(calls))
 
 
 def _joined(messages: Iterable[Message]) -> list[Message]:
@@ -136,7 +145,8 @@ def _is_text_part(part: Any) -> bool:
 
 
 def _calls(message: dict[str, Any]) -> Iterator[ToolCall]:
-    for entry in json_value(message.get("tool_calls"), "the tool_calls") or ():
+    given = message.get("tool_calls") or []
+    for entry in _listed(given, "tool_calls"):
         if entry is None:
             continue
         if not isinstance(entry, dict):
@@ -144,9 +154,11 @@ def _calls(message: dict[str, Any]) -> Iterator[ToolCall]:
         function = entry.get("function")
         if function is None and entry.get("type", "function") not in ("function", None):
             raise BadRow(f"a tool call of type {entry['type']!r} is not a function's")
-        given = function if isinstance(function, dict) else entry
         call_id = entry.get("id")
-        yield _call(given, call_id if isinstance(call_id, str) and call_id else None)
+        yield _call(
+            function if isinstance(function, dict) else entry,
+            call_id if isinstance(call_id, str) and call_id else None,
+        )
     if message.get("function_call"):
         yield _call(json_value(message["function_call"], "the function_call"), None)
 

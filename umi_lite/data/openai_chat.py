@@ -1,7 +1,8 @@
 """Chats with tool calls as OpenAI's API has them: `{"messages": [...], "tools": [...]}`.
 
-Also read: the older `functions` and `function_call`, and ShareGPT's `conversations` with turns of
-`human`, `gpt`, `function_call`, `observation`. How a chat becomes a trajectory: docs/data.md.
+Also read: the older `functions` and `function_call`, ShareGPT's `conversations` with turns of
+`human`, `gpt`, `function_call`, `observation`, and xLAM's `query`, `tools`, `answers`.
+How a chat becomes a trajectory: docs/data.md.
 """
 
 import re

@@ -12,6 +12,7 @@ from umi_lite.protocol.errors import UserError
 
 _REASONS = 3
 _LOOKED_AT = 20
+_FIELDS = 8
 _UTF8 = "; save the file as UTF-8 (iconv -f latin1 -t utf-8 OLD > NEW)"
 # Turns that only α-UMi's conversations have.
 _ROLES = {"caller", "conclusion"}
@@ -36,8 +37,7 @@ def why_nothing(source: str, options: Mapping[str, Any], loaded: Loaded) -> str:
     told = f"{where}: {rows} row{'s' * (rows > 1)} left out: {'; '.join(reasons)}"
     if table[0][0].startswith("not UTF-8"):
         return told + _UTF8
-    fitting = None if place is None else fitting_source(place)
-    return told if fitting in (None, source) else f"{told}; source {fitting} reads such rows"
+    return told if place is None else f"{told}{_hint(source, place)}"
 
 
 def place_of(options: Mapping[str, Any]) -> Place | None:
@@ -49,14 +49,29 @@ def place_of(options: Mapping[str, Any]) -> Place | None:
 
 
 def fitting_source(place: Place) -> str | None:
-    """Return the source that reads such rows, from the first ones; None if unknown."""
+    """Return the source that reads such rows, from the first one; None if unknown."""
+    first = _first_row(place)
+    return None if first is None else _fitting(first)
+
+
+def _hint(source: str, place: Place) -> str:
+    first = _first_row(place)
+    if first is None:
+        return f"; none of the first {_LOOKED_AT} lines is a JSON object, one whole object a line"
+    fitting = _fitting(first)
+    if fitting not in (None, source):
+        return f"; source {fitting} reads such rows"
+    names = [str(name) for name in first]
+    shown = ", ".join(names[:_FIELDS]) + (", ..." if len(names) > _FIELDS else "")
+    return f"; the first row has the fields {shown}" if names and fitting is None else ""
+
+
+def _first_row(place: Place) -> dict[str, Any] | None:
     try:
-        for row in islice(any_rows(place, "data", ()), _LOOKED_AT):
-            if row.value is not None:
-                return _fitting(row.value)
+        rows = islice(any_rows(place, "data", ()), _LOOKED_AT)
+        return next((row.value for row in rows if row.value is not None), None)
     except UserError:
         return None
-    return None
 
 
 def _fitting(row: Mapping[str, Any]) -> str | None:
@@ -73,6 +88,8 @@ def _fitting(row: Mapping[str, Any]) -> str | None:
     if "messages" in row or "conversations" in row:
         programs = "```python" in str(row.get("messages")) and "boxed" in str(row["messages"])
         return "tora" if programs else "openai"
+    if {"query", "answers", "tools"} <= row.keys():
+        return "openai"
     if {"question", "answer"} <= row.keys():
         return "gsm8k"
     return "math" if {"problem", "solution"} <= row.keys() else None
