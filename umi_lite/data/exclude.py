@@ -54,7 +54,12 @@ def read_excluded(path: Path | str | None) -> Excluded:
 
 def _words(file: Path) -> Iterator[str]:
     with opened(file, _WHAT) as opened_file:
-        text = opened_file.read().decode("utf-8", errors="replace")
+        data = opened_file.read()
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        # Replaced letters would match nothing, and what is to be kept out would be trained on.
+        raise UserError(f"{file}: not UTF-8 text; {_WHAT} are expected, saved as UTF-8") from None
     if file.suffix != ".json":
         yield from text.splitlines()
         return
