@@ -152,3 +152,69 @@ def test_a_model_is_laid_over_a_task() -> None:
 def test_a_name_that_is_none_is_told_with_tasks_and_models() -> None:
     with pytest.raises(UserError, match="did you mean gsm8k/qwen3-4b"):
         load_recipe("gsm8k/qwen3-4")
+
+
+def test_a_merged_mapping_gives_what_the_block_does_not_say(small: Path) -> None:
+    stages = "stages:\n  global: &common {learning_rate: 1.0e-3, batch: 2}\n"
+    small.write_text(f"{SMALL}{stages}  local:\n    <<: *common\n    learning_rate: 2.0e-4\n")
+    local = load_recipe(small).stages.local
+    assert local and (local.learning_rate, local.batch) == (2e-4, 2)
+    small.write_text(f"{SMALL}{stages}  local: {{<<: *common, batch: 4, batch: 8}}\n")
+    assert "key 'batch' stands twice" in refusal(small)
+    small.write_text(f"{SMALL}{stages}  local: {{<<: *common, <<: *common}}\n")
+    assert "key '<<' stands twice" in refusal(small)
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ("seed: no", "seed"),
+        ("stages: {global: {learning_rate: yes}}", "stages.global.learning_rate"),
+        ("stages: {global: {batch: true}}", "stages.global.batch"),
+        ("stages: {local: {caller: {epochs: on}}}", "stages.local.caller.epochs"),
+        ("stages: {local: {weight_decay: off}}", "stages.local.weight_decay"),
+        ("stages: {global: {epochs: .inf}}", "stages.global.epochs"),
+        ("stages: {global: {learning_rate: .nan}}", "stages.global.learning_rate"),
+        ("stages: {global: {weight_decay: .inf}}", "stages.global.weight_decay"),
+        ("lora: {alpha: yes}", "lora.alpha"),
+        ("lora: {dropout: no}", "lora.dropout"),
+        ("validation: {share: no}", "validation.share"),
+        ("decision_weight: .inf", "decision_weight"),
+        ("max_length: true", "max_length"),
+        ("eval: {data: [{source: toolworld, n: yes, seed: no}]}", "eval.data.0.seed"),
+        ("seed: 99999999999", "seed"),
+        ("seed: -1", "seed"),
+        ("stages: {local: }", "stages.local"),
+        ("stages: {global: }", "stages.global"),
+    ],
+)
+def test_what_is_not_a_number_there_is_refused_by_its_key(small: Path, line: str, key: str) -> None:
+    small.write_text(f"{SMALL}{line}\n")
+    message = refusal(small)
+    assert f"{key}: " in message, message
+
+
+def test_an_empty_stage_is_refused_with_what_would_be_right(small: Path) -> None:
+    small.write_text(f"{SMALL}stages:\n  local:\n    # learning_rate: 2.0e-4\n")
+    assert "{} for the defaults, or none to leave it out" in refusal(small)
+    small.write_text(f"{SMALL}stages: {{local: {{}}}}\n")
+    assert load_recipe(small).stages.local is not None
+
+
+@pytest.mark.parametrize("name", ["..", ".", ".hidden", "-o", "a/b"])
+def test_a_name_that_would_be_another_folder_is_refused(small: Path, name: str) -> None:
+    assert "name: " in refusal(small, f"name='{name}'")
+
+
+def test_a_tilde_is_the_home_folder_wherever_a_path_is_taken(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    taken = ["base.model", "base.gguf", "base.template", "data.0.path", "data.0.exclude"]
+    taken += ["data.0.hub", "eval.static"]
+    recipe = load_recipe("~/small.yaml", [f"{key}=~/x" for key in taken])
+    base, data = recipe.base, recipe.data[0]
+    found = [base.model, base.gguf, base.template, data.path, data.exclude, data.hub]
+    assert [*found, recipe.eval.static] == [str(tmp_path / "x")] * len(taken)
+    (tmp_path / "v.yaml").write_text("stages: {local: none}\n")
+    assert load_recipe("~/small.yaml", variant="~/v.yaml").stages.local is None

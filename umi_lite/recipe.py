@@ -1,13 +1,30 @@
 """The recipe: one tree that names everything a run depends on, as the difference from defaults."""
 
+import os.path
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from umi_lite.base import GgufType
 from umi_lite.protocol.roles import ROLES
-from umi_lite.recipe_stages import Count, Rate, Ratio, Stages, Strict
+from umi_lite.recipe_stages import Count, Int, Rate, Ratio, Stages, Strict
+
+
+def _named(name: str) -> str:
+    # It becomes a folder's name: `..`, hidden ones and what looks like an option are none.
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ValueError(
+            f"{name!r}: a letter or digit is expected, then letters, digits, '.', '_' and '-'"
+        )
+    return name
+
+
+# A path, or a name where one may be given in its place; `~` is the user's home folder.
+Place = Annotated[str, AfterValidator(os.path.expanduser)]
+# numpy takes seeds of 32 bits, and each job's seed is this one and its number.
+Seed = Annotated[Int, Field(ge=0, le=2**32 - 4)]
 
 
 class Base(Strict):
@@ -21,9 +38,9 @@ class Base(Strict):
             `recipes/templates`. The bundle carries it.
     """
 
-    model: str | None = None
-    gguf: str | None = None
-    template: str | None = None
+    model: Place | None = None
+    gguf: Place | None = None
+    template: Place | None = None
 
     @model_validator(mode="after")
     def _embedded(self) -> "Base":
@@ -57,12 +74,12 @@ class Data(Strict):
         "openai",
     ]
     split: str | None = None
-    path: str | None = None
-    hub: str | None = None
+    path: Place | None = None
+    hub: Place | None = None
     config: str | None = None
-    exclude: str | None = None
+    exclude: Place | None = None
     n: Count | None = None
-    seed: int | None = None
+    seed: Int | None = None
 
     def options(self) -> dict[str, Any]:
         """What the source's `load` is called with."""
@@ -107,7 +124,7 @@ class Eval(Strict):
     """
 
     data: tuple[Data, ...] = ()
-    static: str | None = None
+    static: Place | None = None
     slots: Count = 16
 
 
@@ -149,7 +166,7 @@ class Recipe(Strict):
         report_to: where else the curves go; metrics.jsonl and curves.html are always there.
     """
 
-    name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    name: Annotated[str, AfterValidator(_named)]
     base: Base = Base()
     data: Annotated[tuple[Data, ...], Field(min_length=1)]
     style: Literal["chat", "paper"] = "chat"
@@ -157,9 +174,9 @@ class Recipe(Strict):
     lora: Lora = Lora()
     quantization: Literal["none", "4bit"] = "none"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    max_length: Annotated[int, Field(ge=16)] = 2048
+    max_length: Annotated[Int, Field(ge=16)] = 2048
     packing: Literal["auto", "shared_prefix", "none"] = "auto"
-    packed_length: Annotated[int, Field(ge=16)] = 1024
+    packed_length: Annotated[Int, Field(ge=16)] = 1024
     micro_batch: Count = 1
     decision_weight: Rate = 1.0
     gradient_checkpointing: bool = False
@@ -167,7 +184,7 @@ class Recipe(Strict):
     optimizer: Literal["auto", "adamw", "adamw_8bit"] = "auto"
     checkpoint_every: Count = 25
     report_to: Literal["none", "tensorboard", "trackio"] = "none"
-    seed: int = 0
+    seed: Seed = 0
     validation: Validation = Validation()
     export: Export = Export()
     eval: Eval = Eval()

@@ -26,12 +26,19 @@ def merged(tree: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+_MERGE = "tag:yaml.org,2002:merge"
+
+
 class _Loader(yaml.SafeLoader):
     """YAML in which a key that stands twice is an error, not a silent choice."""
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
+    # `<<` is YAML's merge of another mapping: whatever it brings, a key of this one replaces.
+    keys = [
+        key.value if key.tag == _MERGE else loader.construct_object(key, deep=True)
+        for key, _ in node.value
+    ]
     twice = [key for i, key in enumerate(keys) if key in keys[:i]]
     if twice:
         line = node.start_mark.line + 1
@@ -118,6 +125,8 @@ def _tell(model: type[BaseModel], error: Any) -> str:
         return f"{path}: unknown key{hint(str(loc[-1]), names)}"
     if error["type"] == "missing":
         return f"{path}: missing"
+    if error["type"] == "value_error":  # a check of ours, which says all of it
+        return f"{path}: {error['ctx']['error']}".removeprefix(": ")
     return f"{path}: {error['msg'][0].lower()}{error['msg'][1:]}, not {error['input']!r}"
 
 

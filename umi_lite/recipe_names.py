@@ -4,6 +4,7 @@
 what is measured) with `models/qwen3-4b` (base, rates, quantization) laid over it.
 """
 
+import os.path
 import sys
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def recipe_files(path_or_name: str | Path) -> list[Path]:
     Raises:
         UserError: neither a file nor a name.
     """
-    path, name = Path(path_or_name), str(path_or_name)
+    path, name = Path(os.path.expanduser(path_or_name)), str(path_or_name)
     if path.is_file():
         return [path]
     names = recipe_names()
@@ -90,7 +91,7 @@ def template_text(path_or_name: str) -> str:
     Raises:
         UserError: neither a file nor a name.
     """
-    for path in (Path(path_or_name).expanduser(), _template_file(path_or_name)):
+    for path in (Path(os.path.expanduser(path_or_name)), _template_file(path_or_name)):
         if path.is_file():
             return path.read_text(encoding="utf-8")
     names = sorted(path.stem for path in (recipe_folder() / "templates").glob("*.jinja"))
@@ -109,7 +110,7 @@ def find_named(kind: str, path_or_name: str | Path) -> Path:
     Raises:
         UserError: neither a file nor a name; the names are told.
     """
-    path, name = Path(path_or_name), str(path_or_name)
+    path, name = Path(os.path.expanduser(path_or_name)), str(path_or_name)
     if path.is_file():
         return path
     names = part_names(kind)

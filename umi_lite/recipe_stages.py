@@ -15,16 +15,29 @@ from pydantic import (
 
 from umi_lite.protocol.roles import ROLES, Role, View
 
-Count = Annotated[int, Field(ge=1)]
-Ratio = Annotated[float, Field(ge=0, lt=1)]
-Rate = Annotated[float, Field(gt=0)]
+
+def _no_switch(value: Any) -> Any:
+    # Python counts True as 1, and YAML reads `yes` and `on` as true.
+    if isinstance(value, bool):
+        raise ValueError(f"a number is expected, not {'yes' if value else 'no'}")
+    return value
+
+
+_Number = BeforeValidator(_no_switch)
+Int = Annotated[int, _Number]
+Count = Annotated[Int, Field(ge=1)]
+Ratio = Annotated[float, _Number, Field(ge=0, lt=1)]
+Rate = Annotated[float, _Number, Field(gt=0)]
+Decay = Annotated[float, _Number, Field(ge=0)]
 JobName = Literal["global", "planner", "caller", "summarizer"]
 
 
 class Strict(BaseModel):
     """A part of a recipe: an unknown key is an error, and nothing changes it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_by_name=True, allow_inf_nan=False
+    )
 
 
 class Stage(Strict):
@@ -43,7 +56,7 @@ class Stage(Strict):
     learning_rate: Rate = 2e-4
     epochs: Rate = 2
     warmup_ratio: Ratio = 0.1
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    weight_decay: Decay = 0.0
     batch: Count = 8
     max_samples: Count | None = None
     max_steps: Count | None = None
@@ -64,7 +77,7 @@ class RoleStage(Strict):
     learning_rate: Rate | None = None
     epochs: Rate | None = None
     warmup_ratio: Ratio | None = None
-    weight_decay: Annotated[float, Field(ge=0)] | None = None
+    weight_decay: Decay | None = None
     batch: Count | None = None
     max_samples: Count | None = None
     max_steps: Count | None = None
@@ -88,6 +101,11 @@ class LocalStage(Stage):
 
 
 def _absent(value: Any) -> Any:
+    if value is None:
+        # A comment in front of the last key is enough to empty it.
+        raise ValueError(
+            "it is empty: write its keys, {} for the defaults, or none to leave it out"
+        )
     return None if value == "none" else value
 
 
