@@ -18,4 +18,13 @@ class Notes(Silent):
 
 def losses(run: Path, job: str = "global") -> list[float]:
     """The loss of each step."""
-    return [json.loads(line)["loss"] for line in (run / job / "metrics.jsonl").open()]
+    return [record["loss"] for record in _records(run, job)]
+
+
+def rates(run: Path, job: str = "global") -> list[float]:
+    """The learning rate of each step, as the optimizer had it."""
+    return [record["learning_rate"] for record in _records(run, job)]
+
+
+def _records(run: Path, job: str) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run / job / "metrics.jsonl").open()]

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from kept import losses
+from kept import losses, rates
 from unsloth_runs import loss_of, train_in_unsloth
 
 from umi_lite.data.traces import save
@@ -80,6 +80,7 @@ def test_same_curves_and_adapters_that_the_other_backend_opens(
     for kind in KINDS:
         ours, theirs = losses(plain[kind]), losses(unsloth[kind])
         assert len(ours) == len(theirs) == STEPS
+        assert rates(plain[kind]) == rates(unsloth[kind]) and rates(plain[kind])[0] > 0
         apart = [abs(a - b) / a for a, b in zip(ours, theirs, strict=True)]
         print(f"{kind}: {ours[0]:.3f} to {ours[-1]:.3f}, at most {max(apart):.2%} apart")
         assert max(apart) < 0.02

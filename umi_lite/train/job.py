@@ -10,6 +10,7 @@ from umi_lite.train.arguments import arguments
 from umi_lite.train.backends import Backend
 from umi_lite.train.best import Best
 from umi_lite.train.callback import callback
+from umi_lite.train.changed import check_changed, fingerprint
 from umi_lite.train.collate import Collator, PackCollator, WithRows, weighted_loss
 from umi_lite.train.curves import Page
 from umi_lite.train.disk_full import told_when_full
@@ -32,6 +33,7 @@ from umi_lite.train.ready import Ready, shares_prefixes
 from umi_lite.train.report_to import trackers
 from umi_lite.train.run_dir import RunDir, step_of
 from umi_lite.train.samples import behind_one_prefix, rows_of, side_by_side
+from umi_lite.train.schedule import scheduled
 from umi_lite.train.stopping import stopping
 from umi_lite.train.validation import Evaluation, evaluating
 
@@ -44,7 +46,7 @@ def run_job(
     Raises:
         KeyboardInterrupt: it was asked to stop (Ctrl-C, SIGTERM); a checkpoint was saved first.
         UserError: rows would be cut silently, the loss is no number any more, not even single
-            rows fit into memory, or the disk is full.
+            rows fit into memory, the disk is full, or the adapter did not change.
     """
     name = ready.job.name
     with told_when_out(name), told_when_full(name, run):
@@ -61,13 +63,14 @@ def _run(
     start = None if job.start is None else run.adapter(job.start)
     with together():
         model, tokenizer = backend.open(start, job.seed)
+    before = fingerprint(model)
     collator = _collator(recipe, items, model, tokenizer, reporter, packs=backend.packs)
     if backend.packs and not is_sharded():  # FSDP may have put this process's weights off
         shortest = min(ready.rows, key=lambda row: len(row.ids))
         with together():  # where memory runs out already here, the first step will say so
             attempt(lambda: check_loss(model, shortest, collator, recipe))
     pieces = Pieces(run.pieces, reporter.note)
-    trainer = in_pieces(pieces, collator, job.name)(
+    trainer = scheduled(in_pieces(pieces, collator, job.name))(
         model=model,
         args=arguments(recipe, ready, run.checkpoints(job.name)),
         train_dataset=Dataset.from_dict({"item": list(range(len(items)))}),
@@ -94,7 +97,9 @@ def _run(
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if asked.to_stop:
         raise KeyboardInterrupt
-    _finish(ready, run, reporter, best, model, gathered_weights(trainer))
+    weights = gathered_weights(trainer)
+    by_main(lambda: check_changed(before, fingerprint(model, weights), ready))
+    _finish(ready, run, reporter, best, model, weights)
     del trainer
     backend.close(model)
 

@@ -1,0 +1,40 @@
+"""Did a job train its adapter? Its weights before the first step against those after the last."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from umi_lite.protocol.errors import UserError
+from umi_lite.train.ready import Ready
+
+
+def fingerprint(model: Any, weights: Mapping[str, Any] | None = None) -> str:
+    """Return a hash of the adapter's weights, bit for bit.
+
+    Args:
+        weights: the whole state dict, where FSDP has the model's own parameters in pieces.
+    """
+    import torch
+
+    named = weights or dict(model.named_parameters())
+    found = hashlib.sha256()
+    for name in sorted(name for name in named if "lora_" in name):
+        tensor = named[name].detach().to("cpu", torch.float32).contiguous()
+        found.update(tensor.numpy().tobytes())
+    return found.hexdigest()
+
+
+def check_changed(before: str, after: str, ready: Ready) -> None:
+    """Refuse a job that trained nothing.
+
+    Raises:
+        UserError: both fingerprints are the same; job, learning rate and steps are named.
+    """
+    if before != after:
+        return
+    job, steps = ready.job, len(ready.sizes)
+    raise UserError(
+        f"{job.name}: the adapter is the same after {steps} step{'s' * (steps > 1)} as before: "
+        f"nothing was trained; raise the job's learning rate, {job.settings.learning_rate:g}, "
+        "or train more steps"
+    )
