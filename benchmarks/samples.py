@@ -2,7 +2,7 @@
 
 Each FILE holds ToolBench conversations as prepared by α-UMi (source `toolbench`); calls whose
 arguments do not parse are kept. Counted with the embedded model's tokenizer and chat template,
-all four views, nothing truncated. The last line is JSON.
+all four views, nothing left out. The last line is JSON.
 """
 
 import sys

@@ -218,7 +218,7 @@ def test_rows_fill_their_length(scripts, base_hf: Path, length: int, tmp_path: P
     language = load_language(base_hf)
     for view in ("backbone", "planner", "caller", "summarizer"):
         rows = make_rows(data, view, language, max_length=length)
-        assert not rows.truncated
+        assert not rows.too_long
         if view == "backbone":
             assert all(0.97 * length < len(row.ids) <= length for row in rows.rows)
             assert all(0.05 < row.trained / len(row.ids) < 0.3 for row in rows.rows)

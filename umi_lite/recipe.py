@@ -149,7 +149,9 @@ class Recipe(Strict):
         style: prompt style; `paper` is for reproduction, the agent loop runs `chat`.
         quantization: of the base while training; `4bit` is QLoRA (NF4).
         precision: `auto` is bf16 on a GPU that has it, else fp32.
-        max_length: tokens of a row; what is longer is cut, and reported.
+        max_length: tokens of a row.
+        too_long: what is longer is left out, counted and named (`drop`), or stops the run
+            before anything is trained (`stop`).
         packing: `shared_prefix` puts rows with the same system message behind it once, with
             the same gradients. `auto` does so with the plain backend; with Unsloth it puts the
             rows of a micro-batch one after another, without padding, where they do not see
@@ -175,6 +177,7 @@ class Recipe(Strict):
     quantization: Literal["none", "4bit"] = "none"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     max_length: Annotated[Int, Field(ge=16)] = 2048
+    too_long: Literal["drop", "stop"] = "drop"
     packing: Literal["auto", "shared_prefix", "none"] = "auto"
     packed_length: Annotated[Int, Field(ge=16)] = 1024
     micro_batch: Count = 1

@@ -30,7 +30,7 @@ def stock(model: Any) -> Iterator[Any]:
 
 
 def row(number: int, ids: list[int], shared: int = 0) -> Row:
-    return Row(number, ids, [0.0] * shared + [1.0] * (len(ids) - shared), shared)
+    return Row(str(number), ids, [0.0] * shared + [1.0] * (len(ids) - shared), shared)
 
 
 def who_sees_whom(model: Any, inputs: dict[str, Any]) -> list[str]:

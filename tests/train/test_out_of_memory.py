@@ -142,7 +142,7 @@ def test_a_failed_attempt_holds_no_memory() -> None:
 
 
 def test_pieces_are_about_as_long_and_hold_every_row(tmp_path: Path) -> None:
-    rows = [Row(i, [0] * size, [1.0] * size, 1) for i, size in enumerate((90, 10, 20, 30, 40))]
+    rows = [Row(str(i), [0] * size, [1.0] * size, 1) for i, size in enumerate((90, 10, 20, 30, 40))]
     pieces = Pieces(tmp_path / "pieces", lambda _: None)
     for lengths in ([190], [90, 100], [90, 60, 40], [90, 30, 30, 40]):
         cut = pieces.cut(rows)

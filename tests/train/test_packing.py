@@ -94,7 +94,7 @@ def test_who_sees_what_matters(model: Any, rows: list[Row]) -> None:
 
 def test_weights_multiply_the_loss_of_their_tokens(model: Any, rows: list[Row]) -> None:
     row = rows[0]
-    twice = Row(row.number, row.ids, [2 * w for w in row.weights], row.shared)
+    twice = Row(row.name, row.ids, [2 * w for w in row.weights], row.shared)
     count = row.trained
     once, g1 = train_packs(model, make_packs([row], length=600, seed=0), count)
     more, g2 = train_packs(model, make_packs([twice], length=600, seed=0), count)

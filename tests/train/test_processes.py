@@ -166,7 +166,9 @@ def test_a_signal_to_one_stops_both_and_they_go_on_to_the_same_adapters(
 def test_blank_items_fill_up_without_a_part_in_the_loss() -> None:
     import torch
 
-    rows = [Row(i, list(range(5 + i)), [0.0, 0.0, 1.0, 1.0, 1.0] + [1.0] * i, 2) for i in range(3)]
+    rows = [
+        Row(str(i), list(range(5 + i)), [0.0, 0.0, 1.0, 1.0, 1.0] + [1.0] * i, 2) for i in range(3)
+    ]
     packs = make_packs(rows, length=1, seed=0)
     assert evened(packs, 1) == packs and evened(packs, 3) == packs
     (blank,) = evened(packs, 4)[3:]

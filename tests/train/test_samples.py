@@ -67,20 +67,23 @@ def test_decision_weight_is_on_the_next_word_alone(language: Language) -> None:
         assert text(language, rows.rows[0], 4.0) == expected
 
 
-def test_what_is_cut_is_reported_by_row(language: Language) -> None:
+def test_a_row_that_is_too_long_is_left_out_and_named(language: Language) -> None:
     data = [episode(1), episode(2, 9), episode(3)]
     whole = make_rows(data, "planner", language, max_length=512)
     short, long, _ = (len(row.ids) for row in whole.rows)
-    assert whole.truncated == [] and long > short
-    cut = make_rows(data, "planner", language, max_length=short)
-    assert cut.truncated == [2]
-    assert [len(row.ids) for row in cut.rows] == [short] * 3
-    assert cut.rows[1].ids == whole.rows[1].ids[:short]
+    assert whole.too_long == [] and long > short
+    fitting = make_rows(data, "planner", language, max_length=short)
+    assert [row.name for row in fitting.rows] == ["1", "3"]
+    assert [row.name for row in fitting.too_long] == ["2"]
+    # Exactly as long as may be is not too long.
+    assert make_rows(data, "planner", language, max_length=long).too_long == []
 
 
-def test_rows_that_truncation_emptied_stop_the_job_with_their_numbers(language: Language) -> None:
-    data = [episode(1), episode(2, 400), give_up(3), episode(4, 400)]
-    with pytest.raises(UserError, match="planner: no token is trained in rows 2, 4: max_length"):
+def test_a_job_of_which_no_row_fits_is_refused(language: Language) -> None:
+    data = [episode(1, 400), episode(2, 500)]
+    shortest = len(make_rows(data, "planner", language, max_length=2048).rows[0].ids)
+    line = f"planner: all of its 2 rows .* max_length, 120 tokens .*shortest has {shortest}"
+    with pytest.raises(UserError, match=line):
         make_rows(data, "planner", language, max_length=120)
 
 
@@ -88,12 +91,12 @@ def test_a_role_that_never_speaks_stops_the_job(language: Language) -> None:
     with pytest.raises(UserError, match="caller: this role speaks in none"):
         make_rows([give_up(1), give_up(2)], "caller", language, max_length=120)
     kept = make_rows([give_up(1), episode(2)], "caller", language, max_length=512)
-    assert [row.number for row in kept.rows] == [2]
+    assert [row.name for row in kept.rows] == ["2"]
 
 
 def test_style_paper_makes_a_row_a_turn(language: Language) -> None:
     rows = make_rows([episode(1)], "planner", language, max_length=2048, style="paper")
-    assert [row.number for row in rows.rows] == [1, 1]
+    assert [row.name for row in rows.rows] == ["1", "1"]
     assert text(language, rows.rows[0]).endswith("Next: caller.<|im_end|>")
 
 
@@ -101,7 +104,7 @@ def test_packs_hold_every_row_once_behind_its_own_prefix(language: Language) -> 
     data = toolworld.load("train", 40, 0).trajectories
     rows = make_rows(data, "backbone", language, max_length=1024).rows
     packs = make_packs(rows, length=512, seed=3)
-    assert sorted(row.number for pack in packs for row in pack.rows) == [r.number for r in rows]
+    assert sorted(row.name for pack in packs for row in pack.rows) == sorted(r.name for r in rows)
     assert sum(len(pack.ids) for pack in packs) < 0.8 * sum(len(row.ids) for row in rows)
     assert any(len(pack.rows) > 1 for pack in packs)
     for pack in packs:

@@ -49,7 +49,7 @@ def test_a_step_is_cut_where_rendering_so_far_would_end(
     for trajectory in several:
         whole = render(trajectory, view, language.template, language.tokenizer)
         assert whole is not None
-        rows = step_rows(1, whole, view, language)
+        rows = step_rows("1", whole, view, language)
         assert len(rows) == len(ends(trajectory, view))
         for row, end in zip(rows, ends(trajectory, view), strict=True):
             so_far = trajectory.model_copy(update={"steps": trajectory.steps[:end]})
@@ -94,8 +94,8 @@ def test_the_loss_of_a_turn_is_the_same_both_ways(
     for trajectory in several[:2]:
         whole = render(trajectory, view, language.template, language.tokenizer)
         assert whole is not None and len(whole.ids) <= 600
-        at_once = token_losses(model, Row(1, whole.ids, [float(b) for b in whole.mask], 0))
-        rows = step_rows(1, whole, view, language)
+        at_once = token_losses(model, Row("1", whole.ids, [float(b) for b in whole.mask], 0))
+        rows = step_rows("1", whole, view, language)
         assert len(rows) >= 2
         for row in rows:
             alone = token_losses(model, row)

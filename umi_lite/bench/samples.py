@@ -62,32 +62,32 @@ def turns(sample: Rendered, view: View, language: Language) -> list[Turn]:
     return found
 
 
-def step_rows(number: int, sample: Rendered, view: View, language: Language) -> list[Row]:
+def step_rows(name: str, sample: Rendered, view: View, language: Language) -> list[Row]:
     """One sample a step: the prompt up to the step's end, trained on that step alone."""
     made: list[Row] = []
     for turn in turns(sample, view, language):
         weights = [float(bit and i >= turn.start) for i, bit in enumerate(sample.mask[: turn.end])]
-        made.append(Row(number, sample.ids[: turn.end], weights, sample.shared))
+        made.append(Row(name, sample.ids[: turn.end], weights, sample.shared))
     return made
 
 
 def count(
     trajectories: Sequence[Trajectory], view: View, language: Language, packed_length: int
 ) -> Count:
-    """Both ways' tokens of a view, nothing truncated."""
+    """Both ways' tokens of a view, nothing left out."""
     whole: list[Row] = []
     steps: list[Row] = []
     paper = 0
     end = language.template.end_of_turn
-    for number, trajectory in enumerate(trajectories, 1):
+    for trajectory in trajectories:
         official = render_paper(trajectory, view, language.tokenizer, end=end, as_published=False)
         paper += sum(len(sample.ids) for sample in official)
         sample = render(trajectory, view, language.template, language.tokenizer)
         if sample is None:
             continue
         weights = [float(bit) for bit in sample.mask]
-        whole.append(Row(number, sample.ids, weights, sample.shared))
-        steps += step_rows(number, sample, view, language)
+        whole.append(Row(trajectory.id, sample.ids, weights, sample.shared))
+        steps += step_rows(trajectory.id, sample, view, language)
     if sum(row.trained for row in whole) != sum(row.trained for row in steps):
         raise AssertionError(f"{view}: the two ways do not train the same tokens")
     return Count(

@@ -38,7 +38,7 @@ def preview(
     n: Annotated[int, typer.Option("-n", "--n", help="how many samples to show")] = 3,
     override: Overrides = [],  # noqa: B006
 ) -> None:
-    """A recipe's samples: trained tokens green, masked dim, truncated red, with counts."""
+    """A recipe's samples: trained tokens green, masked dim, too long red, with counts."""
     from rich.console import Console
 
     from umi_lite.recipe import load_recipe

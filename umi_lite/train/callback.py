@@ -16,7 +16,7 @@ from umi_lite.train.processes import by_main, is_main, new_shares
 from umi_lite.train.progress import Reporter
 from umi_lite.train.ready import Ready
 from umi_lite.train.run_dir import RunDir
-from umi_lite.train.samples import row_numbers
+from umi_lite.train.samples import row_names
 from umi_lite.train.stopping import Asked
 
 if TYPE_CHECKING:
@@ -116,8 +116,8 @@ def callback(
 
 def _no_number(ready: Ready, step: int, what: str, value: float) -> str:
     job = ready.job
-    numbers = row_numbers(sorted({row.number for row in ready.rows_of_step(step)}))
+    names = row_names(row.name for row in ready.rows_of_step(step))
     return (
-        f"{job.name}: the {what} is {value} at step {step} (rows {numbers}); lower the learning "
+        f"{job.name}: the {what} is {value} at step {step} (rows {names}); lower the learning "
         f"rate, {job.settings.learning_rate:g}, or look at these rows: umi data preview"
     )

@@ -1,7 +1,7 @@
 """A recipe made to fit a memory, with the effective batch kept: what `umi train --fit` does."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import gcd
 from typing import Any
 
@@ -33,7 +33,8 @@ def fit(
     The recipe as it is; less at once (`micro_batch` halved where rows are not packed, else
     `packed_length` halved and every `batch` doubled, so that a step holds as many tokens); the
     same with gradient checkpointing, which computes the forward pass twice; the same with
-    `max_length` halved again and again, which cuts rows.
+    `max_length` halved again and again, which leaves longer rows out (never more than half of a
+    job's, and none where `too_long` is `stop`).
 
     Args:
         ready: the recipe's jobs, as `trainer.make_all` gives them.
@@ -50,7 +51,9 @@ def fit(
             continue
         needs = peak(shape, candidate, setting, made)
         if needs.total <= limit:
-            return Fitted(candidate, needs, _told(recipe, candidate, needs, limit))
+            return Fitted(
+                candidate, needs, _told(recipe, candidate, needs, limit) + _lost(made, rows)
+            )
         if smallest is None or needs.total < smallest.total:
             smallest = needs
     assert smallest is not None  # the recipe as it is was tried
@@ -66,22 +69,16 @@ def _rows(ready: Ready) -> list[Row]:
 
 
 def _ready(recipe: Recipe, rows: dict[str, list[Row]], setting: Setting) -> list[Ready] | None:
-    """The jobs as they would be under this recipe; None where a cut leaves a row untrained."""
+    """The jobs as they would be under this recipe; None where too many rows would be left out."""
     made = []
     for job in plan(recipe):
-        cut = [_cut(row, recipe.max_length) for row in rows[job.name]]
-        if not all(row.trained for row in cut):
+        every = rows[job.name]
+        fitting = [row for row in every if len(row.ids) <= recipe.max_length]
+        least = len(every) if recipe.too_long == "stop" else len(every) / 2
+        if len(fitting) < least:
             return None
-        made.append(make_ready(recipe, job, cut, packs=setting.backend == "plain"))
+        made.append(make_ready(recipe, job, fitting, packs=setting.backend == "plain"))
     return made
-
-
-def _cut(row: Row, length: int) -> Row:
-    if len(row.ids) <= length:
-        return row
-    return replace(
-        row, ids=row.ids[:length], weights=row.weights[:length], shared=min(row.shared, length)
-    )
 
 
 def _candidates(recipe: Recipe, setting: Setting, longest: int) -> Iterator[Recipe]:
@@ -154,6 +151,13 @@ def _told(before: Recipe, after: Recipe, needs: Estimate, limit: float) -> str:
     changed += [f"batch {told} (as many tokens in a step)"] * bool(told)
     what = "; ".join(changed) or "nothing is changed"
     return f"fitted to {limit / GIB:.2f} GiB: {what}; {needs.total / GIB:.2f} GiB estimated at most"
+
+
+def _lost(made: Sequence[Ready], rows: dict[str, list[Row]]) -> str:
+    """What a shorter `max_length` costs."""
+    lost = {r.job.name: len(rows[r.job.name]) - len(r.rows) for r in made}
+    told = ", ".join(f"{count} of {job}'s {len(rows[job])}" for job, count in lost.items() if count)
+    return f"; rows left out: {told}" if told else ""
 
 
 def _said(value: object) -> str:

@@ -16,7 +16,7 @@ from umi_lite.files import write_text
 from umi_lite.protocol.errors import UserError
 from umi_lite.train.collate import Collator
 from umi_lite.train.processes import world_size
-from umi_lite.train.samples import Row, row_numbers
+from umi_lite.train.samples import Row, row_names
 
 _LOWER = "lower max_length or lora.r, or set gradient_checkpointing: true or quantization: 4bit"
 T = TypeVar("T")
@@ -107,7 +107,7 @@ class Pieces:
             longest = max(rows, key=lambda row: len(row.ids))
             raise UserError(
                 f"{where}: out of memory with one row of {len(longest.ids)} tokens at a time "
-                f"(rows {row_numbers(sorted({row.number for row in rows}))}), nothing is left to "
+                f"(rows {row_names(row.name for row in rows)}), nothing is left to "
                 f"halve; {_LOWER}"
             )
         self.count *= 2

@@ -24,32 +24,33 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-STYLES = {"trained": "green", "masked": "dim", "truncated": "red"}
+STYLES = {"trained": "green", "masked": "dim", "left out": "red"}
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Tokens of a sample: `trained + masked + truncated` is its whole length."""
+    """Tokens of a sample: `trained + masked + left_out` is its whole length."""
 
     trained: int
     masked: int
-    truncated: int
+    left_out: int
 
 
 def kinds(sample: Rendered, max_length: int) -> list[str]:
-    """Each token's kind: `trained`, `masked`, or `truncated` from `max_length` on."""
-    names = ["trained" if own else "masked" for own in sample.mask]
-    return names[:max_length] + ["truncated"] * max(0, len(names) - max_length)
+    """Return each token's kind: `trained`, `masked`, or `left out` in a sample that is too long."""
+    if len(sample.ids) > max_length:
+        return ["left out"] * len(sample.ids)
+    return ["trained" if own else "masked" for own in sample.mask]
 
 
 def counts(sample: Rendered, max_length: int) -> Counts:
     """How many tokens of each kind a sample has."""
     names = kinds(sample, max_length)
-    return Counts(*(names.count(kind) for kind in ("trained", "masked", "truncated")))
+    return Counts(*(names.count(kind) for kind in STYLES))
 
 
 def coloured(sample: Rendered, tokenizer: Tokenizer, max_length: int) -> "Text":
-    """The sample's text: trained green, masked dim, truncated red."""
+    """The sample's text: trained green, masked dim, too long red."""
     from rich.text import Text
 
     text = Text()
@@ -85,15 +86,15 @@ def show(recipe: Recipe, role: str, n: int, console: "Console") -> None:
         told = counts(sample, recipe.max_length)
         console.rule(
             f"sample {number}: [green]{told.trained} trained[/], [dim]{told.masked} masked[/], "
-            f"[red]{told.truncated} truncated[/]"
+            f"[red]{told.left_out} left out[/]"
         )
         console.print(coloured(sample, language.tokenizer, recipe.max_length))
     every = [counts(sample, recipe.max_length) for sample in samples]
     console.rule(f"all {len(samples)} samples of {view}")
     console.print(
         f"{sum(c.trained for c in every)} trained, {sum(c.masked for c in every)} masked, "
-        f"{sum(c.truncated for c in every)} truncated tokens; "
-        f"{sum(c.truncated > 0 for c in every)} samples are longer than {recipe.max_length}"
+        f"{sum(c.left_out for c in every)} tokens left out; "
+        f"{sum(c.left_out > 0 for c in every)} samples are longer than {recipe.max_length}"
     )
 
 

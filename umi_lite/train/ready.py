@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe import Recipe
 from umi_lite.train.plan import Job
-from umi_lite.train.samples import Pack, Row, Rows, make_packs, make_rows, rows_of
+from umi_lite.train.samples import Pack, Row, Rows, make_packs, make_rows, row_names, rows_of
 from umi_lite.train.tokenizer import Language
 
 
@@ -49,7 +50,11 @@ class Ready:
 
 
 def job_rows(recipe: Recipe, job: Job, data: Sequence[Trajectory], language: Language) -> Rows:
-    """The samples of all the job's views."""
+    """The samples of all the job's views.
+
+    Raises:
+        UserError: see `make_rows`; or a row is too long in a recipe that stops there.
+    """
     made = [
         make_rows(
             data,
@@ -61,8 +66,24 @@ def job_rows(recipe: Recipe, job: Job, data: Sequence[Trajectory], language: Lan
         )
         for view in job.views
     ]
-    return Rows(
-        [r for rows in made for r in rows.rows], [n for rows in made for n in rows.truncated]
+    found = Rows(
+        [row for rows in made for row in rows.rows], [row for rows in made for row in rows.too_long]
+    )
+    if found.too_long and recipe.too_long == "stop":
+        raise UserError(
+            f"{job.name}: {too_long(recipe, found)}: raise max_length, or leave them out with "
+            "too_long: drop"
+        )
+    return found
+
+
+def too_long(recipe: Recipe, rows: Rows) -> str:
+    """Return how many rows are too long, which ones, and how long the longest is."""
+    count, every = len(rows.too_long), len(rows.too_long) + len(rows.rows)
+    longest = max(len(row.ids) for row in rows.too_long)
+    return (
+        f"{count} of {every} rows are longer than max_length, {recipe.max_length} tokens (the "
+        f"longest has {longest}): {row_names(row.name for row in rows.too_long)}"
     )
 
 

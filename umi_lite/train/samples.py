@@ -18,11 +18,11 @@ from umi_lite.train.tokenizer import Language
 class Row:
     """One sample. `weights[i]` is how much token i counts in the loss, 0 where masked.
 
-    `number` is the trajectory's place in the job's data, counted from 1. The first `shared`
+    `name` is the trajectory's id, which names its place in its source. The first `shared`
     ids are the system message.
     """
 
-    number: int
+    name: str
     ids: list[int]
     weights: list[float]
     shared: int
@@ -34,10 +34,10 @@ class Row:
 
 @dataclass
 class Rows:
-    """The rows of a job; `truncated` are the numbers of those cut at the length limit."""
+    """The rows of a job, and those left out because they are longer than `max_length`."""
 
     rows: list[Row] = field(default_factory=list)
-    truncated: list[int] = field(default_factory=list)
+    too_long: list[Row] = field(default_factory=list)
 
     @property
     def tokens(self) -> int:
@@ -97,36 +97,36 @@ def make_rows(
     style: Literal["chat", "paper"] = "chat",
     decision_weight: float = 1.0,
 ) -> Rows:
-    """The rows of a view, cut at `max_length` tokens: one for each trajectory in which it speaks.
+    """The rows of a view, one for each trajectory in which it speaks.
 
     Args:
+        max_length: tokens; a longer row is left out whole, for what is cut off is not learned
+            (the end of a turn first of all).
         style: `paper` makes a row of each turn.
         decision_weight: weight of the tokens of the planner's `Next:` word; all other trained
             tokens weigh 1.
 
     Raises:
-        UserError: no row, or rows without a trained token (their numbers are named).
+        UserError: no row, none that fits, or rows without a trained token (they are named).
     """
     made = Rows()
-    empty: list[int] = []
-    for number, trajectory in enumerate(trajectories, 1):
+    for trajectory in trajectories:
         for sample in _render(trajectory, view, language, style):
             weights = [float(bit) for bit in sample.mask]
             if decision_weight != 1.0 and view in ("planner", "backbone"):
                 _weigh_decisions(weights, sample.pieces, language, decision_weight)
-            if len(sample.ids) > max_length:
-                made.truncated.append(number)
-            shared = min(sample.shared, max_length)
-            row = Row(number, sample.ids[:max_length], weights[:max_length], shared)
-            if row.trained == 0:
-                empty.append(number)
-            made.rows.append(row)
-    if empty:
-        cut = set(made.truncated)
-        why = "max_length cut all of it away" if set(empty) <= cut else "the mask is empty"
+            row = Row(trajectory.id, sample.ids, weights, sample.shared)
+            (made.rows if len(row.ids) <= max_length else made.too_long).append(row)
+    if empty := [row.name for row in made.rows if row.trained == 0]:
         raise UserError(
-            f"{view}: no token is trained in row{'s' * (len(empty) > 1)} {row_numbers(empty)}: "
-            f"{why} (max_length is {max_length}); raise max_length or leave these out"
+            f"{view}: no token is trained in row{'s' * (len(empty) > 1)} {row_names(empty)}: "
+            "the mask is empty; leave these out"
+        )
+    if not made.rows and made.too_long:
+        shortest = min(len(row.ids) for row in made.too_long)
+        raise UserError(
+            f"{view}: all of its {len(made.too_long)} rows are longer than max_length, "
+            f"{max_length} tokens (the shortest has {shortest}): raise max_length"
         )
     if not made.rows:
         raise UserError(f"{view}: this role speaks in none of the trajectories: nothing to train")
@@ -159,10 +159,11 @@ def _weigh_decisions(
         at += length
 
 
-def row_numbers(numbers: Sequence[int], most: int = 10) -> str:
-    """`1, 2, 3 and 7 more`."""
-    shown = ", ".join(map(str, numbers[:most]))
-    return shown if len(numbers) <= most else f"{shown} and {len(numbers) - most} more"
+def row_names(names: Iterable[str], most: int = 10) -> str:
+    """Return each name once: `gsm8k-train-7, gsm8k-train-9 and 7 more`."""
+    once = list(dict.fromkeys(names))
+    shown = ", ".join(once[:most])
+    return shown if len(once) <= most else f"{shown} and {len(once) - most} more"
 
 
 def make_packs(rows: Sequence[Row], *, length: int, seed: int, shared: bool = True) -> list[Pack]:

@@ -29,10 +29,9 @@ from umi_lite.train.processes import (
     world_size,
 )
 from umi_lite.train.progress import Reporter, RichReporter, Silent
-from umi_lite.train.ready import Ready, job_rows, make_ready
+from umi_lite.train.ready import Ready, job_rows, make_ready, too_long
 from umi_lite.train.report_to import check_report_to
 from umi_lite.train.run_dir import RunDir
-from umi_lite.train.samples import row_numbers
 from umi_lite.train.stopping import handing_on
 from umi_lite.train.targets import check_targets
 from umi_lite.train.validation import held_out_rows, hold_out
@@ -155,18 +154,19 @@ def make_all(recipe: Recipe, model: str, packs: bool, reporter: Reporter) -> lis
     for job in plan(recipe):
         rows = job_rows(recipe, job, job_data(recipe, job, trained), language)
         apart = held_out_rows(recipe, job, held_out, language)
-        made = make_ready(recipe, job, rows.rows, apart, packs=packs)
+        made = make_ready(recipe, job, rows.rows, apart.rows, packs=packs)
         ready.append(made)
         reporter.note(
             f"{job.name}: {len(rows.rows)} rows, {rows.tokens} tokens ({rows.trained} trained), "
             f"{len(made.sizes)} steps through {sum(made.sizes)} tokens"
         )
-        if apart:
-            count = sum(row.trained for row in apart)
-            reporter.note(f"{job.name}: {len(apart)} rows held out ({count} trained tokens)")
-        if rows.truncated:
-            numbers = row_numbers(rows.truncated)
-            reporter.note(f"{job.name}: cut at {recipe.max_length} tokens: rows {numbers}")
+        if apart.rows:
+            reporter.note(
+                f"{job.name}: {len(apart.rows)} rows held out ({apart.trained} trained tokens)"
+            )
+        for made_rows, where in ((rows, ""), (apart, "held out, ")):
+            if made_rows.too_long:
+                reporter.note(f"{job.name}: {where}left out: {too_long(recipe, made_rows)}")
     return ready
 
 

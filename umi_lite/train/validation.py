@@ -19,7 +19,7 @@ from umi_lite.train.out_of_memory import Pieces, attempt
 from umi_lite.train.plan import Job
 from umi_lite.train.processes import by_main, gathered_weights, in_turns, is_main, world_size
 from umi_lite.train.ready import Ready, job_rows
-from umi_lite.train.samples import Row
+from umi_lite.train.samples import Rows
 from umi_lite.train.tokenizer import Language
 
 if TYPE_CHECKING:
@@ -47,17 +47,17 @@ def hold_out(recipe: Recipe, trajectories: Sequence[T]) -> tuple[list[T], list[T
 
 def held_out_rows(
     recipe: Recipe, job: Job, held_out: Sequence[Trajectory], language: Language
-) -> list[Row]:
+) -> Rows:
     """A job's samples of the trajectories that are held out; every trained token weighs 1.
 
     Raises:
         UserError: there are none, in a recipe that holds something out.
     """
     if not held_out:
-        return []
+        return Rows()
     plain = recipe.model_copy(update={"decision_weight": 1.0})
     try:
-        return job_rows(plain, job, held_out, language).rows
+        return job_rows(plain, job, held_out, language)
     except UserError as err:
         share = recipe.validation.share
         raise UserError(f"validation.share {share:g}: of what is held out, {err}") from None
