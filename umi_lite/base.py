@@ -8,13 +8,12 @@ import hashlib
 import importlib.util
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 from umi_lite.gguf_weights import HINT, model_of
+from umi_lite.files import scratch, writing
 from umi_lite.protocol.errors import UserError
 
 # What a GGUF can be made again as.
@@ -87,9 +86,7 @@ def hf_folder(
         return target
     if on_start:
         on_start(target)
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".making-", dir=cache_dir))
-    try:
+    with writing(target), scratch(target) as work:
         _write_folder(gguf, work)
         work.chmod(0o755)
         try:
@@ -97,8 +94,6 @@ def hf_folder(
         except OSError:
             if not (target / "config.json").is_file():  # else another process made it first
                 raise
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return target
 
 

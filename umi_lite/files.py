@@ -1,7 +1,16 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and folders that one process has for itself."""
 
+import fcntl
+import glob
 import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from umi_lite.protocol.errors import UserError
 
 
 def sync(path: Path) -> None:
@@ -20,3 +29,81 @@ def write_text(path: Path, text: str) -> None:
         work.replace(path)
     finally:
         work.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Turn the system's refusal to write into one line.
+
+    Raises:
+        UserError: instead of an OSError of the block: no folder, read-only, full, ...
+    """
+    try:
+        yield
+    except OSError as err:
+        where = f" ({err.filename})" if err.filename and Path(err.filename) != target else ""
+        raise UserError(f"{target} cannot be written: {err.strerror or err}{where}") from err
+
+
+def lock(folder: Path) -> int | None:
+    """Have a folder for this process until the descriptor is closed.
+
+    The kernel holds the lock: a process that dies lets go of it, and no file is left.
+
+    Returns:
+        The descriptor; None where the file system has no locks.
+
+    Raises:
+        BlockingIOError: another process has it.
+    """
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as err:
+        os.close(held)
+        if isinstance(err, BlockingIOError):
+            raise
+        return None
+    return held
+
+
+@contextmanager
+def scratch(target: Path) -> Iterator[Path]:
+    """A folder next to `target`, on the same disk, that is gone when the block ends.
+
+    What killed processes left of such folders is removed first.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target)
+    work, held = _new(target)
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        if held is not None:
+            os.close(held)
+
+
+def _new(target: Path) -> tuple[Path, int | None]:
+    while True:
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        try:
+            held = lock(work)
+        except (BlockingIOError, FileNotFoundError):
+            continue  # another process's sweep was quicker than the lock
+        if work.is_dir():
+            return work, held
+
+
+def _sweep(target: Path) -> None:
+    made_here = re.compile(rf"\.{re.escape(target.name)}-[a-z0-9_]{{8}}")  # as mkdtemp names it
+    for path in target.parent.glob(f".{glob.escape(target.name)}-*"):
+        if not made_here.fullmatch(path.name) or not path.is_dir():
+            continue
+        try:
+            held = lock(path)
+        except OSError:
+            continue  # in use, or gone by now
+        if held is not None:
+            shutil.rmtree(path, ignore_errors=True)
+            os.close(held)

@@ -57,10 +57,11 @@ def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
     before = measured(out / "before.json", "before", untrained, tasks, console, single=False)
     console.rule("2/5  training: global, planner, caller, summarizer")
     from umi_lite.train.progress import RichReporter
+    from umi_lite.train.run_dir import RunDir
     from umi_lite.train.trainer import train
 
     with RichReporter(console) as reporter:
-        train(recipe, out, resume=(out / "recipe.yaml").exists(), reporter=reporter)
+        train(recipe, out, resume=RunDir(out).has_begun(), reporter=reporter)
     console.rule("3/5  export")
     bundle = _exported(out, base, console)
     console.rule("4/5  held-out tasks, after training")

@@ -2,11 +2,11 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from umi_lite.files import scratch, sync
 from umi_lite.protocol.errors import UserError
 
 
@@ -24,7 +24,7 @@ def staged_folder(target: Path) -> Iterator[Path]:
         work.mkdir()
         yield work
         for path in work.rglob("*"):
-            _sync(path)
+            sync(path)
         old = parent / ".replaced"
         if target.exists():
             target.rename(old)
@@ -46,24 +46,22 @@ def staged_file(target: Path) -> Iterator[Path]:
     with scratch_folder(target) as parent:
         work = parent / target.name
         yield work
-        _sync(work)
+        sync(work)
         work.replace(target)
 
 
 @contextmanager
 def scratch_folder(target: Path) -> Iterator[Path]:
-    """A folder beside `target`, on the same disk, that is gone when the block ends.
+    """A folder next to `target`, on the same disk, that is gone when the block ends.
+
+    What killed processes left of such folders is removed first.
 
     Raises:
         UserError: the disk is full, or the place cannot be written to.
     """
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-        try:
+        with scratch(target) as work:
             yield work
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
     except OSError as err:
         raise UserError(f"{target} could not be written: {err.strerror or err}") from err
 
@@ -74,9 +72,3 @@ def link_or_copy(source: Path, target: Path) -> None:
         os.link(source.resolve(), target)
     except OSError:
         shutil.copyfile(source, target)
-
-
-def _sync(path: Path) -> None:
-    if path.is_file():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())

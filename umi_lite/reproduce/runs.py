@@ -43,7 +43,7 @@ def do_runs(runs: Sequence[Planned], out: Path, console: "Console") -> None:
     for number, run in enumerate(runs, 1):
         console.rule(f"{number}/{len(runs)}  {run.name}")
         folder = RunDir(out / run.name)
-        if not (folder.root / "recipe.yaml").exists():
+        if not folder.has_begun():
             folder.create(run.recipe)
         folder.resume(run.recipe)
         for job, other in borrow(folder, run.recipe, before).items():

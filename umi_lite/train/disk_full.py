@@ -1,9 +1,11 @@
-"""A disk that is full ends training in one line; the last whole checkpoint stays."""
+"""A file that cannot be written ends training in one line; the last whole checkpoint stays."""
 
 import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeGuard
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.train.run_dir import RunDir, step_of
@@ -34,11 +36,24 @@ def told_when_full(job: str, run: RunDir) -> Iterator[None]:
         yield
     except Exception as err:
         # torch raises a second error while it closes the file.
-        if not any(is_disk_full(one) for one in (err, err.__context__) if one):
+        if any(is_disk_full(one) for one in (err, err.__context__) if one):
+            wrong, right = f"no space left to write to {run.root}", "free some space"
+        elif _is_of(run, err):
+            wrong = f"{err.filename} cannot be written ({err.strerror})"
+            right = "make it writable"
+        else:
             raise
         checkpoint = run.last_checkpoint(job)
         kept = f"step {step_of(checkpoint)}" if checkpoint else "the job's start"
         raise UserError(
-            f"{job}: no space left to write to {run.root}; nothing is lost up to {kept}: "
-            "free some space and go on with --resume"
+            f"{job}: {wrong}; nothing is lost up to {kept}: {right} and go on with --resume"
         ) from None
+
+
+def _is_of(run: RunDir, err: Exception) -> TypeGuard[OSError]:
+    """True if the system refused something in the run's folder."""
+    return (
+        isinstance(err, OSError)
+        and isinstance(err.filename, str)
+        and Path(err.filename).absolute().is_relative_to(run.root.absolute())
+    )

@@ -46,7 +46,7 @@ def run_job(
     Raises:
         KeyboardInterrupt: it was asked to stop (Ctrl-C, SIGTERM); a checkpoint was saved first.
         UserError: rows would be cut silently, the loss is no number any more, not even single
-            rows fit into memory, the disk is full, or the adapter did not change.
+            rows fit into memory, a file cannot be written, or the adapter did not change.
     """
     name = ready.job.name
     with told_when_out(name), told_when_full(name, run):

@@ -64,9 +64,9 @@ def describe(recipe: Recipe) -> list[str]:
     targets = lora.targets if isinstance(lora.targets, str) else ", ".join(lora.targets)
     lines.append(f"lora: r {lora.r}, alpha {lora.alpha}, dropout {lora.dropout}, on {targets}")
     lines.append(
-        f"rows: at most {recipe.max_length} tokens (longer ones: {recipe.too_long}), packing {recipe.packing} "
-        f"(up to {recipe.packed_length}), micro-batch {recipe.micro_batch}, "
-        f"decision weight {recipe.decision_weight:g}"
+        f"rows: at most {recipe.max_length} tokens (longer ones: {recipe.too_long}), "
+        f"packing {recipe.packing} (up to {recipe.packed_length}), "
+        f"micro-batch {recipe.micro_batch}, decision weight {recipe.decision_weight:g}"
     )
     validation = recipe.validation
     if validation.share:

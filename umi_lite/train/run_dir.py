@@ -9,16 +9,17 @@ when it holds the mark written last.
 import json
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from umi_lite.files import sync, write_text
+from umi_lite.files import scratch, sync, write_text, writing
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
 from umi_lite.recipe_file import check, read_yaml
+from umi_lite.train.chart import read_metrics
+from umi_lite.train.plan import JOBS
 
 _COMPLETE = "complete"
 _PACKAGES = ["umi-lite", "torch", "transformers", "trl", "peft", "datasets", "accelerate"]
@@ -36,18 +37,30 @@ class RunDir:
         self.root = Path(root)
 
     def create(self, recipe: Recipe) -> None:
-        """Begin a run here.
+        """Begin a run here, in place of one that never made its first step.
 
         Raises:
-            UserError: a run is here already.
+            UserError: a run is here already, or the folder cannot be written.
         """
-        if (self.root / "recipe.yaml").exists():
+        if self.has_begun():
             raise UserError(
                 f"{self.root} holds a run already: go on with --resume, or name another folder"
             )
-        self.root.mkdir(parents=True, exist_ok=True)
-        write_text(self.root / "versions.json", json.dumps(versions(), indent=2) + "\n")
-        write_text(self.root / "recipe.yaml", recipe.to_yaml())
+        with writing(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            if (self.root / "recipe.yaml").exists():
+                for job in JOBS:
+                    shutil.rmtree(self.job(job), ignore_errors=True)
+                self.pieces.unlink(missing_ok=True)
+            write_text(self.root / "versions.json", json.dumps(versions(), indent=2) + "\n")
+            write_text(self.root / "recipe.yaml", recipe.to_yaml())
+
+    def has_begun(self) -> bool:
+        """True if a job of a run here made a step."""
+        return any(
+            self.is_done(job) or self.checkpoints(job).is_dir() or read_metrics(self.metrics(job))
+            for job in JOBS
+        )
 
     def resume(self, recipe: Recipe | None) -> Recipe:
         """The recipe of the run that is here.
@@ -99,7 +112,7 @@ class RunDir:
             if (path / _COMPLETE).is_file():
                 whole.append(path)
             else:
-                shutil.rmtree(path)
+                shutil.rmtree(path, ignore_errors=True)  # one that stays is not loaded either
         return max(whole, key=step_of, default=None)
 
     def keep_checkpoint(self, job: str, step: int) -> None:
@@ -112,16 +125,12 @@ class RunDir:
     def finish(self, job: str, save: Callable[[Path], object]) -> None:
         """Write the adapter aside by `save`, rename it, and drop the checkpoints."""
         target = self.adapter(job)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=".adapter-", dir=target.parent))
-        try:
+        with scratch(target) as work:
             save(work)
             for path in work.rglob("*"):
                 sync(path)
             work.chmod(0o755)
             work.rename(target)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
         shutil.rmtree(self.checkpoints(job), ignore_errors=True)
 
 

@@ -18,6 +18,7 @@ from umi_lite.train.chart import loss_svg, read_metrics
 from umi_lite.train.curves import live_page
 from umi_lite.train.inputs import base_language, base_model, load_data
 from umi_lite.train.job import run_job
+from umi_lite.train.lock import held
 from umi_lite.train.plan import JOBS, job_data, plan
 from umi_lite.train.processes import (
     by_main,
@@ -63,8 +64,8 @@ def train(
             always bars.
 
     Raises:
-        UserError: a wrong recipe, data that trains nothing, a run folder in use, no run to
-            resume, or a backend that is not installed.
+        UserError: a wrong recipe, data that trains nothing, a run folder in use or that
+            cannot be written, no run to resume, or a backend that is not installed.
     """
     began = time.monotonic()
     join()
@@ -78,18 +79,19 @@ def train(
         check_report_to(recipe)
         check_batches(_batches(recipe), recipe.micro_batch if recipe.packing == "none" else 1)
     made = recipe
-    if not resume:
-        by_main(lambda: run.create(made))
-        in_turns(lambda: run.resume(made))  # is it on a disk that all of them see?
-    if backend == "unsloth":
-        # Unsloth patches transformers for good, and must be imported before it.
-        train_in_child(run.root)
-    else:
-        shown = (reporter or RichReporter()) if is_main() else Silent()
-        try:
-            run_jobs(recipe, run, backend, shown)
-        finally:
-            shown.end()
+    with held(run.root):
+        if not resume:
+            by_main(lambda: run.create(made))
+            in_turns(lambda: run.resume(made))  # is it on a disk that all of them see?
+        if backend == "unsloth":
+            # Unsloth patches transformers for good, and must be imported before it.
+            train_in_child(run.root)
+        else:
+            shown = (reporter or RichReporter()) if is_main() else Silent()
+            try:
+                run_jobs(recipe, run, backend, shown)
+            finally:
+                shown.end()
     adapters = {job.name: run.adapter(job.name) for job in plan(recipe)}
     return Run(run.root, adapters, time.monotonic() - began)
 
@@ -184,9 +186,12 @@ def train_in_child(root: Path) -> None:
     """
     command = [sys.executable, "-m", "umi_lite.train.child", str(root)]
     # A session of its own: else a terminal's Ctrl-C would come to it twice.
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-    with handing_on(process):
-        status = process.wait()
+    with held(root) as lock:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=lock
+        )
+        with handing_on(process):
+            status = process.wait()
     if status == 130:
         raise KeyboardInterrupt
     if status == 2:

@@ -1,0 +1,54 @@
+"""One process trains in a run folder at a time."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from umi_lite.files import lock, writing
+from umi_lite.protocol.errors import UserError
+from umi_lite.train.processes import by_main
+
+_HELD: dict[Path, tuple[int, ...]] = {}
+
+
+@contextmanager
+def held(root: Path) -> Iterator[tuple[int, ...]]:
+    """Have a run folder, which is made where there is none, until the block ends.
+
+    Of processes that train together the main one has it for all. Within the block it may be had
+    again.
+
+    Yields:
+        Descriptors to pass on to a process that trains here: it then has the folder for as long
+        as it lives, even if this one dies.
+
+    Raises:
+        UserError: another process has it, or it cannot be made.
+    """
+    key = root.absolute()
+    if key in _HELD:
+        yield _HELD[key]
+        return
+    found: list[int] = []
+    by_main(lambda: found.extend(_locked(root)))
+    _HELD[key] = tuple(found)
+    try:
+        yield _HELD[key]
+    finally:
+        del _HELD[key]
+        for descriptor in found:
+            os.close(descriptor)
+
+
+def _locked(root: Path) -> list[int]:
+    with writing(root):
+        root.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = lock(root)
+        except BlockingIOError:
+            raise UserError(
+                f"{root} is in use: another process trains there; wait for it, or name another "
+                "folder"
+            ) from None
+    return [] if descriptor is None else [descriptor]
