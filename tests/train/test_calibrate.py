@@ -31,6 +31,14 @@ def test_some_seconds_of_steps_tell_the_speed(
     assert not list(tmp_path.glob("umi-calibrate-*"))
 
 
+def test_a_first_job_that_is_shorter_than_that_is_measured_whole(
+    tiny_recipe: Callable[..., Recipe],
+) -> None:
+    told = forecast(tiny_recipe(1))
+    line = calibration_line(told, seconds=30)
+    assert line.mark == "✓" and re.match(r"\d+ tokens/s in 1 steps", line.found), line.found
+
+
 def test_a_first_step_that_compiles_does_not_count() -> None:
     """The seconds are those of Unsloth with a 7B on an H100 (benchmarks/gpu)."""
     records = [

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from umi_lite.cli.app import app
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
 from umi_lite.train.dry_run import fitted, show
@@ -95,7 +97,7 @@ def test_a_dry_run_tells_rows_and_memory_and_writes_nothing(
     tiny_recipe: Callable[..., Recipe], tmp_path: Path
 ) -> None:
     said: list[str] = []
-    show(tiny_recipe(2), tmp_path / "run", said.append)
+    assert show(tiny_recipe(2), tmp_path / "run", said.append)
     assert any(line.startswith("global: 16 rows, ") and "2 steps" in line for line in said)
     assert [line[0] for line in said[-2:]] == ["✓", "✓"]
     assert "estimated of RAM" in said[-2] or "estimated of the GPU" in said[-2]
@@ -106,6 +108,21 @@ def test_a_dry_run_without_its_base_prints_the_plan_still(
     tiny_recipe: Callable[..., Recipe], tmp_path: Path
 ) -> None:
     said: list[str] = []
-    show(tiny_recipe(2, base={"model": str(tmp_path)}), tmp_path / "run", said.append)
+    assert not show(tiny_recipe(2, base={"model": str(tmp_path)}), tmp_path / "run", said.append)
     assert said[0].startswith("recipe tiny")
-    assert said[-1].startswith("✗ rows, steps, memory and disk are not told: ")
+    assert said[-1].startswith("✗ cannot estimate rows, steps, memory or disk: ")
+
+
+def test_a_dry_run_with_a_cross_ends_with_status_2(
+    tiny_recipe: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(tiny_recipe(2).to_yaml())
+    dry = ["train", str(path), "--dry-run", "--out", str(tmp_path / "run")]
+    done = CliRunner().invoke(app, dry)
+    assert (done.exit_code, done.output.count("✗")) == (0, 0), done.output
+    gone = CliRunner().invoke(app, [*dry, "-o", f"base.model={tmp_path}"])
+    assert (gone.exit_code, gone.output.count("✗")) == (2, 1), gone.output
+    monkeypatch.setattr("umi_lite.train.forecast.free_memory", lambda setting: 1)
+    full = CliRunner().invoke(app, dry)
+    assert (full.exit_code, full.output.count("✗")) == (2, 1), full.output

@@ -23,7 +23,7 @@ def quickstart(
     from umi_lite.quickstart import quickstart as run
     from umi_lite.recipe import load_recipe
 
-    run(load_recipe(recipe or RECIPE, override), out, Console(highlight=False))
+    run(load_recipe(recipe or RECIPE, override), out.expanduser(), Console(highlight=False))
 
 
 def train(
@@ -37,7 +37,10 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option(help="go on with the run in --out")] = False,
     dry_run: Annotated[
-        bool, typer.Option(help="print plan, rows, steps, estimated memory and disk, and stop")
+        bool,
+        typer.Option(
+            help="plan, rows, steps, estimated memory and disk, nothing else; status 2 with a cross"
+        ),
     ] = False,
     calibrate: Annotated[
         bool, typer.Option(help="train for 30 s first, thrown away: tokens/s, hours, real memory")
@@ -63,13 +66,14 @@ def train(
     if resume and (fit or calibrate or dry_run):
         raise UserError("--dry-run, --fit and --calibrate are for a new run, not for --resume")
     name = "-".join(filter(None, [loaded.name if loaded else "", variant]))
-    folder = out or Path("runs") / name
+    folder = out.expanduser() if out else Path("runs") / name
     if loaded is not None and fit is not None:
         loaded = fitted(loaded, fit, typer.echo)
+    fits = True
     if loaded is not None and (dry_run or calibrate):
-        (show_calibrated if calibrate else show)(loaded, folder, typer.echo)
+        fits = (show_calibrated if calibrate else show)(loaded, folder, typer.echo)
     if dry_run:
-        return
+        raise typer.Exit(0 if fits else 2)
     from umi_lite.train.trainer import train as run
 
     run(loaded, folder, resume=resume)

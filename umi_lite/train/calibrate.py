@@ -1,5 +1,6 @@
 """How fast will it train here? Half a minute of real steps, in a folder that is thrown away."""
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,8 @@ from umi_lite.train.run_dir import RunDir
 
 SECONDS = 30.0
 _NEVER = 1_000_000
-_STOPPED = (0, 130)  # by itself, or as it was asked to
+# By itself, or as it was asked to, which between two jobs the signal alone does.
+_STOPPED = (0, 130, -signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Calibration:
 
 
 def calibrate(recipe: Recipe, seconds: float = SECONDS) -> Calibration:
-    """Train the first job for some seconds, in a process and a folder of its own.
+    """Train the first job for some seconds, or all of it where it is shorter, in a process and a
+    folder of its own.
 
     The first step warms up (with Unsloth on a card it compiles for 40 s) and does not count where
     there are more.
@@ -56,7 +59,8 @@ def calibrate(recipe: Recipe, seconds: float = SECONDS) -> Calibration:
         said = Path(folder) / "said"
         status = _watch(run, first, said, seconds)
         records = read_metrics(run.metrics(first))
-        if status not in _STOPPED or not records:
+        stopped = status in _STOPPED or run.is_done(first)
+        if not stopped or not records:
             lines = said.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             why = lines[-1] if lines else "it said nothing"
             raise UserError(f"the calibration ended with status {status}: {why}")
