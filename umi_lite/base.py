@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from umi_lite.gguf_weights import HINT, model_of
 from umi_lite.files import scratch, writing
+from umi_lite.gguf_weights import HINT, model_of
 from umi_lite.protocol.errors import UserError
 
 # What a GGUF can be made again as.

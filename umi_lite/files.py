@@ -43,6 +43,12 @@ def writing(target: Path) -> Iterator[None]:
     except OSError as err:
         where = f" ({err.filename})" if err.filename and Path(err.filename) != target else ""
         raise UserError(f"{target} cannot be written: {err.strerror or err}{where}") from err
+    except Exception as err:
+        # What safetensors and tokenizers raise has the system's number in its text alone.
+        if not (number := re.search(r"os error (\d+)", str(err))):
+            raise
+        reason = os.strerror(int(number[1]))
+        raise UserError(f"{target} cannot be written: {reason}") from err
 
 
 def lock(folder: Path) -> int | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from umi_lite.data.jsonl import Row, make_row
 from umi_lite.data.place import HubData, Place
+from umi_lite.hub import check_data
 from umi_lite.protocol.errors import UserError
 
 
@@ -16,8 +17,12 @@ def hub_rows(place: HubData) -> Iterator[Row]:
         UserError: `datasets` is not installed, there is no such data set, configuration or
             split, or it cannot be reached.
     """
+    label = f"hub {place}"
+    datasets = _datasets(label)
+    check_data(place.name)
     arguments = {"path": place.name, "name": place.config, "split": place.split}
-    return _streamed(place, f"hub {place}", arguments)
+    hint = "; name a local file (path: FILE) or a folder of data files (hub: FOLDER)"
+    return _streamed(datasets, place, label, arguments, hint)
 
 
 def parquet_rows(path: Path) -> Iterator[Row]:
@@ -26,15 +31,22 @@ def parquet_rows(path: Path) -> Iterator[Row]:
     Raises:
         UserError: `datasets` is not installed, or the file cannot be read.
     """
+    label = f"{path} (Parquet)"
     arguments = {"path": "parquet", "data_files": str(path), "split": "train"}
-    return _streamed(path, f"{path} (Parquet)", arguments)
+    return _streamed(_datasets(label), path, label, arguments)
 
 
-def _streamed(place: Place, label: str, arguments: dict[str, Any]) -> Iterator[Row]:
+def _datasets(label: str) -> Any:
     try:
         import datasets
     except ImportError:
         raise UserError(f"{label}: needs the package datasets: pip install datasets") from None
+    return datasets
+
+
+def _streamed(
+    datasets: Any, place: Place, label: str, arguments: dict[str, Any], hint: str = ""
+) -> Iterator[Row]:
     try:
         rows = datasets.load_dataset(**arguments, streaming=True)
         for number, value in enumerate(rows, start=1):
@@ -42,4 +54,4 @@ def _streamed(place: Place, label: str, arguments: dict[str, Any]) -> Iterator[R
     except Exception as err:
         # `datasets` lets through what its many file systems raise.
         reason = " ".join(str(err).split())[:300] or type(err).__name__
-        raise UserError(f"{label}: cannot be read ({reason})") from err
+        raise UserError(f"{label}: cannot be read ({reason}){hint}") from err

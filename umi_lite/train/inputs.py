@@ -8,9 +8,11 @@ from umi_lite.data import SOURCES, TASKS, Loader, load_source
 from umi_lite.data.leaks import Leak, find_leaks
 from umi_lite.data.loaded import Dropped, Loaded
 from umi_lite.data.why_nothing import why_nothing
+from umi_lite.hub import check_model
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Data, Recipe
 from umi_lite.recipe_names import template_text
+from umi_lite.train.loading import loading
 from umi_lite.train.tokenizer import Language, load_language
 
 
@@ -111,8 +113,12 @@ def base_model(recipe: Recipe, on_start: Callable[[Path], None] | None = None) -
 
     Args:
         on_start: called with the folder's path before a GGUF is dequantised (some seconds).
+
+    Raises:
+        UserError: see `base_gguf` and `check_model`.
     """
     if recipe.base.model:
+        check_model(recipe.base.model)
         return recipe.base.model
     gguf = base_gguf(recipe)
     assert gguf is not None  # Base fills it in where model is None
@@ -125,6 +131,6 @@ def base_language(recipe: Recipe, model: str) -> Language:
     Raises:
         UserError: see `load_language`; or base.template is no file.
     """
-    if recipe.base.template is None:
-        return load_language(model)
-    return load_language(model, template=template_text(recipe.base.template))
+    template = None if recipe.base.template is None else template_text(recipe.base.template)
+    with loading("tokenizer", model):
+        return load_language(model, template=template)

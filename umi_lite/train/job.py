@@ -16,6 +16,7 @@ from umi_lite.train.curves import Page
 from umi_lite.train.disk_full import told_when_full
 from umi_lite.train.effective import effective
 from umi_lite.train.even import evened
+from umi_lite.train.loading import check_vocabulary
 from umi_lite.train.out_of_memory import Pieces, attempt, in_pieces, told_when_out
 from umi_lite.train.own_loss import check_loss
 from umi_lite.train.padding_free import collator as row_collator
@@ -63,6 +64,8 @@ def _run(
     start = None if job.start is None else run.adapter(job.start)
     with together():
         model, tokenizer = backend.open(start, job.seed)
+    held_out = [row for rows in ready.held_out for row in rows]
+    check_vocabulary(model, [*ready.rows, *held_out])
     before = fingerprint(model)
     collator = _collator(recipe, items, model, tokenizer, reporter, packs=backend.packs)
     if backend.packs and not is_sharded():  # FSDP may have put this process's weights off

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
 from umi_lite.train import adapter
 from umi_lite.train.attention import check_config, register
+from umi_lite.train.loading import loading
 from umi_lite.train.precision import dtype_of, has_gpu
 from umi_lite.train.processes import device_map, is_sharded
 
@@ -56,12 +56,9 @@ class Plain:
             )
         if has_gpu():
             options["device_map"] = device_map()
-        try:
+        with loading("weights", self._name):
             model = AutoModelForCausalLM.from_pretrained(self._name, **options)
             tokenizer = AutoTokenizer.from_pretrained(self._name)
-        except OSError as err:
-            reason = str(err).strip().splitlines()[0]
-            raise UserError(f"the base model {self._name} cannot be loaded: {reason}") from err
         check_config(model.config, self._name)
         model.config.use_cache = False
         _keep_trainable(model)

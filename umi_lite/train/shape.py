@@ -1,18 +1,17 @@
 """A base model's sizes, from its config.json or its GGUF's header: no weights, no torch."""
 
 import json
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
+from umi_lite.hub import check_model
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Lora, Recipe
 from umi_lite.runtime.gguf import read_gguf
 from umi_lite.train.inputs import base_gguf
+from umi_lite.train.loading import loading
 
 _LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -106,7 +105,9 @@ def shape_of(recipe: Recipe) -> Shape:
         if path.parent.is_dir():
             raise UserError(f"base.model {name}: the folder holds no config.json")
         path = _from_hub(name)
-    return from_config(json.loads(path.read_text(encoding="utf-8")), name)
+    with loading("config.json", name):
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    return from_config(tree, name)
 
 
 def from_config(tree: Mapping[str, Any], name: str) -> Shape:
@@ -162,29 +163,14 @@ def from_gguf(path: Path) -> Shape:
 
 
 def _from_hub(name: str) -> Path:
-    from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub import hf_hub_download
 
-    cached = try_to_load_from_cache(name, "config.json")
-    if isinstance(cached, str):
-        return Path(cached)
-    if not _reachable(constants.ENDPOINT):
-        raise UserError(
-            f"base.model {name} is no folder here, and {constants.ENDPOINT} does not answer"
-        )
+    check_model(name)
     try:
         return Path(hf_hub_download(name, "config.json"))
     except (OSError, ValueError) as err:
         reason = str(err).strip().splitlines()[0]
-        raise UserError(f"base.model {name} is no folder here, and the hub says: {reason}") from err
-
-
-def _reachable(address: str) -> bool:
-    """Does the hub answer at all? Its own client tries for half a minute. A proxy is trusted."""
-    parts = urlsplit(address)
-    if getproxies():
-        return True
-    try:
-        with socket.create_connection((parts.hostname or "", parts.port or 443), timeout=5):
-            return True
-    except OSError:
-        return False
+        raise UserError(
+            f"base.model {name} is not a folder here, and the hub says: {reason}; name a local "
+            "folder (-o base.model=PATH)"
+        ) from err

@@ -11,6 +11,7 @@ from typing import Any
 
 from umi_lite.recipe import Recipe
 from umi_lite.train import adapter
+from umi_lite.train.loading import loading
 from umi_lite.train.precision import dtype_of
 
 
@@ -45,14 +46,15 @@ class Unsloth:
     def _load(self, fast: Any, checkpointing: str | bool) -> tuple[Any, Any]:
         recipe = self._recipe
         four_bit = recipe.quantization == "4bit"
-        base, tokenizer = fast.from_pretrained(
-            model_name=self._name,
-            max_seq_length=recipe.max_length,
-            dtype=dtype_of(recipe),
-            load_in_4bit=four_bit,
-            load_in_16bit=not four_bit,
-            use_gradient_checkpointing=checkpointing,
-        )
+        with loading("weights", self._name):
+            base, tokenizer = fast.from_pretrained(
+                model_name=self._name,
+                max_seq_length=recipe.max_length,
+                dtype=dtype_of(recipe),
+                load_in_4bit=four_bit,
+                load_in_16bit=not four_bit,
+                use_gradient_checkpointing=checkpointing,
+            )
         lora = recipe.lora
         model = fast.get_peft_model(
             base,

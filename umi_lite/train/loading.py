@@ -1,0 +1,60 @@
+"""A base model that cannot be loaded is one line, whatever its loader raises."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from umi_lite.protocol.errors import UserError
+from umi_lite.train.out_of_memory import is_out_of_memory
+from umi_lite.train.samples import Row
+
+_HINT = "name another folder or model (-o base.model=PATH)"
+
+
+@contextmanager
+def loading(what: str, model: str) -> Iterator[None]:
+    """Turn what transformers, tokenizers, safetensors and json raise for a model's files into a
+    line: a file that is missing, damaged or cut short, an architecture that is not known, weights
+    of other shapes than the config says.
+
+    Args:
+        what: what is loaded of it, e.g. `tokenizer`.
+
+    Raises:
+        UserError: instead of them.
+    """
+    try:
+        yield
+    except Exception as err:
+        if isinstance(err, UserError) or not _is_of_files(err) or is_out_of_memory(err):
+            raise
+        reason = _reason(err)
+        raise UserError(f"the {what} of base {model} cannot be loaded: {reason}; {_HINT}") from err
+
+
+def _reason(err: Exception) -> str:
+    text = " ".join(str(err).split()) or type(err).__name__
+    if "ignore_mismatched_sizes" in text:
+        return "they have other shapes than its config.json says"
+    return text.partition(". ")[0].rstrip(".")[:300]
+
+
+def _is_of_files(err: Exception) -> bool:
+    # tokenizers raises a bare Exception; transformers a RuntimeError for shapes.
+    known = (OSError, ValueError, KeyError, ImportError, RuntimeError)
+    return isinstance(err, known) or type(err).__name__ in ("SafetensorError", "Exception")
+
+
+def check_vocabulary(model: Any, rows: Iterable[Row]) -> None:
+    """See that the model has an embedding for each token.
+
+    Raises:
+        UserError: a row has an id beyond them: its tokenizer is another model's.
+    """
+    count = model.get_input_embeddings().weight.shape[0]
+    highest = max(max(row.ids) for row in rows)
+    if highest >= count:
+        raise UserError(
+            f"the base has embeddings for {count} tokens, but its tokenizer gives the id "
+            f"{highest}: its tokenizer and its weights are of different models; {_HINT}"
+        )
