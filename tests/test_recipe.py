@@ -218,3 +218,10 @@ def test_a_tilde_is_the_home_folder_wherever_a_path_is_taken(
     assert [*found, recipe.eval.static] == [str(tmp_path / "x")] * len(taken)
     (tmp_path / "v.yaml").write_text("stages: {local: none}\n")
     assert load_recipe("~/small.yaml", variant="~/v.yaml").stages.local is None
+
+
+def test_a_template_that_is_not_text_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "x.jinja"
+    path.write_bytes("é".encode("latin1"))
+    with pytest.raises(UserError, match=r"base.template: .*x.jinja cannot be read"):
+        template_text(str(path))

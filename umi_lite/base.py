@@ -54,7 +54,7 @@ def cache_folder() -> Path:
     """Where what can be made again is kept: `$UMI_LITE_CACHE`, else the user's cache folder."""
     named = os.environ.get("UMI_LITE_CACHE")
     if named:
-        return Path(named)
+        return Path(os.path.expanduser(named))
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "umi_lite"
 
 

@@ -89,11 +89,14 @@ def template_text(path_or_name: str) -> str:
     """A chat template: a jinja file's text, or one of `recipes/templates` by name.
 
     Raises:
-        UserError: neither a file nor a name.
+        UserError: neither a file nor a name, or a file that is not UTF-8 text.
     """
     for path in (Path(os.path.expanduser(path_or_name)), _template_file(path_or_name)):
         if path.is_file():
-            return path.read_text(encoding="utf-8")
+            try:
+                return path.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as err:
+                raise UserError(f"base.template: {path} cannot be read ({err})") from err
     names = sorted(path.stem for path in (recipe_folder() / "templates").glob("*.jinja"))
     raise UserError(
         f"base.template: no such file: {path_or_name}; templates by name: {', '.join(names)}"

@@ -121,3 +121,13 @@ def test_a_checkpoint_that_cannot_be_written_is_one_line(
     (run.checkpoints("global") / "checkpoint-2").unlink()
     train(None, run.root, resume=True, reporter=Silent())
     assert len(losses(run.root)) == 3
+
+
+@pytest.mark.parametrize("name", ["curves.html", "loss.svg"])
+def test_a_page_or_chart_that_cannot_be_written_is_one_line(
+    name: str, tiny_recipe: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    run = RunDir(tmp_path / "run")
+    (run.root / name).mkdir(parents=True)
+    with pytest.raises(UserError, match=rf"{name}.* cannot be written.*Is a directory"):
+        train(tiny_recipe(stages=ONE_STEP), run.root, reporter=Silent())

@@ -28,6 +28,6 @@ def export(
     def note(text: str) -> None:
         typer.echo(f"note: {text}", err=True)
 
-    run, out, base = (path and path.expanduser() for path in (run, out, base))
-    bundle = export_run(run, out, quantize=quantize, merge=merge, base=base, note=note)
+    out, base = (path and path.expanduser() for path in (out, base))
+    bundle = export_run(run.expanduser(), out, quantize=quantize, merge=merge, base=base, note=note)
     typer.echo(f'{bundle.path}: every adapter changes the model\'s output; next: umi run "…"')

@@ -38,7 +38,7 @@ def told_when_full(job: str, run: RunDir) -> Iterator[None]:
         # torch raises a second error while it closes the file.
         if any(is_disk_full(one) for one in (err, err.__context__) if one):
             wrong, right = f"no space left to write to {run.root}", "free some space"
-        elif _is_of(run, err):
+        elif _is_of(err, run):
             wrong = f"{err.filename} cannot be written ({err.strerror})"
             right = "make it writable"
         else:
@@ -50,7 +50,22 @@ def told_when_full(job: str, run: RunDir) -> Iterator[None]:
         ) from None
 
 
-def _is_of(run: RunDir, err: Exception) -> TypeGuard[OSError]:
+@contextmanager
+def told_when_refused(run: RunDir) -> Iterator[None]:
+    """One line for a file of the run that could not be written, outside its jobs' steps.
+
+    Raises:
+        UserError: instead of the system's error.
+    """
+    try:
+        yield
+    except Exception as err:
+        if not _is_of(err, run):
+            raise
+        raise UserError(f"{err.filename} cannot be written: {err.strerror}") from None
+
+
+def _is_of(err: Exception, run: RunDir) -> TypeGuard[OSError]:
     """True if the system refused something in the run's folder."""
     return (
         isinstance(err, OSError)

@@ -16,6 +16,7 @@ from umi_lite.recipe import Recipe
 from umi_lite.train.backends import Name, choose, make, prepare_process
 from umi_lite.train.chart import loss_svg, read_metrics
 from umi_lite.train.curves import live_page
+from umi_lite.train.disk_full import told_when_refused
 from umi_lite.train.inputs import base_language, base_model, load_data
 from umi_lite.train.job import run_job
 from umi_lite.train.lock import held
@@ -129,7 +130,8 @@ def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> Non
     with together():
         ready = make_all(recipe, model, backend.packs, reporter)
     reporter.begin({r.job.name: sum(r.sizes) for r in ready})
-    with live_page(run, {r.job.name: len(r.sizes) for r in ready}) as page:
+    steps = {r.job.name: len(r.sizes) for r in ready}
+    with told_when_refused(run), live_page(run, steps) as page:
         for item in ready:
             job = item.job.name
             if run.is_done(job):
