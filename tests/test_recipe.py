@@ -174,6 +174,7 @@ def test_a_merged_mapping_gives_what_the_block_does_not_say(small: Path) -> None
         ("stages: {local: {caller: {epochs: on}}}", "stages.local.caller.epochs"),
         ("stages: {local: {weight_decay: off}}", "stages.local.weight_decay"),
         ("stages: {global: {epochs: .inf}}", "stages.global.epochs"),
+        ("stages: {global: {epochs: 1.0e+300}}", "stages.global.epochs"),
         ("stages: {global: {learning_rate: .nan}}", "stages.global.learning_rate"),
         ("stages: {global: {weight_decay: .inf}}", "stages.global.weight_decay"),
         ("lora: {alpha: yes}", "lora.alpha"),

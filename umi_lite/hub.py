@@ -21,9 +21,12 @@ def check_model(name: str) -> None:
     process and those that it starts ask the hub no more.
 
     Raises:
-        UserError: no such folder; or the hub does not answer and its cache lacks the model.
+        UserError: no such folder or no config.json in it; or the hub does not answer and its
+            cache lacks the model.
     """
     if Path(name).is_dir():
+        if not (Path(name) / "config.json").is_file():
+            raise UserError(f"base.model {name}: the folder holds no config.json")
         return
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError

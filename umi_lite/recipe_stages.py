@@ -28,6 +28,8 @@ Int = Annotated[int, _Number]
 Count = Annotated[Int, Field(ge=1)]
 Ratio = Annotated[float, _Number, Field(ge=0, lt=1)]
 Rate = Annotated[float, _Number, Field(gt=0)]
+# All epochs' batches are laid out before the first step.
+Epochs = Annotated[float, _Number, Field(gt=0, le=10_000)]
 Decay = Annotated[float, _Number, Field(ge=0)]
 JobName = Literal["global", "planner", "caller", "summarizer"]
 
@@ -54,7 +56,7 @@ class Stage(Strict):
     """
 
     learning_rate: Rate = 2e-4
-    epochs: Rate = 2
+    epochs: Epochs = 2
     warmup_ratio: Ratio = 0.1
     weight_decay: Decay = 0.0
     batch: Count = 8
@@ -75,7 +77,7 @@ class RoleStage(Strict):
     """What one role's local job does otherwise than `stages.local` says."""
 
     learning_rate: Rate | None = None
-    epochs: Rate | None = None
+    epochs: Epochs | None = None
     warmup_ratio: Ratio | None = None
     weight_decay: Decay | None = None
     batch: Count | None = None
@@ -88,7 +90,7 @@ class LocalStage(Stage):
     """The three jobs that continue a copy of the global adapter (paper: summarizer 2 epochs)."""
 
     learning_rate: Rate = 1e-4
-    epochs: Rate = 1
+    epochs: Epochs = 1
     planner: RoleStage = RoleStage()
     caller: RoleStage = RoleStage()
     summarizer: RoleStage = RoleStage(epochs=2)

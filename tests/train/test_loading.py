@@ -34,6 +34,14 @@ def small_embedding(folder: Path) -> None:
     model.save_pretrained(folder)
 
 
+def one_missing(folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.layers.1.mlp.up_proj.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "weights cut short": (lambda f: cut(f / "model.safetensors"), "cannot be loaded: .*incomplete"),
     "weights that are none": (
@@ -41,6 +49,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
         "cannot be loaded: ",
     ),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "cannot be loaded: .*no file"),
+    "one weight missing": (one_missing, r"not whole: 1 are missing, model.layers.1.mlp.up_proj"),
     "an unknown architecture": (
         lambda f: config(f, model_type="nonesuch", architectures=["NoneSuch"]),
         "cannot be loaded: .*model type `nonesuch`",

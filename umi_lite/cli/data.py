@@ -35,7 +35,7 @@ def leaks(
 def preview(
     recipe: Annotated[str, typer.Argument(help="a recipe's name or file")],
     role: ViewOption = "planner",
-    n: Annotated[int, typer.Option("-n", "--n", help="how many samples to show")] = 3,
+    n: Annotated[int, typer.Option("-n", "--n", min=0, help="how many samples to show")] = 3,
     override: Overrides = [],  # noqa: B006
 ) -> None:
     """A recipe's samples: trained tokens green, masked dim, too long red, with counts."""

@@ -45,6 +45,23 @@ def _is_of_files(err: Exception) -> bool:
     return isinstance(err, known) or type(err).__name__ in ("SafetensorError", "Exception")
 
 
+def check_whole(model: str, missing: Iterable[str]) -> None:
+    """Refuse a base of which transformers would draw weights at random, with a warning alone.
+
+    Args:
+        missing: names of weights that the model's files do not hold.
+
+    Raises:
+        UserError: there are some.
+    """
+    names = sorted(missing)
+    if names:
+        raise UserError(
+            f"the weights of base {model} are not whole: {len(names)} are missing, {names[0]} "
+            f"among them; {_HINT}"
+        )
+
+
 def check_vocabulary(model: Any, rows: Iterable[Row]) -> None:
     """See that the model has an embedding for each token.
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from umi_lite.recipe import Recipe
 from umi_lite.train import adapter
 from umi_lite.train.attention import check_config, register
-from umi_lite.train.loading import loading
+from umi_lite.train.loading import check_whole, loading
 from umi_lite.train.precision import dtype_of, has_gpu
 from umi_lite.train.processes import device_map, is_sharded
 
@@ -57,9 +57,12 @@ class Plain:
         if has_gpu():
             options["device_map"] = device_map()
         with loading("weights", self._name):
-            model = AutoModelForCausalLM.from_pretrained(self._name, **options)
+            model, found = AutoModelForCausalLM.from_pretrained(
+                self._name, output_loading_info=True, **options
+            )
             tokenizer = AutoTokenizer.from_pretrained(self._name)
         check_config(model.config, self._name)
+        check_whole(self._name, found["missing_keys"])
         model.config.use_cache = False
         _keep_trainable(model)
         return model, tokenizer

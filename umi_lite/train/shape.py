@@ -100,10 +100,9 @@ def shape_of(recipe: Recipe) -> Shape:
         path = base_gguf(recipe)
         assert path is not None  # Base fills it in where model is None
         return from_gguf(path)
-    path = Path(name).expanduser() / "config.json"
+    check_model(name)
+    path = Path(name) / "config.json"
     if not path.is_file():
-        if path.parent.is_dir():
-            raise UserError(f"base.model {name}: the folder holds no config.json")
         path = _from_hub(name)
     with loading("config.json", name):
         tree = json.loads(path.read_text(encoding="utf-8"))
@@ -165,7 +164,6 @@ def from_gguf(path: Path) -> Shape:
 def _from_hub(name: str) -> Path:
     from huggingface_hub import hf_hub_download
 
-    check_model(name)
     try:
         return Path(hf_hub_download(name, "config.json"))
     except (OSError, ValueError) as err:
