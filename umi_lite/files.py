@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and folders that one process has for itself."""
+"""Files that are there whole or not at all, and folders that one process holds a lock on."""
 
 import fcntl
 import glob
@@ -52,7 +52,7 @@ def writing(target: Path) -> Iterator[None]:
 
 
 def lock(folder: Path) -> int | None:
-    """Have a folder for this process until the descriptor is closed.
+    """Lock a folder for this process until the descriptor is closed.
 
     The kernel holds the lock: a process that dies lets go of it, and no file is left.
 
@@ -60,7 +60,7 @@ def lock(folder: Path) -> int | None:
         The descriptor; None where the file system has no locks.
 
     Raises:
-        BlockingIOError: another process has it.
+        BlockingIOError: another process holds it.
     """
     held = os.open(folder, os.O_RDONLY)
     try:

@@ -15,7 +15,7 @@ _PATIENCE = 5.0  # seconds
 
 
 def check_model(name: str) -> None:
-    """See that the files of `base.model` can be had, before anything waits for them.
+    """Check that the files of `base.model` are available, before anything waits for them.
 
     A folder is taken as it is. Where the hub does not answer but its cache has the model, this
     process and those that it starts ask the hub no more.

@@ -13,7 +13,7 @@ from umi_lite.recipe_stages import Count, Int, Rate, Ratio, Stages, Strict
 
 
 def _named(name: str) -> str:
-    # It becomes a folder's name: `..`, hidden ones and what looks like an option are none.
+    # It becomes a folder's name, so it is not `..`, a hidden file or what looks like an option.
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise ValueError(
             f"{name!r}: a letter or digit is expected, then letters, digits, '.', '_' and '-'"

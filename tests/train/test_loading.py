@@ -44,7 +44,7 @@ def one_missing(folder: Path) -> None:
 
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "weights cut short": (lambda f: cut(f / "model.safetensors"), "cannot be loaded: .*incomplete"),
-    "weights that are none": (
+    "weights that are not safetensors": (
         lambda f: (f / "model.safetensors").write_bytes(b"x" * 99),
         "cannot be loaded: ",
     ),

@@ -1,5 +1,7 @@
 """Who may train in a run folder, and what becomes of a start that fails there."""
 
+import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,7 +31,7 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_a_start_that_failed_leaves_its_folder_to_the_next_one(
-    tiny_recipe: Callable[..., Recipe], tmp_path: Path
+    tiny: Path, tiny_recipe: Callable[..., Recipe], tmp_path: Path
 ) -> None:
     run = RunDir(tmp_path / "run")
     short = tiny_recipe(stages=ONE_STEP, max_length=16)
@@ -38,6 +40,11 @@ def test_a_start_that_failed_leaves_its_folder_to_the_next_one(
     wrong = tiny_recipe(stages=ONE_STEP, lora={"targets": ["q_proj"], "last_layers": 3})
     with pytest.raises(UserError, match="last_layers is 3"):
         train(wrong, run.root, reporter=Silent())
+    narrow = shutil.copytree(tiny, tmp_path / "narrow")
+    config = json.loads((narrow / "config.json").read_text())
+    (narrow / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 64}))
+    with pytest.raises(UserError, match="would be cut"):  # the trainer has made its folder by now
+        train(tiny_recipe(stages=ONE_STEP, base={"model": str(narrow)}), run.root)
     # What a job evaluated before its first step is of that recipe, too.
     run.validation("global").parent.mkdir(exist_ok=True)
     run.validation("global").write_text('{"step": 0, "eval_loss": 99.0}\n')
@@ -77,7 +84,7 @@ def test_a_second_process_in_a_run_folder_is_refused_in_one_line(
 def test_resume_does_not_drop_options_that_would_change_the_run(tmp_path: Path) -> None:
     resume = ("train", "--resume", "--out", str(tmp_path))
     for more in (("-o", "seed=3"), ("--variant", "single")):
-        assert "-o and --variant change it" in one_line(umi(*resume, *more))
+        assert "-o and --variant would change" in one_line(umi(*resume, *more))
 
 
 @pytest.mark.parametrize("kind", ["a file", "below a file", "a dangling link", "not for files"])
@@ -99,7 +106,7 @@ def test_a_run_folder_that_cannot_be_made_is_one_line(
 
 
 class Blocked(Silent):
-    """Behind the second step a checkpoint's place is taken by a file."""
+    """After the second step a file is where a checkpoint should be written."""
 
     def __init__(self, checkpoints: Path) -> None:
         self._checkpoints = checkpoints

@@ -28,7 +28,7 @@ def test_the_warm_up_rises_from_above_zero_to_the_full_rate() -> None:
     assert shape[:4] == pytest.approx([0.25, 0.5, 0.75, 1.0])
     assert all(rate > 0 for rate in shape)
     assert shape[3:] == sorted(shape[3:], reverse=True)
-    # Behind the warm-up it is the cosine that transformers computes.
+    # After the warm-up it is the cosine that transformers computes.
     assert shape[3 + 9] == pytest.approx(0.75)
     assert [rate_at(step, warmup=0, steps=2) for step in (0, 1)] == pytest.approx([1.0, 0.5])
 

@@ -1,15 +1,19 @@
 """Rows that do not fit `max_length`: left out and named, or the run stops before it trains."""
 
+import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from kept import Notes, losses
+from rich.console import Console
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
 from umi_lite.train.fit import _ready
 from umi_lite.train.forecast import forecast
+from umi_lite.train.preview import show
 from umi_lite.train.trainer import train
 
 
@@ -74,3 +78,15 @@ def test_a_fit_leaves_out_at_most_half_and_none_where_the_recipe_stops(
     assert jobs(lengths[-2], "drop") == 15
     assert jobs(lengths[-2], "stop") is None
     assert jobs(lengths[4], "drop") is None
+
+
+def test_the_preview_names_each_sample_and_shows_what_is_left_out(
+    tiny_recipe: Callable[..., Recipe], shorter: tuple[dict[str, object], str]
+) -> None:
+    changes, name = shorter
+    console = Console(record=True, width=200, file=io.StringIO())
+    show(tiny_recipe(**changes), "backbone", 16, console)
+    text = console.export_text()
+    assert re.search(rf"sample \d+, {name}: 0 trained, 0 masked, \d\d+ left out", text)
+    assert text.count(" 0 left out ") == 15
+    assert f"1 samples are longer than {changes['max_length']}" in text

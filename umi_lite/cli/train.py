@@ -61,7 +61,7 @@ def train(
     if recipe is None and not (resume and out):
         raise UserError("name a recipe (umi recipes ls), or a run with --resume --out RUN")
     if recipe is None and (override or variant):
-        raise UserError("--resume goes on with the run's own recipe: -o and --variant change it")
+        raise UserError("--resume keeps the run's own recipe, which -o and --variant would change")
     loaded = None if recipe is None else load_recipe(recipe, override, variant=variant)
     if resume and (fit or calibrate or dry_run):
         raise UserError("--dry-run, --fit and --calibrate are for a new run, not for --resume")

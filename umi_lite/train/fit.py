@@ -156,8 +156,8 @@ def _told(before: Recipe, after: Recipe, needs: Estimate, limit: float) -> str:
 def _lost(made: Sequence[Ready], rows: dict[str, list[Row]]) -> str:
     """What a shorter `max_length` costs."""
     lost = {r.job.name: len(rows[r.job.name]) - len(r.rows) for r in made}
-    told = ", ".join(f"{count} of {job}'s {len(rows[job])}" for job, count in lost.items() if count)
-    return f"; rows left out: {told}" if told else ""
+    said = ", ".join(f"{count} of {job}'s {len(rows[job])}" for job, count in lost.items() if count)
+    return f"; rows left out: {said}" if said else ""
 
 
 def _said(value: object) -> str:

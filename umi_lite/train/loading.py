@@ -63,7 +63,7 @@ def check_whole(model: str, missing: Iterable[str]) -> None:
 
 
 def check_vocabulary(model: Any, rows: Iterable[Row]) -> None:
-    """See that the model has an embedding for each token.
+    """Check that the model has an embedding for each token.
 
     Raises:
         UserError: a row has an id beyond them: its tokenizer is another model's.

@@ -14,17 +14,17 @@ _HELD: dict[Path, tuple[int, ...]] = {}
 
 @contextmanager
 def held(root: Path) -> Iterator[tuple[int, ...]]:
-    """Have a run folder, which is made where there is none, until the block ends.
+    """Lock a run folder until the block ends; it is created where there is none.
 
-    Of processes that train together the main one has it for all. Within the block it may be had
-    again.
+    Of processes that train together the main one locks it for all. Within the block this process
+    may lock it again.
 
     Yields:
-        Descriptors to pass on to a process that trains here: it then has the folder for as long
+        Descriptors to pass on to a process that trains here: it then keeps the lock for as long
         as it lives, even if this one dies.
 
     Raises:
-        UserError: another process has it, or it cannot be made.
+        UserError: another process holds the lock, or the folder cannot be created.
     """
     key = root.absolute()
     if key in _HELD:

@@ -78,18 +78,18 @@ def show(recipe: Recipe, role: str, n: int, console: "Console") -> None:
     view = _view(role)
     language = base_language(recipe, base_model(recipe))
     samples = [
-        sample
+        (trajectory.id, sample)
         for trajectory in hold_out(recipe, load_data(recipe).trajectories)[0]
         if (sample := render(trajectory, view, language.template, language.tokenizer))
     ]
-    for number, sample in enumerate(islice(samples, n), 1):
+    for number, (name, sample) in enumerate(islice(samples, n), 1):
         told = counts(sample, recipe.max_length)
         console.rule(
-            f"sample {number}: [green]{told.trained} trained[/], [dim]{told.masked} masked[/], "
-            f"[red]{told.left_out} left out[/]"
+            f"sample {number}, {name}: [green]{told.trained} trained[/], "
+            f"[dim]{told.masked} masked[/], [red]{told.left_out} left out[/]"
         )
         console.print(coloured(sample, language.tokenizer, recipe.max_length))
-    every = [counts(sample, recipe.max_length) for sample in samples]
+    every = [counts(sample, recipe.max_length) for _, sample in samples]
     console.rule(f"all {len(samples)} samples of {view}")
     console.print(
         f"{sum(c.trained for c in every)} trained, {sum(c.masked for c in every)} masked, "

@@ -58,7 +58,9 @@ class RunDir:
     def has_begun(self) -> bool:
         """True if a job of a run here made a step."""
         return any(
-            self.is_done(job) or self.checkpoints(job).is_dir() or read_metrics(self.metrics(job))
+            self.is_done(job)
+            or any(self.checkpoints(job).glob("checkpoint-*"))
+            or read_metrics(self.metrics(job))
             for job in JOBS
         )
 
