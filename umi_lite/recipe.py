@@ -21,6 +21,7 @@ def _named(name: str) -> str:
     return name
 
 
+Name = Annotated[str, AfterValidator(_named)]
 # A path, or a name where one may be given in its place; `~` is the user's home folder.
 Place = Annotated[str, AfterValidator(os.path.expanduser)]
 # numpy takes seeds of 32 bits, and each job's seed is this one and its number.
@@ -168,7 +169,7 @@ class Recipe(Strict):
         report_to: where else the curves go; metrics.jsonl and curves.html are always there.
     """
 
-    name: Annotated[str, AfterValidator(_named)]
+    name: Name
     base: Base = Base()
     data: Annotated[tuple[Data, ...], Field(min_length=1)]
     style: Literal["chat", "paper"] = "chat"

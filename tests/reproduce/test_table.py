@@ -65,6 +65,9 @@ def test_a_job_is_the_same_where_all_that_it_depends_on_is(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "word"),
     [
+        (SMALL.replace("name: small", 'name: ".."'), "name: "),
+        (SMALL.replace("[0, 3]", "[0, yes]"), "seeds.1: a number is expected"),
+        (SMALL.replace("[0, 3]", "[99999999999]"), "seeds.0: "),
         (SMALL.replace("single:", "sinlge:"), "did you mean single"),
         (SMALL.replace("seeds", "seed"), "did you mean seeds"),
         (SMALL.replace("[glpft]", "[one-stage]"), "one-stage is no variant of this table"),

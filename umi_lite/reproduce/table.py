@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from umi_lite.protocol.errors import UserError
-from umi_lite.recipe import Recipe
+from umi_lite.recipe import Name, Recipe, Seed
 from umi_lite.recipe_file import check, merged, read_yaml
 from umi_lite.recipe_names import find_named, read_recipe
 
@@ -38,11 +38,11 @@ class Table(_Model):
         paper: the rows of the paper's Table 1 that the report shows (`reproduce.paper`).
     """
 
-    name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    name: Name
     recipe: str
     override: Tree = {}
     variants: Annotated[dict[str, Tree], Field(min_length=1)]
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
     scaling: Scaling | None = None
     paper: str | None = None
 
