@@ -39,8 +39,8 @@ def check_model(name: str) -> None:
         return
     if not cached:
         raise UserError(
-            f"base.model {name} is not a folder here nor in the hub's cache, and {_address()} does "
-            "not answer: name a local folder (-o base.model=PATH)"
+            f"base.model {name} is not a folder here nor in the hub's cache, and {_silence()}: "
+            "name a local folder (-o base.model=PATH)"
         )
     _ask_no_more()
 
@@ -53,8 +53,8 @@ def check_data(name: str) -> None:
     """
     if not Path(name).exists() and not answers():
         raise UserError(
-            f"hub {name} is not a folder here, and {_address()} does not answer: name a local file "
-            "(path: FILE) or a folder of data files (hub: FOLDER)"
+            f"hub {name} is not a folder here, and {_silence()}: name a local file (path: FILE) or "
+            "a folder of data files (hub: FOLDER)"
         )
 
 
@@ -77,6 +77,13 @@ def answers() -> bool:
         return isinstance(err.reason, ssl.SSLCertVerificationError)
     except (OSError, ValueError, http.client.HTTPException):
         return False
+
+
+def _silence() -> str:
+    from huggingface_hub import constants
+
+    set_so = constants.HF_HUB_OFFLINE
+    return "HF_HUB_OFFLINE is set" if set_so else f"{_address()} does not answer"
 
 
 def _address() -> str:

@@ -63,6 +63,16 @@ def test_a_data_set_that_is_nowhere_is_one_line_with_the_remedy(endpoint: Callab
         load_source("gsm8k", {"hub": "openai/gsm8k", "config": "main"})
 
 
+def test_a_hub_that_is_switched_off_is_said_to_be(
+    endpoint: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(UserError, match="HF_HUB_OFFLINE is set: name a local folder"):
+        base_model(trained_on("nobody/nothing"))
+
+
 @pytest.fixture
 def silent() -> Iterator[str]:
     """A server that takes connections and says nothing."""
