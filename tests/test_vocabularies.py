@@ -19,6 +19,7 @@ from umi_lite.data import toolworld
 from umi_lite.export.bundle import Bundle
 from umi_lite.export.converter import convert
 from umi_lite.export.run import export_run
+from umi_lite.export.trained import window_note
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.prompts import view_messages
 from umi_lite.protocol.roles import ROLES, VIEWS
@@ -183,6 +184,9 @@ def test_llama_cpp_runs_what_was_trained(
             assert max(plain, lora) < 1e-2
         else:
             assert plain > 1e-2
+    told = window_note(folder, gguf)
+    assert (told is None) == VOCABULARIES[name].windowed
+    assert told is None or f"without the sliding window of {WINDOW} tokens" in told
 
 
 def test_its_gguf_dequantised_is_the_model(

@@ -11,7 +11,7 @@ from umi_lite.export.lora import convert_loras
 from umi_lite.export.quantize import requantize
 from umi_lite.export.right_base import check_right_base
 from umi_lite.export.staging import scratch_folder
-from umi_lite.export.trained import base_folder, check_template
+from umi_lite.export.trained import base_folder, check_template, window_note
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.phrases import PHRASES
 from umi_lite.protocol.roles import View
@@ -65,6 +65,9 @@ def export_run(
     hf = base_folder(recipe, next(iter(folders.values())))
     check_template(recipe, hf, source)
     _check_base(run_dir, source, hf if merge else None, note)
+    other = window_note(hf, source)
+    if other:
+        note(other)
     with scratch_folder(out) as work:
         converted = convert_loras(folders, hf, work / "lora")
         deployed = source

@@ -10,6 +10,8 @@ from umi_lite.protocol.template import ChatTemplate, Message, Part
 from umi_lite.recipe import Recipe
 from umi_lite.runtime.gguf import read_header
 
+# Architectures whose window llama.cpp reads and does not use (its src/models/phi3.cpp).
+_WINDOW_IGNORED = ("phi3",)
 _CONVERSATION = [
     Message("system", (Part("S", False),)),
     Message("user", (Part("U", False),)),
@@ -65,6 +67,32 @@ def check_template(recipe: Recipe, folder: Path, base_gguf: Path) -> None:
             f"base {base_gguf} has another chat template than the run was trained with: take "
             "the GGUF of the same model, or train with base.template, which the bundle carries"
         )
+
+
+def window_note(folder: Path, base_gguf: Path) -> str | None:
+    """What differs where llama.cpp runs a model without the sliding window that it has.
+
+    Args:
+        folder: the HF folder of what was trained on.
+
+    Returns:
+        One line, or None where there is no window or llama.cpp has it too.
+    """
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = config.get("text_config") or config
+    window = config.get("sliding_window")
+    kinds = config.get("layer_types")
+    slides = "sliding_attention" in kinds if kinds else config.get("use_sliding_window", True)
+    if not window or not slides:
+        return None
+    header = read_header(base_gguf, "base")
+    arch = header.get("general.architecture")
+    if header.get(f"{arch}.attention.sliding_window") and arch not in _WINDOW_IGNORED:
+        return None
+    return (
+        f"llama.cpp runs {base_gguf.name} ({arch}) without the sliding window of {window} tokens "
+        f"that it was trained with: keep n_ctx at {window} or below"
+    )
 
 
 def _trained_template(folder: Path, config: dict[str, Any]) -> str | None:
