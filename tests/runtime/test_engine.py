@@ -176,6 +176,16 @@ def test_forced_tokens_are_counted_and_not_sampled(engine):
     assert said.decoded <= len(said.ids) - 1
 
 
+def test_a_forced_stretch_past_the_limit_is_cut_off(engine):
+    specs = (tool(now).spec,)
+    whole = engine.generate(call_request(engine, specs))
+    size = len(whole.ids)
+    said = engine.generate(call_request(engine, specs, max_tokens=size))
+    assert (said.text, said.stop) == (whole.text, "grammar")
+    said = engine.generate(call_request(engine, specs, max_tokens=size - 1))
+    assert (said.ids, said.stop, said.forced) == (whole.ids[:-1], "length", size - 1)
+
+
 def test_an_answer_ends_by_itself_or_by_its_length(engine):
     seen = task(steps=(Observation(content="Paris: sunny"),))
     said = engine.generate(ask(engine, "summarizer", seen, grammar=answer_grammar(), max_tokens=3))

@@ -147,10 +147,14 @@ class Turn:
         if forced:
             if not self._matcher.consume_tokens(forced):
                 raise EngineError(f"llguidance stopped: {self._matcher.get_error()}")
-            forced = forced[: self.request.max_tokens - len(self._ids)]
-            self._forced += len(forced)
-            self._append(forced)
-            self._after()
+            room = self.request.max_tokens - len(self._ids)
+            self._forced += min(room, len(forced))
+            self._append(forced[:room])
+            if len(forced) > room:
+                # The grammar may be complete, but the turn is not.
+                self.stop = "length"
+            else:
+                self._after()
 
     def _append(self, tokens: list[int]) -> None:
         self._ids += tokens
