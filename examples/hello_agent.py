@@ -12,8 +12,8 @@ from typing import Literal
 
 from umi_lite.base import embedded_gguf
 from umi_lite.runtime.agent import Agent
+from umi_lite.runtime.bounds import Bounds
 from umi_lite.runtime.engine import Engine
-from umi_lite.runtime.episode import Bounds
 from umi_lite.runtime.python_tool import python_tool
 from umi_lite.runtime.tools import Toolbox, tool
 

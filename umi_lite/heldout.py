@@ -14,6 +14,7 @@ from umi_lite.recipe import Recipe
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from umi_lite.export.bundle import Bundle
     from umi_lite.runtime.engine import Engine
 
 Tasks = Mapping[str, Sequence[Trajectory]]
@@ -61,6 +62,7 @@ def measured(
     console: "Console",
     *,
     single: bool,
+    bundle: "Bundle | None" = None,
 ) -> dict[str, Any]:
     """`seconds` of all, and the score of each split (`Score.report`), kept in the file `path`.
 
@@ -69,6 +71,7 @@ def measured(
     Args:
         engine: opened only where the file is not there yet.
         single: the view `backbone` plays all the roles.
+        bundle: what the engine runs, if it is one: what it sets of bounds and sampling holds.
     """
     from umi_lite.local import measure
 
@@ -76,7 +79,7 @@ def measured(
         return kept
     cases = [case for split in tasks.values() for case in split]
     with engine() as opened:
-        score = measure(opened, cases, title, console, single=single)
+        score = measure(opened, cases, title, console, single=single, bundle=bundle)
     scores: dict[str, Any] = {"seconds": round(score.seconds, 1), "splits": {}}
     results = iter(score.results)
     for split in tasks:

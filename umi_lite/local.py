@@ -1,15 +1,14 @@
-"""What one does with a bundle on one's own machine: ask it, and measure it."""
+"""A bundle measured on this machine, and episodes judged, with progress on the console."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from umi_lite.console import counting
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import ROLES, View
-from umi_lite.protocol.trajectory import Call, Trajectory
+from umi_lite.protocol.trajectory import Trajectory
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,75 +21,14 @@ if TYPE_CHECKING:
     from umi_lite.evals.teacher import Taught
     from umi_lite.export.bundle import Bundle
     from umi_lite.runtime.agent import Runner
+    from umi_lite.runtime.bounds import Bounds, Sampling
     from umi_lite.runtime.fit import Wishes
     from umi_lite.runtime.trace import Trace
-
-
-def ask(
-    bundle: "Bundle",
-    instruction: str,
-    console: "Console",
-    *,
-    tools: str | None = None,
-    trace_path: Path | None = None,
-    single: bool = False,
-    elsewhere: Sequence[str] = (),
-    wishes: "Wishes | None" = None,
-    timeout: float | None = None,
-) -> "tuple[Trace, Path]":
-    """Run one task with its turns streamed to the console.
-
-    Args:
-        tools: a tool set's name or a .py file; default the bundle's own.
-        trace_path: default `traces/<id>.json` beside the bundle.
-        single: the global adapter alone (view `backbone`) takes all the turns.
-        elsewhere, wishes, timeout: see `roles.open_roles`.
-
-    Returns:
-        The trace, and where it was saved.
-
-    Raises:
-        UserError: an empty instruction, or no such tools.
-    """
-    from umi_lite.data.toolsets import toolset
-    from umi_lite.roles import open_roles
-    from umi_lite.runtime.agent import Agent
-    from umi_lite.runtime.show import stream_to
-
-    if not instruction.strip():
-        raise UserError('the instruction is empty; say what to do, e.g. umi run "What is 12 * 34?"')
-    named = tools or bundle.spec.tools
-    if not isinstance(named, str):
-        raise UserError(f"bundle {bundle.path} names no live tools: say which ones with --tools")
-    toolbox = toolset(named)
-    path = trace_path or bundle.path.parent / "traces" / f"run-{uuid4().hex[:12]}.json"
-    views: tuple[View, ...] = ("backbone",) if single else ROLES
-    where: Mapping[str, Any] = {"elsewhere": elsewhere, "wishes": wishes, "timeout": timeout}
-    with open_roles(bundle, views=views, tell=dim(console), **where) as engine:
-        agent = Agent(engine, toolbox, single=single, bundle=bundle.path.name)
-        trace = agent.run(instruction, stream_to(console), path)
-    console.print()
-    return trace, path
 
 
 def dim(console: "Console") -> Callable[[str], None]:
     """Prints notes that are not the result."""
     return lambda text: console.print(text, style="dim", highlight=False)
-
-
-def summary(trace: "Trace", path: Path) -> str:
-    """One line of JSON: `answer, stop, steps, seconds, tokens, trace`."""
-    return json.dumps(
-        {
-            "answer": trace.answer,
-            "stop": trace.stop,
-            "steps": sum(isinstance(step, Call) for step in trace.trajectory.steps),
-            "seconds": round(trace.seconds, 3),
-            "tokens": trace.tokens,
-            "trace": str(path),
-        },
-        ensure_ascii=False,
-    )
 
 
 def load_tasks(source: str, **options: Any) -> list[Trajectory]:
@@ -115,19 +53,32 @@ def measure(
     console: "Console",
     *,
     single: bool = False,
+    bundle: "Bundle | None" = None,
+    bounds: "Bounds | None" = None,
+    sampling: "Sampling | None" = None,
     traces: Path | None = None,
 ) -> "Score":
     """Run the tasks in a batch behind a progress bar that counts those solved.
 
     Args:
         single: the global adapter alone (view `backbone`) takes all the turns.
+        bundle: what the engine runs, if it is one.
+        bounds: default the evaluation's own (`evals.bounds.bounds_of` the first task's source) with
+            those that the bundle sets.
+        sampling: default the bundle's, else greedy.
         traces: a folder for each episode's trace, `<task id>.json`.
 
     Raises:
         UserError: no task, or a trace that cannot be written.
     """
+    from umi_lite.evals.bounds import bounds_of
     from umi_lite.evals.live import evaluate
+    from umi_lite.runtime.bounds import settled
 
+    own = bounds_of(tasks[0].source if tasks else "")
+    if bundle is not None:
+        own = settled(own, bundle.spec.bounds, {})
+        sampling = sampling or bundle.spec.sampling
     with counting(title, len(tasks), "solved", console) as count:
 
         def ended(result: "Result", trace: "Trace") -> None:
@@ -135,7 +86,9 @@ def measure(
             if traces is not None:
                 trace.save(traces / f"{result.id}.json")
 
-        return evaluate(engine, tasks, single=single, on_result=ended)
+        return evaluate(
+            engine, tasks, single=single, bounds=bounds or own, sampling=sampling, on_result=ended
+        )
 
 
 def gather(
@@ -146,6 +99,7 @@ def gather(
     console: "Console",
     *,
     single: bool = False,
+    bounds: "Bounds | None" = None,
     elsewhere: Sequence[str] = (),
     wishes: "Wishes | None" = None,
     timeout: float | None = None,
@@ -154,6 +108,8 @@ def gather(
 
     Args:
         single: the global adapter alone (view `backbone`) takes all the turns.
+        bounds: default the evaluation's own (`evals.bounds.bounds_of` the first task's source) with
+            those that the bundle sets.
         elsewhere, wishes, timeout: see `roles.open_roles`.
 
     Raises:
@@ -162,15 +118,20 @@ def gather(
     from hashlib import sha256
 
     from umi_lite.evals.bootstrap import bootstrap
+    from umi_lite.evals.bounds import bounds_of
     from umi_lite.roles import open_roles
+    from umi_lite.runtime.bounds import settled
 
     views: tuple[View, ...] = ("backbone",) if single else ROLES
-    made_by = {
+    usual = settled(bounds_of(tasks[0].source if tasks else ""), bundle.spec.bounds, {})
+    made_by: dict[str, Any] = {
         "bundle": f"{bundle.path.resolve().parent.name}/{bundle.path.name}",
         "sha256": sha256(bundle.spec.model_dump_json().encode()).hexdigest(),
         "elsewhere": list(elsewhere),
     }
     where: Mapping[str, Any] = {"elsewhere": elsewhere, "wishes": wishes, "timeout": timeout}
+    if bounds is not None and bounds != usual:
+        made_by["bounds"] = asdict(bounds)
     title = f"trying {len(tasks)} questions"
     most = len(tasks) * plenty.tries
     with (
@@ -184,6 +145,7 @@ def gather(
             plenty,
             made_by=made_by,
             single=single,
+            bounds=bounds or usual,
             on_try=lambda _, right: count(right),
         )
 

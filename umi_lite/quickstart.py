@@ -69,8 +69,9 @@ def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
     def trained() -> "Engine":
         return bundle.engine(fold_into=out / "folded", **room)
 
-    after = measured(out / "after.json", "after", trained, tasks, console, single=False)
-    single = measured(out / "single.json", "single", trained, tasks, console, single=True)
+    how: dict[str, Any] = {"bundle": bundle, "console": console}
+    after = measured(out / "after.json", "after", trained, tasks, **how, single=False)
+    single = measured(out / "single.json", "single", trained, tasks, **how, single=True)
     shutil.rmtree(out / "folded", ignore_errors=True)
     console.rule("5/5  two episodes, live")
     _live(bundle, tasks, console)
@@ -106,21 +107,22 @@ def _exported(out: Path, base: Path, console: "Console") -> "Bundle":
 def _live(bundle: "Bundle", tasks: Mapping[str, Sequence[Trajectory]], console: "Console") -> None:
     """The first held-out task of one call and the first of two, whatever becomes of them."""
     from umi_lite.evals.live import environment_of
-    from umi_lite.runtime.agent import Agent
     from umi_lite.runtime.show import stream_to
+    from umi_lite.sandbox.text import visible
 
     cases = next(iter(tasks.values()))
     chosen = [next((t for t in cases if t.meta.get("calls") == n), cases[0]) for n in (1, 2)]
     with bundle.engine(n_ctx=N_CTX) as engine:
         for number, task in enumerate(chosen, 1):
-            agent = Agent(engine, environment_of(task), bundle=bundle.path.name)
-            console.print(f"[bold]      user[/] {task.instruction}", highlight=False)
+            agent = bundle.agent(engine, environment_of(task))
+            console.print("[bold]      user[/] ", end="")
+            console.out(visible(task.instruction), highlight=False)
             path = bundle.path.parent / "traces" / f"live-{number}.json"
             start = task.model_copy(update={"steps": ()})
             trace = agent.run(start, stream_to(console), path)
-            console.print(
-                f"\n[dim]stop: {trace.stop} · {trace.seconds:.1f} s · wanted: {task.gold}[/dim]\n"
-            )
+            why = f" ({trace.error})" if trace.error else ""
+            told = f"\nstop: {trace.stop}{why} · {trace.seconds:.1f} s · wanted: {task.gold}\n"
+            console.out(visible(told), style="dim", highlight=False)
 
 
 def _print(report: Mapping[str, Any], console: "Console") -> None:

@@ -122,7 +122,7 @@ def _elsewhere(
         if where.startswith(("http://", "https://")):
             away[view] = Endpoint.parse(where)
         else:
-            others[view] = _place(view, Path(where))
+            others[view] = _place(view, Path(where).expanduser())
     return others, away
 
 

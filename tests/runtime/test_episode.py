@@ -1,14 +1,15 @@
 """The loop: who speaks when, every stop reason, every bound."""
 
 import sys
+from pathlib import Path
 
 import pytest
 from scripted import Scripted
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.errors import Note, UserError
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan
 from umi_lite.runtime.agent import Agent, Job, run_many
-from umi_lite.runtime.episode import Bounds, Sampling
+from umi_lite.runtime.bounds import Bounds, Sampling
 from umi_lite.runtime.tools import Toolbox
 from umi_lite.runtime.trace import Trace
 
@@ -90,13 +91,14 @@ def test_give_up():
 def test_max_calls():
     turns = [turn for n in range(3) for turn in (CALLER, f'double {{"n": {n}}}')]
     trace, _ = run(*turns[:4], CALLER, bounds=Bounds(max_calls=2))
-    assert trace.stop == "max_calls"
+    assert (trace.stop, trace.error) == ("max_calls", "the planner wanted more than 2 calls")
     assert sum(isinstance(s, Call) for s in trace.trajectory.steps) == 2
 
 
 def test_stuck_only_on_the_same_call_with_the_same_observation():
     trace, _ = run(CALLER, 'double {"n": 1}', CALLER, 'double {"n": 1}')
     assert trace.stop == "stuck"
+    assert trace.error == "double was called 2 times in a row with one result"
     trace, _ = run(CALLER, "clock {}", CALLER, "clock {}", GIVE_UP)
     assert trace.stop == "give_up"
     same = [CALLER, 'double {"n": 1}'] * 3
@@ -105,8 +107,9 @@ def test_stuck_only_on_the_same_call_with_the_same_observation():
 
 
 def test_timeout():
-    trace, engine = run(CALLER, bounds=Bounds(max_seconds=-1))
+    trace, engine = run(CALLER, bounds=Bounds(max_seconds=1e-9))
     assert trace.stop == "timeout" and not engine.asked
+    assert trace.error == "1e-09 s were over before the planner's turn"
 
 
 @pytest.mark.parametrize(
@@ -128,6 +131,7 @@ def test_bad_turn(turns, said):
 def test_a_cut_answer_is_kept():
     trace, _ = run(DONE, "It is 6 and…")
     assert trace.stop == "answer" and trace.answer == "It is 6 and…"
+    assert trace.error == "the answer was cut off after 14 tokens"
 
 
 def test_a_tools_fault_is_an_observation():
@@ -180,6 +184,26 @@ def test_a_fault_is_raised_after_its_trace_is_saved(tmp_path):
     assert (trace.stop, trace.error) == ("error", "RuntimeError: out of order")
     assert trace.trajectory.steps == (Plan(thought="Look.", next="caller"),)
     assert engine.released
+
+
+def test_no_turn_is_made_where_its_trace_could_not_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file" / "t.json", tmp_path, Path("/dev/null"), Path("/proc/t.json")):
+        engine = Scripted(GIVE_UP)
+        with pytest.raises(UserError, match=f"trace {place} cannot be written: "):
+            Agent(engine, TOOLS).run("Do it.", trace_path=place)
+        assert not engine.asked
+    assert Path("/dev/null").is_char_device()
+
+
+def test_a_trace_that_cannot_be_written_at_last_does_not_lose_the_answer(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("umi_lite.runtime.trace.os.replace", full)
+    with pytest.warns(Note, match=r"t\.json cannot be written: No space left"):
+        trace = Agent(Scripted(DONE, "6."), TOOLS).run("Do it.", trace_path=tmp_path / "t.json")
+    assert trace.answer == "6."
 
 
 def test_an_interrupt_is_raised_after_its_trace_is_saved(tmp_path):

@@ -21,7 +21,8 @@ from umi_lite.bench import levers
 from umi_lite.bench.report import ratio, show
 from umi_lite.bench.rivals import Llamas, Reload, grammars, server
 from umi_lite.data import toolworld
-from umi_lite.evals.live import BOUNDS, environment_of
+from umi_lite.evals.bounds import BOUNDS
+from umi_lite.evals.live import environment_of
 from umi_lite.export.bundle import Bundle
 from umi_lite.export.fold import kept_fold
 from umi_lite.protocol.roles import ROLES, View

@@ -16,6 +16,7 @@ from umi_lite.cli import (
     sandbox,
     train,
 )
+from umi_lite.cli.home import with_home
 
 app = typer.Typer(
     name="umi",
@@ -76,9 +77,9 @@ GROUPS = {
 }
 
 for _verb, _function in VERBS.items():
-    app.command(_verb)(_function)
+    app.command(_verb)(with_home(_function))
 for _group, (_help, _verbs) in GROUPS.items():
     _sub = typer.Typer(help=_help, no_args_is_help=True, rich_markup_mode=None)
     for _verb, _function in _verbs.items():
-        _sub.command(_verb)(_function)
+        _sub.command(_verb)(with_home(_function))
     app.add_typer(_sub, name=_group)

@@ -5,10 +5,13 @@ from typing import Annotated
 
 import typer
 
-from umi_lite.cli.roles import DEFAULT_BUNDLE, BundleOption, Roles, with_roles
+from umi_lite.cli.groups import with_groups
+from umi_lite.cli.limits import Limits
+from umi_lite.cli.output import print_json
+from umi_lite.cli.roles import DEFAULT_BUNDLE, BundleOption, Roles
 
 
-@with_roles
+@with_groups
 def bootstrap(
     source: Annotated[
         str, typer.Argument(help="where the questions are from: toolworld, gsm8k, math")
@@ -30,25 +33,32 @@ def bootstrap(
     slots: Annotated[int, typer.Option(help="episodes at once")] = 16,
     json_: Annotated[bool, typer.Option("--json", help="print the summary as JSON")] = False,
     *,
+    limits: Limits,
     roles: Roles,
 ) -> None:
     """Solve training questions with a bundle; keep what ended right as a source to train on."""
     from rich.console import Console
 
     from umi_lite.evals.bootstrap import Plenty, check_split
+    from umi_lite.evals.bounds import bounds_of
     from umi_lite.export.bundle import load_bundle
     from umi_lite.local import gather, load_tasks
 
     check_split(split)
+    opened = load_bundle(bundle)
     summary = gather(
-        load_bundle(bundle),
+        opened,
         load_tasks(source, split=split, path=path, seed=data_seed, n=n),
         out,
         Plenty(tries, temperature, keep, seed),
         Console(stderr=True),
         single=roles.single,
+        bounds=limits.bounds(opened.spec.bounds, bounds_of(source)),
         elsewhere=roles.elsewhere,
         wishes=roles.wishes(slots),
         timeout=roles.timeout,
     )
-    typer.echo(summary.model_dump_json() if json_ else f"{summary} · {out}")
+    if json_:
+        print_json(summary.model_dump_json())
+    else:
+        print(f"{summary} · {out}")

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from umi_lite.cli.output import print_json
 from umi_lite.cli.train import Overrides
+from umi_lite.sandbox.text import visible
 
 ViewOption = Annotated[str, typer.Option("--role", help="backbone, planner, caller or summarizer")]
 
@@ -66,11 +68,12 @@ def render(
     options = {"path": path, "split": split, "n": n}
     loaded, samples = rendered(source, options, role, style)
     for sample in samples:
-        typer.echo(
-            json.dumps(sample, ensure_ascii=False) if jsonl else "".join(sample_text(sample))
-        )
+        if jsonl:
+            print_json(json.dumps(sample, ensure_ascii=False))
+        else:
+            print(visible("".join(sample_text(sample))))
     for reason, count, where in loaded.drop_table():
-        typer.echo(f"dropped {count}: {reason} (first: {where})", err=True)
+        typer.echo(visible(f"dropped {count}: {reason} (first: {where})"), err=True)
 
 
 def sample_text(sample: dict[str, object]) -> list[str]:

@@ -6,8 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from umi_lite.cli.roles import DEFAULT_BUNDLE, BundleOption, Roles, with_roles
+from umi_lite.cli.groups import with_groups
+from umi_lite.cli.limits import Limits, Taken
+from umi_lite.cli.output import print_json
+from umi_lite.cli.roles import DEFAULT_BUNDLE, BundleOption, Roles
 from umi_lite.protocol.errors import UserError
+from umi_lite.sandbox.text import visible
 
 
 def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
@@ -25,7 +29,9 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
             Path | None, typer.Option(help="the source's file, where it has one")
         ] = None,
         n: Annotated[int, typer.Option("-n", "--n", help="how many tasks")] = 100,
-        seed: Annotated[int | None, typer.Option(help="which tasks (toolworld); default 1")] = None,
+        data_seed: Annotated[
+            int | None, typer.Option(help="which tasks (toolworld); default 1")
+        ] = None,
         slots: Annotated[int, typer.Option(help="episodes at once")] = 16,
         traces: Annotated[
             Path | None, typer.Option(help="keep each episode's trace in this folder")
@@ -34,32 +40,48 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
             bool, typer.Option("--json", help="print the whole report as JSON")
         ] = False,
         *,
+        limits: Limits,
+        taken: Taken,
         roles: Roles,
     ) -> None:
         import json
 
         from rich.console import Console
 
+        from umi_lite.evals.bounds import bounds_of
         from umi_lite.evals.report import rate_table
+        from umi_lite.export.bundle import load_bundle
         from umi_lite.local import load_tasks, measure
 
-        asked = {"split": split, "path": path, "seed": seed, "n": n}
+        asked = {"split": split, "path": path, "seed": data_seed, "n": n}
         options = defaults | {key: value for key, value in asked.items() if value is not None}
         tasks = load_tasks(source, **options)
         title = " · ".join([source, *([options["split"]] if "split" in options else [])])
         console = Console(stderr=json_)
-        with roles.open(bundle, slots, console) as engine:
-            score = measure(engine, tasks, title, console, single=roles.single, traces=traces)
+        opened = load_bundle(bundle)
+        bounds = limits.bounds(opened.spec.bounds, bounds_of(source))
+        sampling = taken.sampling(opened.spec.sampling, hint="; --data-seed says which tasks")
+        with roles.open(opened, slots, console) as engine:
+            score = measure(
+                engine,
+                tasks,
+                title,
+                console,
+                single=roles.single,
+                bounds=bounds,
+                sampling=sampling,
+                traces=traces,
+            )
         if json_:
-            typer.echo(json.dumps(score.report()))
+            print_json(json.dumps(score.report()))
         else:
             console.print(rate_table(title, {"success": score.rates()}))
 
     command.__doc__ = f"Run {about} and count those that were solved."
-    return with_roles(command)
+    return with_groups(command)
 
 
-@with_roles
+@with_groups
 def static(
     gold: Annotated[Path, typer.Option(help="dialogues: a JSON list of {tools, conversations}")],
     predictions: Annotated[
@@ -84,6 +106,7 @@ def static(
     from umi_lite.evals.static import score, static_notes, static_table
     from umi_lite.evals.static_gold import load_gold
     from umi_lite.evals.static_predictions import read_predictions, write_predictions
+    from umi_lite.export.bundle import load_bundle
     from umi_lite.local import predict_static
 
     console = Console(stderr=json_)
@@ -95,17 +118,17 @@ def static(
     else:
         if predictions is not None:
             raise UserError("--predictions and --bundle: give one of them")
-        with roles.open(bundle, slots, console) as engine:
+        with roles.open(load_bundle(bundle), slots, console) as engine:
             taught = predict_static(engine, known, console, single=roles.single)
         if out is not None:
             write_predictions(out, taught.predictions)
         scored = score(known, taught.predictions, [fault.reason for fault in taught.missing])
     if json_:
-        typer.echo(json.dumps(scored.report()))
+        print_json(json.dumps(scored.report()))
     else:
         console.print(static_table(scored))
         for note in static_notes(scored):
-            console.print(note, style="dim", highlight=False, markup=False)
+            console.out(visible(note), style="dim", highlight=False)
 
 
 def grade(
@@ -120,7 +143,7 @@ def grade(
         print(json.dumps({"equal": same}), flush=True)
 
 
-@with_roles
+@with_groups
 def simulated(
     source: Annotated[str, typer.Argument(help="toolalpaca, or another source of tasks")],
     path: Annotated[Path, typer.Option(help="the source's file")],
@@ -130,22 +153,37 @@ def simulated(
     n: Annotated[int, typer.Option("-n", "--n", help="how many tasks")] = 100,
     slots: Annotated[int, typer.Option(help="episodes at once")] = 8,
     *,
+    limits: Limits,
+    taken: Taken,
     roles: Roles,
 ) -> None:
     """Run tasks whose tools are not here, played by an LLM; the traces are for umi eval judge."""
     from rich.console import Console
 
     from umi_lite.console import counting
-    from umi_lite.evals.simulated import Simulator, play_simulated
+    from umi_lite.evals.simulated import ANSWERING, Simulator, play_simulated
+    from umi_lite.export.bundle import load_bundle
     from umi_lite.local import load_tasks
     from umi_lite.runtime.endpoint import TIMEOUT, Endpoint
 
     played = Simulator(Endpoint.parse(simulator), timeout=roles.timeout or TIMEOUT)
     tasks = load_tasks(source, path=path, n=n)
     console = Console()
+    opened = load_bundle(bundle)
+    bounds = limits.bounds(opened.spec.bounds, ANSWERING)
+    sampling = taken.sampling(opened.spec.sampling)
     with (
-        roles.open(bundle, slots, console) as engine,
+        roles.open(opened, slots, console) as engine,
         counting(source, len(tasks), "done", console) as count,
     ):
-        play_simulated(engine, tasks, played, out, single=roles.single, on_end=lambda: count(True))
+        play_simulated(
+            engine,
+            tasks,
+            played,
+            out,
+            single=roles.single,
+            bounds=bounds,
+            sampling=sampling,
+            on_end=lambda: count(True),
+        )
     typer.echo(f"{len(tasks)} traces in {out}; next: umi eval judge KIND --traces {out}")

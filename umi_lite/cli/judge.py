@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from umi_lite.cli.output import print_json
+
 
 def judge(
     kind: Annotated[
@@ -38,7 +40,7 @@ def judge(
     asking = Judge(Endpoint.parse(endpoint), votes, temperature, parallel, timeout=timeout)
     made = judged(kind, traces, against, asking, out)
     if json_:
-        typer.echo(made.model_dump_json())
+        print_json(made.model_dump_json())
         return
     Console().print(rate_table(kind, {endpoint.partition("#")[2]: made.rates}))
     typer.echo(f"{made.votes} votes, {made.unreadable} of them unreadable · {out}")

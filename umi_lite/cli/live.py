@@ -5,40 +5,63 @@ from typing import Annotated
 
 import typer
 
-from umi_lite.cli.roles import DEFAULT_BUNDLE, BundleOption, Roles, with_roles
+from umi_lite.cli.groups import with_groups
+from umi_lite.cli.home import home
+from umi_lite.cli.limits import Limits, Taken
+from umi_lite.cli.output import print_json
+from umi_lite.cli.roles import DEFAULT_BUNDLE, BundleOption, Roles
+from umi_lite.sandbox.text import visible
 
 
-@with_roles
+@with_groups
 def run(
-    instruction: Annotated[str, typer.Argument(help="what the agent is to do")],
+    instruction: Annotated[
+        str, typer.Argument(help="what the agent is to do; - reads it from stdin")
+    ],
     bundle: BundleOption = DEFAULT_BUNDLE,
     tools: Annotated[
         str | None,
         typer.Option(help="a tool set's name or a .py file with functions; default the bundle's"),
     ] = None,
-    trace: Annotated[Path | None, typer.Option(help="where the trace goes")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="last line: one JSON object")] = False,
+    trace: Annotated[
+        Path | None, typer.Option(help="the trace's file; default in traces/ next to the bundle")
+    ] = None,
+    json_: Annotated[
+        bool, typer.Option("--json", help="one JSON object on stdout, the turns on stderr")
+    ] = False,
     *,
+    limits: Limits,
+    taken: Taken,
     roles: Roles,
 ) -> None:
-    """Run one task; the roles' turns appear in colour as they are written."""
+    """Run one task; the roles' turns appear in colour as they are written.
+
+    Exit code 1: the episode ended without an answer; the last line says why.
+    """
     from rich.console import Console
 
+    from umi_lite.ask import ask
     from umi_lite.export.bundle import load_bundle
-    from umi_lite.local import ask, summary
 
-    made, path = ask(
-        load_bundle(bundle),
+    opened = load_bundle(bundle)
+    made = ask(
+        opened,
         instruction,
-        Console(),
-        tools=tools,
+        Console(stderr=json_),
+        tools=home(tools),
         trace_path=trace,
         single=roles.single,
+        bounds=limits.bounds(opened.spec.bounds),
+        sampling=taken.sampling(opened.spec.sampling),
         elsewhere=roles.elsewhere,
         wishes=roles.wishes(slots=1),
         timeout=roles.timeout,
     )
-    typer.echo(summary(made, path) if json_ else f"stop: {made.stop} · trace: {path}")
+    if json_:
+        print_json(made.json())
+    else:
+        print(visible(made.line()))
+    raise typer.Exit(1 if made.trace.answer is None else 0)
 
 
 def show_trace(
@@ -53,6 +76,6 @@ def show_trace(
 
     trace = Trace.load(path)
     if json_:
-        typer.echo(trace.model_dump_json())
+        print_json(trace.model_dump_json())
     else:
         show(trace, Console())

@@ -1,14 +1,8 @@
-"""The options that say where a bundle's roles run, once for all commands that run one.
+"""The options that say where a bundle's roles run, once for all commands that run one."""
 
-Typer has no groups of options: `with_roles` gives a command these, in place of its `roles`.
-"""
-
-import functools
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -17,6 +11,7 @@ from umi_lite.protocol.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from umi_lite.export.bundle import Bundle
     from umi_lite.protocol.roles import View
     from umi_lite.runtime.engine import Engine
     from umi_lite.runtime.fit import Wishes
@@ -88,48 +83,19 @@ class Roles:
             slots=slots,
         )
 
-    def open(self, bundle: Path, slots: int, console: "Console") -> "Engine | Mixed":
-        """The bundle's roles, opened; the fit is told on the console."""
-        from umi_lite.export.bundle import load_bundle
+    def open(self, bundle: "Bundle", slots: int, console: "Console") -> "Engine | Mixed":
+        """The bundle's roles, opened; the fit is printed on the console."""
         from umi_lite.local import dim
         from umi_lite.roles import open_roles
 
         return open_roles(
-            load_bundle(bundle),
+            bundle,
             views=self.views,
             elsewhere=self.elsewhere,
             wishes=self.wishes(slots),
             timeout=self.timeout,
             tell=dim(console),
         )
-
-
-def with_roles(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with the options of `Roles` behind its own."""
-    hints = get_type_hints(command, include_extras=True)
-    own = [
-        parameter.replace(annotation=hints[name])
-        for name, parameter in inspect.signature(command).parameters.items()
-        if name != "roles"
-    ]
-    options = [
-        inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type
-        )
-        for field in fields(Roles)
-    ]
-
-    @functools.wraps(command)
-    def run(**given: Any) -> None:
-        roles = Roles(**{option.name: given.pop(option.name) for option in options})
-        command(**given, roles=roles)
-
-    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + options
-    # What typer reads: the signature, and the hints of the function it is given.
-    vars(run)["__signature__"] = inspect.Signature(parameters)
-    run.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
-    del run.__wrapped__
-    return run
 
 
 def _one_of(option: str, given: str | None, choices: tuple[_T, ...]) -> _T | None:

@@ -5,6 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from umi_lite.cli.output import print_json
+from umi_lite.sandbox.text import visible
+
 LevelOption = Annotated[
     Literal["full", "standard"] | None,
     typer.Option(help="hold the program so, or refuse; default the strongest to be had"),
@@ -27,7 +30,10 @@ def run(
     from umi_lite.sandbox.show import as_json, as_text, run_file
 
     result = run_file(file, "none" if no_sandbox else level)
-    typer.echo(as_json(result) if json_ else as_text(result))
+    if json_:
+        print_json(as_json(result))
+    else:
+        print(visible(as_text(result)))
     raise typer.Exit(2 if result.status == "refused" else 0)
 
 
@@ -45,6 +51,6 @@ def test(
 
     seen = attack_levels(level, Console(stderr=json_))
     if json_:
-        typer.echo(summary(seen))
+        print_json(summary(seen))
     failed = any(o.verdict in ("through", "unclear") for found in seen.values() for o in found)
     raise typer.Exit(1 if failed else 0)

@@ -15,13 +15,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from umi_lite.data import traces
+from umi_lite.evals.bounds import BOUNDS
 from umi_lite.evals.journal import Journal
-from umi_lite.evals.live import BOUNDS, Result, environment_of, play
+from umi_lite.evals.live import Result, environment_of, play
 from umi_lite.evals.tries import Try, distinct, judged, tries_so_far
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.runtime.agent import Runner
-from umi_lite.runtime.episode import Bounds, Sampling
+from umi_lite.runtime.bounds import Bounds, Sampling
 from umi_lite.runtime.tools import Toolbox
 from umi_lite.runtime.trace import Trace
 

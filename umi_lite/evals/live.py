@@ -15,26 +15,16 @@ from pydantic import BaseModel, ConfigDict
 from umi_lite.data.toolworld import GIVE_UP
 from umi_lite.data.toolworld import environment as toolworld_environment
 from umi_lite.evals.answers import gsm8k_correct, holds_gold
+from umi_lite.evals.bounds import BOUNDS
 from umi_lite.evals.grading import equal
 from umi_lite.evals.report import Rate, rates_by
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.trajectory import Call, Observation, Plan, Trajectory
 from umi_lite.runtime.agent import Job, Runner, run_many
-from umi_lite.runtime.episode import Bounds, Sampling
+from umi_lite.runtime.bounds import Bounds, Sampling
 from umi_lite.runtime.python_tool import python_tool
 from umi_lite.runtime.tools import Toolbox
 from umi_lite.runtime.trace import Trace
-
-# Tighter than an agent's: an untrained model that rambles costs time and gains nothing. The
-# wall time is ample, so that a score does not depend on how busy the machine is.
-BOUNDS = Bounds(
-    max_calls=6,
-    max_thought_chars=200,
-    max_thought_tokens=96,
-    max_call_tokens=96,
-    max_answer_tokens=96,
-    max_seconds=1800.0,
-)
 
 
 class _Model(BaseModel):

@@ -11,14 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from umi_lite.evals.bounds import BOUNDS
 from umi_lite.evals.chat import reply
-from umi_lite.evals.live import BOUNDS, Result, play
+from umi_lite.evals.live import Result, play
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import dump_json, tool_line
 from umi_lite.protocol.trajectory import Tool, Trajectory
 from umi_lite.runtime.agent import Runner
+from umi_lite.runtime.bounds import Bounds, Sampling
 from umi_lite.runtime.endpoint import TIMEOUT, Endpoint
-from umi_lite.runtime.episode import Bounds
 from umi_lite.runtime.tools import Toolbox, ToolFunction
 from umi_lite.runtime.trace import Trace
 
@@ -102,6 +103,7 @@ def play_simulated(
     *,
     single: bool = False,
     bounds: Bounds = ANSWERING,
+    sampling: Sampling | None = None,
     on_end: Callable[[], None] | None = None,
 ) -> int:
     """Run the tasks on simulated tools; each trace goes to `out/<id>.json` as its episode ends.
@@ -131,7 +133,15 @@ def play_simulated(
         if on_end is not None:
             on_end()
 
-    play(engine, todo, ended, single=single, bounds=bounds, environment=simulator.toolbox)
+    play(
+        engine,
+        todo,
+        ended,
+        single=single,
+        bounds=bounds,
+        sampling=sampling,
+        environment=simulator.toolbox,
+    )
     return len(todo)
 
 

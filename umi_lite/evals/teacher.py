@@ -19,8 +19,8 @@ from umi_lite.protocol.prompts import Transcript
 from umi_lite.protocol.roles import BadTurn, View, parse_plan
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.runtime.agent import Runner
+from umi_lite.runtime.bounds import Bounds
 from umi_lite.runtime.callable_tools import callable_tools
-from umi_lite.runtime.episode import Bounds
 from umi_lite.runtime.request import Generation, Request
 
 # The official evaluation's 512 new tokens, and the thought as long as they can make it.

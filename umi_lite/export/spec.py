@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import View
 from umi_lite.protocol.trajectory import Tool
-from umi_lite.runtime.episode import Bounds, Sampling
+from umi_lite.runtime.bounds import Bounds, Sampling
 
 SPEC = "bundle.json"
 VERSION = 1
@@ -71,6 +71,12 @@ class BundleSpec(_Model):
     versions: dict[str, str] = {}
 
 
+def bundle_folder(path: Path) -> Path:
+    """The bundle at a path: the folder itself, or `bundle` in it where it is a run's."""
+    run = path / "bundle"
+    return run if not (path / SPEC).exists() and (run / SPEC).exists() else path
+
+
 def read_spec(folder: Path) -> BundleSpec:
     """The `bundle.json` of a folder.
 
@@ -90,6 +96,8 @@ def read_spec(folder: Path) -> BundleSpec:
         raise UserError(f"{path} is of version {found!r}, this reads {VERSION}: {AGAIN}")
     try:
         return BundleSpec.model_validate(tree)
+    except UserError as err:
+        raise UserError(f"{path}: {err}") from None
     except ValidationError as err:
         wrong = err.errors()[0]
         where = ".".join(map(str, wrong["loc"])) or "the file"

@@ -1,5 +1,9 @@
-"""Errors that are the user's to mend: printed as one line, exit code 2."""
+"""What a user can mend: an error, printed as one line with exit code 2, or a note."""
 
 
 class UserError(Exception):
     """What was wrong, where, and what would be right, in one line."""
+
+
+class Note(UserWarning):
+    """Something that did not stop the work, in one line; the command line prints it as it is."""

@@ -80,6 +80,8 @@ def _do(run: Planned, folder: RunDir, out: Path, console: "Console") -> None:
         predicted(folder.root / STEPS, run.recipe.eval.static, opened, console, single=single)
     if run.recipe.eval.data:
         tasks = held_out(run.recipe)
-        measured(folder.root / SCORES, run.name, opened, tasks, console, single=single)
+        measured(
+            folder.root / SCORES, run.name, opened, tasks, console, single=single, bundle=bundle
+        )
     write_text(folder.root / DONE, "")
     shutil.rmtree(folded, ignore_errors=True)

@@ -1,18 +1,20 @@
 """Drives episodes: one with its text streamed, or many in one batch."""
 
+import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.errors import Note, UserError
 from umi_lite.protocol.roles import View
 from umi_lite.protocol.trajectory import Call, Observation, Trajectory
-from umi_lite.runtime.episode import Bounds, Episode, OnEvent, Sampling, Speech, Steps
+from umi_lite.runtime.bounds import Bounds, Sampling
+from umi_lite.runtime.episode import Episode, OnEvent, Speech, Steps
 from umi_lite.runtime.request import Generation, Request
 from umi_lite.runtime.tools import Toolbox
-from umi_lite.runtime.trace import Trace
+from umi_lite.runtime.trace import Trace, check_place
 
 
 class Runner(Protocol):
@@ -77,11 +79,12 @@ class Agent:
         Args:
             instruction: the user's words, or a trajectory that goes on.
             on_event: called with (role or `tool`, stretch of text) while it runs.
-            trace_path: where to save the trace, also when the episode breaks off.
+            trace_path: where to save the trace, also when the episode breaks off. If that
+                fails after the episode (a full disk), it is a `Note`: the answer is not lost.
 
         Raises:
-            UserError: an empty instruction, tools that cannot be constrained, a trace that
-                cannot be written.
+            UserError: an empty instruction, tools that cannot be constrained, or a place where
+                no trace can be written, all before the first turn.
             KeyboardInterrupt, Exception: what broke the episode off, after its trace was
                 saved. A tool's crash or a bad turn is a stop reason and raises nothing.
         """
@@ -92,6 +95,8 @@ class Agent:
                 tools=self.toolbox.specs,
                 instruction=instruction,
             )
+        if trace_path is not None:
+            check_place(trace_path)
         episode = Episode(
             instruction, self.engine, self.bounds, self.sampling, self.single, on_event
         )
@@ -109,8 +114,15 @@ class Agent:
             self.engine.release(episode)
             trace = episode.trace(model=self.engine.base.name, bundle=self.bundle)
             if trace_path is not None:
-                trace.save(trace_path)
+                _keep(trace, trace_path)
         return trace
+
+
+def _keep(trace: Trace, path: Path) -> None:
+    try:
+        trace.save(path)
+    except UserError as err:
+        warnings.warn(str(err), Note, stacklevel=3)
 
 
 def _play(episode: Episode, generate: Callable[[Request], Generation], toolbox: Toolbox) -> None:

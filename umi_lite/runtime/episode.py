@@ -16,6 +16,7 @@ from umi_lite.protocol.prompts import Transcript
 from umi_lite.protocol.roles import BadTurn, View, parse_call, parse_plan
 from umi_lite.protocol.template import ChatTemplate, Tokenizer
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Step, Trajectory
+from umi_lite.runtime.bounds import Bounds, Sampling
 from umi_lite.runtime.callable_tools import callable_tools
 from umi_lite.runtime.request import Generation, Request
 from umi_lite.runtime.trace import StopReason, Trace, TraceTurn
@@ -39,38 +40,6 @@ class Speakers(Protocol):
     @property
     def n_ctx(self) -> int: ...
     def words(self, view: View) -> Speech: ...
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """Every limit of an episode; each has its stop reason in the trace.
-
-    Attributes:
-        max_calls: tool calls (`max_calls`).
-        max_thought_chars: a thought's length, which the grammar enforces.
-        max_thought_tokens, max_call_tokens, max_answer_tokens: a turn's tokens. A plan or a
-            call that is cut off is a `bad_turn`, an answer is kept as far as it came.
-        max_observation_chars: more of an observation than this is cut from its middle.
-        max_seconds: wall time, looked at between turns (`timeout`).
-        repeats: the same call with the same observation so often in a row is `stuck`.
-    """
-
-    max_calls: int = 8
-    max_thought_chars: int = 400
-    max_thought_tokens: int = 160
-    max_call_tokens: int = 256
-    max_answer_tokens: int = 256
-    max_observation_chars: int = 1024
-    max_seconds: float = 120.0
-    repeats: int = 2
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How tokens are taken; temperature 0 is greedy and needs no seed."""
-
-    temperature: float = 0.0
-    seed: int = 0
 
 
 class _Ended(Exception):
@@ -161,9 +130,10 @@ class Episode:
                     "summarizer", answer_grammar(), bounds.max_answer_tokens
                 )
                 self._grow(Answer(text=said.text.strip()))
-                raise _Ended("answer")
+                cut = f"the answer was cut off after {len(said.ids)} tokens"
+                raise _Ended("answer", cut if said.stop == "length" else None)
             if len(done) >= bounds.max_calls:
-                raise _Ended("max_calls")
+                raise _Ended("max_calls", f"the planner wanted more than {bounds.max_calls} calls")
             said = yield from self._turn("caller", self._call, bounds.max_call_tokens)
             call = _parsed(parse_call, said)
             self._grow(call)
@@ -172,7 +142,8 @@ class Episode:
             done.append((call, observation))
             last = done[-bounds.repeats :]
             if len(last) == bounds.repeats > 1 and all(pair == last[0] for pair in last):
-                raise _Ended("stuck")
+                times = f"{bounds.repeats} times in a row"
+                raise _Ended("stuck", f"{call.tool} was called {times} with one result")
 
     def _grow(self, step: Step) -> None:
         self.trajectory = self.trajectory.with_step(step)
@@ -192,7 +163,8 @@ class Episode:
     ) -> Generator[Request, Generation, Generation]:
         """One role's turn, and the transcript it belongs to kept up to date."""
         if time.monotonic() - self._started > self.bounds.max_seconds:
-            raise _Ended("timeout")
+            most = f"{self.bounds.max_seconds:g} s"
+            raise _Ended("timeout", f"{most} were over before the {role}'s turn")
         view: View = "backbone" if self.single else role
         ids = self._prompt(view, max_tokens)
         on_event = self.on_event

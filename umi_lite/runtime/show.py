@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from umi_lite.protocol.roles import step_text
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, User
+from umi_lite.runtime.ending import ending
+from umi_lite.sandbox.text import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,17 +31,21 @@ _SPEAKERS: dict[type[Step], str] = {
 
 
 def stream_to(console: "Console") -> Callable[[str, str], None]:
-    """An `on_event` callback for `Agent.run`: each role's text as it comes, a label a turn."""
+    """An `on_event` callback for `Agent.run`: each role's text as it comes, a label a turn.
+
+    What models and tools write is shown as it is: no markup, no emoji names, no control
+    characters that a terminal would act on (`sandbox.text.visible`).
+    """
     last = ""
 
     def show(speaker: str, text: str) -> None:
         nonlocal last
         if speaker != last:
-            console.print(
-                f"{'' if not last else chr(10)}[{COLOURS[speaker]}]{speaker:>10}[/] ", end=""
-            )
+            if last:
+                console.print()
+            _put(console, speaker, f"{speaker:>10} ")
             last = speaker
-        console.print(text, style=COLOURS[speaker], end="", markup=False, highlight=False)
+        _put(console, speaker, text)
 
     return show
 
@@ -52,14 +58,18 @@ def show_trace(trace: "Trace", console: "Console") -> None:
         _line(console, _SPEAKERS[type(step)], step_text(step, trajectory.tools))
     reused = sum(turn.reused for turn in trace.turns)
     forced = sum(turn.forced for turn in trace.turns)
-    console.print(
-        f"[dim]stop: {trace.stop}{f' ({trace.error})' if trace.error else ''} · "
+    why = ending(trace)
+    cost = (
+        f"stop: {trace.stop}{f' ({why})' if why else ''} · "
         f"{len(trace.turns)} turns · {trace.seconds:.1f} s · {trace.tokens} tokens evaluated · "
-        f"{trace.generated} generated, {forced} of them forced · {reused} reused[/dim]",
-        highlight=False,
+        f"{trace.generated} generated, {forced} of them forced · {reused} reused"
     )
+    console.out(visible(cost), style="dim", highlight=False)
 
 
 def _line(console: "Console", speaker: str, text: str) -> None:
-    console.print(f"[{COLOURS[speaker]}]{speaker:>10}[/] ", end="")
-    console.print(text, style=COLOURS[speaker], markup=False, highlight=False)
+    _put(console, speaker, f"{speaker:>10} {text}\n")
+
+
+def _put(console: "Console", speaker: str, text: str) -> None:
+    console.out(visible(text), style=COLOURS[speaker], end="", highlight=False)

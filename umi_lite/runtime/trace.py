@@ -1,5 +1,6 @@
 """What an episode leaves behind: its trajectory, why it ended, and what it cost."""
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -13,7 +14,7 @@ from umi_lite.protocol.trajectory import Answer, Trajectory
 from umi_lite.runtime.request import Stop
 
 StopReason = Literal[
-    "answer",  # the summarizer has spoken
+    "answer",  # the summarizer has spoken; `error` says so where its limit cut it off
     "give_up",  # the planner gave up
     "max_calls",  # the planner wanted a call more than allowed
     "stuck",  # the same call with the same observation, again
@@ -24,6 +25,30 @@ StopReason = Literal[
     "error",  # a fault of this program
     "interrupted",  # Ctrl-C
 ]
+
+
+def check_place(path: Path) -> None:
+    """Make sure that a trace can be written there; folders are made.
+
+    Raises:
+        UserError: it cannot, and why.
+    """
+    try:
+        _make_place(path)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+            pass
+    except OSError as err:
+        raise UserError(f"trace {path} cannot be written: {err.strerror or err}") from None
+
+
+def _make_place(path: Path) -> None:
+    """Make the folder of a file that is to be put in the place of what is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if path.exists() and not path.is_file():
+        # A rename would put a file in the place of a device such as /dev/null.
+        raise OSError(errno.EINVAL, "it is not a file")
 
 
 class _Model(BaseModel):
@@ -57,7 +82,8 @@ class Trace(_Model):
     """One episode, finished or not.
 
     Attributes:
-        error: one line where `stop` is bad_turn, tool_crash, context or error.
+        error: the reason in one line where the episode ended otherwise than by a whole answer
+            or by giving up.
         elided: how many observations the longest-suffering view no longer saw.
         seconds: wall time, waiting for other episodes of a batch included.
         model, bundle: the names of what ran.
@@ -102,7 +128,7 @@ class Trace(_Model):
         """
         temporary = None
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_place(path)
             with tempfile.NamedTemporaryFile(
                 "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
             ) as file:

@@ -1,5 +1,6 @@
 """Bounding a text (head and tail kept, the middle named), and making it harmless."""
 
+import json
 import re
 import unicodedata
 
@@ -38,8 +39,21 @@ def harmless(text: str) -> str:
     `< |im_end| >`. That comes on top of the tokenizer, which parses no special token in what a
     tool says.
     """
-    shown = _HIDDEN.sub(_written_out, text.replace("\r\n", "\n"))
-    return _SPOKEN.sub(_spaced, shown)
+    return _SPOKEN.sub(_spaced, visible(text))
+
+
+def visible(text: str) -> str:
+    r"""The text as a terminal may have it: what it would act on, or hide, is written out.
+
+    Control characters but tab and line feed, ANSI escapes, bidi and invisible characters, and
+    half surrogate pairs, as in `\x1b` and `\u202e`.
+    """
+    return _HIDDEN.sub(_written_out, text.replace("\r\n", "\n"))
+
+
+def visible_json(text: str) -> str:
+    r"""A JSON text, on one line, with the same characters as JSON's own `\u001b`."""
+    return _HIDDEN.sub(_written_in_json, text)
 
 
 def _spaced(match: re.Match[str]) -> str:
@@ -51,3 +65,9 @@ def _written_out(match: re.Match[str]) -> str:
     if unicodedata.category(character) not in ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"):
         return character
     return ascii(character)[1:-1]
+
+
+def _written_in_json(match: re.Match[str]) -> str:
+    character = match.group()
+    shown = _written_out(match) == character
+    return character if shown else json.dumps(character)[1:-1]

@@ -1,0 +1,108 @@
+"""Whose bounds and sampling hold in `umi eval` and `umi data bootstrap`."""
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+from scripted_bundle import scripted_bundle
+from typer.testing import CliRunner
+
+from umi_lite.cli.app import app
+from umi_lite.evals.bounds import bounds_of
+from umi_lite.evals.simulated import ANSWERING
+from umi_lite.protocol.errors import UserError
+
+CALLER, CALL = "Look.\nNext: caller", 'calculator {"expression": "1 + 1"}'
+TURNS = [CALLER, CALL, "Done.\nNext: summarizer", "It is 2."]
+OWN = bounds_of("toolworld")
+SET = {"max_thought_chars": 777, "max_call_tokens": 333}
+
+
+def first_asked(tmp_path, monkeypatch, *command, **spec):
+    """What the planner, the caller and the summarizer were asked for."""
+    engine = scripted_bundle(tmp_path / "r" / "bundle", monkeypatch, *TURNS, **spec)
+    ended = CliRunner().invoke(app, [*command])
+    if ended.exception and not isinstance(ended.exception, SystemExit):
+        raise ended.exception
+    return [engine.asked[at] for at in (0, 1, -1)], ended
+
+
+EVAL = ("eval", "toolworld", "-n", "1", "--json")
+
+
+def test_an_evaluations_own_bounds_hold_where_nothing_else_is_said(tmp_path, monkeypatch):
+    (planner, caller, summarizer), ended = first_asked(tmp_path, monkeypatch, *EVAL)
+    assert f"{{1,{OWN.max_thought_chars}}}" in planner.grammar
+    assert [planner.max_tokens, caller.max_tokens, summarizer.max_tokens] == [
+        *(OWN.max_thought_tokens, OWN.max_call_tokens, OWN.max_answer_tokens)
+    ]
+    assert planner.temperature == 0.0
+    assert json.loads(ended.stdout)["stops"] == {"answer": 1}
+
+
+def test_what_a_bundle_sets_holds_above_them_and_an_option_above_all(tmp_path, monkeypatch):
+    spec = {"bounds": SET, "sampling": {"temperature": 0.3, "seed": 4}}
+    (planner, caller, summarizer), _ = first_asked(tmp_path, monkeypatch, *EVAL, **spec)
+    assert "{1,777}" in planner.grammar
+    assert (caller.max_tokens, summarizer.max_tokens) == (333, OWN.max_answer_tokens)
+    assert (planner.temperature, planner.seed) == (0.3, 4)
+    options = ["--max-call-tokens", "222", "--temperature", "0.5", "--seed", "6"]
+    (planner, caller, _), _ = first_asked(tmp_path, monkeypatch, *EVAL, *options, **spec)
+    assert "{1,777}" in planner.grammar and caller.max_tokens == 222
+    assert (planner.temperature, planner.seed) == (0.5, 6)
+
+
+def test_a_seed_of_the_tasks_has_a_name_of_its_own(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match=r"temperature 0.*; --data-seed says which tasks"):
+        first_asked(tmp_path, monkeypatch, *EVAL, "--seed", "2")
+    one, other = (
+        first_asked(tmp_path, monkeypatch, *EVAL, "--data-seed", str(seed))[0][0].ids
+        for seed in (1, 2)
+    )
+    assert one != other
+
+
+def test_bootstrapping_holds_to_the_bundles_bounds_and_keeps_those_that_were_asked(
+    tmp_path, monkeypatch
+):
+    given = []
+
+    def bootstrap(*_, **options):
+        given.append(options)
+        raise UserError("nothing was kept")
+
+    monkeypatch.setattr("umi_lite.evals.bootstrap.bootstrap", bootstrap)
+    command = ("data", "bootstrap", "toolworld", "-n", "1", "--out", str(tmp_path / "x.jsonl"))
+    for options in ((), ("--max-call-tokens", "222")):
+        with pytest.raises(UserError, match="nothing was kept"):
+            first_asked(tmp_path, monkeypatch, *command, *options, bounds=SET)
+    plain, asked = given
+    assert plain["bounds"] == replace(OWN, **SET) and "bounds" not in plain["made_by"]
+    assert asked["bounds"] == replace(OWN, **SET | {"max_call_tokens": 222})
+    assert asked["made_by"]["bounds"] == asdict(asked["bounds"])
+
+
+def test_simulated_tools_have_longer_turns(tmp_path, monkeypatch):
+    monkeypatch.setattr("umi_lite.evals.simulated.Simulator", lambda _: FakeSimulator())
+    path = tmp_path / "tasks.json"
+    task = {"id": "a", "source": "toolalpaca", "instruction": "Hi", "tools": []}
+    monkeypatch.setattr("umi_lite.local.load_tasks", lambda *_, **__: [trajectory(task)])
+    command = ("eval", "simulated", "toolalpaca", "--path", str(path), "--out", str(tmp_path))
+    endpoint = ("--simulator", "http://localhost:1/v1#m")
+    (planner, *_), _ = first_asked(tmp_path, monkeypatch, *command, *endpoint)
+    assert planner.max_tokens == ANSWERING.max_thought_tokens
+
+
+class FakeSimulator:
+    failure = None
+
+    def toolbox(self, _):
+        from umi_lite.runtime.tools import Toolbox
+
+        return Toolbox()
+
+
+def trajectory(task):
+    from umi_lite.protocol.trajectory import Trajectory
+
+    return Trajectory.model_validate(task)
