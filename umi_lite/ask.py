@@ -148,8 +148,9 @@ def _default_place(bundle: "Bundle") -> Path | None:
 
     name = f"run-{uuid4().hex[:12]}.json"
     refusals: list[str] = []
-    for folder in (bundle.path.parent / "traces", cache_folder() / "traces"):
+    for parent in (lambda: bundle.path.parent, cache_folder):
         try:
+            folder = parent() / "traces"
             check_place(folder / name)
         except UserError as err:
             refusals.append(str(err))

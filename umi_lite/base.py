@@ -51,11 +51,20 @@ def embedded_gguf() -> Path:
 
 
 def cache_folder() -> Path:
-    """Where what can be made again is kept: `$UMI_LITE_CACHE`, else the user's cache folder."""
+    """Where what can be made again is kept: `$UMI_LITE_CACHE`, else the user's cache folder.
+
+    Raises:
+        UserError: this user has no home folder, and no other is named.
+    """
     named = os.environ.get("UMI_LITE_CACHE")
-    if named:
-        return Path(os.path.expanduser(named))
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "umi_lite"
+    try:
+        if named:
+            return Path(named).expanduser()
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "umi_lite"
+    except RuntimeError:
+        raise UserError(
+            "this user has no home folder for a cache: name one in UMI_LITE_CACHE"
+        ) from None
 
 
 def sha256(path: Path) -> str:

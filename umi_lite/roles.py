@@ -1,12 +1,14 @@
 """Where a bundle's roles run: here as the machine allows, on other weights, at an endpoint."""
 
 import shutil
+import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.errors import Note, UserError
 from umi_lite.protocol.roles import ROLES, VIEWS, View
 
 if TYPE_CHECKING:
@@ -31,7 +33,8 @@ def open_roles(
     """Open the roles, fitted to what this machine has free.
 
     Folded weights (16 GiB at most) and the tool docs that were read (1 GiB) are kept in the
-    cache folder; the least recently used go first.
+    cache folder; the least recently used go first. Where it cannot be written, nothing is kept,
+    and a `Note` says so.
 
     Args:
         views: the views that will speak.
@@ -43,13 +46,13 @@ def open_roles(
         tell: called with the fit, one line, where anything runs here.
 
     Raises:
-        UserError: no such role or place, a file that does not fit, or weights on which llama.cpp
-            dies here: a child process tries each type of weights once (`runtime.proof`).
+        UserError: no such role or place, a file that does not fit, folded weights that were asked
+            for and cannot be kept, or weights on which llama.cpp dies here: a child process tries
+            each type of weights once (`runtime.proof`).
     """
     from umi_lite.runtime.threads import times
 
     since = times()
-    from umi_lite.base import cache_folder
     from umi_lite.export.fold import can_fold
     from umi_lite.runtime.fit import Wishes, fit, size_of
     from umi_lite.runtime.machine import machine
@@ -60,8 +63,12 @@ def open_roles(
     others, away = _elsewhere(elsewhere, views)
     own: list[View] = [view for view in views if view not in others and view not in away]
     wishes = wishes or Wishes()
-    cache = cache_folder()
-    foldable = can_fold(bundle.base) and _disk_holds(cache, bundle.base, len(own))
+    cache = _cache()
+    if cache is None and wishes.weights == "folded":
+        raise UserError("--weights folded keeps them in the cache folder, which cannot be written")
+    foldable = (
+        cache is not None and can_fold(bundle.base) and _disk_holds(cache, bundle.base, len(own))
+    )
     adapters = [bundle.place(view).adapter for view in own]
     size = size_of(bundle.base, [path for path in adapters if path], foldable=foldable)
     taken = {place.model: place.model.stat().st_size for place in others.values()}
@@ -76,15 +83,16 @@ def open_roles(
     engine = bundle.engine(
         views=own,
         others=others,
-        fold_into=cache / "folded" if chosen.weights == "folded" else None,
-        prefixes_in=cache / "prefixes",
+        fold_into=cache / "folded" if cache and chosen.weights == "folded" else None,
+        prefixes_in=cache and cache / "prefixes",
         n_ctx=chosen.n_ctx,
         slots=chosen.slots,
         kv=chosen.kv,
         threads=wishes.threads,
         n_gpu_layers=chosen.n_gpu_layers,
     )
-    make_room(cache / "folded", "*.gguf", _FOLDED_BYTES)
+    if cache is not None:
+        make_room(cache / "folded", "*.gguf", _FOLDED_BYTES)
     if not away:
         return engine
     from umi_lite.runtime.endpoint import TIMEOUT
@@ -97,9 +105,26 @@ def open_roles(
         raise
 
 
+def _cache() -> Path | None:
+    """The cache folder, None where nothing can be written to it."""
+    from umi_lite.base import cache_folder
+
+    try:
+        folder = cache_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except UserError as err:
+        reason = str(err)
+    except OSError as err:
+        reason = f"the cache folder {err.filename} cannot be written ({err.strerror})"
+    slower = "running without it, more slowly; UMI_LITE_CACHE names one"
+    warnings.warn(f"{reason}: {slower}", Note, stacklevel=3)
+    return None
+
+
 def _disk_holds(folder: Path, base: Path, copies: int) -> bool:
-    """Is there room for so many copies of the base, and as much again?"""
-    folder.mkdir(parents=True, exist_ok=True)
+    """True if there is room for that many copies of the base, and as much again."""
     return shutil.disk_usage(folder).free > 2 * copies * base.stat().st_size
 
 

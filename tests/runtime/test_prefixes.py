@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from test_engine import TOOLS, ask, task
 
+from umi_lite.protocol.errors import Note
 from umi_lite.protocol.grammar import plan_grammar
 from umi_lite.protocol.prompts import Transcript
 from umi_lite.protocol.trajectory import Tool
@@ -130,9 +131,29 @@ def test_the_least_recently_used_goes_first(base_gguf, folder, tmp_path) -> None
 def test_a_folder_that_cannot_be_written_is_a_warning(base_gguf, tmp_path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
-    with pytest.warns(UserWarning, match="prefix cache .* is not written"):
+    with pytest.warns(Note, match=r"prefix cache .* is not written: (Not a directory|File exists)"):
         said, _ = generated(base_gguf, blocked)
     assert said.text
+
+
+def test_a_folder_that_cannot_be_looked_into_is_a_warning(
+    base_gguf, folder, fresh, monkeypatch
+) -> None:
+    """As root no folder refuses: what the kernel says to others is said here."""
+
+    def guarded(usual):
+        def call(self: Path, *given: object, **more: object) -> object:
+            if self.is_relative_to(folder):
+                raise PermissionError(13, "Permission denied", str(self))
+            return usual(self, *given, **more)
+
+        return call
+
+    for name in ("exists", "read_bytes", "mkdir", "unlink"):
+        monkeypatch.setattr(Path, name, guarded(getattr(Path, name)))
+    with pytest.warns(Note, match=r"prefix cache .* is not written: Permission denied"):
+        said, _ = generated(base_gguf, folder)
+    assert said.text == fresh.text
 
 
 def test_copies_and_loaded_prefixes_do_not_mix(base_gguf, tmp_path) -> None:

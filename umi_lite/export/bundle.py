@@ -4,14 +4,14 @@
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from umi_lite.export.check import check_changes
-from umi_lite.export.fold import can_fold, kept_fold
+from umi_lite.export.fold import folded
 from umi_lite.export.spec import (
     AGAIN,
     SPEC,
@@ -156,24 +156,13 @@ class Bundle:
             view: Phrases.load(place.phrases) for view, place in places.items() if place.phrases
         }
         if fold_into is not None:
-            places = _folded(places, fold_into)
+            places = folded(places, fold_into)
         adapters: dict[View, Path | None] = {v: place.adapter for v, place in places.items()}
         models: dict[View, Path] = {v: place.model for v, place in places.items()}
         templates: dict[View, str] = {v: p.template for v, p in places.items() if p.template}
         return Engine(
             self.base, adapters, models=models, templates=templates, phrases=phrases, **options
         )
-
-
-def _folded(places: Mapping[View, Place], folder: Path) -> dict[View, Place]:
-    """The same places, each adapter that can be folded into its model's weights folded."""
-    able = {model: can_fold(model) for model in {place.model for place in places.values()}}
-    done = dict(places)
-    for view, place in places.items():
-        if place.adapter is not None and able[place.model]:
-            made = kept_fold(place.model, place.adapter, folder, place.made_of)
-            done[view] = replace(place, model=made, adapter=None)
-    return done
 
 
 def load_bundle(path: str | Path) -> Bundle:

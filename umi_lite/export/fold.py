@@ -6,17 +6,51 @@ Where memory is plentiful this is how roles run fastest; the files are made once
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from umi_lite.export.staging import staged_file
-from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.errors import Note, UserError
+from umi_lite.protocol.roles import View
 from umi_lite.runtime.gguf import Tensor, read_gguf
+
+if TYPE_CHECKING:
+    from umi_lite.export.bundle import Place
 
 # ggml types whose weights can be told and written again (ggml/include/ggml.h).
 F32, F16, Q8_0 = 0, 1, 8
 _BLOCK = 32
+
+
+def folded(places: Mapping[View, "Place"], folder: Path) -> dict[View, "Place"]:
+    """The same places, each adapter that can be folded into its model's weights folded.
+
+    One that cannot be kept (a full disk, no permission) is not, and a `Note` says so.
+
+    Args:
+        folder: see `kept_fold`.
+
+    Raises:
+        UserError: see `fold`.
+    """
+    able = {model: can_fold(model) for model in {place.model for place in places.values()}}
+    done = dict(places)
+    for view, place in places.items():
+        if place.adapter is None or not able[place.model]:
+            continue
+        try:
+            made = kept_fold(place.model, place.adapter, folder, place.made_of)
+        except (UserError, OSError) as err:
+            if isinstance(err, UserError) and not isinstance(err.__cause__, OSError):
+                raise
+            warnings.warn(f"{err}: {view} runs with its adapter", Note, stacklevel=3)
+        else:
+            done[view] = replace(place, model=made, adapter=None)
+    return done
 
 
 def kept_fold(base: Path, adapter: Path, folder: Path, made_of: str) -> Path:
@@ -33,7 +67,8 @@ def kept_fold(base: Path, adapter: Path, folder: Path, made_of: str) -> Path:
     name = hashlib.sha256(made_of.encode()).hexdigest()[:24]
     kept = folder / f"{base.stem}-{adapter.stem}-{name}.gguf"
     if kept.exists():
-        os.utime(kept)  # used just now (runtime.room)
+        with suppress(OSError):
+            os.utime(kept)  # used just now (runtime.room)
     else:
         fold(base, adapter, kept)
     return kept

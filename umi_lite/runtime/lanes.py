@@ -188,8 +188,8 @@ class Lane:
         """How many of a request's first ids are kept on disk."""
         if self._prefixes is None:
             return 0
-        path = self._prefixes.path(request.ids[: request.shared])
-        return request.shared if path.exists() else 0
+        held = self._prefixes.holds(request.ids[: request.shared])
+        return request.shared if held else 0
 
     def _slot_for(self, request: Request) -> Slot | None:
         """The slot to use now, or None: none is free, or what is to be in it is not ready."""

@@ -13,6 +13,7 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
+from umi_lite.protocol.errors import Note
 from umi_lite.runtime.llama import Context
 from umi_lite.runtime.room import make_room
 
@@ -39,6 +40,13 @@ class Prefixes:
         name = hashlib.sha256(f"{self._identity} {','.join(map(str, ids))}".encode())
         return self._folder / f"{name.hexdigest()}.state"
 
+    def holds(self, ids: Sequence[int]) -> bool:
+        """True if these tokens' state is there and can be looked at."""
+        try:
+            return self.path(ids).exists()
+        except OSError:
+            return False
+
     def load(self, context: Context, sequence: int, ids: Sequence[int]) -> bool:
         """Put the state of exactly these tokens into an empty sequence; False where there is none.
 
@@ -55,7 +63,8 @@ class Prefixes:
             if context.load_state(sequence, path, len(ids)) == list(ids):
                 return True
             context.cut(sequence, 0)
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that is read-only
+            path.unlink(missing_ok=True)
         return False
 
     def save(self, context: Context, sequence: int, ids: Sequence[int]) -> None:
@@ -75,7 +84,11 @@ class Prefixes:
             os.replace(work, path)
             make_room(self._folder, "*.state", self._max_bytes)
         except OSError as err:
-            warnings.warn(f"prefix cache {self._folder} is not written: {err}", stacklevel=2)
+            reason = err.strerror or err
+            warnings.warn(
+                f"prefix cache {self._folder} is not written: {reason}", Note, stacklevel=2
+            )
         finally:
             if work is not None:
-                work.unlink(missing_ok=True)
+                with suppress(OSError):
+                    work.unlink(missing_ok=True)

@@ -18,5 +18,6 @@ def make_room(folder: Path, pattern: str, max_bytes: int) -> None:
     for _, size, path in sorted(files):
         if spare <= 0:
             break
-        path.unlink(missing_ok=True)
-        spare -= size
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+            spare -= size
