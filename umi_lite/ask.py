@@ -1,6 +1,7 @@
 """One task for a bundle: what is asked, where its trace goes, and what came of it."""
 
 import json
+import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -127,18 +128,16 @@ def _instruction(given: str) -> str:
         return given.strip()
     if not given.strip():
         raise UserError(f"the instruction is empty; say what to do, {_EXAMPLE}")
-    if not _is_text(given):
-        raise UserError("the instruction is not UTF-8 text")
-    return given
-
-
-def _is_text(given: str) -> bool:
-    """False where an argument's bytes were not UTF-8 (half surrogate pairs stand for them)."""
     try:
         given.encode("utf-8")
+        return given
     except UnicodeEncodeError:
-        return False
-    return True
+        pass
+    # Bytes that the locale's encoding cannot read: in the locale C all that are not ASCII.
+    try:
+        return os.fsencode(given).decode("utf-8")
+    except UnicodeError:
+        raise UserError("the instruction is not UTF-8 text") from None
 
 
 def _default_place(bundle: "Bundle") -> Path | None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def dim(console: "Console") -> Callable[[str], None]:
     """Prints notes that are not the result."""
-    return lambda text: console.print(text, style="dim", highlight=False)
+    return lambda text: console.out(text, style="dim", highlight=False)
 
 
 def load_tasks(source: str, **options: Any) -> list[Trajectory]:
@@ -66,25 +66,29 @@ def measure(
         bounds: default the evaluation's own (`evals.bounds.bounds_of` the first task's source) with
             those that the bundle sets.
         sampling: default the bundle's, else greedy.
-        traces: a folder for each episode's trace, `<task id>.json`.
+        traces: a folder for each episode's trace, `<task id>.json`. One that cannot be written
+            later (a full disk) is a `Note`.
 
     Raises:
-        UserError: no task, or a trace that cannot be written.
+        UserError: no task, or a folder where no trace can be written.
     """
     from umi_lite.evals.bounds import bounds_of
     from umi_lite.evals.live import evaluate
     from umi_lite.runtime.bounds import settled
+    from umi_lite.runtime.trace import check_place, keep
 
     own = bounds_of(tasks[0].source if tasks else "")
     if bundle is not None:
         own = settled(own, bundle.spec.bounds, {})
         sampling = sampling or bundle.spec.sampling
+    if traces is not None:
+        check_place(traces / "trace.json")
     with counting(title, len(tasks), "solved", console) as count:
 
         def ended(result: "Result", trace: "Trace") -> None:
             count(result.ok)
             if traces is not None:
-                trace.save(traces / f"{result.id}.json")
+                keep(trace, traces / f"{result.id}.json")
 
         return evaluate(
             engine, tasks, single=single, bounds=bounds or own, sampling=sampling, on_result=ended

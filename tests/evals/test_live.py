@@ -12,7 +12,7 @@ from rich.console import Console
 from umi_lite.data.toolworld import GIVE_UP, environment, load
 from umi_lite.evals.live import Score, environment_of, evaluate
 from umi_lite.local import measure
-from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.errors import Note, UserError
 from umi_lite.protocol.roles import View, step_text
 from umi_lite.protocol.template import ChatTemplate
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Trajectory
@@ -191,3 +191,23 @@ def test_the_episodes_are_kept_where_asked(tmp_path: Path) -> None:
         trace = Trace.load(tmp_path / f"{result.id}.json")
         assert (trace.stop, trace.answer) == (result.stop, result.answer)
     assert len(list(tmp_path.iterdir())) == len(score.results) == 3
+
+
+def test_no_episode_runs_where_none_could_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    tasks = load("test", 1, 1).trajectories
+    oracle = Oracle(tasks)
+    with pytest.raises(UserError, match=r"trace .* cannot be written: File exists"):
+        measure(oracle, tasks, "one", Console(quiet=True), traces=tmp_path / "file")
+    assert not oracle.released
+
+
+def test_a_disk_that_fills_up_does_not_lose_the_score(tmp_path: Path, monkeypatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("umi_lite.runtime.trace.os.replace", full)
+    tasks = load("test", 3, 1).trajectories
+    with pytest.warns(Note, match="cannot be written: No space left") as notes:
+        score = measure(Oracle(tasks), tasks, "three", Console(quiet=True), traces=tmp_path)
+    assert len(score.results) == len(notes) == 3

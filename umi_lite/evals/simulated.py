@@ -21,7 +21,7 @@ from umi_lite.runtime.agent import Runner
 from umi_lite.runtime.bounds import Bounds, Sampling
 from umi_lite.runtime.endpoint import TIMEOUT, Endpoint
 from umi_lite.runtime.tools import Toolbox, ToolFunction
-from umi_lite.runtime.trace import Trace
+from umi_lite.runtime.trace import Trace, check_place
 
 # An API's answer may be long, and a judge wants what was said in full.
 ANSWERING = replace(
@@ -118,10 +118,12 @@ def play_simulated(
         How many episodes were run.
 
     Raises:
-        UserError: no task, or the endpoint fails. The episodes before are kept.
+        UserError: no task, a folder that cannot be written, or the endpoint fails. The episodes
+            before are kept.
     """
     if not tasks:
         raise UserError("there is no task to run; ask for at least one")
+    check_place(_trace(out, tasks[0]))
     todo = [task for task in tasks if not _trace(out, task).is_file()]
 
     def ended(at: int, trace: Trace, _: Result) -> None:

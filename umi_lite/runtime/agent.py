@@ -1,20 +1,19 @@
 """Drives episodes: one with its text streamed, or many in one batch."""
 
-import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
-from umi_lite.protocol.errors import Note, UserError
+from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import View
 from umi_lite.protocol.trajectory import Call, Observation, Trajectory
 from umi_lite.runtime.bounds import Bounds, Sampling
 from umi_lite.runtime.episode import Episode, OnEvent, Speech, Steps
 from umi_lite.runtime.request import Generation, Request
 from umi_lite.runtime.tools import Toolbox
-from umi_lite.runtime.trace import Trace, check_place
+from umi_lite.runtime.trace import Trace, check_place, keep
 
 
 class Runner(Protocol):
@@ -114,15 +113,8 @@ class Agent:
             self.engine.release(episode)
             trace = episode.trace(model=self.engine.base.name, bundle=self.bundle)
             if trace_path is not None:
-                _keep(trace, trace_path)
+                keep(trace, trace_path)
         return trace
-
-
-def _keep(trace: Trace, path: Path) -> None:
-    try:
-        trace.save(path)
-    except UserError as err:
-        warnings.warn(str(err), Note, stacklevel=3)
 
 
 def _play(episode: Episode, generate: Callable[[Request], Generation], toolbox: Toolbox) -> None:

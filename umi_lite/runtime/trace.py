@@ -3,12 +3,13 @@
 import errno
 import os
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.errors import Note, UserError
 from umi_lite.protocol.roles import View
 from umi_lite.protocol.trajectory import Answer, Trajectory
 from umi_lite.runtime.request import Stop
@@ -158,3 +159,11 @@ class Trace(_Model):
             at = ".".join(map(str, first["loc"]))
             what = f"{at}: {first['msg']}" if at else first["msg"]
             raise UserError(f"trace {path} is not a trace of version 1: {what}") from None
+
+
+def keep(trace: Trace, path: Path) -> None:
+    """Save a trace; what came of the episode is not lost where that fails: it is a `Note`."""
+    try:
+        trace.save(path)
+    except UserError as err:
+        warnings.warn(str(err), Note, stacklevel=3)
