@@ -1,11 +1,13 @@
 """Where roles run: fitted here, on other weights, at an endpoint."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 from tiny_lora import write_adapter
+from typer.testing import CliRunner
 
 from umi_lite.base import cache_folder
 from umi_lite.cli.app import app
@@ -15,6 +17,7 @@ from umi_lite.protocol.roles import VIEWS
 from umi_lite.roles import open_roles
 from umi_lite.runtime.fit import Wishes
 from umi_lite.runtime.request import Request
+from umi_lite.runtime.trace import Trace
 
 TOOLS = "toolworld"
 
@@ -89,8 +92,6 @@ def test_no_such_place(bundles, given, message):
 
 
 def test_the_command_line_takes_them(bundles, monkeypatch, capsys, tmp_path):
-    from typer.testing import CliRunner
-
     command = ["run", "What is 2 + 3?", "-b", str(bundles[0].path), "--json", "--n-ctx", "900"]
     command += ["--role", f"caller={bundles[1].path}", "--weights", "adapters", "--threads", "1"]
     ended = CliRunner().invoke(app, command)
@@ -162,6 +163,17 @@ def test_a_run_folder_is_taken_for_the_bundle_in_it(bundles):
     assert load_bundle(run) == load_bundle(run / "bundle") == bundles[0]
     with open_roles(bundles[1], elsewhere=[f"caller={run}"]) as roles:
         assert say(roles, "caller")
+
+
+def test_a_folder_whose_name_is_not_utf8(bundles, tmp_path):
+    """A name on a disk is bytes: llama.cpp opens them, and the trace spells them out."""
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    shutil.copytree(bundles[0].path, folder, copy_function=os.link)
+    command = ["run", "Hi", "-b", str(folder), "--json", "--n-ctx", "900", "--weights", "adapters"]
+    command += ["--max-answer-tokens", "4", "--trace", str(tmp_path / os.fsdecode(b"\xe9.json"))]
+    ended = CliRunner().invoke(app, command)
+    assert "stop" in json.loads(ended.stdout), ended.output
+    assert Trace.load(tmp_path / os.fsdecode(b"\xe9.json")).bundle == r"caf\udce9"
 
 
 def test_a_bundle_without_the_roles_is_told(base_gguf, tmp_path):

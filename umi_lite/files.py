@@ -13,6 +13,11 @@ from pathlib import Path
 from umi_lite.protocol.errors import UserError
 
 
+def text_of(name: str) -> str:
+    """A path's name as text that a file can hold: bytes that are not UTF-8 become `\\udcff`."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def sync(path: Path) -> None:
     """Put a file on disk, so that no rename or mark is there before what it stands for."""
     if path.is_file():

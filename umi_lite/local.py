@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from umi_lite.console import counting
+from umi_lite.files import text_of
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import ROLES, View
 from umi_lite.protocol.trajectory import Trajectory
@@ -129,9 +130,9 @@ def gather(
     views: tuple[View, ...] = ("backbone",) if single else ROLES
     usual = settled(bounds_of(tasks[0].source if tasks else ""), bundle.spec.bounds, {})
     made_by: dict[str, Any] = {
-        "bundle": f"{bundle.path.resolve().parent.name}/{bundle.path.name}",
+        "bundle": text_of(f"{bundle.path.resolve().parent.name}/{bundle.path.name}"),
         "sha256": sha256(bundle.spec.model_dump_json().encode()).hexdigest(),
-        "elsewhere": list(elsewhere),
+        "elsewhere": [text_of(place) for place in elsewhere],
     }
     where: Mapping[str, Any] = {"elsewhere": elsewhere, "wishes": wishes, "timeout": timeout}
     if bounds is not None and bounds != usual:

@@ -10,7 +10,7 @@ from bytetokens import CHATML, END, ByteTokenizer
 from rich.console import Console
 
 from umi_lite.data.toolworld import GIVE_UP, environment, load
-from umi_lite.evals.live import Score, environment_of, evaluate
+from umi_lite.evals.live import Score, environment_of, evaluate, judge
 from umi_lite.local import measure
 from umi_lite.protocol.errors import Note, UserError
 from umi_lite.protocol.roles import View, step_text
@@ -162,6 +162,15 @@ def test_math_is_judged_by_value(source: str, printed: str, answer: str, ok: boo
     (result,) = run([task]).results
     assert result.ok is ok, result.why
     assert result.why == ("" if ok else "another value")
+
+
+def test_a_wrong_answer_that_was_cut_off_says_so() -> None:
+    task = Trajectory(id="x", source="gsm8k", instruction="How many?", gold="9")
+    steps = (Plan(thought="Done.", next="summarizer"), Answer(text="It is 1"))
+    made = task.model_copy(update={"steps": steps})
+    trace = Trace(trajectory=made, stop="answer", error="the answer was cut off after 4 tokens")
+    result = judge(task, trace, environment_of(task))
+    assert result.why == "another number (the answer was cut off after 4 tokens)"
 
 
 def test_what_cannot_be_judged_is_a_user_error() -> None:

@@ -241,7 +241,7 @@ def _fault(task: Trajectory, trace: Trace, toolbox: Toolbox) -> str:
     elif answer is None or trace.stop != "answer":
         return trace.error or f"ended with {trace.stop}"
     elif wrong := _JUDGES.get(task.source, _by_words)(task, trace, answer):
-        return wrong
+        return f"{wrong} ({trace.error})" if trace.error else wrong
     wanted = task.meta.get("state")
     left = toolbox.state() if isinstance(toolbox, Stateful) else None
     return "" if wanted == left else f"the tools were left as {left}, not as {wanted}"

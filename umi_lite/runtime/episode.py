@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from umi_lite.files import text_of
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.grammar import answer_grammar, call_grammar, plan_grammar
 from umi_lite.protocol.prompts import Transcript
@@ -112,8 +113,8 @@ class Episode:
             turns=tuple(self._turns),
             elided=max(self._elided.values(), default=0),
             seconds=max(0.0, time.monotonic() - self._started),
-            model=model,
-            bundle=bundle,
+            model=model and text_of(model),
+            bundle=bundle and text_of(bundle),
         )
 
     def _loop(self) -> Steps:

@@ -74,7 +74,7 @@ class Model:
         try:
             with holding() as held:
                 params.progress_callback = lib.llama_progress_callback(held.not_yet)
-                self.pointer = lib.llama_model_load_from_file(str(path).encode(), params)
+                self.pointer = lib.llama_model_load_from_file(os.fsencode(path), params)
         except KeyboardInterrupt:
             self.close()
             raise
@@ -150,7 +150,7 @@ class Model:
         check_gguf(path, "adapter")
         clear_log()
         with holding():
-            made = self.lib.llama_adapter_lora_init(self.pointer, str(path).encode())
+            made = self.lib.llama_adapter_lora_init(self.pointer, os.fsencode(path))
         if not made:
             raise UserError(f"adapter {path} does not fit model {self.path.name}: {last_words()}")
         self._adapters.append(made)
