@@ -57,6 +57,7 @@ def measure(
     bundle: "Bundle | None" = None,
     bounds: "Bounds | None" = None,
     sampling: "Sampling | None" = None,
+    votes: int = 1,
     traces: Path | None = None,
 ) -> "Score":
     """Run the tasks in a batch behind a progress bar that counts those solved.
@@ -67,6 +68,7 @@ def measure(
         bounds: default the evaluation's own (`evals.bounds.bounds_of` the first task's source) with
             those that the bundle sets.
         sampling: default the bundle's, else greedy.
+        votes: episodes per task (`evals.votes`); the trace that is kept is the one that counts.
         traces: a folder for each episode's trace, `<task id>.json`. One that cannot be written
             later (a full disk) is a `Note`.
 
@@ -75,7 +77,8 @@ def measure(
     """
     from umi_lite.evals.bounds import bounds_of
     from umi_lite.evals.live import evaluate
-    from umi_lite.runtime.bounds import settled
+    from umi_lite.evals.votes import evaluate_votes
+    from umi_lite.runtime.bounds import Sampling, settled
     from umi_lite.runtime.trace import check_place, keep
 
     own = bounds_of(tasks[0].source if tasks else "")
@@ -91,9 +94,10 @@ def measure(
             if traces is not None:
                 keep(trace, traces / f"{result.id}.json")
 
-        return evaluate(
-            engine, tasks, single=single, bounds=bounds or own, sampling=sampling, on_result=ended
-        )
+        how: dict[str, Any] = {"single": single, "bounds": bounds or own, "on_result": ended}
+        if votes == 1:
+            return evaluate(engine, tasks, sampling=sampling, **how)
+        return evaluate_votes(engine, tasks, votes, sampling=sampling or Sampling(), **how)
 
 
 def gather(

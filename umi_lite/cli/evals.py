@@ -33,6 +33,10 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
             int | None, typer.Option(help="which tasks (toolworld); default 1")
         ] = None,
         slots: Annotated[int, typer.Option(help="episodes at once")] = 16,
+        votes: Annotated[
+            int,
+            typer.Option(help="math, gsm8k: episodes per task, whose most frequent answer counts"),
+        ] = 1,
         traces: Annotated[
             Path | None, typer.Option(help="keep each episode's trace in this folder")
         ] = None,
@@ -50,6 +54,7 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
 
         from umi_lite.evals.bounds import bounds_of
         from umi_lite.evals.report import rate_table
+        from umi_lite.evals.votes import check_votes
         from umi_lite.export.bundle import load_bundle
         from umi_lite.local import load_tasks, measure
 
@@ -61,6 +66,8 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
         opened = load_bundle(bundle)
         bounds = limits.bounds(opened.spec.bounds, bounds_of(source))
         sampling = taken.sampling(opened.spec.sampling, hint="; --data-seed says which tasks")
+        if votes != 1:
+            check_votes(tasks, votes, sampling)
         with roles.open(opened, slots, console) as engine:
             score = measure(
                 engine,
@@ -70,6 +77,7 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
                 single=roles.single,
                 bounds=bounds,
                 sampling=sampling,
+                votes=votes,
                 traces=traces,
             )
         if json_:

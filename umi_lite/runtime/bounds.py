@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from umi_lite.protocol.errors import UserError
 
-_LARGEST_SEED = 2**31 - 1
+LARGEST_SEED = 2**31 - 1
 _Settings = TypeVar("_Settings", "Bounds", "Sampling")
 
 
@@ -61,8 +61,8 @@ class Sampling:
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < math.inf:
             raise UserError(f"temperature is {self.temperature}; it must be 0 (greedy) or more")
-        if not 0 <= self.seed <= _LARGEST_SEED:
-            raise UserError(f"seed is {self.seed}; it must be from 0 to {_LARGEST_SEED}")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise UserError(f"seed is {self.seed}; it must be from 0 to {LARGEST_SEED}")
 
 
 def settled(own: _Settings, bundle: _Settings, asked: Mapping[str, Any]) -> _Settings:

@@ -15,6 +15,7 @@ from umi_lite.protocol.roles import VIEWS, View
 from umi_lite.protocol.template import Tokenizer
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe import Base, Data, Recipe
+from umi_lite.sandbox.text import visible
 from umi_lite.train.inputs import base_language, base_model, load_data
 from umi_lite.train.tokenizer import Language
 from umi_lite.train.validation import hold_out
@@ -55,7 +56,7 @@ def coloured(sample: Rendered, tokenizer: Tokenizer, max_length: int) -> "Text":
 
     text = Text()
     for kind, ids in _runs(kinds(sample, max_length), sample.ids):
-        text.append(tokenizer.decode(ids), style=STYLES[kind])
+        text.append(visible(tokenizer.decode(ids)), style=STYLES[kind])
     return text
 
 
@@ -109,8 +110,9 @@ def leak_table(leaks: Sequence[Leak]) -> "Table | str":
     title = f"training tasks in the held-out data: {len(leaks)}, word for word {exact}"
     table = Table("trained", "held out", "similarity", "instruction", title=title)
     for leak in leaks:
-        shown = Text(" ".join(leak.trained.instruction.split())[:80])
-        table.add_row(leak.trained.id, leak.held_out.id, f"{leak.similarity:.2f}", shown)
+        instruction = " ".join(leak.trained.instruction.split())[:80]
+        texts = (leak.trained.id, leak.held_out.id, f"{leak.similarity:.2f}", instruction)
+        table.add_row(*(Text(visible(text)) for text in texts))
     return table
 
 

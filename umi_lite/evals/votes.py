@@ -1,0 +1,125 @@
+"""Majority voting: each task is done several times, and the most frequent answer counts.
+
+Self-consistency (Wang et al., arXiv 2203.11171), as ToRA (arXiv 2309.17452) uses it (maj@k).
+Answers are the same where the grader of MATH finds them equal.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from umi_lite.evals.answers import gsm8k_number
+from umi_lite.evals.bounds import BOUNDS
+from umi_lite.evals.grading import equal
+from umi_lite.evals.live import Result, Score, play
+from umi_lite.evals.math_answers import answer_of
+from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.trajectory import Observation, Trajectory
+from umi_lite.runtime.agent import Runner
+from umi_lite.runtime.bounds import LARGEST_SEED, Bounds, Sampling
+from umi_lite.runtime.trace import Trace
+
+# Farther apart than an episode has turns, each of which counts the seed up.
+_SEEDS_APART = 1009
+_SOURCES = ("gsm8k", "math", "tora")
+
+
+@dataclass(frozen=True)
+class _Ballot:
+    """One episode of a task, and the answer that it votes for, None where it has none."""
+
+    trace: Trace
+    result: Result
+    answer: str | None
+
+
+def evaluate_votes(
+    engine: Runner,
+    tasks: Sequence[Trajectory],
+    votes: int,
+    *,
+    single: bool = False,
+    bounds: Bounds = BOUNDS,
+    sampling: Sampling,
+    on_result: Callable[[Result, Trace], None] | None = None,
+) -> Score:
+    """Do each task `votes` times; its result is the first episode with the most frequent answer.
+
+    An episode without an answer does not vote; of equally frequent answers the earlier one
+    counts. `seconds` and `tokens` of a result are those of all its episodes.
+
+    Args:
+        sampling: of the first time; the others have other seeds.
+        on_result: called as the last episode of each task ends, with the one that counts.
+
+    Raises:
+        UserError: no task, tasks without a gold or whose answers cannot be compared, or a
+            temperature at which all votes would be the same.
+    """
+    check_votes(tasks, votes, sampling)
+    ballots: list[list[_Ballot]] = [[] for _ in tasks]
+    results: dict[int, Result] = {}
+    started = time.monotonic()
+
+    def ended(at: int, trace: Trace, result: Result) -> None:
+        ballots[at].append(_Ballot(trace, result, _answer(tasks[at].source, trace)))
+        if len(ballots[at]) < votes:
+            return
+        chosen = _elected(tasks[at].source, ballots[at])
+        cost = {
+            "seconds": sum(ballot.result.seconds for ballot in ballots[at]),
+            "tokens": sum(ballot.result.tokens for ballot in ballots[at]),
+        }
+        results[at] = chosen.result.model_copy(update=cost)
+        if on_result is not None:
+            on_result(results[at], chosen.trace)
+
+    for number in range(votes):
+        seed = (sampling.seed + number * _SEEDS_APART) % (LARGEST_SEED + 1)
+        taken = replace(sampling, seed=seed)
+        play(engine, tasks, ended, single=single, bounds=bounds, sampling=taken)
+    ordered = tuple(results[at] for at in range(len(tasks)))
+    return Score(single=single, seconds=time.monotonic() - started, results=ordered, votes=votes)
+
+
+def check_votes(tasks: Sequence[Trajectory], votes: int, sampling: Sampling) -> None:
+    """Refuse what cannot be voted on; see `evaluate_votes`."""
+    if votes < 1:
+        raise UserError(f"votes is {votes}; it must be 1 or more")
+    if not tasks:
+        raise UserError("there is no task to evaluate; ask for at least one")
+    for task in tasks:
+        if task.source not in _SOURCES:
+            raise UserError(f"no votes for {task.source}: answers of {', '.join(_SOURCES)} can be")
+        if task.gold is None:
+            raise UserError(f"{task.id} has no gold answer, so it cannot be judged live")
+    if sampling.temperature == 0:
+        raise UserError(f"{votes} votes at temperature 0 are all the same: give --temperature too")
+
+
+def _answer(source: str, trace: Trace) -> str | None:
+    """What the source's judge would read as the answer; as text, for that one is compared."""
+    if trace.answer is None or source == "gsm8k":
+        return trace.answer if gsm8k_number(trace.answer or "") is not None else None
+    printed = [s.content for s in trace.trajectory.steps if isinstance(s, Observation)]
+    return answer_of(trace.answer, printed[-1] if printed else None)
+
+
+def _elected(source: str, ballots: Sequence[_Ballot]) -> _Ballot:
+    same = _same_number if source == "gsm8k" else equal
+    camps: list[list[_Ballot]] = []
+    for ballot in ballots:
+        if ballot.answer is None:
+            continue
+        like = partial(same, ballot.answer)
+        camp = next((camp for camp in camps if like(camp[0].answer or "")), None)
+        if camp is None:
+            camps.append([ballot])
+        else:
+            camp.append(ballot)
+    return max(camps, key=len)[0] if camps else ballots[0]
+
+
+def _same_number(one: str, other: str) -> bool:
+    return gsm8k_number(one) == gsm8k_number(other)
