@@ -1,0 +1,54 @@
+"""What is shown of training data is text: nothing in it acts on the terminal."""
+
+import io
+import json
+
+from bytetokens import ByteTokenizer
+from rich.console import Console
+from typer.testing import CliRunner
+
+from umi_lite.cli.app import app
+from umi_lite.data.leaks import Leak
+from umi_lite.protocol.prompts import Rendered
+from umi_lite.protocol.trajectory import Trajectory
+from umi_lite.train.preview import coloured, leak_table
+
+HOSTILE = ":smile: [red]x[/red] \x1b[2J \x9b2J \u202eback"
+SHOWN = r":smile: [red]x[/red] \x1b[2J \x9b2J \u202eback"
+
+
+def shown(what) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    console.print(what)
+    return console.file.getvalue()
+
+
+def test_a_samples_text_and_a_leaks():
+    tokens = ByteTokenizer()
+    ids = tokens.encode(HOSTILE, special=False)
+    sample = Rendered(ids, [1] * len(ids), 0, [])
+    assert SHOWN in shown(coloured(sample, tokens, len(ids)))
+    task = Trajectory(id="[bold]1", source="run", instruction=HOSTILE)
+    leak = shown(leak_table([Leak(0, task, task, 1.0)]))
+    assert SHOWN in leak and "[bold]1" in leak
+
+
+def test_a_rendered_sample(tmp_path):
+    task = {"id": "a", "source": "run", "tools": [], "instruction": HOSTILE}
+    steps = [{"kind": "answer", "text": HOSTILE}]
+    path = tmp_path / "t.jsonl"
+    path.write_text(json.dumps(task | {"steps": steps}) + "\n")
+    command = ["data", "render", "traces", "--path", str(path), "--role", "summarizer"]
+    command += ["--style", "paper"]
+    ended = CliRunner().invoke(app, command)
+    assert SHOWN in ended.stdout and not {"\x1b", "\x9b", "\u202e"} & set(ended.stdout)
+    ended = CliRunner().invoke(app, [*command, "--jsonl"])
+    assert not {"\x1b", "\x9b", "\u202e"} & set(ended.stdout)
+    assert HOSTILE in json.loads(ended.stdout)["input"]
+
+
+def test_what_a_program_in_the_sandbox_prints(tmp_path):
+    program = tmp_path / "p.py"
+    program.write_text(f"print({HOSTILE!r})")
+    ended = CliRunner().invoke(app, ["sandbox", "run", str(program)])
+    assert SHOWN in ended.stdout and not {"\x1b", "\x9b", "\u202e"} & set(ended.stdout)
