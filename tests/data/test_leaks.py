@@ -6,7 +6,7 @@ import pytest
 from umi_lite.data.leaks import find_leaks
 from umi_lite.data.traces import save
 from umi_lite.protocol.errors import UserError
-from umi_lite.protocol.trajectory import Answer, Trajectory
+from umi_lite.protocol.trajectory import Answer, Plan, Trajectory
 from umi_lite.recipe import Data, Eval, Recipe
 from umi_lite.train import inputs
 
@@ -14,7 +14,8 @@ LONG = "A train leaves Rome at nine and drives eighty miles an hour to Milan ; w
 
 
 def task(text: str, name: str = "t", **meta) -> Trajectory:
-    return Trajectory(id=name, source="s", instruction=text, steps=(Answer(text="x"),), meta=meta)
+    steps = (Plan(thought="Known.", next="summarizer"), Answer(text="x"))
+    return Trajectory(id=name, source="s", instruction=text, steps=steps, meta=meta)
 
 
 @pytest.mark.parametrize(

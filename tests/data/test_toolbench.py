@@ -80,6 +80,53 @@ def test_bad_arguments_may_be_kept(tmp_path):
     assert made.steps[1] == Call(tool="f", arguments={}, source_text=text)
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_number_that_json_cannot_hold_is_a_bad_argument(tmp_path, number):
+    text = f'Action: f\nAction Input: {{"x": {number}}}'
+    path = write(tmp_path, [changed(2, value=text)])
+    loaded = toolbench.load(path)
+    assert loaded.trajectories == []
+    assert "arguments of a call of 'f' are not a JSON object" in loaded.dropped[0].reason
+
+
+def test_blanks_around_a_name_are_not_a_part_of_it(tmp_path):
+    record = changed(2, value='Action: f\r\nAction Input: {"x": 1}')
+    record["tools"][0] = {**TOOL, "Name": " f\r"}
+    (made,) = toolbench.load(write(tmp_path, [record])).trajectories
+    assert made.tools[0].name == made.steps[1].tool == "f"
+    assert made.steps[1].source_text == 'Action: f\r\nAction Input: {"x": 1}'
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ("null", "none"),
+        ('""', "none"),
+        ('" \\n"', "none"),
+        ('{"total": 2, "who": null}', '{"total": 2, "who": null}'),
+        ('["é", true]', '["é", true]'),
+        ("2", "2"),
+        ("true", "true"),
+        ('"It is 2."', "It is 2."),
+    ],
+)
+def test_a_final_answer_is_text_or_json_and_a_missing_one_is_marked(tmp_path, given, text):
+    arguments = f'{{"return_type": "give_answer", "final_answer": {given}}}'
+    finish = {"name": "Finish", "arguments": arguments}
+    chain = [{}, {}, {"role": "assistant", "content": "Known.", "function_call": finish}]
+    record = {"tools": [TOOL], "instruction": "Do f.", "chains": chain}
+    (made,) = toolbench.load(write(tmp_path, [record])).trajectories
+    assert made.steps[-1] == Answer(text=text)
+
+
+def test_a_finish_without_an_answer_is_marked(tmp_path):
+    finish = {"name": "Finish", "arguments": '{"return_type": "give_answer"}'}
+    chain = [{}, {}, {"role": "assistant", "content": "Known.", "function_call": finish}]
+    record = {"tools": [TOOL], "instruction": "Do f.", "chains": chain}
+    (made,) = toolbench.load(write(tmp_path, [record])).trajectories
+    assert made.steps[-1] == Answer(text="none")
+
+
 def test_a_truncated_file_keeps_its_whole_records(tmp_path):
     loaded = toolbench.load(write(tmp_path, [GOOD, GOOD, GOOD], cut=-200))
     assert [t.meta["record"] for t in loaded.trajectories] == [1, 2]

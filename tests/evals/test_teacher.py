@@ -43,7 +43,8 @@ class Knowing(ByteTokenizer):
         for made in load(path, keep_bad_arguments=True).trajectories:
             transcripts = {view: Transcript(view, self.template, self) for view in SPEAKER.values()}
             for at, step in enumerate(made.steps):
-                if type(step) in SPEAKER:
+                # A plan without a next speaker is not a turn that the planner is asked for.
+                if type(step) in SPEAKER and getattr(step, "next", "") is not None:
                     so_far = made.model_copy(update={"steps": made.steps[:at]})
                     view = SPEAKER[type(step)]
                     ids = transcripts[view].advance(so_far)

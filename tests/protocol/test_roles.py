@@ -50,7 +50,7 @@ def test_wording_of_each_step():
     tools = (SEARCH,)
     assert step_text(User(text="Hm."), tools) == "Hm."
     assert step_text(Plan(thought=" Look. ", next="caller"), tools) == "Look.\nNext: caller"
-    assert step_text(Plan(thought="Well.", next=None), tools) == "Well.\nNext: caller"
+    assert step_text(Plan(thought="Well.", next=None), tools) == "Well."
     assert step_text(Observation(content="3"), tools) == "Result: 3"
     assert step_text(Observation(content="no", error=True), tools) == "Error: no"
     assert step_text(Answer(text="Three."), tools) == "Three."

@@ -10,7 +10,10 @@ from umi_lite.protocol.trajectory import Trajectory
 
 
 class Dropped(NamedTuple):
-    """A row that was left out: `where` is "file:line" or "file:record", counted from 1."""
+    """A row that was left out: `where` is "file:line" or "file:record", counted from 1.
+
+    Of a turn that was amended, `where` is "trajectory's id, step 3".
+    """
 
     where: str
     reason: str
@@ -18,16 +21,33 @@ class Dropped(NamedTuple):
 
 @dataclass
 class Loaded:
+    """What was read.
+
+    Attributes:
+        dropped: rows that were left out.
+        amended: turns of the trajectories that are not trained as their source has them.
+    """
+
     trajectories: list[Trajectory]
     dropped: list[Dropped] = field(default_factory=list)
+    amended: list[Dropped] = field(default_factory=list)
 
     def drop_table(self) -> list[tuple[str, int, str]]:
         """Reason, how many rows, and where the first one is; the most frequent first."""
-        first: dict[str, str] = {}
-        for row in self.dropped:
-            first.setdefault(row.reason, row.where)
-        counts = Counter(row.reason for row in self.dropped)
-        return [(reason, count, first[reason]) for reason, count in counts.most_common()]
+        return _counted(self.dropped)
+
+    def amended_table(self) -> list[tuple[str, int, str]]:
+        """What became of turns, how many, and where the first one is."""
+        return _counted(self.amended)
+
+
+def _counted(dropped: Iterable[Dropped]) -> list[tuple[str, int, str]]:
+    first: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for row in dropped:
+        first.setdefault(row.reason, row.where)
+        counts[row.reason] += 1
+    return [(reason, count, first[reason]) for reason, count in counts.most_common()]
 
 
 def outcomes(

@@ -103,7 +103,21 @@ def parse(text: str) -> Any:
 
 
 def parse_loose(text: str) -> Any:
-    """As Python's parser reads it, line breaks inside strings included (ChatGPT writes them).
+    """JSON in which strings may hold line breaks (ChatGPT writes them) and keys may repeat.
+
+    Raises:
+        BadJson: it is not JSON (NaN and infinity are not), or holds half of a surrogate pair.
+    """
+    value = parse_as_python(text)
+    try:
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        raise BadJson("not JSON: NaN or an infinite number") from None
+    return value
+
+
+def parse_as_python(text: str) -> Any:
+    """As Python's parser reads it: line breaks inside strings, NaN and 1e999 included.
 
     Raises:
         BadJson: it is no JSON, or holds half of a surrogate pair.

@@ -185,12 +185,13 @@ def _step(step: Any, known: set[str]) -> tuple[Plan, Call, Observation]:
     action, observation = step
     if len(action) != 3 or not isinstance(action[0], str) or not isinstance(action[2], str):
         raise BadRow("an intermediate step is not [[action, input, text], observation]")
-    if action[0] not in known:
+    name = action[0].strip()
+    if name not in known:
         raise BadRow("a step calls a tool that the API does not have")
     seen = observation if isinstance(observation, str) else json.dumps(observation)
     return (
         Plan(thought=_thought(action[2]), next="caller"),
-        Call(tool=action[0], arguments=_arguments(action[1])),
+        Call(tool=name, arguments=_arguments(action[1])),
         Observation(content=seen, error=_BAD_STATUS.match(seen) is not None),
     )
 

@@ -14,7 +14,9 @@ from umi_lite.data.json_list import list_rows
 from umi_lite.data.jsonl import BadRow, Row, checked, field
 from umi_lite.data.loaded import Loaded, collect, outcomes
 from umi_lite.data.place import Place, stem
-from umi_lite.data.strict_json import BadJson, parse_loose
+from umi_lite.data.strict_json import BadJson, parse_as_python, parse_loose
+from umi_lite.protocol.paper import NO_ANSWER
+from umi_lite.protocol.roles import dump_json
 from umi_lite.protocol.trajectory import (
     Answer,
     Call,
@@ -104,7 +106,7 @@ def _tool(tool: Any) -> Tool:
     if not isinstance(tool, dict):
         raise BadRow("a tool is not a JSON object")
     arguments = field(tool, "input", dict)
-    name = field(tool, "Name", str)
+    name = field(tool, "Name", str).strip()
     if not name:
         raise BadRow("a tool has no name")
     properties = {key: _argument(name, key, text) for key, text in arguments.items()}
@@ -174,17 +176,23 @@ def _called(thought: str, call: dict[str, Any]) -> Iterator[Turn]:
     kind = finish.get("return_type") if isinstance(finish, dict) else None
     if kind == "give_answer":
         yield "assistant", f"{thought} Next: conclusion."
-        yield "conclusion", str(finish.get("final_answer", ""))
+        yield "conclusion", _final_answer(finish.get("final_answer"))
     elif kind == "give_up_and_restart":
         yield "assistant", f"{thought} Next: give up."
     else:
         raise BadRow(f"Finish has return_type {kind!r}; give_answer or give_up_and_restart")
 
 
+def _final_answer(given: Any) -> str:
+    """The text of `final_answer`; without one the official mark of a missing answer."""
+    text = given if isinstance(given, str) else "" if given is None else dump_json(given)
+    return text if text.strip() else NO_ANSWER
+
+
 def _response(content: str) -> str:
     """The `response` field; of an observation that was cut, what stands behind its name."""
     try:
-        value = parse_loose(content)
+        value = parse_as_python(content)
     except BadJson:
         _, found, cut = content.partition(_RESPONSE)
         return cut if found else content
@@ -227,4 +235,5 @@ def _call(text: str, keep: bool) -> Call:
         if not keep:
             raise BadRow(f"the arguments of a call of {parts[1]!r} are not a JSON object")
         arguments = {}
-    return Call(tool=parts[1], arguments=arguments, source_text=text)
+    # A line that ends with "\r\n" would put the "\r" into the name.
+    return Call(tool=parts[1].strip(), arguments=arguments, source_text=text)

@@ -145,7 +145,7 @@ def _dialogue(row: dict[str, Any], index: int) -> tuple[Dialogue, list[Fault]]:
 def _name(tool: Any) -> str:
     if not isinstance(tool, dict):
         raise BadRow("a tool is not a JSON object")
-    return field(tool, "Name", str)
+    return field(tool, "Name", str).strip()
 
 
 def _step(step: GoldStep, who: str, text: str) -> tuple[GoldStep, str]:

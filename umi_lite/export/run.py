@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from umi_lite.base import EMBEDDED_HF_ID, GgufType, embedded_gguf
 from umi_lite.base_record import FILE, read_record, record_of
 from umi_lite.export.bundle import Bundle, write_bundle
@@ -18,6 +20,7 @@ from umi_lite.protocol.roles import View
 from umi_lite.recipe import Recipe
 from umi_lite.recipe_file import check, read_yaml
 from umi_lite.recipe_names import template_text
+from umi_lite.runtime.episode import Bounds
 
 
 def export_run(
@@ -32,8 +35,8 @@ def export_run(
     """Export a finished run as a bundle, each adapter proven to change logits.
 
     Args:
-        run_dir: `recipe.yaml`, `versions.json` and `<job>/adapter` of all the jobs, their
-            phrases beside the adapters' weights.
+        run_dir: `recipe.yaml`, `versions.json`, `bounds.json` and `<job>/adapter` of all the
+            jobs, their phrases beside the adapters' weights.
         out: default `run_dir/bundle`.
         quantize: make the base GGUF as this type; default is the recipe's `export.quantize`
             where `base` is None.
@@ -82,6 +85,7 @@ def export_run(
             recipe=recipe,
             hf_id=recipe.base.model or (EMBEDDED_HF_ID if recipe.base.gguf == "embedded" else None),
             tools=_toolset(recipe),
+            bounds=_bounds(run_dir),
             versions=_versions(run_dir),
             template=template_text(recipe.base.template) if recipe.base.template else None,
         )
@@ -134,6 +138,19 @@ def _toolset(recipe: Recipe) -> str | None:
     """The source whose tools the run was trained with, where there is just one."""
     sources = {data.source for data in recipe.data}
     return sources.pop() if len(sources) == 1 else None
+
+
+def _bounds(run_dir: Path) -> Bounds:
+    """Bounds that hold what was trained; of a run that wrote none, the defaults."""
+    path = run_dir / "bounds.json"
+    if not path.is_file():
+        return Bounds()
+    try:
+        return TypeAdapter(Bounds).validate_json(path.read_bytes())
+    except ValidationError as err:
+        first = err.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise UserError(f"{path}: {where}: {first['msg']}") from None
 
 
 def _versions(run_dir: Path) -> dict[str, str]:

@@ -32,6 +32,8 @@ NEXT_WORD: dict[Next, str] = {
 }
 # How the official data marks a call of a tool that does not exist.
 HALLUCINATED = "invalid_hallucination_function_name"
+# How it marks a dialogue without an answer.
+NO_ANSWER = "none"
 END = "</s>"
 NAME_CHARS = 64
 DESCRIPTION_CHARS = 256
@@ -157,12 +159,13 @@ def _role_samples(trajectory: Trajectory, view: View) -> Iterator[_Sample]:
     plan = ""
     for step, after in zip(steps, [*steps[1:], None], strict=True):
         turn = _turn(step, tools)
+        trained = not isinstance(step, User | Observation) and step.trained
         wanted = {
             "planner": isinstance(step, Plan) and step.next and not _hallucinated(after),
             "caller": isinstance(step, Call) and not _hallucinated(step),
-            "summarizer": isinstance(step, Answer) and step.text != "none",
+            "summarizer": isinstance(step, Answer) and step.text != NO_ANSWER,
         }[view]
-        if wanted:
+        if wanted and trained:
             tail = _tail(view, tools, plan)
             yield _Sample(head, tuple(history), tail, turn.text)
         if isinstance(step, Plan):
@@ -180,8 +183,10 @@ def _backbone_samples(trajectory: Trajectory, as_published: bool) -> Iterator[_S
     for step in steps:
         if plan is not None and isinstance(step, Call | Answer):
             text = call_text(step, tools) if isinstance(step, Call) else f"conclusion: {step.text}"
+            trained = plan.trained and step.trained
             target, plan, seen = f"{plan.thought}\n{text}", None, tuple(history)
-            yield _Sample(head, seen, tail, target)
+            if trained:
+                yield _Sample(head, seen, tail, target)
             history.append(_Turn("assistant", target, True))
             continue
         if plan is not None:
@@ -191,7 +196,8 @@ def _backbone_samples(trajectory: Trajectory, as_published: bool) -> Iterator[_S
             # The published give-up samples carry the prompt of the sample before them.
             shown = seen if as_published and seen else tuple(history)
             target = f"{step.thought}\nconclusion: give up."
-            yield _Sample(head, shown, tail, target)
+            if step.trained:
+                yield _Sample(head, shown, tail, target)
             history.append(_Turn("assistant", target, True))
         elif isinstance(step, Plan):
             plan = step
@@ -224,7 +230,8 @@ def samples(trajectory: Trajectory, view: View, *, as_published: bool = True) ->
 
     Left out, as officially: plans without a `Next` tag (they stay in the history); for planner
     and caller the steps that call `invalid_hallucination_function_name` (the backbone keeps
-    them); for the summarizer the answer `none`.
+    them); for the summarizer the answer `none`. So are turns that are context only (`trained`
+    false); of the backbone where its thought or its action is.
 
     Args:
         as_published: reproduce a defect of the published backbone samples, where a give-up

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from umi_lite.protocol.roles import SPEAKS, View, step_text, system_text
+from umi_lite.protocol.roles import SPEAKS, View, spoken, step_text, system_text
 from umi_lite.protocol.template import ChatTemplate, Message, Part, Piece, Tokenizer
-from umi_lite.protocol.trajectory import Answer, Plan, Step, Trajectory
+from umi_lite.protocol.trajectory import Answer, Observation, Plan, Step, Trajectory, User
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ def view_messages(trajectory: Trajectory, view: View) -> list[Message]:
     """The conversation for one view: what the roles say is assistant, all else user.
 
     Every view reads the same words behind its own system message, so that what the global
-    stage learned holds for each role (docs/decisions.md); only the view's own are trained.
+    stage learned holds for each role (docs/decisions.md); only the view's own are trained,
+    without those that are context only (`trained` false).
     Neighbouring steps of one side share a message, a line each.
     """
     tools = trajectory.tools
@@ -35,9 +36,11 @@ def view_messages(trajectory: Trajectory, view: View) -> list[Message]:
         Message("system", (Part(system_text(view, tools), False),)),
         Message("user", (Part(trajectory.instruction.strip(), False),)),
     ]
-    for step in trajectory.steps:
-        role = "assistant" if isinstance(step, SPEAKS["backbone"]) else "user"
-        part = Part(step_text(step, tools).strip(), isinstance(step, SPEAKS[view]))
+    for _, step in spoken(trajectory.steps):
+        heard = isinstance(step, User | Observation)
+        role = "user" if heard else "assistant"
+        own = not heard and step.trained and isinstance(step, SPEAKS[view])
+        part = Part(step_text(step, tools).strip(), own)
         if messages[-1].role == role:
             messages[-1] = Message(role, (*messages[-1].parts, part))
         else:

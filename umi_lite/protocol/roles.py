@@ -5,6 +5,8 @@ message of its own. `backbone` is the global stage's view: one model that plays 
 """
 
 import json
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import Any, Literal, cast, get_args
 
 from umi_lite.protocol.alternatives import referred, spread
@@ -82,8 +84,39 @@ def thought_text(plan: Plan) -> str:
 
 
 def plan_text(plan: Plan) -> str:
-    """`thought`, newline, `Next: caller|summarizer|give_up` (no tag counts as caller)."""
-    return f"{thought_text(plan)}{NEXT_MARK}{plan.next or 'caller'}"
+    """`thought`, newline, `Next: caller|summarizer|give_up`; the thought alone without a next."""
+    return thought_text(plan) + (f"{NEXT_MARK}{plan.next}" if plan.next else "")
+
+
+def spoken(steps: Sequence[Step]) -> Iterator[tuple[int, Step]]:
+    """The steps as every transcript has them, each with its place (from 0) among the given ones.
+
+    A plan that names no next speaker names the one of the step after it; where that is not a
+    role's turn either, the plan is left out, as nobody would speak. An empty thought is worded
+    from what the plan led to.
+    """
+    for at, (step, after) in enumerate(zip_longest(steps, steps[1:])):
+        if not isinstance(step, Plan):
+            yield at, step
+        elif (who := step.next or _speaker(after)) is not None:
+            thought = step.thought if step.thought.strip() else _worded(who, after)
+            yield at, step.model_copy(update={"thought": thought, "next": who})
+
+
+def _speaker(step: Step | None) -> Next | None:
+    match step:
+        case Call():
+            return "caller"
+        case Answer():
+            return "summarizer"
+        case _:
+            return None
+
+
+def _worded(who: Next, after: Step | None) -> str:
+    if who == "caller":
+        return f"Call {after.tool}." if isinstance(after, Call) else "Call a tool."
+    return "The answer is known." if who == "summarizer" else "No tool can do this."
 
 
 def order_arguments(call: Call, tools: tuple[Tool, ...]) -> dict[str, Any]:

@@ -33,6 +33,12 @@ class Tool(_Model):
         return normalised(value)
 
 
+class _Turn(_Model):
+    """What a role says. `trained` false keeps it as context: it is read, never learned."""
+
+    trained: bool = Field(default=True, exclude_if=lambda trained: trained)
+
+
 class User(_Model):
     """A further turn of the user. The first one is the trajectory's `instruction`."""
 
@@ -40,7 +46,7 @@ class User(_Model):
     text: str
 
 
-class Plan(_Model):
+class Plan(_Turn):
     """The planner's turn. `next` is None where the source names no next speaker.
 
     `source_text` keeps what the source wrote, for styles that reproduce it byte for byte.
@@ -52,7 +58,7 @@ class Plan(_Model):
     source_text: str | None = None
 
 
-class Call(_Model):
+class Call(_Turn):
     """The caller's turn: one tool and its arguments."""
 
     kind: Literal["call"] = "call"
@@ -69,7 +75,7 @@ class Observation(_Model):
     error: bool = False
 
 
-class Answer(_Model):
+class Answer(_Turn):
     """The summarizer's turn, and the end of the episode."""
 
     kind: Literal["answer"] = "answer"

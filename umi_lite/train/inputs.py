@@ -13,19 +13,23 @@ from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Data, Recipe
 from umi_lite.recipe_names import template_text
 from umi_lite.train.loading import loading
+from umi_lite.train.sayable import only_sayable
 from umi_lite.train.tokenizer import Language, load_language
 
 
 def load_data(recipe: Recipe) -> Loaded:
     """The trajectories of all the recipe's sources, in order, and what was dropped.
 
-    What leaks (its instruction is in the recipe's held-out data too) is among the dropped.
+    What leaks (its instruction is in the recipe's held-out data too) is among the dropped. In
+    style `chat`, turns that no agent could say are context only (`train.sayable`).
 
     Raises:
         UserError: an option that a source does not have, a file that is missing (the held-out
             one too), nothing left to train on, or more than half of it leaks.
     """
     loaded = _load(recipe.data, SOURCES, recipe.name)
+    if recipe.style == "chat":
+        loaded = only_sayable(loaded)
     leaks = {leak.index: leak for leak in _leaks(recipe, loaded)}
     if 2 * len(leaks) > len(loaded.trajectories):
         first = next(iter(leaks.values()))
@@ -36,7 +40,7 @@ def load_data(recipe: Recipe) -> Loaded:
         )
     loaded.dropped += [Dropped(leak.trained.id, _why(leak)) for leak in leaks.values()]
     kept = [t for i, t in enumerate(loaded.trajectories) if i not in leaks]
-    return Loaded(kept, loaded.dropped)
+    return Loaded(kept, loaded.dropped, loaded.amended)
 
 
 def load_eval(recipe: Recipe) -> list[tuple[Data, Loaded]]:

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe import Recipe
+from umi_lite.runtime.episode import Bounds
+from umi_lite.train.bounds import holding
 from umi_lite.train.plan import Job
 from umi_lite.train.samples import Pack, Row, Rows, make_packs, make_rows, row_names, rows_of
 from umi_lite.train.tokenizer import Language
@@ -19,7 +21,7 @@ class Ready:
 
     `items` are packs, or rows for a backend that packs nothing; `at_once` of them are a
     micro-batch. `rows` are all there are, also those that its steps do not reach. `held_out`
-    are the micro-batches of its evaluation loss.
+    are the micro-batches of its evaluation loss. `bounds` hold every turn that it trains.
     """
 
     job: Job
@@ -27,6 +29,7 @@ class Ready:
     rows: Sequence[Row] = ()
     at_once: int = 1
     held_out: tuple[tuple[Row, ...], ...] = ()
+    bounds: Bounds = field(default_factory=Bounds)
 
     @property
     def sizes(self) -> list[int]:
@@ -85,6 +88,16 @@ def too_long(recipe: Recipe, rows: Rows) -> str:
         f"{count} of {every} rows are longer than max_length, {recipe.max_length} tokens (the "
         f"longest has {longest}): {row_names(row.name for row in rows.too_long)}"
     )
+
+
+def job_bounds(
+    recipe: Recipe, job: Job, data: Sequence[Trajectory], rows: Rows, language: Language
+) -> Bounds:
+    """What an agent's bounds must be to say all that the rows train; style `paper` has no agent."""
+    if recipe.style != "chat":
+        return Bounds()
+    kept = sorted({row.number for row in rows.rows})
+    return holding((data[number - 1] for number in kept), job.views, language.tokenizer)
 
 
 def make_ready(

@@ -1,6 +1,6 @@
 """A run folder: what stands in it, and which parts of it are finished.
 
-`recipe.yaml, versions.json, base.json, loss.svg, curves.html, pieces, <job>/{adapter/,
+`recipe.yaml, versions.json, base.json, bounds.json, loss.svg, curves.html, pieces, <job>/{adapter/,
 checkpoints/, metrics.jsonl, validation.jsonl}`. An adapter folder exists only when it is complete
 (written aside, then renamed), and it is the mark that its job is done; a checkpoint counts only
 when it holds the mark written last.
@@ -10,6 +10,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from umi_lite.files import scratch, sync, write_text, writing
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
 from umi_lite.recipe_file import check, read_yaml
+from umi_lite.runtime.bounds import Bounds
 from umi_lite.train.chart import read_metrics
 from umi_lite.train.plan import JOBS
 
@@ -85,6 +87,10 @@ class RunDir:
     def pieces(self) -> Path:
         """Where memory ran out: the number of pieces that a micro-batch goes through in."""
         return self.root / "pieces"
+
+    def keep_bounds(self, bounds: Bounds) -> None:
+        """Write what the bundle's bounds are to be (`train.bounds`)."""
+        write_text(self.root / "bounds.json", json.dumps(asdict(bounds), indent=2) + "\n")
 
     def job(self, job: str) -> Path:
         return self.root / job

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from umi_lite.base import local_folder
@@ -14,6 +14,7 @@ from umi_lite.files import write_text
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
 from umi_lite.train.backends import Name, choose, make, prepare_process
+from umi_lite.train.bounds import raised, widest
 from umi_lite.train.chart import loss_svg, read_metrics
 from umi_lite.train.curves import live_page
 from umi_lite.train.disk_full import told_when_refused
@@ -31,7 +32,7 @@ from umi_lite.train.processes import (
     world_size,
 )
 from umi_lite.train.progress import Reporter, RichReporter, Silent
-from umi_lite.train.ready import Ready, job_rows, make_ready, too_long
+from umi_lite.train.ready import Ready, job_bounds, job_rows, make_ready, too_long
 from umi_lite.train.report_to import check_report_to
 from umi_lite.train.run_dir import RunDir
 from umi_lite.train.stopping import handing_on
@@ -129,6 +130,10 @@ def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> Non
     backend = make(name, recipe, model)
     with together():
         ready = make_all(recipe, model, backend.packs, reporter)
+    bounds = widest(r.bounds for r in ready)
+    by_main(lambda: run.keep_bounds(bounds))
+    if told := raised(bounds):
+        reporter.note(f"the bundle's bounds, raised to hold what is trained: {told}")
     reporter.begin({r.job.name: sum(r.sizes) for r in ready})
     steps = {r.job.name: len(r.sizes) for r in ready}
     with told_when_refused(run), live_page(run, steps) as page:
@@ -153,13 +158,16 @@ def make_all(recipe: Recipe, model: str, packs: bool, reporter: Reporter) -> lis
     loaded = load_data(recipe)
     for reason, count, first in loaded.drop_table():
         reporter.note(f"data: {count} left out: {reason} (first: {first})")
+    for reason, count, first in loaded.amended_table():
+        reporter.note(f"data: {count} turns {reason} (first: {first})")
     trained, held_out = hold_out(recipe, loaded.trajectories)
     ready = []
     for job in plan(recipe):
-        rows = job_rows(recipe, job, job_data(recipe, job, trained), language)
+        data = job_data(recipe, job, trained)
+        rows = job_rows(recipe, job, data, language)
         apart = held_out_rows(recipe, job, held_out, language)
         made = make_ready(recipe, job, rows.rows, apart.rows, packs=packs)
-        ready.append(made)
+        ready.append(replace(made, bounds=job_bounds(recipe, job, data, rows, language)))
         reporter.note(
             f"{job.name}: {len(rows.rows)} rows, {rows.tokens} tokens ({rows.trained} trained), "
             f"{len(made.sizes)} steps through {sum(made.sizes)} tokens"

@@ -1,0 +1,234 @@
+"""Style `chat`: only turns that an agent could say are trained, the others are context.
+
+A turn that its role's grammar refuses, or that is where the loop asks for another turn, teaches
+what no agent can do. How long a turn may be is not asked here: a bundle has bounds that hold what
+was trained (`train.longest`).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+from umi_lite.data.loaded import Dropped, Loaded
+from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.grammar import answer_grammar, call_grammar, plan_grammar
+from umi_lite.protocol.paper import NO_ANSWER
+from umi_lite.protocol.roles import call_text, plan_text, spoken, thought_text
+from umi_lite.protocol.trajectory import (
+    Answer,
+    Call,
+    Next,
+    Observation,
+    Plan,
+    Step,
+    Tool,
+    Trajectory,
+    User,
+)
+
+# What became of a turn.
+CONTEXT_ONLY = "are context only, not trained: "
+NO_THOUGHT = "had no thought, and were given one that says what followed"
+NO_NEXT_NAMED = "named no next speaker, and name the one who followed"
+
+# Why it is context only.
+EMPTY_ANSWER = "the answer is empty"
+NO_ANSWER_MARK = f"the answer is {NO_ANSWER!r}, ToolBench's mark of a missing one"
+NO_NEXT = "the plan names no next speaker, and the step after it does not either"
+NO_PLAN = "no plan before it asks for this turn"
+OUT_OF_TURN = "the loop would not ask for a plan there"
+NO_TOOLS = "the plan asks for a call, and there is no tool"
+UNKNOWN_TOOL = "it calls a tool that is not in the list"
+NOT_IN_SCHEMA = "the call is not what the tool's schema allows"
+STUCK = "it repeats a call that had the same result, where the loop ends"
+NOT_IN_GRAMMAR = "the role's grammar does not allow it"
+NOTHING_LEFT = "no turn is left to train"
+
+# This many equal calls with equal results in a row end an episode (`runtime.episode.Bounds`).
+_REPEATS = 2
+_KEPT_GRAMMARS = 256
+
+
+def only_sayable(loaded: Loaded) -> Loaded:
+    """The same trajectories, with `trained` false at each turn that no agent could say.
+
+    What became of these turns, and of those that `roles.spoken` words, is in `amended`. A
+    trajectory in which no turn is trained is dropped.
+    """
+    grammars = Grammars(loaded.trajectories)
+    made = Loaded([], list(loaded.dropped), list(loaded.amended))
+    for trajectory in loaded.trajectories:
+        reasons = unsayable(trajectory, grammars)
+        steps = list(trajectory.steps)
+        for at in reasons:
+            steps[at] = steps[at].model_copy(update={"trained": False})
+        if not any(map(_is_trained, steps)):
+            first = next(iter(reasons.values()), "its source trains none")
+            made.dropped.append(Dropped(trajectory.id, f"{NOTHING_LEFT}: {first}"))
+            continue
+        changes = {at: CONTEXT_ONLY + why for at, why in reasons.items()} | _worded(steps)
+        made.amended += [
+            Dropped(f"{trajectory.id}, step {at + 1}", what) for at, what in sorted(changes.items())
+        ]
+        kept = trajectory.model_copy(update={"steps": tuple(steps)}) if reasons else trajectory
+        made.trajectories.append(kept)
+    return made
+
+
+class Grammars:
+    """Whether a text is a whole turn of a role, by the grammars that a running agent has.
+
+    Args:
+        trajectories: whose longest thought a thought may have.
+    """
+
+    def __init__(self, trajectories: Iterable[Trajectory]):
+        from llguidance import LLTokenizer
+
+        self._bytes = LLTokenizer("byte")
+        self._kept: dict[str, Any] = {}
+        said = (step for made in trajectories for _, step in spoken(made.steps))
+        thoughts = (len(thought_text(step)) for step in said if isinstance(step, Plan))
+        self._plan = plan_grammar(max(thoughts, default=1))
+
+    def allow_plan(self, plan: Plan) -> bool:
+        return self._accepts(self._plan, plan_text(plan))
+
+    def allow_answer(self, answer: Answer) -> bool:
+        return self._accepts(answer_grammar(), answer.text.strip())
+
+    def allow_call(self, call: Call, tools: tuple[Tool, ...]) -> bool:
+        """True if the call is one of these tools.
+
+        Raises:
+            UserError: an agent with these tools does not start.
+        """
+        return self._accepts(call_grammar(tools), call_text(call, tools))
+
+    def _accepts(self, grammar: str, text: str) -> bool:
+        matcher = self._matcher(grammar).deep_copy()
+        raw = list(text.encode("utf-8", "surrogatepass"))
+        return matcher.try_consume_tokens(raw) == len(raw) and matcher.is_accepting()
+
+    def _matcher(self, grammar: str) -> Any:
+        if grammar not in self._kept:
+            from llguidance import LLMatcher
+
+            made = LLMatcher(self._bytes, grammar)
+            if made.is_error():
+                reason = " ".join(made.get_error().split())[:100]
+                raise UserError(f"the grammar cannot be used: {reason}")
+            if len(self._kept) >= _KEPT_GRAMMARS:
+                del self._kept[next(iter(self._kept))]
+            self._kept[grammar] = made
+        return self._kept[grammar]
+
+
+def unsayable(trajectory: Trajectory, grammars: Grammars) -> dict[int, str]:
+    """The places (from 0) of the turns that no agent could say, each with the reason.
+
+    A call of an unknown tool and one that the loop ends at take the plan before them along.
+    """
+    steps = trajectory.steps
+    stuck = set(_stuck(steps))
+    said = dict(spoken(steps))
+    found = {at: NO_NEXT for at in range(len(steps)) if at not in said}
+    before: Step | None = None
+    planned = -1
+    for at, step in said.items():
+        reason = _reason(step, before, trajectory, grammars) or (STUCK if at in stuck else "")
+        if reason:
+            found[at] = reason
+        if reason in (UNKNOWN_TOOL, STUCK):
+            found.setdefault(planned, reason)
+        if isinstance(step, Plan):
+            planned = at
+        before = step
+    return {at: why for at, why in found.items() if _is_trained(steps[at])}
+
+
+def _worded(steps: Sequence[Step]) -> dict[int, str]:
+    """The trained turns in which something is said that the source does not have."""
+    found: dict[int, str] = {}
+    for at, step in enumerate(steps):
+        if isinstance(step, Plan) and step.trained:
+            if not step.thought.strip():
+                found[at] = NO_THOUGHT
+            elif step.next is None:
+                found[at] = NO_NEXT_NAMED
+    return found
+
+
+def _is_trained(step: Step) -> bool:
+    return not isinstance(step, User | Observation) and step.trained
+
+
+def _reason(step: Step, before: Step | None, trajectory: Trajectory, grammars: Grammars) -> str:
+    """Why a turn cannot be said after the step before it; "" where it can."""
+    match step:
+        case Plan():
+            return _plan_reason(step, before, trajectory, grammars)
+        case Call():
+            return _call_reason(step, before, trajectory, grammars)
+        case Answer():
+            return _answer_reason(step, before, trajectory, grammars)
+        case _:
+            return ""
+
+
+def _plan_reason(
+    plan: Plan, before: Step | None, trajectory: Trajectory, grammars: Grammars
+) -> str:
+    if not (before is None or isinstance(before, User | Observation)):
+        return OUT_OF_TURN
+    if plan.next == "caller" and not trajectory.tools:
+        return NO_TOOLS
+    return "" if grammars.allow_plan(plan) else NOT_IN_GRAMMAR
+
+
+def _call_reason(
+    call: Call, before: Step | None, trajectory: Trajectory, grammars: Grammars
+) -> str:
+    if not _asked(before, "caller"):
+        return NO_PLAN
+    if call.tool not in {tool.name for tool in trajectory.tools}:
+        return UNKNOWN_TOOL
+    try:
+        return "" if grammars.allow_call(call, trajectory.tools) else NOT_IN_SCHEMA
+    except UserError as err:
+        return f"no agent has such tools: {err}"
+
+
+def _answer_reason(
+    answer: Answer, before: Step | None, trajectory: Trajectory, grammars: Grammars
+) -> str:
+    if not _asked(before, "summarizer"):
+        return NO_PLAN
+    if not answer.text.strip():
+        return EMPTY_ANSWER
+    if trajectory.source == "toolbench" and answer.text == NO_ANSWER:
+        return NO_ANSWER_MARK
+    return "" if grammars.allow_answer(answer) else NOT_IN_GRAMMAR
+
+
+def _asked(before: Step | None, who: Next) -> bool:
+    return isinstance(before, Plan) and before.next == who
+
+
+def _stuck(steps: Sequence[Step]) -> Iterator[int]:
+    """The places of calls with whose results the loop ends as `stuck`."""
+    last: tuple[Call, Observation] | None = None
+    row = 0
+    for at, (step, after) in enumerate(pairwise(steps)):
+        if isinstance(step, User):
+            last, row = None, 0
+        elif isinstance(step, Call) and isinstance(after, Observation):
+            same = last is not None and _deed(last) == _deed((step, after))
+            last, row = (step, after), row + 1 if same else 1
+            if row >= _REPEATS:
+                yield at
+
+
+def _deed(done: tuple[Call, Observation]) -> tuple[Any, ...]:
+    call, seen = done
+    return call.tool, call.arguments, seen.content, seen.error
