@@ -13,7 +13,7 @@ JOBS = ("global", "planner", "caller", "summarizer")
 
 @pytest.fixture(scope="session")
 def run_dir(tmp_path_factory, base_hf) -> Path:
-    """A finished run: four adapters, its recipe, its versions."""
+    """A finished run: four adapters, its recipe, its versions, what its bounds must hold."""
     folder = tmp_path_factory.mktemp("runs") / "small"
     for seed, job in enumerate(JOBS):
         write_peft(folder / job / "adapter", base_hf, seed)
@@ -21,6 +21,7 @@ def run_dir(tmp_path_factory, base_hf) -> Path:
     recipe = Recipe.model_validate({"name": "small", "data": data, "export": {"quantize": "Q8_0"}})
     (folder / "recipe.yaml").write_text(recipe.to_yaml())
     (folder / "versions.json").write_text('{"torch": "2.13.0"}')
+    (folder / "bounds.json").write_text('{"max_thought_chars": 1531, "max_answer_tokens": 400}')
     return folder
 
 

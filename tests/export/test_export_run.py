@@ -17,6 +17,7 @@ from umi_lite.protocol.prompts import view_messages
 from umi_lite.protocol.roles import VIEWS
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe import Recipe
+from umi_lite.runtime.episode import Bounds
 from umi_lite.runtime.request import Request
 
 
@@ -31,8 +32,14 @@ def test_the_bundle_of_a_run(bundle, run_dir):
     assert "llama-cpp-python" in spec.versions
     # Nothing but the run and its bundle: no scratch folder is left.
     assert sorted(os.listdir(run_dir)) == [
-        "bundle", "caller", "global", "planner", "recipe.yaml", "summarizer", "versions.json",
+        "bounds.json", "bundle", "caller", "global", "planner", "recipe.yaml", "summarizer",
+        "versions.json",
     ]  # fmt: skip
+
+
+def test_the_bounds_of_a_bundle_hold_what_was_trained(bundle):
+    bounds = load_bundle(bundle.path).spec.bounds
+    assert bounds == Bounds(max_thought_chars=1531, max_answer_tokens=400)
 
 
 def test_no_path_of_this_machine_is_in_it(bundle, run_dir):
@@ -75,6 +82,12 @@ def own_run(tmp_path, run_dir, cache, monkeypatch) -> Path:
 
 def test_no_run(tmp_path):
     assert "no recipe.yaml" in refused(tmp_path)
+
+
+def test_bounds_that_are_none(own_run):
+    (own_run / "bounds.json").unlink()
+    (own_run / "bounds.json").write_text('{"max_thought_chars": "long"}')
+    assert "bounds.json: max_thought_chars: " in refused(own_run)
 
 
 def test_an_unfinished_run(own_run):
