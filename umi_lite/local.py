@@ -65,7 +65,7 @@ def measure(
     Args:
         single: the global adapter alone (view `backbone`) takes all the turns.
         bundle: what the engine runs, if it is one.
-        bounds: default the evaluation's own (`evals.bounds.bounds_of` the first task's source) with
+        bounds: default the evaluation's own (`evals.bounds.bounds_for`) with
             those that the bundle sets.
         sampling: default the bundle's, else greedy.
         votes: episodes per task (`evals.votes`); the trace that is kept is the one that counts.
@@ -75,13 +75,13 @@ def measure(
     Raises:
         UserError: no task, or a folder where no trace can be written.
     """
-    from umi_lite.evals.bounds import bounds_of
+    from umi_lite.evals.bounds import bounds_for
     from umi_lite.evals.live import evaluate
     from umi_lite.evals.votes import evaluate_votes
     from umi_lite.runtime.bounds import Sampling, settled
     from umi_lite.runtime.trace import check_place, keep
 
-    own = bounds_of(tasks[0].source if tasks else "")
+    own = bounds_for(tasks)
     if bundle is not None:
         own = settled(own, bundle.spec.bounds, {})
         sampling = sampling or bundle.spec.sampling
@@ -117,7 +117,7 @@ def gather(
 
     Args:
         single: the global adapter alone (view `backbone`) takes all the turns.
-        bounds: default the evaluation's own (`evals.bounds.bounds_of` the first task's source) with
+        bounds: default the evaluation's own (`evals.bounds.bounds_for`) with
             those that the bundle sets.
         elsewhere, wishes, timeout: see `roles.open_roles`.
 
@@ -127,12 +127,12 @@ def gather(
     from hashlib import sha256
 
     from umi_lite.evals.bootstrap import bootstrap
-    from umi_lite.evals.bounds import bounds_of
+    from umi_lite.evals.bounds import bounds_for
     from umi_lite.roles import open_roles
     from umi_lite.runtime.bounds import settled
 
     views: tuple[View, ...] = ("backbone",) if single else ROLES
-    usual = settled(bounds_of(tasks[0].source if tasks else ""), bundle.spec.bounds, {})
+    usual = settled(bounds_for(tasks), bundle.spec.bounds, {})
     made_by: dict[str, Any] = {
         "bundle": text_of(f"{bundle.path.resolve().parent.name}/{bundle.path.name}"),
         "sha256": sha256(bundle.spec.model_dump_json().encode()).hexdigest(),

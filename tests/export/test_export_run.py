@@ -17,7 +17,7 @@ from umi_lite.protocol.prompts import view_messages
 from umi_lite.protocol.roles import VIEWS
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe import Recipe
-from umi_lite.runtime.episode import Bounds
+from umi_lite.runtime.bounds import Bounds
 from umi_lite.runtime.request import Request
 
 

@@ -46,3 +46,11 @@ def test_what_is_asked_holds_above_the_bundles_and_the_bundles_above_an_evaluati
 def test_what_is_asked_is_checked_too():
     with pytest.raises(UserError, match="seed is -2"):
         settled(Sampling(), Sampling(0.7), {"seed": -2})
+
+
+def test_a_bundles_raised_bound_takes_nothing_from_an_evaluation_that_is_wider() -> None:
+    own = Bounds(max_thought_chars=1200, max_call_tokens=96)
+    bundle = Bounds(max_thought_chars=600, max_call_tokens=400, max_calls=3)
+    made = settled(own, bundle, {})
+    assert (made.max_thought_chars, made.max_call_tokens, made.max_calls) == (1200, 400, 3)
+    assert settled(own, bundle, {"max_thought_chars": 50}).max_thought_chars == 50

@@ -15,7 +15,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from umi_lite.data import traces
-from umi_lite.evals.bounds import BOUNDS
 from umi_lite.evals.journal import Journal
 from umi_lite.evals.live import Result, environment_of, play
 from umi_lite.evals.tries import Try, distinct, judged, tries_so_far
@@ -94,7 +93,7 @@ def bootstrap(
     *,
     made_by: Mapping[str, Any],
     single: bool = False,
-    bounds: Bounds = BOUNDS,
+    bounds: Bounds | None = None,
     environment: Callable[[Trajectory], Toolbox] = environment_of,
     on_try: Callable[[str, bool], None] | None = None,
 ) -> Summary:
@@ -109,6 +108,7 @@ def bootstrap(
         made_by: what runs (bundle, its hash, roles elsewhere), as JSON values; it goes into each
             trajectory's `meta["bootstrap"]`.
         single: one model (view `backbone`) takes all the turns.
+        bounds: default those of the tasks' sources (`evals.bounds`).
         environment: makes a task's tools, just before it starts.
         on_try: called with (task's id, of use) as each try ends.
 

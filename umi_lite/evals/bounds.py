@@ -1,6 +1,11 @@
 """An evaluation's own bounds: what holds where neither an option nor the bundle says otherwise."""
 
+from collections.abc import Iterable
+from dataclasses import replace
+
+from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.runtime.bounds import Bounds
+from umi_lite.runtime.holding import widest
 
 # Tighter than an agent's: an untrained model that rambles costs time and gains nothing. The
 # wall time is ample, so that a score does not depend on how busy the machine is.
@@ -12,10 +17,26 @@ BOUNDS = Bounds(
     max_answer_tokens=96,
     max_seconds=1800.0,
 )
-# Sources whose gold turns need other ones.
-_BOUNDS: dict[str, Bounds] = {}
+# Sources whose gold turns are longer; `tests/evals/test_gold_replay.py` says them all. Tokens are
+# those of SmolLM2, whose vocabulary is small: other models need fewer.
+# GSM8K's longest thought has 1,160 characters in 288 tokens, its longest program 129 tokens.
+_GSM8K = replace(BOUNDS, max_thought_chars=1200, max_thought_tokens=320, max_call_tokens=160)
+# Of ToRA's 30 examples: 785 characters in 258 tokens, and 496 tokens. There are more than 30.
+_MATH = replace(
+    BOUNDS,
+    max_thought_chars=2000,
+    max_thought_tokens=640,
+    max_call_tokens=1024,
+    max_answer_tokens=256,
+)
+_BOUNDS: dict[str, Bounds] = {"gsm8k": _GSM8K, "math": _MATH, "tora": _MATH}
 
 
 def bounds_of(source: str) -> Bounds:
     """The bounds of a source's tasks."""
     return _BOUNDS.get(source, BOUNDS)
+
+
+def bounds_for(tasks: Iterable[Trajectory]) -> Bounds:
+    """Bounds that hold the gold turns of all the tasks' sources."""
+    return widest([BOUNDS, *map(bounds_of, {task.source for task in tasks})])

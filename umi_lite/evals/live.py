@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from umi_lite.data.toolworld import GIVE_UP
 from umi_lite.data.toolworld import environment as toolworld_environment
 from umi_lite.evals.answers import gsm8k_correct, holds_gold
-from umi_lite.evals.bounds import BOUNDS
+from umi_lite.evals.bounds import bounds_for
 from umi_lite.evals.grading import equal
 from umi_lite.evals.report import Rate, rates_by
 from umi_lite.protocol.errors import UserError
@@ -137,7 +137,7 @@ def evaluate(
     trajectories: Iterable[Trajectory],
     *,
     single: bool = False,
-    bounds: Bounds = BOUNDS,
+    bounds: Bounds | None = None,
     sampling: Sampling | None = None,
     environment: Callable[[Trajectory], Toolbox] = environment_of,
     on_result: Callable[[Result, Trace], None] | None = None,
@@ -146,6 +146,7 @@ def evaluate(
 
     Args:
         single: one model (view `backbone`) takes all the turns.
+        bounds: default those of the tasks' sources (`evals.bounds`).
         environment: makes a task's tools, just before it starts.
         on_result: called as each task ends, e.g. to keep its trace.
 
@@ -188,7 +189,7 @@ def play(
     on_end: Callable[[int, Trace, Result], None],
     *,
     single: bool = False,
-    bounds: Bounds = BOUNDS,
+    bounds: Bounds | None = None,
     sampling: Sampling | None = None,
     environment: Callable[[Trajectory], Toolbox] = environment_of,
 ) -> None:
@@ -208,6 +209,7 @@ def play(
         at = order[place]
         on_end(at, trace, judge(tasks[at], trace, boxes.pop(place)))
 
+    bounds = bounds or bounds_for(tasks)
     run_many(engine, jobs(), bounds=bounds, sampling=sampling, single=single, on_trace=ended)
 
 

@@ -23,13 +23,14 @@ from umi_lite.runtime.endpoint import TIMEOUT, Endpoint
 from umi_lite.runtime.tools import Toolbox, ToolFunction
 from umi_lite.runtime.trace import Trace, check_place
 
-# An API's answer may be long, and a judge wants what was said in full.
+# As long as in the official evaluation of ToolBench (`evals.teacher`): a judge wants what was said
+# in full.
 ANSWERING = replace(
     BOUNDS,
-    max_thought_chars=600,
-    max_thought_tokens=256,
-    max_call_tokens=256,
-    max_answer_tokens=256,
+    max_thought_chars=2000,
+    max_thought_tokens=512,
+    max_call_tokens=512,
+    max_answer_tokens=512,
 )
 _MOST_TOKENS = 512
 _PROMPT = """\

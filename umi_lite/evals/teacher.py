@@ -16,16 +16,22 @@ from umi_lite.evals.static_predictions import Prediction
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.grammar import answer_grammar, call_grammar, plan_grammar
 from umi_lite.protocol.prompts import Transcript
-from umi_lite.protocol.roles import BadTurn, View, parse_plan
+from umi_lite.protocol.roles import ROLES, BadTurn, View, parse_plan
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.runtime.agent import Runner
 from umi_lite.runtime.bounds import Bounds
 from umi_lite.runtime.callable_tools import callable_tools
+from umi_lite.runtime.holding import holding, widest
 from umi_lite.runtime.request import Generation, Request
 
-# The official evaluation's 512 new tokens, and the thought as long as they can make it.
+_LEAST = 512
+# The official evaluation's 512 new tokens, and the thought as long as they can make it. Where gold
+# turns are longer, these are raised to hold them, as far as the context has room.
 BOUNDS = Bounds(
-    max_thought_chars=2000, max_thought_tokens=512, max_call_tokens=512, max_answer_tokens=512
+    max_thought_chars=2000,
+    max_thought_tokens=_LEAST,
+    max_call_tokens=_LEAST,
+    max_answer_tokens=_LEAST,
 )
 Turns = Generator[Request, Generation, Prediction]
 
@@ -47,7 +53,7 @@ def predict(
     gold: Gold,
     *,
     single: bool = False,
-    bounds: Bounds = BOUNDS,
+    bounds: Bounds | None = None,
     on_dialogue: Callable[[], None] | None = None,
 ) -> Taught:
     """Let the roles predict every gold step, `engine.slots` dialogues at once, greedily.
@@ -57,13 +63,16 @@ def predict(
 
     Args:
         single: one model, the view `backbone`, takes all the turns.
-        bounds: the turns' lengths; the other bounds are not used.
+        bounds: the turns' lengths (the other bounds are not used); default what holds the gold
+            turns, and at least 512 tokens.
         on_dialogue: called as each dialogue ends.
     """
     loaded = toolbench.load(gold.path, keep_bad_arguments=True)
     trajectories = {made.meta["record"] - 1: made for made in loaded.trajectories}
     refused = {row.where: row.reason for row in loaded.dropped}
     taught = Taught({}, [])
+    asked = [trajectories[d.index] for d in gold.dialogues if d.index in trajectories]
+    bounds = bounds or _holding(engine, asked, single=single)
     lessons: list[_Lesson] = []
     for dialogue in gold.dialogues:
         if dialogue.index in trajectories:
@@ -76,6 +85,11 @@ def predict(
     lessons.sort(key=lambda lesson: [tool.name for tool in lesson.trajectory.tools])
     _teach(engine, iter(lessons), on_dialogue or (lambda: None))
     return taught
+
+
+def _holding(engine: Runner, trajectories: list[Trajectory], *, single: bool) -> Bounds:
+    views: tuple[View, ...] = ("backbone",) if single else ROLES
+    return widest([BOUNDS, *(holding(trajectories, (v,), engine.words(v)) for v in views)])
 
 
 @dataclass(eq=False)
@@ -143,9 +157,10 @@ class _Lesson:
         words = self.engine.words(view)
         transcript = Transcript(view, words.template, words)
         ids = transcript.advance(history)
-        if len(ids) + max_tokens > self.engine.n_ctx:
+        least = min(max_tokens, _LEAST)
+        if len(ids) + least > self.engine.n_ctx:
             raise _NoTurn(
-                f"the {role}'s transcript and a turn of {max_tokens} tokens do not fit a context "
+                f"the {role}'s transcript and a turn of {least} tokens do not fit a context "
                 f"of {self.engine.n_ctx}"
             )
         return Request(
@@ -153,7 +168,7 @@ class _Lesson:
             ids=tuple(ids),
             shared=transcript.shared,
             grammar=grammar,
-            max_tokens=max_tokens,
+            max_tokens=min(max_tokens, self.engine.n_ctx - len(ids)),
             episode=self,
         )
 

@@ -20,7 +20,7 @@ from umi_lite.protocol.roles import View
 from umi_lite.recipe import Recipe
 from umi_lite.recipe_file import check, read_yaml
 from umi_lite.recipe_names import template_text
-from umi_lite.runtime.episode import Bounds
+from umi_lite.runtime.bounds import Bounds
 
 
 def export_run(

@@ -70,12 +70,17 @@ def settled(own: _Settings, bundle: _Settings, asked: Mapping[str, Any]) -> _Set
 
     Args:
         own: what holds where nothing else is said: an evaluation's own, or the defaults.
-        bundle: the bundle's. What differs there from the defaults was set, and holds.
+        bundle: the bundle's. What is below the defaults there holds; what is above them, too, and
+            where `own` is larger, `own`.
         asked: what the command line says, which holds above all.
 
     Raises:
         UserError: a value that cannot be.
     """
-    default = asdict(type(bundle)())
-    held = {name: value for name, value in asdict(bundle).items() if value != default[name]}
+    default, least = asdict(type(bundle)()), asdict(own)
+    held = {
+        name: value if value < default[name] else max(value, least[name])
+        for name, value in asdict(bundle).items()
+        if value != default[name]
+    }
     return replace(own, **held | dict(asked))

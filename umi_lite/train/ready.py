@@ -8,8 +8,8 @@ from itertools import accumulate
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe import Recipe
-from umi_lite.runtime.episode import Bounds
-from umi_lite.train.bounds import holding
+from umi_lite.runtime.bounds import Bounds
+from umi_lite.runtime.holding import holding
 from umi_lite.train.plan import Job
 from umi_lite.train.samples import Pack, Row, Rows, make_packs, make_rows, row_names, rows_of
 from umi_lite.train.tokenizer import Language
@@ -96,8 +96,8 @@ def job_bounds(
     """What an agent's bounds must be to say all that the rows train; style `paper` has no agent."""
     if recipe.style != "chat":
         return Bounds()
-    kept = sorted({row.number for row in rows.rows})
-    return holding((data[number - 1] for number in kept), job.views, language.tokenizer)
+    kept = {row.name for row in rows.rows}
+    return holding((made for made in data if made.id in kept), job.views, language.tokenizer)
 
 
 def make_ready(

@@ -89,7 +89,7 @@ class RunDir:
         return self.root / "pieces"
 
     def keep_bounds(self, bounds: Bounds) -> None:
-        """Write what the bundle's bounds are to be (`train.bounds`)."""
+        """Write what the bundle's bounds are to be (`runtime.holding`)."""
         write_text(self.root / "bounds.json", json.dumps(asdict(bounds), indent=2) + "\n")
 
     def job(self, job: str) -> Path:

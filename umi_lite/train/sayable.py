@@ -2,7 +2,7 @@
 
 A turn that its role's grammar refuses, or that is where the loop asks for another turn, teaches
 what no agent can do. How long a turn may be is not asked here: a bundle has bounds that hold what
-was trained (`train.longest`).
+was trained (`runtime.holding`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +25,7 @@ from umi_lite.protocol.trajectory import (
     Trajectory,
     User,
 )
+from umi_lite.runtime.bounds import Bounds
 
 # What became of a turn.
 CONTEXT_ONLY = "are context only, not trained: "
@@ -44,8 +45,6 @@ STUCK = "it repeats a call that had the same result, where the loop ends"
 NOT_IN_GRAMMAR = "the role's grammar does not allow it"
 NOTHING_LEFT = "no turn is left to train"
 
-# This many equal calls with equal results in a row end an episode (`runtime.episode.Bounds`).
-_REPEATS = 2
 _KEPT_GRAMMARS = 256
 
 
@@ -225,7 +224,7 @@ def _stuck(steps: Sequence[Step]) -> Iterator[int]:
         elif isinstance(step, Call) and isinstance(after, Observation):
             same = last is not None and _deed(last) == _deed((step, after))
             last, row = (step, after), row + 1 if same else 1
-            if row >= _REPEATS:
+            if row >= Bounds().repeats:
                 yield at
 
 

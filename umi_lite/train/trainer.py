@@ -13,8 +13,8 @@ from umi_lite.base_record import keep_record
 from umi_lite.files import write_text
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
+from umi_lite.runtime.holding import raised, widest
 from umi_lite.train.backends import Name, choose, make, prepare_process
-from umi_lite.train.bounds import raised, widest
 from umi_lite.train.chart import loss_svg, read_metrics
 from umi_lite.train.curves import live_page
 from umi_lite.train.disk_full import told_when_refused

@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import asdict
+from typing import Any
 
 from umi_lite.protocol.roles import SPEAKS, View, spoken, step_text, thought_text
 from umi_lite.protocol.template import Tokenizer
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Trajectory, User
-from umi_lite.runtime.episode import Bounds
+from umi_lite.runtime.bounds import Bounds
 
 
 def holding(
@@ -18,7 +19,7 @@ def holding(
         tokenizer: the one of the base.
     """
     own = tuple(kind for view in views for kind in SPEAKS[view])
-    found = {"max_calls": 0, "max_observation_chars": 0}
+    found: dict[str, Any] = asdict(Bounds())
     for trajectory in trajectories:
         calls = 0
         for _, step in spoken(trajectory.steps):
@@ -31,7 +32,7 @@ def holding(
             if isinstance(step, Call):
                 calls += 1
                 _raise(found, "max_calls", calls)
-    return widest([Bounds(), Bounds(**asdict(Bounds()) | found)])
+    return Bounds(**found)
 
 
 def raised(bounds: Bounds) -> str:
@@ -46,7 +47,7 @@ def widest(bounds: Iterable[Bounds]) -> Bounds:
     return Bounds(**{name: max(each[name] for each in columns) for name in columns[0]})
 
 
-def _hold(found: dict[str, int], step: Step, text: str, tokenizer: Tokenizer) -> None:
+def _hold(found: dict[str, Any], step: Step, text: str, tokenizer: Tokenizer) -> None:
     tokens = len(tokenizer.encode(text.strip(), special=False))
     match step:
         case Plan():
@@ -61,5 +62,5 @@ def _hold(found: dict[str, int], step: Step, text: str, tokenizer: Tokenizer) ->
             pass
 
 
-def _raise(found: dict[str, int], name: str, value: int) -> None:
-    found[name] = max(found.get(name, 0), value)
+def _raise(found: dict[str, Any], name: str, value: int) -> None:
+    found[name] = max(found[name], value)

@@ -11,14 +11,12 @@ from umi_lite.data.traces import save
 from umi_lite.protocol.roles import step_text
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Tool, Trajectory, User
 from umi_lite.recipe import Recipe
-from umi_lite.runtime.episode import Bounds
-from umi_lite.train.bounds import holding, raised, widest
+from umi_lite.runtime.bounds import Bounds
+from umi_lite.runtime.holding import holding, raised, widest
 from umi_lite.train.tokenizer import Language, load_language
 from umi_lite.train.trainer import train
 
-NOTE = Tool(
-    name="note", parameters={"type": "object", "properties": {"text": {"type": "string"}}}
-)
+NOTE = Tool(name="note", parameters={"type": "object", "properties": {"text": {"type": "string"}}})
 LONG = "Every word of this thought counts. " * 40
 
 
