@@ -77,7 +77,7 @@ def open_roles(
     if chosen.n_gpu_layers != -1:
         here = {bundle.base} if own else set[Path]()
         for gguf in sorted(here | taken.keys()):
-            prove_once(gguf, cache / "proofs")
+            prove_once(gguf, cache / "proofs" if cache else None)
     if tell is not None and (own or others):
         tell(str(chosen))
     engine = bundle.engine(

@@ -124,7 +124,7 @@ def order_arguments(call: Call, tools: tuple[Tool, ...]) -> dict[str, Any]:
 
     So are the keys of objects in them.
     """
-    schema = next((tool.parameters for tool in tools if tool.name == call.tool), {})
+    schema: dict[str, Any] = next((t.parameters for t in tools if t.name == call.tool), {})
     return _ordered(call.arguments, schema, schema.get("$defs", {}))
 
 

@@ -44,13 +44,13 @@ def prove(gguf: Path) -> None:
         raise UserError(death(done.returncode, gguf, done.stderr))
 
 
-def prove_once(gguf: Path, folder: Path) -> None:
+def prove_once(gguf: Path, folder: Path | None) -> None:
     """See `prove`; done once for a build of llama.cpp, a processor and the file's weight types.
 
     Nothing is tried where all weights are F32, F16 or BF16: their kernels are the plain ones.
 
     Args:
-        folder: where what was proven is kept.
+        folder: where what was proven is kept; None where nothing can be, then each call proves it.
 
     Raises:
         UserError: see `prove`.
@@ -59,6 +59,8 @@ def prove_once(gguf: Path, folder: Path) -> None:
     if not kinds:
         return
     made_of = f"{_build()} {features()} {_processor()} {repacks()} {kinds}"
+    if folder is None:
+        return prove(gguf)
     kept = folder / hashlib.sha256(made_of.encode()).hexdigest()[:24]
     if kept.exists():
         return

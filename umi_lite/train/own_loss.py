@@ -60,7 +60,10 @@ def _two_rows(ids: list[int]) -> list[Row]:
     half = max(1, len(ids) // 2)
     other = ids[:half] + ids[half:][::-1]
     late = [float(i >= half) for i in range(len(ids))]
-    return [Row(1, ids, [0.0] + [1.0] * (len(ids) - 1), half), Row(2, other, late, half)]
+    return [
+        Row("first", ids, [0.0] + [1.0] * (len(ids) - 1), half),
+        Row("second", other, late, half),
+    ]
 
 
 @contextmanager

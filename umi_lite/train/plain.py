@@ -57,9 +57,10 @@ class Plain:
         if has_gpu():
             options["device_map"] = device_map()
         with loading("weights", self._name):
-            model, found = AutoModelForCausalLM.from_pretrained(
+            made: Any = AutoModelForCausalLM.from_pretrained(
                 self._name, output_loading_info=True, **options
             )
+            model, found = made
             tokenizer = AutoTokenizer.from_pretrained(self._name)
         check_config(model.config, self._name)
         check_whole(self._name, found["missing_keys"])
