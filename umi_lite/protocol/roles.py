@@ -124,7 +124,8 @@ def order_arguments(call: Call, tools: tuple[Tool, ...]) -> dict[str, Any]:
 
     So are the keys of objects in them.
     """
-    schema: dict[str, Any] = next((t.parameters for t in tools if t.name == call.tool), {})
+    none: dict[str, Any] = {}
+    schema = next((tool.parameters for tool in tools if tool.name == call.tool), none)
     return _ordered(call.arguments, schema, schema.get("$defs", {}))
 
 
