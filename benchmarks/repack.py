@@ -84,7 +84,10 @@ def main() -> None:
         return
     from umi_lite.bench.report import show
     from umi_lite.runtime.machine import cores
+    from umi_lite.runtime.repack import features, may_repack
 
+    if not may_repack(features()):
+        raise SystemExit("with AMX rearranged weights end the process: nothing to compare with")
     with tempfile.TemporaryDirectory() as folder:
         files = given.gguf or embedded_types(Path(folder))
         rows, ratios = {}, {}

@@ -107,6 +107,7 @@ def test_inference_that_dies_is_a_cross_with_the_file_and_what_to_try(
 ) -> None:
     from umi_lite.runtime import proof
 
+    monkeypatch.setenv("UMI_REPACK", "1")  # the child is not llama.cpp
     run = subprocess.run
     dying = [sys.executable, "-c", "import os; os.kill(os.getpid(), 11)"]
     monkeypatch.setattr(proof.subprocess, "run", lambda _, **options: run(dying, **options))

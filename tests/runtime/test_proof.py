@@ -34,7 +34,7 @@ def child(monkeypatch):
     return make
 
 
-@pytest.mark.parametrize("choice", ["0", "1"])
+@pytest.mark.parametrize("choice", ["0", ""])
 def test_the_embedded_model_is_evaluated(choice, base_gguf, monkeypatch) -> None:
     monkeypatch.setenv(REPACK, choice)
     proof.prove(base_gguf)
@@ -50,7 +50,7 @@ def test_the_embedded_model_is_evaluated(choice, base_gguf, monkeypatch) -> None
     ],
 )
 def test_a_death_is_one_line(number, words, base_gguf, child, monkeypatch) -> None:
-    monkeypatch.delenv(REPACK, raising=False)
+    monkeypatch.setenv(REPACK, "1")  # the child is not llama.cpp
     child(dying(number))
     with pytest.raises(UserError) as err:
         proof.prove(base_gguf)

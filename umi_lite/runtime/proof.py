@@ -5,7 +5,6 @@ child that dies of it leaves a status, from which one line is made.
 """
 
 import hashlib
-import os
 import platform
 import signal
 import subprocess
@@ -93,7 +92,7 @@ def _remedy(name: str) -> str:
         return "most often memory ran out; close other programs or use a smaller model"
     if name == "SIGILL":
         return f"it was built for another processor; build it here: {_REBUILD}"
-    plain = "" if os.environ.get(REPACK) == "0" else f"set {REPACK}=0, or "
+    plain = f"set {REPACK}=0, or " if repacks() else ""
     return f"try: {plain}use the model in F16, or build llama.cpp again ({_REBUILD})"
 
 
