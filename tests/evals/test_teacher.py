@@ -167,7 +167,7 @@ def test_what_cannot_be_asked_is_missing_with_the_reason(tmp_path: Path) -> None
     taught = predict(Knowing(path), gold)
     assert sorted(taught.predictions) == [(0, 6), (1, 1)]
     reasons = {(fault.dialogue, fault.turn): fault.reason for fault in taught.missing}
-    assert "without spaces" in reasons[0, 1]
+    assert "a name has no spaces" in reasons[0, 1]
     assert "does not begin with the user" in reasons[2, 1]
 
 

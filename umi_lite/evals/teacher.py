@@ -130,7 +130,7 @@ class _Lesson:
         history = history.with_step(plan)
         made = made.model_copy(update={"next": plan.next})
         if plan.next == "caller":
-            grammar = self._call_grammar()
+            grammar = self._call_grammar(step)
             said = yield self._request("caller", history, grammar, bounds.max_call_tokens)
             # As it was written, cut off or not: scoring says what is a call.
             name, _, arguments = said.text.partition(" ")
@@ -141,12 +141,12 @@ class _Lesson:
             return made.model_copy(update={"answer": said.text.strip()})
         return made
 
-    def _call_grammar(self) -> str:
+    def _call_grammar(self, step: GoldStep) -> str:
         # Two tools can end in the same 64 characters, and be one name: the first one's arguments.
         named = {tool.name: tool for tool in reversed(self.trajectory.tools)}
         kept, refused = callable_tools(named.values())
-        if refused and not kept:
-            raise _NoTurn("; ".join(refused.values()))
+        if step.tool in refused or (refused and not kept):
+            raise _NoTurn(refused.get(step.tool or "", "; ".join(refused.values())))
         try:
             return call_grammar(kept)
         except UserError as err:

@@ -124,8 +124,8 @@ def order_arguments(call: Call, tools: tuple[Tool, ...]) -> dict[str, Any]:
 
     So are the keys of objects in them.
     """
-    none: dict[str, Any] = {}
-    schema = next((tool.parameters for tool in tools if tool.name == call.tool), none)
+    schemas = [tool.parameters for tool in tools if tool.name == call.tool]
+    schema: dict[str, Any] = schemas[0] if schemas else {}
     return _ordered(call.arguments, schema, schema.get("$defs", {}))
 
 

@@ -49,7 +49,7 @@ def fix_values(out: Schema) -> None:
 
 def fix_required(out: Schema) -> None:
     """Make `required` a list of names: it may be on the properties, as in draft 3."""
-    given = out.pop("required", None)
+    given = out.get("required")
     names = listed(given)
     if (properties := object_of(out.get("properties"))) is not None:
         kept: Schema = {}
@@ -61,7 +61,10 @@ def fix_required(out: Schema) -> None:
             kept[name] = part
         out["properties"] = kept
     if names or isinstance(given, list):
+        # In its place, so that a well-formed schema is written as it was.
         out["required"] = list(dict.fromkeys(names))
+    else:
+        out.pop("required", None)
 
 
 def fix_older(out: Schema) -> None:
