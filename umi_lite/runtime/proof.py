@@ -49,7 +49,7 @@ def prove_once(gguf: Path, folder: Path | None) -> None:
     Nothing is tried where all weights are F32, F16 or BF16: their kernels are the plain ones.
 
     Args:
-        folder: where what was proven is kept; None where nothing can be, then each call proves it.
+        folder: where what was proven is kept; None keeps nothing, and it is tried each time.
 
     Raises:
         UserError: see `prove`.
@@ -57,12 +57,14 @@ def prove_once(gguf: Path, folder: Path | None) -> None:
     kinds = sorted({tensor.type for tensor in read_gguf(gguf, "model")[1]} - set(FLOATS))
     if not kinds:
         return
-    made_of = f"{_build()} {features()} {_processor()} {repacks()} {kinds}"
     if folder is None:
-        return prove(gguf)
-    kept = folder / hashlib.sha256(made_of.encode()).hexdigest()[:24]
-    if kept.exists():
+        prove(gguf)
         return
+    made_of = f"{_build()} {features()} {_processor()} {repacks()} {kinds}"
+    kept = folder / hashlib.sha256(made_of.encode()).hexdigest()[:24]
+    with suppress(OSError):
+        if kept.exists():
+            return
     prove(gguf)
     with suppress(OSError):  # then it is tried again the next time
         folder.mkdir(parents=True, exist_ok=True)
