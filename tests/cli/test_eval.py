@@ -97,7 +97,7 @@ def test_bootstrapping_holds_to_the_bundles_bounds_and_keeps_those_that_were_ask
 
 
 def test_simulated_tools_have_longer_turns(tmp_path, monkeypatch):
-    monkeypatch.setattr("umi_lite.evals.simulated.Simulator", lambda _: FakeSimulator())
+    monkeypatch.setattr("umi_lite.evals.simulated.Simulator", lambda *_, **__: FakeSimulator())
     path = tmp_path / "tasks.json"
     task = {"id": "a", "source": "toolalpaca", "instruction": "Hi", "tools": []}
     monkeypatch.setattr("umi_lite.local.load_tasks", lambda *_, **__: [trajectory(task)])
