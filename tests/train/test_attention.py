@@ -13,6 +13,7 @@ from umi_lite.train.attention import NAME, check_config, register
 from umi_lite.train.collate import PackCollator, pack_inputs, weighted_loss
 from umi_lite.train.own_loss import check_loss
 from umi_lite.train.samples import Row, behind_one_prefix, side_by_side
+from umi_lite.train.unsloth import cap_scores
 
 FEATURED = ["gemma2", "gemma3", "mistral", "phi3", "gpt_oss", "qwen2_moe"]
 SHARED = 20
@@ -149,3 +150,18 @@ def test_a_base_that_packing_does_not_reach_trains_row_by_row(rows: list[Row]) -
     with pytest.raises(UserError, match="set packing: none and micro_batch: 1"):
         check_loss(model, rows[0], PACKS, recipe())
     check_loss(model, rows[0], PackCollator(side_by_side), recipe(packing="none"))
+
+
+def test_unsloth_gets_an_attention_that_caps_scores(rows: list[Row]) -> None:
+    """transformers' sdpa, which Unsloth takes without flash attention, has another loss."""
+    model = windowed.make("gemma2")
+    ids = torch.tensor([rows[0].ids])
+    expected = model(ids, labels=ids).loss
+    model.set_attn_implementation("sdpa")
+    assert abs(model(ids, labels=ids).loss - expected) > 1e-4 * expected
+    cap_scores(model)
+    assert model(ids, labels=ids).loss == expected
+    plain = windowed.make("llama")
+    plain.set_attn_implementation("sdpa")
+    cap_scores(plain)
+    assert plain.config._attn_implementation == "sdpa"

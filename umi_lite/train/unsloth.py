@@ -55,6 +55,7 @@ class Unsloth:
                 load_in_16bit=not four_bit,
                 use_gradient_checkpointing=checkpointing,
             )
+        cap_scores(base)
         lora = recipe.lora
         model = fast.get_peft_model(
             base,
@@ -67,6 +68,16 @@ class Unsloth:
             random_state=recipe.seed,
         )
         return model, tokenizer
+
+
+def cap_scores(model: Any) -> None:
+    """Give a model with capped attention scores (Gemma 2) an attention that caps them.
+
+    torch's own (sdpa), which Unsloth chooses where there is no flash attention, leaves the cap out.
+    """
+    config = model.config.get_text_config()
+    if getattr(config, "attn_logit_softcapping", None) and config._attn_implementation == "sdpa":
+        model.set_attn_implementation("eager")
 
 
 def prepare() -> None:
