@@ -26,6 +26,7 @@ from umi_lite.protocol.trajectory import (
     User,
 )
 from umi_lite.runtime.bounds import Bounds
+from umi_lite.runtime.callable_tools import callable_tools
 
 # What became of a turn.
 CONTEXT_ONLY = "are context only, not trained: "
@@ -100,9 +101,12 @@ class Grammars:
         """True if the call is one of these tools.
 
         Raises:
-            UserError: an agent with these tools does not start.
+            UserError: an agent with these tools does not start, or leaves this one out.
         """
-        return self._accepts(call_grammar(tools), call_text(call, tools))
+        kept, refused = callable_tools(tools)
+        if call.tool in refused:
+            raise UserError(refused[call.tool])
+        return self._accepts(call_grammar(kept), call_text(call, tools))
 
     def _accepts(self, grammar: str, text: str) -> bool:
         matcher = self._matcher(grammar).deep_copy()
