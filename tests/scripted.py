@@ -19,7 +19,7 @@ class Scripted(ByteTokenizer):
 
     def __init__(self, *turns: str | BaseException, n_ctx: int = 100_000, slots: int = 1):
         super().__init__()
-        self.template = ChatTemplate(CHATML, end_of_turn=END)
+        self.template = ChatTemplate(CHATML, ends=[END])
         self.base = Path("scripted.gguf")
         self.n_ctx = n_ctx
         self.slots = slots

@@ -85,6 +85,11 @@ def read_recipe(path_or_name: str | Path) -> dict[str, Any]:
     return {"name": str(path_or_name).replace("/", "-"), **merged(task, model)}
 
 
+def template_names() -> list[str]:
+    """Names of the chat templates in `recipes/templates`."""
+    return sorted(path.stem for path in (recipe_folder() / "templates").glob("*.jinja"))
+
+
 def template_text(path_or_name: str) -> str:
     """A chat template: a jinja file's text, or one of `recipes/templates` by name.
 
@@ -97,10 +102,8 @@ def template_text(path_or_name: str) -> str:
                 return path.read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as err:
                 raise UserError(f"base.template: {path} cannot be read ({err})") from err
-    names = sorted(path.stem for path in (recipe_folder() / "templates").glob("*.jinja"))
-    raise UserError(
-        f"base.template: no such file: {path_or_name}; templates by name: {', '.join(names)}"
-    )
+    names = ", ".join(template_names())
+    raise UserError(f"base.template: no such file: {path_or_name}; templates by name: {names}")
 
 
 def _template_file(name: str) -> Path:

@@ -30,7 +30,7 @@ class Oracle(ByteTokenizer):
 
     def __init__(self, trajectories: Sequence[Trajectory]):
         super().__init__()
-        self.template = ChatTemplate(CHATML, end_of_turn=END)
+        self.template = ChatTemplate(CHATML, ends=[END])
         self.n_ctx, self.slots, self.base = 100_000, 3, Path("oracle.gguf")
         self.released = 0
         self._gold = {made.id: made for made in trajectories}

@@ -34,7 +34,7 @@ class Knowing(ByteTokenizer):
 
     def __init__(self, path: Path, slots: int = 3, n_ctx: int = 10**6):
         super().__init__()
-        self.template = ChatTemplate(CHATML, end_of_turn=END)
+        self.template = ChatTemplate(CHATML, ends=[END])
         self.n_ctx, self.slots, self.base = n_ctx, slots, Path("knowing.gguf")
         self.known: dict[tuple[View, tuple[int, ...]], str] = {}
         self.asked: list[Request] = []

@@ -178,3 +178,58 @@ def test_a_run_without_a_record_of_its_base_is_exported_with_a_note(own_run):
     notes: list[str] = []
     export_run(own_run, note=notes.append)
     assert len(notes) == 1 and "has no base.json" in notes[0]
+
+
+def rewritten(base_hf: Path, cache: Path, **changes: str) -> Path:
+    """The base's folder in a cache of its own, with words of its tokenizer.json replaced."""
+    folder = shutil.copytree(base_hf, cache / base_hf.name, copy_function=os.link)
+    path = folder / "tokenizer.json"
+    told = json.loads(path.read_text(encoding="utf-8"))
+    vocab = told["model"]["vocab"]
+    for one, other in changes.items():
+        vocab[one], vocab[other] = vocab[other], vocab[one]
+    path.unlink()
+    path.write_text(json.dumps(told), encoding="utf-8")
+    return folder
+
+
+def test_a_base_with_another_vocabulary(own_run, base_hf, tmp_path, monkeypatch):
+    """Of the same size and template: no shape differs, only what a token means."""
+    rewritten(base_hf, tmp_path / "cache", Plan="Step")
+    monkeypatch.setenv("UMI_LITE_CACHE", str(tmp_path / "cache"))
+    message = refused(own_run)
+    assert "another vocabulary than the run was trained with" in message
+    assert "Plan 3 of 12" in message
+    assert not (own_run / "bundle").exists()
+
+
+def test_a_base_that_ends_turns_with_another_token(own_run, base_hf, tmp_path, monkeypatch):
+    folder = rewritten(base_hf, tmp_path / "cache")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        path = folder / name
+        text = path.read_text(encoding="utf-8").replace("<|im_end|>", "<|other|>")
+        path.unlink()
+        path.write_text(text, encoding="utf-8")
+    monkeypatch.setenv("UMI_LITE_CACHE", str(tmp_path / "cache"))
+    template = tmp_path / "both.jinja"
+    template.write_text(OTHER.replace("<|im_end|>", "<|other|><|im_end|>"))
+    rewrite(own_run, template=str(template))
+    assert "ends a turn with '<|im_end|>', the run was trained with '<|other|>'" in refused(own_run)
+
+
+def test_texts_that_the_base_reads_otherwise_are_named(own_run, base_hf, tmp_path, monkeypatch):
+    folder = rewritten(base_hf, tmp_path / "cache")
+    path = folder / "tokenizer.json"
+    told = json.loads(path.read_text(encoding="utf-8"))
+    names = [token for token in told["added_tokens"] if token["content"] == "<file_sep>"]
+    assert len(names) == 1 and names[0]["special"]
+    names[0]["special"] = False
+    path.unlink()
+    path.write_text(json.dumps(told), encoding="utf-8")
+    monkeypatch.setenv("UMI_LITE_CACHE", str(tmp_path / "cache"))
+    notes: list[str] = []
+    export_run(own_run, note=notes.append)
+    lines = [note for note in notes if "tried" in note]
+    assert len(lines) == 1
+    assert "reads 1 of the texts that were tried as other tokens" in lines[0]
+    assert "training did: '<file_sep>'; the roles" in lines[0]

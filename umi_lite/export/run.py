@@ -13,7 +13,7 @@ from umi_lite.export.lora import convert_loras
 from umi_lite.export.quantize import requantize
 from umi_lite.export.right_base import check_right_base
 from umi_lite.export.staging import scratch_folder
-from umi_lite.export.trained import base_folder, check_template, window_note
+from umi_lite.export.trained import base_folder, check_reading, window_note
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.phrases import PHRASES
 from umi_lite.protocol.roles import View
@@ -66,7 +66,13 @@ def export_run(
     source = base or _base_gguf(recipe)
     wanted = quantize or (recipe.export.quantize if base is None else None)
     hf = base_folder(recipe, next(iter(folders.values())))
-    check_template(recipe, hf, source)
+    odd = check_reading(recipe, hf, source)
+    if odd:
+        shown = ", ".join(map(repr, odd[:5])) + (", ..." if len(odd) > 5 else "")
+        note(
+            f"{source.name} reads {len(odd)} of the texts that were tried as other tokens than "
+            f"training did: {shown}; the roles never saw these in a user's or a tool's text"
+        )
     _check_base(run_dir, source, hf if merge else None, note)
     other = window_note(hf, source)
     if other:

@@ -1,23 +1,33 @@
-"""What a run was trained on: the base as a Hugging Face folder, and its chat template."""
+"""What a run was trained on: the base as a Hugging Face folder, and how it reads text."""
 
 import json
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from umi_lite.base import cache_folder, embedded_gguf, hf_folder, local_folder
 from umi_lite.protocol.errors import UserError
-from umi_lite.protocol.template import ChatTemplate, Message, Part
+from umi_lite.protocol.template import Message, Part
 from umi_lite.recipe import Recipe
+from umi_lite.recipe_names import template_text
 from umi_lite.runtime.gguf import read_header
+from umi_lite.runtime.llama import Model
+from umi_lite.runtime.words import Words
+from umi_lite.train.tokenizer import Language, load_language
 
 # Architectures whose window llama.cpp reads and does not use (its src/models/phi3.cpp).
 _WINDOW_IGNORED = ("phi3",)
-_CONVERSATION = [
-    Message("system", (Part("S", False),)),
-    Message("user", (Part("U", False),)),
-    Message("assistant", (Part("A", True),)),
-    Message("user", (Part("V", False),)),
-]
+# Ordinary texts, in the shapes in which pre-tokenizers differ: another reading is another model.
+_TEXTS = (
+    "Plan 3 of 12: call it, don't guess.\nNext: caller",
+    'find_2 {"from": "2024-07-26", "n": -1.5e3, "tags": ["a b", "\\n"]}',
+    "  two  spaces\n\n\n\tand a tab\r\n",
+    "def f(x):\n    return x ** 2  # ok\n",
+)
+# llama.cpp's pre-tokenizers do not know every script (gpt-oss: Devanagari).
+_SCRIPTS = (
+    "Größe, naïve, 12,5 € – « ça va »", "Привет, мир", "Αθήνα", "東京で3回", "한국어", "مرحبا",
+    "שלום", "हिन्दी", "ภาษาไทย", "🚀👩\u200d👧",
+)  # fmt: skip
 
 
 def base_folder(recipe: Recipe, adapter: Path) -> Path:
@@ -43,30 +53,60 @@ def base_folder(recipe: Recipe, adapter: Path) -> Path:
     )
 
 
-def check_template(recipe: Recipe, folder: Path, base_gguf: Path) -> None:
-    """Does the base GGUF word a conversation as training did? Else the roles would read
-    prompts that they never saw, without any error. A recipe's own template goes with the bundle.
+def check_reading(recipe: Recipe, folder: Path, base_gguf: Path) -> list[str]:
+    """Check that the base GGUF words and reads a conversation as training did.
+
+    Else the roles would read prompts that they never saw, without any error. A recipe's own
+    template goes with the bundle.
+
+    Returns:
+        Texts that the GGUF reads otherwise: of other scripts than Latin, and look-alikes of special
+        tokens (`<|fim_prefix|>` in a user's text).
 
     Raises:
-        UserError: the chat templates differ in what they write, or the GGUF has none.
+        UserError: chat template, end of turn or vocabulary differ, or the GGUF has no template.
     """
-    deployed = read_header(base_gguf, "base").get("tokenizer.chat_template")
-    if not isinstance(deployed, str):
+    if not isinstance(read_header(base_gguf, "base").get("tokenizer.chat_template"), str):
         raise UserError(f"base {base_gguf} has no chat template: take one of an instruct model")
-    config = _tokenizer_config(folder)
-    trained = _trained_template(folder, config)
-    if recipe.base.template or trained is None or trained == deployed:
-        return
-    tokens = {name: _text(config.get(f"{name}_token")) for name in ("bos", "eos")}
-    wordings = [
-        ChatTemplate(source, end_of_turn=tokens["eos"], **tokens).pieces(_CONVERSATION)
-        for source in (trained, deployed)
+    own = template_text(recipe.base.template) if recipe.base.template else None
+    trained = load_language(folder, template=own)
+    with closing(Model.vocabulary(base_gguf)) as model:
+        deployed = Words(model, own)
+        for text in _TEXTS:
+            _compare(text, trained, deployed, base_gguf)
+        return [
+            text
+            for text in (*_SCRIPTS, *trained.tokenizer.added())
+            if trained.tokenizer.encode(text, special=False) != model.encode(text, special=False)
+        ]
+
+
+def _compare(text: str, trained: Language, deployed: Words, base_gguf: Path) -> None:
+    messages = [
+        Message("system", (Part(text, False),)),
+        Message("user", (Part(text, False),)),
+        Message("assistant", (Part(text, True),)),
+        Message("user", (Part(text, False),)),
     ]
-    if wordings[0] != wordings[1]:
+    pieces, others = (side.template.pieces(messages) for side in (trained, deployed))
+    if "".join(piece.text for piece in pieces) != "".join(piece.text for piece in others):
         raise UserError(
             f"base {base_gguf} has another chat template than the run was trained with: take "
             "the GGUF of the same model, or train with base.template, which the bundle carries"
         )
+    ends = trained.template.end_of_turn, deployed.template.end_of_turn
+    if ends[0] != ends[1]:
+        raise UserError(
+            f"base {base_gguf} ends a turn with {ends[1]!r}, the run was trained with {ends[0]!r}: "
+            "take the GGUF of the same model"
+        )
+    for piece in pieces:
+        ids = trained.tokenizer.encode(piece.text, special=piece.special)
+        if ids != deployed.encode(piece.text, special=piece.special):
+            raise UserError(
+                f"base {base_gguf} has another vocabulary than the run was trained with (it reads "
+                f"{piece.text!r} as other tokens): take the GGUF of the same model"
+            )
 
 
 def window_note(folder: Path, base_gguf: Path) -> str | None:
@@ -93,22 +133,3 @@ def window_note(folder: Path, base_gguf: Path) -> str | None:
         f"llama.cpp runs {base_gguf.name} ({arch}) without the sliding window of {window} tokens "
         f"that it was trained with: keep n_ctx at {window} or below"
     )
-
-
-def _trained_template(folder: Path, config: dict[str, Any]) -> str | None:
-    path = folder / "chat_template.jinja"
-    if path.is_file():
-        return path.read_text(encoding="utf-8")
-    source = config.get("chat_template")
-    if isinstance(source, list):  # several named ones; `default` is for chat
-        source = next((each["template"] for each in source if each["name"] == "default"), None)
-    return source
-
-
-def _tokenizer_config(folder: Path) -> dict[str, Any]:
-    path = folder / "tokenizer_config.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
-def _text(token: Any) -> str:
-    return token["content"] if isinstance(token, dict) else token or ""

@@ -5,14 +5,15 @@ sentinels. So it is known which text is the template's (special tokens count) an
 role's, a user's or a tool's (special tokens are plain text there: nobody can forge a turn).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
-import jinja2
-import jinja2.sandbox
+from umi_lite.protocol.jinja import BadTemplate, Jinja
 
-from umi_lite.protocol.errors import UserError
+# A private character: no template prints it.
+_MARK = "\ue000"
 
 
 class Tokenizer(Protocol):
@@ -46,71 +47,60 @@ class Piece(NamedTuple):
     trained: bool
 
 
-class BadTemplate(UserError):
-    """The chat template cannot serve a growing transcript."""
-
-
-def _raise(message: str) -> None:
-    raise BadTemplate(f"the chat template refused the conversation: {message}")
-
-
 class ChatTemplate:
     """A chat template that was checked to be append-only.
 
     Args:
         source: the jinja text (HF tokenizer's `chat_template` or GGUF metadata).
-        end_of_turn: the text of the token that ends an assistant turn, e.g. `<|im_end|>`.
+        ends: the texts of the tokens that end generation, in any order. Metadata often names
+            the wrong one of them: the first that the template prints after a turn ends it.
         bos, eos: the texts of these tokens, for templates that print them.
 
+    Attributes:
+        end_of_turn: the text of the token that ends an assistant turn, e.g. `<|im_end|>`.
+
     Raises:
-        BadTemplate: it does not parse, is not append-only, or does not end a turn by
-            `end_of_turn`; the message says which.
+        BadTemplate: it does not parse, is not append-only, or does not end a turn by one of
+            `ends`; the message says which.
     """
 
-    def __init__(self, source: str, *, end_of_turn: str, bos: str = "", eos: str = ""):
-        env = jinja2.sandbox.ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-        )
-        env.globals["raise_exception"] = _raise  # pyright: ignore[reportUnknownMemberType]
-        try:
-            self._template = env.from_string(source)
-        except jinja2.TemplateError as err:
-            raise BadTemplate(f"the chat template is not valid jinja: {err}") from None
+    def __init__(self, source: str, *, ends: Sequence[str], bos: str = "", eos: str = ""):
+        self._jinja = Jinja(source, {"bos_token": bos, "eos_token": eos})
         self.source = source
-        self.end_of_turn = end_of_turn
-        self._tokens: dict[str, Any] = {"bos_token": bos, "eos_token": eos}
-        self._check()
+        self.end_of_turn = self._checked(ends)
 
     def _text(self, roles_and_contents: Sequence[tuple[str, str]], *, prompt: bool) -> str:
         messages = [{"role": role, "content": content} for role, content in roles_and_contents]
-        try:
-            return self._template.render(
-                messages=messages, add_generation_prompt=prompt, **self._tokens
-            )
-        except jinja2.TemplateError as err:
-            raise BadTemplate(f"the chat template failed: {err}") from None
+        return self._jinja.render(messages, prompt=prompt)
 
-    def _check(self) -> None:
-        turns = [("system", "S"), ("user", "U0")]
+    def _checked(self, ends: Sequence[str]) -> str:
+        """Return the token that ends a turn, after checks that transcripts can grow."""
+        turns = [("system", f"{_MARK}S0"), ("user", f"{_MARK}U0")]
+        end = ""
         for i in range(3):
             prompt = self._text(turns, prompt=True)
-            turns.append(("assistant", f"A{i}"))
+            turns.append(("assistant", f"{_MARK}A{i}"))
             spoken = self._text(turns, prompt=False)
-            turns.append(("user", f"U{i + 1}"))
-            if not spoken.startswith(prompt + f"A{i}"):
+            for role, content in turns:
+                if content not in spoken:
+                    raise BadTemplate(f"the chat template drops a {role} message that is a text")
+            if re.findall(f"{_MARK}[A-Z][0-9]", spoken) != [content for _, content in turns]:
+                raise BadTemplate("the chat template prints messages twice or in another order")
+            turns.append(("user", f"{_MARK}U{i + 1}"))
+            if not spoken.startswith(prompt + f"{_MARK}A{i}"):
                 raise BadTemplate(
                     "the chat template is not append-only: the assistant's turn does not "
                     "continue its generation prompt, so the cache could not be reused"
                 )
-            if self.end_of_turn not in spoken[len(prompt) :]:
-                raise BadTemplate(
-                    f"the chat template does not end a turn with {self.end_of_turn!r}"
-                )
-            if not self._text(turns, prompt=True).startswith(spoken):
+            end = end or _first(ends, spoken[len(prompt) :])
+            # What comes after the end of the last turn (Phi 3: the end of the text) is not kept.
+            head, found, _ = spoken[len(prompt) :].partition(end)
+            if not found or not self._text(turns, prompt=True).startswith(prompt + head + end):
                 raise BadTemplate(
                     "the chat template is not append-only: a later message changes an "
                     "earlier one, so the cache could not be reused"
                 )
+        return end
 
     def pieces(self, messages: Sequence[Message]) -> list[Piece]:
         """The conversation cut into pieces.
@@ -118,7 +108,7 @@ class ChatTemplate:
         A conversation that ends with a user message is a prompt (generation prompt added);
         one that ends with an assistant message ends with its end-of-turn token.
         """
-        marks = [f"\ue000{i}\ue001" for i in range(len(messages))]
+        marks = [f"{_MARK}{i}\ue001" for i in range(len(messages))]
         text = self._text(
             [(message.role, mark) for message, mark in zip(messages, marks, strict=True)],
             prompt=messages[-1].role == "user",
@@ -148,3 +138,12 @@ class ChatTemplate:
         head, mark, rest = text.partition(self.end_of_turn)
         pieces = [Piece(head + mark, special=True, trained=after.trained)]
         return [*pieces, Piece(rest, special=True, trained=False)] if rest else pieces
+
+
+def _first(ends: Sequence[str], text: str) -> str:
+    """The first of `ends` in a text, the longest where two begin at one place."""
+    found = [(text.index(end), -len(end), end) for end in ends if end and end in text]
+    if not found:
+        names = " or ".join(repr(end) for end in ends if end) or "any token"
+        raise BadTemplate(f"the chat template does not end a turn with {names}")
+    return min(found)[2]

@@ -134,7 +134,9 @@ class Model:
     def special(self, name: str) -> int | None:
         """The id of `bos`, `eos` or `eot`, None where the vocabulary has none."""
         token = getattr(self.lib, f"llama_vocab_{name}")(self.vocab)
-        return token if token >= 0 else None
+        # Where a GGUF names none, llama.cpp assumes GPT-2's id, which is a word here.
+        control = token >= 0 and self.lib.llama_vocab_is_control(self.vocab, token)
+        return token if control or token in self.eog else None
 
     @property
     def chat_template(self) -> str | None:

@@ -103,20 +103,16 @@ class Words:
 
 
 def _template(model: Model, given: str | None) -> ChatTemplate:
-    """The chat template, and the token that really ends a turn in it."""
+    """The chat template, with the texts of the model's own special tokens."""
     source = given or model.chat_template
     if source is None:
         raise UserError(f"model {model.path} has no chat template (tokenizer.chat_template)")
-    ids = {name: model.special(name) for name in ("bos", "eos", "eot")}
+    if not model.eog:
+        raise UserError(f"model {model.path} has no token that ends a turn")
+    ids = {name: model.special(name) for name in ("bos", "eos")}
     text = {name: "" if i is None else model.decode([i]) for name, i in ids.items()}
-    # Metadata often names the wrong one of them: the template itself decides.
-    ends = dict.fromkeys(
-        model.decode([i]) for i in (ids["eot"], ids["eos"], *sorted(model.eog)) if i is not None
-    )
-    refusal = BadTemplate(f"model {model.path} has no token that ends a turn")
-    for end in ends:
-        try:
-            return ChatTemplate(source, end_of_turn=end, bos=text["bos"], eos=text["eos"])
-        except BadTemplate as err:
-            refusal = err
-    raise refusal
+    ends = [model.decode([i]) for i in sorted(model.eog)]
+    try:
+        return ChatTemplate(source, ends=ends, **text)
+    except BadTemplate as err:
+        raise BadTemplate(f"model {model.path.name}: {err}") from None

@@ -10,8 +10,9 @@ from umi_lite.data.loaded import Dropped, Loaded
 from umi_lite.data.why_nothing import why_nothing
 from umi_lite.hub import check_model
 from umi_lite.protocol.errors import UserError
+from umi_lite.protocol.jinja import BadTemplate
 from umi_lite.recipe import Data, Recipe
-from umi_lite.recipe_names import template_text
+from umi_lite.recipe_names import template_names, template_text
 from umi_lite.train.loading import loading
 from umi_lite.train.sayable import only_sayable
 from umi_lite.train.tokenizer import Language, load_language
@@ -133,8 +134,27 @@ def base_language(recipe: Recipe, model: str) -> Language:
     """Tokenizer and chat template of `base_model`'s result.
 
     Raises:
-        UserError: see `load_language`; or base.template is no file.
+        UserError: see `load_language`; or base.template is no file. Where the model's own template
+            cannot serve, the message has the recipe line that names one that can.
     """
-    template = None if recipe.base.template is None else template_text(recipe.base.template)
+    own = recipe.base.template
+    template = None if own is None else template_text(own)
     with loading("tokenizer", model):
-        return load_language(model, template=template)
+        try:
+            return load_language(model, template=template)
+        except BadTemplate as err:
+            if own is not None:
+                raise
+            raise UserError(f"{model}: {err}; {_remedy(recipe, model)}") from None
+
+
+def _remedy(recipe: Recipe, model: str) -> str:
+    named = recipe.base.model_dump(include={"model", "gguf"}, exclude_none=True)
+    for name in template_names():
+        try:
+            load_language(model, template=template_text(name))
+        except BadTemplate:
+            continue
+        line = ", ".join(f"{key}: {value}" for key, value in {**named, "template": name}.items())
+        return f"one that can is {name}: write `base: {{{line}}}` in the recipe"
+    return "name a jinja file of one that can in the recipe, as base.template"

@@ -16,7 +16,8 @@ from umi_lite.protocol.template import Tokenizer
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe import Base, Data, Recipe
 from umi_lite.sandbox.text import visible
-from umi_lite.train.inputs import base_language, base_model, load_data
+from umi_lite.train.inputs import base_language, base_model
+from umi_lite.train.readable import load_readable
 from umi_lite.train.tokenizer import Language
 from umi_lite.train.validation import hold_out
 
@@ -80,7 +81,7 @@ def show(recipe: Recipe, role: str, n: int, console: "Console") -> None:
     language = base_language(recipe, base_model(recipe))
     samples = [
         (trajectory.id, sample)
-        for trajectory in hold_out(recipe, load_data(recipe).trajectories)[0]
+        for trajectory in hold_out(recipe, load_readable(recipe, language).trajectories)[0]
         if (sample := render(trajectory, view, language.template, language.tokenizer))
     ]
     for number, (name, sample) in enumerate(islice(samples, n), 1):

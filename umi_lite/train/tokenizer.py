@@ -8,6 +8,7 @@ from typing import Any
 
 from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.template import ChatTemplate
+from umi_lite.train.llama_vocab import as_llama_cpp, ends_of
 
 
 class HFTokenizer:
@@ -23,6 +24,8 @@ class HFTokenizer:
         # Two of them, because the switch is a property of the tokenizer, not of a call.
         self._special = Tokenizer.from_str(json_text)
         self._plain = Tokenizer.from_str(json_text)
+        for tokenizer in (self._special, self._plain):
+            as_llama_cpp(tokenizer)
         self._plain.encode_special_tokens = True
 
     def encode(self, text: str, *, special: bool) -> list[int]:
@@ -33,6 +36,15 @@ class HFTokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, special tokens shown."""
         return self._special.decode(list(ids), skip_special_tokens=False)
+
+    def added(self) -> list[str]:
+        """Return the texts of the tokens that are not of the merges: special ones and others."""
+        tokens = self._special.get_added_tokens_decoder().values()
+        return [str(token.content) for token in tokens]
+
+    def ends(self, eos: str) -> list[str]:
+        """Return the texts of the tokens that end generation; `eos` is one where there is it."""
+        return ends_of(self._special, eos)
 
 
 @dataclass(frozen=True)
@@ -53,7 +65,7 @@ def load_language(model: str | Path, *, template: str | None = None) -> Language
         template: jinja text to use instead of the model's own chat template.
 
     Raises:
-        UserError: no fast tokenizer, no chat template, or no EOS token that ends a turn.
+        UserError: no fast tokenizer, no chat template, or one that cannot serve.
     """
     folder = Path(model)
     if (folder / "tokenizer.json").is_file():
@@ -63,11 +75,12 @@ def load_language(model: str | Path, *, template: str | None = None) -> Language
     template = template or source
     if not template:
         raise UserError(f"{model} has no chat template: name an instruct model or base.template")
-    eos = tokens["eos_token"]
-    if not eos:
-        raise UserError(f"{model}: its tokenizer names no EOS token, so no turn could end")
-    checked = ChatTemplate(template, end_of_turn=eos, bos=tokens["bos_token"], eos=eos)
-    return Language(HFTokenizer(json_text), checked)
+    tokenizer = HFTokenizer(json_text)
+    bos, eos = tokens["bos_token"], tokens["eos_token"]
+    ends = tokenizer.ends(eos)
+    if not ends:
+        raise UserError(f"{model}: its tokenizer has no token that could end a turn")
+    return Language(tokenizer, ChatTemplate(template, ends=ends, bos=bos, eos=eos))
 
 
 def _read_folder(folder: Path) -> tuple[str, dict[str, str], str | None]:

@@ -18,7 +18,7 @@ from umi_lite.train.backends import Name, choose, make, prepare_process
 from umi_lite.train.chart import loss_svg, read_metrics
 from umi_lite.train.curves import live_page
 from umi_lite.train.disk_full import told_when_refused
-from umi_lite.train.inputs import base_language, base_model, load_data
+from umi_lite.train.inputs import base_language, base_model
 from umi_lite.train.job import run_job
 from umi_lite.train.lock import held
 from umi_lite.train.plan import JOBS, job_data, plan
@@ -32,6 +32,7 @@ from umi_lite.train.processes import (
     world_size,
 )
 from umi_lite.train.progress import Reporter, RichReporter, Silent
+from umi_lite.train.readable import load_readable
 from umi_lite.train.ready import Ready, job_bounds, job_rows, make_ready, too_long
 from umi_lite.train.report_to import check_report_to
 from umi_lite.train.run_dir import RunDir
@@ -155,7 +156,7 @@ def make_all(recipe: Recipe, model: str, packs: bool, reporter: Reporter) -> lis
         packs: does the backend attend as packs want it?
     """
     language = base_language(recipe, model)
-    loaded = load_data(recipe)
+    loaded = load_readable(recipe, language)
     for reason, count, first in loaded.drop_table():
         reporter.note(f"data: {count} left out: {reason} (first: {first})")
     for reason, count, first in loaded.amended_table():
