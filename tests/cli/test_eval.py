@@ -46,18 +46,17 @@ def test_what_a_bundle_sets_holds_above_them_and_an_option_above_all(tmp_path, m
     assert "{1,777}" in planner.grammar
     assert (caller.max_tokens, summarizer.max_tokens) == (333, OWN.max_answer_tokens)
     assert (planner.temperature, planner.seed) == (0.3, 4)
-    options = ["--max-call-tokens", "222", "--temperature", "0.5", "--seed", "6"]
+    options = ["--max-call-tokens", "222", "--temperature", "0.5", "--sampling-seed", "6"]
     (planner, caller, _), _ = first_asked(tmp_path, monkeypatch, *EVAL, *options, **spec)
     assert "{1,777}" in planner.grammar and caller.max_tokens == 222
     assert (planner.temperature, planner.seed) == (0.5, 6)
 
 
-def test_a_seed_of_the_tasks_has_a_name_of_its_own(tmp_path, monkeypatch):
-    with pytest.raises(UserError, match=r"temperature 0.*; --data-seed says which tasks"):
-        first_asked(tmp_path, monkeypatch, *EVAL, "--seed", "2")
+def test_the_seed_of_the_tasks_is_not_the_seed_of_the_sampling(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match=r"changes nothing at temperature 0"):
+        first_asked(tmp_path, monkeypatch, *EVAL, "--sampling-seed", "2")
     one, other = (
-        first_asked(tmp_path, monkeypatch, *EVAL, "--data-seed", str(seed))[0][0].ids
-        for seed in (1, 2)
+        first_asked(tmp_path, monkeypatch, *EVAL, "--seed", str(seed))[0][0].ids for seed in (1, 2)
     )
     assert one != other
 

@@ -90,7 +90,7 @@ def test_an_option_holds_above_the_bundle(umi):
     umi(
         [CALLER, CALL, DONE, "It is 408."],
         *options,
-        *("--seed", "8"),
+        *("--sampling-seed", "8"),
         bounds={"max_thought_chars": 77, "max_thought_tokens": 99, "max_call_tokens": 33},
         sampling={"temperature": 0.6, "seed": 5},
     )
@@ -107,7 +107,10 @@ def test_an_option_holds_above_the_bundle(umi):
         (["--max-answer-tokens", "0"], "max_answer_tokens is 0; it must be 1 or more"),
         (["--max-seconds", "nan"], "max_seconds is nan; it must be above 0"),
         (["--temperature", "-1"], "temperature is -1.0; it must be 0 (greedy) or more"),
-        (["--seed", "3"], "--seed 3 changes nothing at temperature 0: give --temperature too"),
+        (
+            ["--sampling-seed", "3"],
+            "--sampling-seed 3 changes nothing at temperature 0: give --temperature too",
+        ),
     ],
 )
 def test_a_value_that_cannot_be_is_one_line_before_any_turn(umi, options, said):

@@ -29,9 +29,7 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
             Path | None, typer.Option(help="the source's file, where it has one")
         ] = None,
         n: Annotated[int, typer.Option("-n", "--n", help="how many tasks")] = 100,
-        data_seed: Annotated[
-            int | None, typer.Option(help="which tasks (toolworld); default 1")
-        ] = None,
+        seed: Annotated[int | None, typer.Option(help="which tasks (toolworld); default 1")] = None,
         slots: Annotated[int, typer.Option(help="episodes at once")] = 16,
         votes: Annotated[
             int,
@@ -58,14 +56,14 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
         from umi_lite.export.bundle import load_bundle
         from umi_lite.local import load_tasks, measure
 
-        asked = {"split": split, "path": path, "seed": data_seed, "n": n}
+        asked = {"split": split, "path": path, "seed": seed, "n": n}
         options = defaults | {key: value for key, value in asked.items() if value is not None}
         tasks = load_tasks(source, **options)
         title = " · ".join([source, *([options["split"]] if "split" in options else [])])
         console = Console(stderr=json_)
         opened = load_bundle(bundle)
         bounds = limits.bounds(opened.spec.bounds, bounds_of(source))
-        sampling = taken.sampling(opened.spec.sampling, hint="; --data-seed says which tasks")
+        sampling = taken.sampling(opened.spec.sampling)
         if votes != 1:
             check_votes(tasks, votes, sampling)
         with roles.open(opened, slots, console) as engine:

@@ -1,7 +1,7 @@
 """The options that bound an episode and say how its tokens are sampled."""
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -47,7 +47,8 @@ class Limits:
         """
         from umi_lite.runtime.bounds import Bounds, settled
 
-        return settled(own or Bounds(), bundle, _given(self))
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        return settled(own or Bounds(), bundle, given)
 
 
 @dataclass(frozen=True)
@@ -57,27 +58,27 @@ class Taken:
     temperature: Annotated[
         float | None, typer.Option(help="sampling temperature, 0 is greedy; default the bundle's")
     ] = None
-    seed: Annotated[int | None, typer.Option(help="sampling seed; default the bundle's")] = None
+    sampling_seed: Annotated[
+        int | None, typer.Option(help="seed of the sampling; default the bundle's")
+    ] = None
 
-    def sampling(self, bundle: "Sampling", *, hint: str = "") -> "Sampling":
+    def sampling(self, bundle: "Sampling") -> "Sampling":
         """The sampling to run with.
 
         Args:
             bundle: the bundle's.
-            hint: what else a seed may have been meant for.
 
         Raises:
             UserError: a value that cannot be, or a seed that would change nothing.
         """
         from umi_lite.runtime.bounds import Sampling, settled
 
-        made = settled(Sampling(), bundle, _given(self))
-        if self.seed is not None and made.temperature == 0:
+        given = {"temperature": self.temperature, "seed": self.sampling_seed}
+        given = {name: value for name, value in given.items() if value is not None}
+        made = settled(Sampling(), bundle, given)
+        if self.sampling_seed is not None and made.temperature == 0:
             raise UserError(
-                f"--seed {self.seed} changes nothing at temperature 0: give --temperature too{hint}"
+                f"--sampling-seed {self.sampling_seed} changes nothing at temperature 0: "
+                "give --temperature too"
             )
         return made
-
-
-def _given(options: Limits | Taken) -> dict[str, Any]:
-    return {name: value for name, value in asdict(options).items() if value is not None}
