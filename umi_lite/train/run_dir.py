@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from umi_lite.base_record import FILE as BASE_RECORD
 from umi_lite.files import scratch, sync, write_text, writing
 from umi_lite.protocol.errors import UserError
 from umi_lite.recipe import Recipe
@@ -53,7 +54,8 @@ class RunDir:
             if (self.root / "recipe.yaml").exists():
                 for job in JOBS:
                     shutil.rmtree(self.job(job), ignore_errors=True)
-                self.pieces.unlink(missing_ok=True)
+                for left in (self.pieces, self.root / BASE_RECORD):
+                    left.unlink(missing_ok=True)
             write_text(self.root / "versions.json", json.dumps(versions(), indent=2) + "\n")
             write_text(self.root / "recipe.yaml", recipe.to_yaml())
 

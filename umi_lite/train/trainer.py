@@ -20,6 +20,7 @@ from umi_lite.train.curves import live_page
 from umi_lite.train.disk_full import told_when_refused
 from umi_lite.train.inputs import base_language, base_model
 from umi_lite.train.job import run_job
+from umi_lite.train.loading import loading
 from umi_lite.train.lock import held
 from umi_lite.train.plan import JOBS, job_data, plan
 from umi_lite.train.processes import (
@@ -125,7 +126,7 @@ def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> Non
     model = in_turns(
         lambda: base_model(recipe, lambda path: reporter.note(f"dequantising the base to {path}"))
     )
-    by_main(lambda: keep_record(run.root, local_folder(model)))
+    by_main(lambda: _keep_record(run, model))
     with together():
         check_targets(recipe, model)
     backend = make(name, recipe, model)
@@ -144,8 +145,13 @@ def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> Non
                 reporter.step(job, sum(item.sizes), "done before")
                 continue
             run_job(recipe, item, backend, run, reporter, page)
-            by_main(lambda: keep_record(run.root, local_folder(model)))  # it may be loaded now
+            by_main(lambda: _keep_record(run, model))  # it may be loaded now
             by_main(lambda: _draw(run))
+
+
+def _keep_record(run: RunDir, model: str) -> None:
+    with loading("weights", model):
+        keep_record(run.root, local_folder(model))
 
 
 def make_all(recipe: Recipe, model: str, packs: bool, reporter: Reporter) -> list[Ready]:
