@@ -46,7 +46,8 @@ def opened(bundle: Path | None, how: Mapping):
 
 def episode(engine, task) -> tuple[float, int]:
     """Seconds and generated tokens."""
-    from umi_lite.evals.live import BOUNDS, environment_of
+    from umi_lite.evals.bounds import BOUNDS
+    from umi_lite.evals.live import environment_of
     from umi_lite.runtime.agent import Agent
 
     engine.forget()
