@@ -46,7 +46,7 @@ from umi_lite.train.sayable import (
 )
 
 BYTES = LLTokenizer("byte")
-TEMPLATE = ChatTemplate(CHATML, end_of_turn=END)
+TEMPLATE = ChatTemplate(CHATML, ends=[END])
 CITY = {"city": {"type": "string"}, "days": {"type": "integer"}}
 WEATHER = Tool(
     name="weather", parameters={"type": "object", "properties": CITY, "required": ["city"]}
