@@ -99,7 +99,7 @@ def ask(
     named = tools or bundle.spec.tools
     if not isinstance(named, str):
         raise UserError(f"bundle {bundle.path} names no live tools: say which ones with --tools")
-    toolbox = toolset(named)
+    toolbox = toolset(named, dim(console))
     if trace_path is not None:
         check_place(trace_path)
     path = trace_path or _default_place(bundle)

@@ -1,7 +1,5 @@
 """Sets of live tools by name, or from a Python file of one's own."""
 
-import inspect
-import runpy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,29 +27,21 @@ TOOLSETS: dict[str, Callable[[], Toolbox]] = {
 }
 
 
-def toolset(name: str) -> Toolbox:
-    """A set of TOOLSETS, or all public functions that a `.py` file defines.
+def toolset(name: str, note: Callable[[str], None]) -> Toolbox:
+    """Return a set of TOOLSETS, or the tools that a `.py` file defines (`tools_file`).
+
+    Args:
+        note: called with one line for each function of the file that cannot be a tool.
 
     Raises:
-        UserError: no such set or file, a file that fails, or one without functions.
+        UserError: no such set or file, a file that fails, or one without tools.
     """
     if name in TOOLSETS:
         return TOOLSETS[name]()
-    path = Path(name)
+    path = Path(name).expanduser()
     if path.suffix != ".py" or not path.is_file():
         known = ", ".join(TOOLSETS)
         raise UserError(f"no tools {name!r}: name one of {known}, or a .py file with functions")
-    try:
-        defined = runpy.run_path(str(path))
-    except Exception as err:
-        raise UserError(f"tools {path}: {type(err).__name__}: {err}") from err
-    functions = [
-        value
-        for key, value in defined.items()
-        if inspect.isfunction(value)
-        and not key.startswith("_")
-        and value.__code__.co_filename == str(path)
-    ]
-    if not functions:
-        raise UserError(f"tools {path}: it defines no public function")
-    return Toolbox(functions)
+    from umi_lite.data.tools_file import load_tools
+
+    return load_tools(path, note)

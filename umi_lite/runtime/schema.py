@@ -1,119 +1,179 @@
-"""A typed, docstringed function's parameters as a JSON Schema."""
+"""A typed, docstringed function's parameters as a JSON Schema, and what turns JSON into them."""
 
 import inspect
-import re
 import types
-from collections.abc import Callable
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
+
+from pydantic import PydanticUserError, TypeAdapter
+from pydantic.fields import FieldInfo
 
 from umi_lite.protocol.errors import UserError
+from umi_lite.runtime.callables import doc_of, documented_names, parameters_of
+from umi_lite.runtime.docstring import read_docstring
 
-_SCALARS: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
-_SECTION = re.compile(r"^(Args|Arguments|Returns|Raises|Yields|Examples?|Notes?):\s*$")
-_ARGUMENT = re.compile(r"^(\w+)(?:\s*\([^)]*\))?:\s*(.*)$")
+Convert = Callable[[Any], Any]
+_PLAIN = (str, int, float, bool, types.NoneType, Any)
+# Keywords that hold values or names, not schemas.
+_VALUES = ("enum", "required", "examples")
+# What pydantic says for other readers; and a set that is given a value twice is a set.
+_LEFT_OUT = ("title", "default", "$defs", "discriminator", "uniqueItems")
 
 
-def parameters_schema(function: Callable[..., Any]) -> dict[str, Any]:
-    """The JSON Schema (type object, nothing additional) of a function's parameters.
+@dataclass(frozen=True)
+class Signature:
+    """How a function is called with JSON.
 
-    A parameter with a default is not required; `Literal` becomes `enum`; the Google-style
-    `Args:` section gives the descriptions.
+    Attributes:
+        description: the docstring's first paragraph.
+        parameters: a JSON Schema of type object that allows nothing additional.
+        convert: for parameters that JSON cannot hold (a date, a model), what makes them; each
+            raises ValueError for what it cannot make.
+        fields: of parameters whose default is written as `= Field(…)`: it makes their default.
+    """
+
+    description: str
+    parameters: dict[str, Any]
+    convert: Mapping[str, Convert]
+    fields: Mapping[str, FieldInfo]
+
+
+def read_signature(function: Callable[..., Any], name: str) -> Signature:
+    """Return how a function with type hints and a docstring is called, as a tool of this name.
+
+    A parameter with a default is not required; `Literal` and Enum become `enum`; bounds and
+    texts of `Annotated[…, Field(…)]` are kept; the docstring gives the other descriptions.
 
     Raises:
-        UserError: a parameter has no type hint, one that JSON cannot carry, or is
-            `*args`, `**kwargs` or positional-only; the message names it.
+        UserError: no docstring, a docstring that describes another parameter, or a parameter
+            without a type hint or with one that JSON cannot carry; the message names it.
     """
-    name = getattr(function, "__name__", repr(function))
-    try:
-        hints = get_type_hints(function)
-    except NameError as err:
-        raise UserError(f"tool {name}: a type hint cannot be resolved: {err}") from None
-    _, notes = split_docstring(inspect.getdoc(function) or "")
+    parameters = parameters_of(function, name)
+    description, notes = read_docstring(doc_of(function))
+    if not description:
+        raise UserError(
+            f"tool {name}: the function has no docstring; a role must know what it does"
+        )
     properties: dict[str, Any] = {}
     required: list[str] = []
-    for parameter in inspect.signature(function).parameters.values():
+    convert: dict[str, Convert] = {}
+    fields: dict[str, FieldInfo] = {}
+    for parameter in parameters:
         where = f"tool {name}: parameter {parameter.name!r}"
-        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise UserError(f"{where} must be an ordinary named parameter")
-        if parameter.name not in hints:
+        hint, default = parameter.hint, parameter.default
+        if hint is inspect.Parameter.empty:
             raise UserError(f"{where} has no type hint; write e.g. {parameter.name}: str")
-        hint = hints[parameter.name]
-        if parameter.default is parameter.empty:
+        if isinstance(default, FieldInfo):
+            hint = Annotated[hint, default]
+            if default.is_required():
+                default = inspect.Parameter.empty
+            else:
+                fields[parameter.name] = default
+                default = default.default
+        if default is inspect.Parameter.empty:
             required.append(parameter.name)
-        elif parameter.default is None:
-            # Left out means None, so null itself need not be offered.
-            hint = _without_none(hint)
-        schema = _schema(hint, where)
-        if parameter.name in notes:
-            schema["description"] = notes[parameter.name]
-        properties[parameter.name] = schema
-    unknown = sorted(set(notes) - set(properties))
+        adapter, schema = _adapted(hint, where)
+        if default is None:
+            schema["default"] = None
+        note = _own_text(hint) or notes.get(parameter.name)
+        if note and "description" not in schema:
+            schema["description"] = note
+        properties[parameter.name] = _tidy(schema, schema.get("$defs", {}), where)
+        if not _is_plain(hint):
+            convert[parameter.name] = adapter.validate_python
+    unknown = sorted(set(notes) - set(properties) - documented_names(function))
     if unknown:
         raise UserError(f"tool {name}: the docstring describes {unknown[0]!r}, no such parameter")
-    return {
+    schema = {
         "type": "object",
         "properties": properties,
         "required": required,
         "additionalProperties": False,
     }
+    return Signature(description, schema, convert, fields)
 
 
-def split_docstring(text: str) -> tuple[str, dict[str, str]]:
-    """A Google-style docstring as (first paragraph on one line, {argument: note})."""
-    lines = text.strip().splitlines()
-    summary: list[str] = []
-    for line in lines:
-        if not line.strip() or _SECTION.match(line.strip()):
-            break
-        summary.append(line.strip())
-    notes: dict[str, str] = {}
-    section, current = "", ""
-    for line in lines:
-        header = _SECTION.match(line)
-        if header:
-            section, current = header[1], ""
-        elif section in ("Args", "Arguments") and line.strip():
-            found = _ARGUMENT.match(line.strip())
-            # A continuation line is indented deeper than the arguments' names.
-            if found and len(line) - len(line.lstrip()) <= 4:
-                current = found[1]
-                notes[current] = found[2].strip()
-            elif current:
-                notes[current] = f"{notes[current]} {line.strip()}".strip()
-    return " ".join(summary), notes
+def _adapted(hint: Any, where: str) -> tuple["TypeAdapter[Any]", dict[str, Any]]:
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(hint)
+        return adapter, adapter.json_schema()
+    except (PydanticUserError, TypeError, NameError) as err:
+        raise UserError(
+            f"{where}: {hint} cannot be made from JSON; use str, int, float, bool, Literal, "
+            "Optional, list, dict, a dataclass or a pydantic model"
+        ) from err
 
 
-def _without_none(hint: Any) -> Any:
-    if get_origin(hint) not in (Union, types.UnionType):
-        return hint
-    rest = tuple(arm for arm in get_args(hint) if arm is not types.NoneType)
-    return Union[rest] if rest else hint  # noqa: UP007 - built from a tuple at run time
+def _own_text(hint: Any) -> str | None:
+    """Return the text of `Annotated[int, "text"]` and of `Annotated[int, Doc("text")]`."""
+    for extra in get_args(hint)[1:] if get_origin(hint) is Annotated else ():
+        text = getattr(extra, "documentation", extra)
+        if isinstance(text, str):
+            return text
+    return None
 
 
-def _schema(hint: Any, where: str) -> dict[str, Any]:
-    if hint in _SCALARS:
-        return {"type": _SCALARS[hint]}
-    if hint is Any:
-        return {}
-    if hint is types.NoneType:
-        return {"type": "null"}
+def _is_plain(hint: Any) -> bool:
+    """True if JSON's own values are what the hint asks for: they are passed as they came."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Literal:
-        kinds = {_SCALARS.get(type(choice)) for choice in args}
-        if None in kinds:
-            raise UserError(f"{where}: a Literal may hold str, int and bool, not {hint}")
-        kind = {"type": kinds.pop()} if len(kinds) == 1 else {}
-        return {**kind, "enum": list(args)}
-    if origin in (Union, types.UnionType):
-        return {"anyOf": [_schema(arm, where) for arm in args]}
-    if hint is list or origin is list:
-        return {"type": "array", **({"items": _schema(args[0], where)} if args else {})}
-    if hint is dict or origin is dict:
-        if args and args[0] is not str:
-            raise UserError(f"{where}: a JSON object's keys are str, not {args[0]}")
-        extra = _schema(args[1], where) if args else True
-        return {"type": "object", "additionalProperties": extra}
-    raise UserError(
-        f"{where}: {hint} cannot be a JSON value; "
-        "use str, int, float, bool, Literal, Optional, list or dict"
-    )
+        return True
+    if origin is dict or hint is dict:
+        return not args or (args[0] is str and _is_plain(args[1]))
+    if origin in (Union, types.UnionType, list) or hint is list:
+        return all(map(_is_plain, args))
+    return hint in _PLAIN
+
+
+def _tidy(
+    schema: dict[str, Any], named: dict[str, Any], where: str, inside: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Return a schema as the prompt and the grammar have it: on its own, nothing repeated.
+
+    References are replaced by what they name, and a null that only stands for "left out" goes.
+
+    Raises:
+        UserError: a type that contains itself.
+    """
+    if schema.get("default", "") is None:
+        schema = _without_null(schema)
+    reference = schema.get("$ref")
+    if reference is not None:
+        name = str(reference).rpartition("/")[2]
+        if name in inside:
+            raise UserError(f"{where}: {name} contains itself; a tool's arguments must end")
+        rest = {key: value for key, value in schema.items() if key != "$ref"}
+        return _tidy({**named[name], **rest}, named, where, (*inside, name))
+
+    def inner(key: str, value: Any) -> Any:
+        if key in _VALUES:
+            return value
+        if isinstance(value, list):
+            return [inner("", item) for item in cast("list[Any]", value)]
+        if not isinstance(value, dict):
+            return value
+        facts = cast("dict[str, Any]", value)
+        if key in ("properties", "patternProperties"):
+            return {name: inner("", sub) for name, sub in facts.items()}
+        return _tidy(facts, named, where, inside)
+
+    kept: dict[str, Any] = {"type": schema["type"]} if "type" in schema else {}
+    for key, value in schema.items():
+        if key == "const":
+            kept["enum"] = [value]
+        elif key == "description":
+            continue
+        elif key not in _LEFT_OUT and not (key == "items" and value == {}):
+            # A tagged union's arms exclude each other.
+            kept["anyOf" if key == "oneOf" else key] = inner(key, value)
+    if "description" in schema:
+        kept["description"] = " ".join(str(schema["description"]).split())
+    return kept
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a value that may be left out, and is null then only."""
+    arms = [arm for arm in schema.get("anyOf", ()) if arm != {"type": "null"}]
+    rest = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
+    return {**rest, **(arms[0] if len(arms) == 1 else {"anyOf": arms} if arms else {})}

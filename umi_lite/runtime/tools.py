@@ -1,17 +1,20 @@
 """Tools: plain Python functions that an agent may call."""
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from pydantic import ValidationError
+
 from umi_lite.protocol.check import Check
 from umi_lite.protocol.errors import UserError
-from umi_lite.protocol.roles import dump_json
 from umi_lite.protocol.trajectory import Call, Observation, Tool
 from umi_lite.protocol.values import object_of
-from umi_lite.runtime.schema import parameters_schema, split_docstring
+from umi_lite.runtime.awaited import awaited
+from umi_lite.runtime.callables import name_of
+from umi_lite.runtime.result_text import result_text
+from umi_lite.runtime.schema import Signature, read_signature
 
 
 class ToolError(Exception):
@@ -22,8 +25,8 @@ class ToolError(Exception):
 class ToolFunction:
     """A tool's description and the function that does it.
 
-    `function` takes the arguments by name and returns text, or any JSON value, which is
-    written as JSON.
+    `function` takes the arguments by name and returns text, or any value, which is written as
+    JSON. An `async def` is run to its end.
     """
 
     spec: Tool
@@ -40,42 +43,37 @@ class ToolFunction:
             ToolError: the arguments break the schema (the message names the argument), or
                 the function raised; one line.
         """
-        given = _whole_numbers(arguments, self.spec.parameters)
-        if (wrong := self._check.fault(given)) is not None:
-            raise ToolError(wrong)
         try:
-            result = self.function(**given)
-            text = result if isinstance(result, str) else dump_json(result)
-            # Half a surrogate pair could be neither tokenized nor written to a trace.
-            return text.encode("utf-8", "replace").decode()
-        except ToolError:
-            raise
+            given = _whole_numbers(arguments, self.spec.parameters)
+            if (wrong := self._check.fault(given)) is not None:
+                raise ToolError(wrong)
+            return result_text(awaited(self.function(**given)))
         except Exception as err:
             # Whatever a tool raises is an observation: the planner may try otherwise.
-            raise ToolError(_one_line(f"{type(err).__name__}: {err}")) from err
+            raise ToolError(_fault_text(err)) from err
 
 
 def tool(function: Callable[..., Any], *, name: str | None = None) -> ToolFunction:
-    """A tool from a function with type hints and a docstring.
+    """Return a tool made from a function with type hints and a docstring.
 
-    The docstring's first paragraph is the description, its Google-style `Args:` section
-    describes the arguments. A bound method works: its object is the tool's state.
+    The docstring's first paragraph is the description; its notes on the parameters (Google, numpy
+    or reST style) and `Annotated[int, Field(ge=1, description=…)]` describe the arguments. A
+    bound method works (its object is the tool's state), and so do an `async def`, a cached
+    function, `functools.partial` and an object with `__call__`.
 
     Args:
-        function: returns text or a JSON value.
+        function: returns text, or a value that is written as JSON.
         name: the tool's name, default the function's.
 
     Raises:
         UserError: no docstring, or a parameter that cannot be described (it is named).
     """
-    label = name or function.__name__
-    description, _ = split_docstring(inspect.getdoc(function) or "")
-    if not description:
-        raise UserError(
-            f"tool {label}: the function has no docstring; a role must know what it does"
-        )
-    spec = Tool(name=label, description=description, parameters=parameters_schema(function))
-    return ToolFunction(spec, function)
+    label = name or name_of(function)
+    signature = read_signature(function, label)
+    spec = Tool(name=label, description=signature.description, parameters=signature.parameters)
+    if not signature.convert and not signature.fields:
+        return ToolFunction(spec, function)
+    return ToolFunction(spec, _converting(function, signature))
 
 
 class Toolbox:
@@ -113,7 +111,7 @@ class Toolbox:
         try:
             return Observation(content=made.call(call.arguments))
         except ToolError as err:
-            return Observation(content=_one_line(str(err)), error=True)
+            return Observation(content=str(err), error=True)
 
 
 def _whole_numbers(arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,6 +128,41 @@ def _whole_numbers(arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> d
         else value
         for key, value in arguments.items()
     }
+
+
+def _converting(function: Callable[..., Any], signature: Signature) -> Callable[..., Any]:
+    """Return the function as it is called with JSON: its dates, models and so on are made first."""
+
+    def called(**given: Any) -> Any:
+        arguments = {
+            name: field.get_default(call_default_factory=True, validated_data={})
+            for name, field in signature.fields.items()
+            if name not in given
+        }
+        for name, value in given.items():
+            convert = signature.convert.get(name)
+            try:
+                made = value if convert is None else convert(value)
+            except ValidationError as err:
+                first = err.errors(include_url=False)[0]
+                at = ".".join(map(str, (name, *first["loc"])))
+                raise ToolError(f"{at}: {first['msg']}") from err
+            # A float parameter takes 2 as it is, as it does where nothing is made.
+            arguments[name] = value if (type(value), type(made)) == (int, float) else made
+        return function(**arguments)
+
+    return called
+
+
+def _fault_text(err: Exception) -> str:
+    """Return what went wrong on one line, also where the exception cannot say it."""
+    try:
+        said = _one_line(str(err))
+    except Exception:
+        said = ""
+    if isinstance(err, ToolError):
+        return said or "the tool failed"
+    return f"{type(err).__name__}: {said}" if said else type(err).__name__
 
 
 def _one_line(text: str) -> str:

@@ -1,0 +1,113 @@
+"""What a callable is beneath its wrappers: its name, docstring and parameters with their types.
+
+A function, a method, a cached or decorated function, `functools.partial`, an object with
+`__call__`: each can be a tool.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from umi_lite.protocol.errors import UserError
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter that a call can name.
+
+    Attributes:
+        hint: its type with the `Annotated` extras; `inspect.Parameter.empty` without one.
+        default: `inspect.Parameter.empty` without one.
+    """
+
+    name: str
+    hint: Any
+    default: Any
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Return the function's name, or that of what a partial or an object calls."""
+    if isinstance(function, functools.partial):
+        return name_of(function.func)
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def doc_of(function: Callable[..., Any]) -> str:
+    """Return the docstring, "" without one; of an object its `__call__`'s, else its class's."""
+    if isinstance(function, functools.partial):
+        # A partial's class has a docstring; one of its own was written for it.
+        return vars(function).get("__doc__") or doc_of(function.func)
+    if _is_object(function):
+        # Not getdoc, which would find the docstring that every `__call__` has.
+        own = type(function).__call__.__doc__
+        return inspect.cleandoc(own) if own else inspect.getdoc(type(function)) or ""
+    return inspect.getdoc(function) or ""
+
+
+def documented_names(function: Callable[..., Any]) -> set[str]:
+    """Return the names that its docstring may describe: those that a partial has filled too."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return set(inspect.signature(function).parameters)
+
+
+def parameters_of(function: Callable[..., Any], name: str) -> list[Parameter]:
+    """Return what a call can pass; what a partial has filled is left out.
+
+    Args:
+        name: the tool's, for messages.
+
+    Raises:
+        UserError: it is a class, it has no signature, a type hint cannot be resolved, or a
+            parameter is `*args`, `**kwargs` or positional-only; the message names it.
+    """
+    if inspect.isclass(function):
+        raise UserError(f"tool {name}: a class is not a tool; give a method of one of its objects")
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        raise UserError(
+            f"tool {name}: it has no signature to read; wrap it in a function with type hints"
+        ) from None
+    filled = _filled(function)
+    found: list[Parameter] = []
+    for parameter in signature.parameters.values():
+        if parameter.name in filled:
+            continue
+        where = f"tool {name}: parameter {parameter.name!r}"
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise UserError(f"{where} must be an ordinary named parameter")
+        hint = parameter.annotation
+        if hint is not parameter.empty:
+            hint = _resolved(hint, function, where)
+        found.append(Parameter(parameter.name, hint, parameter.default))
+    return found
+
+
+def _filled(function: Callable[..., Any]) -> set[str]:
+    """Return the keywords that partials have filled: a call must not override them."""
+    if not isinstance(function, functools.partial):
+        return set()
+    return {*function.keywords, *_filled(function.func)}
+
+
+def _resolved(hint: Any, function: Callable[..., Any], where: str) -> Any:
+    """Return a hint with its quoted names looked up where the function was written."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    written = inspect.unwrap(type(function).__call__ if _is_object(function) else function)
+
+    def stub() -> None: ...
+
+    stub.__annotations__ = {"hint": hint}
+    try:
+        found = get_type_hints(stub, getattr(written, "__globals__", {}), include_extras=True)
+    except Exception as err:  # a quoted hint is a program
+        raise UserError(f"{where}: its type hint cannot be resolved: {err}") from None
+    return found["hint"]
+
+
+def _is_object(function: Callable[..., Any]) -> bool:
+    return not inspect.isroutine(function) and not hasattr(function, "__wrapped__")
