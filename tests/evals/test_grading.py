@@ -12,6 +12,7 @@ from datafiles import data_file
 from umi_lite.evals.grade_file import grades
 from umi_lite.evals.grading import Grader, equal, grader
 from umi_lite.evals.math_answers import answer_of, boxed, is_prose, last_number, said
+from umi_lite.evals.math_markup import without_markup
 from umi_lite.evals.math_text import spell
 from umi_lite.protocol.errors import UserError
 from umi_lite.sandbox.box import Sandbox
@@ -64,6 +65,18 @@ def test_enough_pairs() -> None:
         ("5 cm", "5 cm"),
         ("we get 3 apples and then 1,234 of them", "1,234"),
         ("nobody can really know this", "nobody can really know this"),
+        ("so 5 and 6 make it.\n#### 42", "42"),
+        ("It makes 6 and then 7. #### $18", "$18"),
+        ("The answer is 5 each.\n#### **42** apples", "42 apples"),
+        ("#### Final answer: 42", "42"),
+        ("#### Step 1\nWe add 5 and 6 of them all", "6"),
+        ("so\n## Final Answer\n\n**42**\n", "42"),
+        ("**Answer**\n$x = 42$", "x = 42"),
+        ("Thus the **final answer is: `42`**.", "42"),
+        ("Thus we see, after all these steps, **42** apples", "42"),
+        ("Answer:\n```\n42\n```", "42"),
+        ("The answer is Interval.open(0, 1).", "Interval.open(0, 1)"),
+        (r"It is \boxed{**42**}.", "42"),
         ("", ""),
     ],
 )
@@ -172,3 +185,10 @@ def test_a_line_that_is_no_pair_is_told_before_any_is_graded(tmp_path: Path, lin
     path.write_text('{"pred": 1, "gold": 1}\n' + line + "\n")
     with pytest.raises(UserError, match=r"pairs\.jsonl:2: .* is expected$"):
         grades(path)
+
+
+@pytest.mark.parametrize("text", ["**a *b", "* *", "_a_b ", "`a", "**" + "a*" * 50, "# ", "~~~\n"])
+def test_markup_of_a_million_characters_takes_no_time(text: str) -> None:
+    started = time.monotonic()
+    without_markup(text * (1_000_000 // len(text)))
+    assert time.monotonic() - started < _MOST_SECONDS

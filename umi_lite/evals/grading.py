@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from umi_lite.evals.math_answers import answer_of, marked
+from umi_lite.evals.math_markup import without_markup
 from umi_lite.evals.math_text import LONGEST, spell
 from umi_lite.protocol.errors import UserError
 from umi_lite.sandbox.python import Limits, sandbox
@@ -22,8 +23,8 @@ _LIMITS = Limits(seconds=1.2, cpu_seconds=1.2, output_chars=100)
 # sympy's caches grow with each comparison; a fresh process has empty ones.
 _PER_PROCESS = 200
 _MODULES = (
-    "math_values", "math_brackets", "math_commands", "math_parse", "math_terms", "math_reals",
-    "math_compare",
+    "math_values", "math_brackets", "math_commands", "math_calls", "math_parse", "math_terms",
+    "math_reals", "math_compare",
 )  # fmt: skip
 _LOADER = """\
 import sys, types
@@ -49,7 +50,7 @@ def equal(pred: str, gold: str, output: str | None = None) -> bool:
         UserError: there is no sandbox on this machine, or no sympy for it.
     """
     said, wanted = answer_of(pred, output), marked(gold)
-    wanted = gold.strip() if wanted is None else wanted
+    wanted = without_markup(gold).strip() if wanted is None else wanted
     if not wanted:
         return False
     if wanted in (said, pred.strip()):
@@ -111,7 +112,7 @@ class Grader:
         result = self._session.run(_loader())
         if result.status == "refused":
             raise UserError(str(result.error))
-        if result.status == "error" and "sympy" in str(result.error):
+        if result.status == "error" and "No module named 'sympy'" in str(result.error):
             raise UserError("grading MATH answers needs sympy: pip install umi-lite[math]")
         if result.status != "ok":
             raise RuntimeError(f"the grader did not start in the sandbox: {result.error}")

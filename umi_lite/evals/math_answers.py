@@ -1,23 +1,30 @@
 r"""Finds the answer in a solution of a MATH problem. Text only: nothing is evaluated.
 
 Source: ToRA's rule (arXiv 2309.17452): the last `\boxed{}`, else what follows "answer is",
-else what the program printed, else the last number.
+else what the program printed, else the last number. Added to it: GSM8K's `#### 42` as the last
+line, "Answer" as a line of its own, and Markdown, which is taken off first.
 """
 
 import re
 from collections import deque
 
 from umi_lite.data.math import boxed as closed_box
+from umi_lite.evals.math_markup import without_markup
 
 # Words that make a text prose, so that it is no answer as it stands.
 _PROSE_WORDS = 4
 
 _BOX = re.compile(r"\\f?boxed(?![A-Za-z])|\\fbox(?![A-Za-z])")
-_SAYS = re.compile(r"answer\s*(?:is|:)\s*:?", re.IGNORECASE)
+_SAYS = re.compile(
+    r"answer\s*(?:is|:)\s*:?|^[ \t]*(?:(?:the|final)[ \t]+){0,2}answer[ \t]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_LAST_MARK = "####"
 _SENTENCE_END = re.compile(r"\n|(?<![ap])(?<![ap]\.m)\.(?=\s|$)")
 _IN_DOLLARS = re.compile(r"(?<!\\)\$([^$\n]+)\$")
 _NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|-?\.\d+")
 _TEXT = re.compile(r"\\(?:text|mbox|mathrm|textbf|mathbf|operatorname)\s*\{[^{}]*\}")
+_CALL = re.compile(r"[A-Za-z][\w.]*\(")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 
 
@@ -33,8 +40,18 @@ def boxed(text: str) -> str | None:
     return text[last.end() :].lstrip().removeprefix("{").strip()
 
 
+def noted(text: str) -> str | None:
+    """Return what GSM8K's `####` announces where it begins the last line, or None."""
+    _, mark, tail = text.rstrip().rpartition(_LAST_MARK)
+    tail = tail.strip()
+    return tail if mark and tail and "\n" not in tail and not is_prose(tail) else None
+
+
 def said(text: str) -> str | None:
-    """What follows the last "answer is" (or "answer:"), to the end of its sentence, or None."""
+    """Return what follows the last "answer is" (or "answer:"), to the end of its sentence, or None.
+
+    "Answer" as a line of its own announces the next line.
+    """
     last = _last(_SAYS, text)
     if last is None:
         return None
@@ -52,14 +69,23 @@ def last_number(text: str) -> str | None:
 
 
 def is_prose(text: str) -> bool:
-    r"""At least four words, those within `\text{}` not counted: no answer as it stands."""
-    return len(_WORD.findall(_TEXT.sub(" ", text))) >= _PROSE_WORDS
+    r"""True of four words or more: no answer as it stands.
+
+    Those within `\text{}` and the names of calls, as `Interval.open(`, do not count.
+    """
+    return len(_WORD.findall(_CALL.sub("(", _TEXT.sub(" ", text)))) >= _PROSE_WORDS
 
 
 def marked(text: str) -> str | None:
-    """What is boxed, else what "answer is" says, None where there is neither."""
+    """Return what is boxed, else what `####` or "answer is" announces, None without any."""
     found = boxed(text)
-    return said(text) if found is None else found
+    if found is not None:
+        return without_markup(found)
+    note = noted(text)
+    if note is None:
+        return said(without_markup(text))
+    note = without_markup(note)
+    return said(note) or note
 
 
 def answer_of(text: str, output: str | None = None) -> str:
@@ -74,6 +100,7 @@ def answer_of(text: str, output: str | None = None) -> str:
     found = marked(text)
     if found is not None:
         return found
+    text = without_markup(text)
     if text.strip() and not is_prose(text):
         return text.strip()
     if output is not None and output.strip():

@@ -29,7 +29,7 @@ def bracket(reader: "Reader", opener: str) -> Value:
     closers = CLOSERS[opener]
     if opener in (r"\{", "{"):
         return _braces(reader, opener, closers[0])
-    found = reader.items()
+    found, joiner = reader.items(), reader.joiner
     closer = reader.expect(*closers)
     if opener == "[" and closer == "]" and all(_is_row(value) for value in found):
         return Matrix(tuple(_row(value) for value in found))
@@ -39,6 +39,8 @@ def bracket(reader: "Reader", opener: str) -> Value:
         if opener == "[" and closer == "]":
             return Group("list", tuple(found))
         raise Unreadable("half a bracket")
+    if opener == "(" and closer == ")" and joiner != ",":
+        return Group("bare", tuple(found), joiner)
     if len(found) == 2 and (opener == "[" or closer == "]"):
         low, high = found
         return Interval(term(low), term(high), opener == "(", closer == ")")

@@ -8,12 +8,15 @@ import re
 
 import sympy
 
-from umi_lite.evals import math_brackets, math_commands
+from umi_lite.evals import math_brackets, math_calls, math_commands
+from umi_lite.evals.math_calls import CALLS
 from umi_lite.evals.math_commands import COMMANDS, CONSTANTS, FUNCTIONS, GREEK
 from umi_lite.evals.math_values import (
     Based,
     Chain,
+    Difference,
     Group,
+    Interval,
     Number,
     Relation,
     Union,
@@ -28,7 +31,10 @@ from umi_lite.evals.math_values import (
 )
 
 _NAMES = "|".join(
-    sorted([*FUNCTIONS, "pi", "oo", "inf", "infinity", "sqrt", "cbrt", "Matrix"], key=len)[::-1]
+    re.escape(name)
+    for name in sorted(
+        [*FUNCTIONS, *CALLS, "pi", "oo", "inf", "infinity", "sqrt", "cbrt", "Matrix"], key=len
+    )[::-1]
 )
 _TOKEN = re.compile(
     r"\s*(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?"
@@ -41,6 +47,7 @@ _RELATIONS = {
 _SEPARATORS = {",": ",", ";": ",", r"\or": "or", r"\and": "and", r"\lor": "or", r"\land": "and"}
 _TIMES = ("*", r"\cdot", r"\times", r"\ast")
 _OVER = ("/", r"\div")
+_WITHOUT = (r"\setminus", r"\smallsetminus", r"\backslash", "∖")
 _STARTERS = (
     "(", "{", "[", r"\frac", r"\sqrt", r"\binom", r"\dbinom", r"\tbinom", r"\begin", r"\lfloor",
     r"\lceil", r"\lvert", r"\langle", r"\overline", r"\mathbb",
@@ -78,6 +85,7 @@ class Reader:
         self.at = 0
         self.sign = 1
         self.saw_sign = False
+        self.joiner = ","
 
     def peek(self, ahead: int = 0) -> str:
         where = self.at + ahead
@@ -120,9 +128,12 @@ class Reader:
         return found[0] if len(found) == 1 and kind == "bare" else Group(kind, tuple(found), joiner)
 
     def items(self) -> list[Value]:
-        found = [self.item()]
-        while self.separator() is not None:
+        """Items with separators between; `joiner` is then what joined them."""
+        found, joiner = [self.item()], ","
+        while (separator := self.separator()) is not None:
+            joiner = separator if joiner == "," else joiner
             found.append(self.item())
+        self.joiner = joiner
         return found
 
     def separator(self) -> str | None:
@@ -164,15 +175,24 @@ class Reader:
         return Number(sympy.Symbol(match.group().replace(" ", "")))
 
     def sets(self) -> Value:
-        parts = [self.sum()]
+        parts = [self.difference()]
         while self.take(r"\cup", "∪"):
-            parts.append(self.sum())
+            parts.append(self.difference())
         return parts[0] if len(parts) == 1 else Union(tuple(parts))
+
+    def difference(self) -> Value:
+        value = self.sum()
+        while self.take(*_WITHOUT):
+            value = Difference(value, self.sum())
+        return value
 
     def sum(self) -> Value:
         total = self.signed() if self.peek() in ("+", "-", r"\pm", r"\mp") else self.product()
         while self.peek() in ("+", "-", r"\pm", r"\mp"):
-            total = plus(total, self.signed())
+            if isinstance(total, Interval | Difference) and self.take("-"):
+                total = Difference(total, self.product())
+            else:
+                total = plus(total, self.signed())
         return total
 
     def signed(self) -> Value:
@@ -249,6 +269,8 @@ class Reader:
             return math_commands.function(self, name)
         if name in CONSTANTS and not (name == "I" and self.peek() == "_"):
             return Number(CONSTANTS[name])
+        if name in CALLS:
+            return math_calls.call(self, name)
         if name == "Matrix":
             return self.primary()
         if name in COMMANDS:

@@ -5,13 +5,22 @@ from collections.abc import Sequence
 import sympy
 
 from umi_lite.evals.math_terms import same_value, size
-from umi_lite.evals.math_values import Chain, Group, Interval, Number, Relation, Union, Value
+from umi_lite.evals.math_values import (
+    Chain,
+    Difference,
+    Group,
+    Interval,
+    Number,
+    Relation,
+    Union,
+    Value,
+)
 
 FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
 
 
 def same_reals(one: Value, other: Value) -> bool:
-    a, b = _reals(one), _reals(other)
+    a, b = _reals(_parts(one)), _reals(_parts(other))
     if a is None or b is None or len(a) != len(b):
         return False
     return all(
@@ -21,9 +30,8 @@ def same_reals(one: Value, other: Value) -> bool:
     )  # fmt: skip
 
 
-def _reals(value: Value) -> list[Interval] | None:
-    """The intervals that a set of real numbers consists of, merged, in order; None: it is none."""
-    parts = _parts(value)
+def _reals(parts: Sequence[Interval] | None) -> list[Interval] | None:
+    """Return intervals merged and in order."""
     if parts is None:
         return None
     merged: list[Interval] = []
@@ -42,6 +50,7 @@ def _reals(value: Value) -> list[Interval] | None:
 
 
 def _parts(value: Value) -> list[Interval] | None:
+    """Return the intervals that a set of real numbers consists of; None where it is not one."""
     if isinstance(value, Interval):
         return [value]
     if isinstance(value, Relation) and value.op == "!=":
@@ -51,11 +60,10 @@ def _parts(value: Value) -> list[Interval] | None:
         ray = _ray(value)
         return None if ray is None else [ray]
     if isinstance(value, Chain):
-        return _common([_ray(relation) for relation in value.relations])
+        return _common([_parts(relation) for relation in value.relations])
     if isinstance(value, Group) and value.kind == "bare" and value.joiner == "and":
-        if all(isinstance(item, Relation) for item in value.items):
-            return _common([_ray(item) for item in value.items if isinstance(item, Relation)])
-        return None
+        # "1 and 2" lists two numbers; conditions hold together.
+        return _common([_parts(i) for i in value.items]) if all(map(_holds, value.items)) else None
     if isinstance(value, Group) and value.kind == "tuple":
         if len(value.items) != 2:
             return None
@@ -67,6 +75,8 @@ def _parts(value: Value) -> list[Interval] | None:
         return _all_parts(value.items)
     if isinstance(value, Union):
         return _all_parts(value.parts)
+    if isinstance(value, Difference):
+        return _without(_parts(value.left), _parts(value.right))
     return [Interval(value, value, False, False)] if isinstance(value, Number) else None
 
 
@@ -93,14 +103,44 @@ def _ray(relation: Relation) -> Interval | None:
     return Interval(right, right, False, False) if op == "=" else None
 
 
-def _common(rays: Sequence[Interval | None]) -> list[Interval] | None:
-    low, high = Number(-sympy.oo), Number(sympy.oo)
-    low_open = high_open = True
-    for ray in rays:
-        if ray is None:
+def _holds(value: Value) -> bool:
+    """True of a condition, or of conditions joined."""
+    if isinstance(value, Group):
+        return value.kind == "bare" and all(map(_holds, value.items))
+    return isinstance(value, Relation | Chain)
+
+
+def _common(sets: Sequence[Sequence[Interval] | None]) -> list[Interval] | None:
+    """Return what all sets have in common."""
+    found = [Interval(Number(-sympy.oo), Number(sympy.oo), True, True)]
+    for parts in sets:
+        if parts is None:
             return None
-        if size(ray.low) > size(low):
-            low, low_open = ray.low, ray.low_open
-        if size(ray.high) < size(high):
-            high, high_open = ray.high, ray.high_open
-    return [Interval(low, high, low_open, high_open)] if size(low) < size(high) else []
+        met = [_met(one, other) for one in found for other in parts]
+        found = [part for part in met if part is not None]
+    return found
+
+
+def _without(
+    parts: Sequence[Interval] | None, taken: Sequence[Interval] | None
+) -> list[Interval] | None:
+    """Return what is left of intervals when others are taken away."""
+    if parts is None or taken is None:
+        return None
+    left = list(parts)
+    for gone in taken:
+        below = Interval(Number(-sympy.oo), gone.low, True, not gone.low_open)
+        above = Interval(gone.high, Number(sympy.oo), not gone.high_open, True)
+        pieces = [_met(part, side) for part in left for side in (below, above)]
+        left = [piece for piece in pieces if piece is not None]
+    return left
+
+
+def _met(one: Interval, other: Interval) -> Interval | None:
+    """Return what two intervals have in common, None where that is nothing."""
+    low = max(one, other, key=lambda part: (size(part.low), part.low_open))
+    high = min(one, other, key=lambda part: (size(part.high), not part.high_open))
+    gap = size(high.high) - size(low.low)
+    if gap < 0 or (gap == 0 and (low.low_open or high.high_open)):
+        return None
+    return Interval(low.low, high.high, low.low_open, high.high_open)

@@ -7,6 +7,9 @@ commas in thousands. Nothing is evaluated.
 import re
 from dataclasses import dataclass
 
+from umi_lite.evals.math_currency import CURRENCY_NAMES, without_currency
+from umi_lite.evals.math_python import CALL_NAMES, from_python
+
 LONGEST = 2000
 """Characters of an answer that are read; a longer one only equals itself."""
 
@@ -14,7 +17,8 @@ _SYMBOLS = {
     "−": "-", "–": "-", "×": r"\times ", "÷": r"\div ", "·": r"\cdot ", "√": r"\sqrt ",
     "π": r"\pi ", "∞": r"\infty ", "°": r"^\circ ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ",
     "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "ℝ": r"\mathbb{R} ", "±": r"\pm ",
-    "⁄": "/", "²": "^2 ", "³": "^3 ", "½": r"\frac12 ", "∅": r"\emptyset ", "“": '"', "”": '"',
+    "⁄": "/", "∖": r"\setminus ",
+    "²": "^2 ", "³": "^3 ", "½": r"\frac12 ", "∅": r"\emptyset ", "“": '"', "”": '"',
 }  # fmt: skip
 # What the unit is called, by its other names. Only two units of this table can disagree.
 _NAMES = {
@@ -25,7 +29,7 @@ _NAMES = {
     "year": "years yr yrs", "g": "gram grams", "kg": "kilogram kilograms", "lb": "lbs pound pounds",
     "oz": "ounce ounces", "dollar": "dollars usd", "cent": "cents", "degree": "degrees deg",
     "radian": "radians rad", "liter": "liters", "ml": "milliliter milliliters",
-    "mph": "", "gallon": "gallons",
+    "mph": "", "gallon": "gallons", **CURRENCY_NAMES,
 }  # fmt: skip
 _UNITS = {name: unit for unit, names in _NAMES.items() for name in (unit, *names.split())}
 # Units of one letter, and `in`, are read as such in \text{} only: else they are variables.
@@ -34,7 +38,7 @@ _FUNCTION_NAMES = (
     "sin cos tan cot sec csc arcsin arccos arctan asin acos atan sinh cosh tanh log ln exp sqrt "
     "cbrt abs pi oo inf infinity floor ceil ceiling max min gcd lcm mod det binom Matrix infty cup"
 )
-_FUNCTIONS = frozenset(_FUNCTION_NAMES.split())
+_FUNCTIONS = frozenset([*_FUNCTION_NAMES.split(), *re.findall(r"[A-Za-z]+", CALL_NAMES)])
 _TEXT = re.compile(
     r"\\(?:text|mbox|hbox|mathrm|textbf|mathbf|textrm|textit|mathit|bf|rm|operatorname)\s*"
     r"\{([^{}]*)\}"
@@ -44,6 +48,8 @@ _SPACING = re.compile(
     r"|\\!|\\(?=$)"
 )
 _SPACE = re.compile(r"(?<!\\)\\[,;: ]|~|\\q?quad(?![A-Za-z])|\\enspace|\s+")
+# A backslash between two sets is no spacing.
+_DIFFERENCE = re.compile(r"(\\mathbb\s*\{?\s*R\s*\}?\s*|[\])]\s+)\\\s+(?=\\?[{(\[])")
 _POWER = r"(?:\s*\^\s*(?:(\d)|\{\s*(\d)\s*\}))?"
 _LETTER_UNIT = re.compile(
     r"(?P<number>-?\d[\d.,]*)\s+(?P<unit>m|s|g|h|L|N|J|W|V|A|K)(?P<rest>/s)?" + _POWER
@@ -84,7 +90,7 @@ def spell(answer: str) -> Spelled:
     text = answer.strip()
     for symbol, plain in _SYMBOLS.items():
         text = text.replace(symbol, plain)
-    units: set[str] = set()
+    text, units = without_currency(from_python(text))
     if re.search(r"\\\$|^\$\s*-?[\d.,]+(?!.*\$)", text):
         units.add("dollar")
     text = text.replace(r"\$", "").replace("$", "")
@@ -95,6 +101,7 @@ def spell(answer: str) -> Spelled:
     text = re.sub(r"\\[dtc]frac(?![A-Za-z])", r"\\frac", text)
     text = re.sub(r"\\(?:geqslant|geq)(?![A-Za-z])", r"\\ge ", text)
     text = re.sub(r"\\(?:leqslant|leq)(?![A-Za-z])", r"\\le ", text)
+    text = _DIFFERENCE.sub(r"\1 \\setminus ", text)
     text = _SPACE.sub(" ", text).lstrip(" \"'").rstrip(" .\"';,:")
     inside = _TEXT.fullmatch(text)
     if inside and re.search(r"\d", inside.group(1)):

@@ -54,6 +54,14 @@ class Union:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """What is in `left` and not in `right`."""
+
+    left: "Value"
+    right: "Value"
+
+
+@dataclass(frozen=True)
 class Matrix:
     rows: tuple[tuple["Value", ...], ...]
 
@@ -82,7 +90,7 @@ class Based:
     base: int
 
 
-Value = Number | Group | Interval | Union | Matrix | Relation | Chain | Based
+Value = Number | Group | Interval | Union | Difference | Matrix | Relation | Chain | Based
 
 
 def term(value: Value) -> Number:
