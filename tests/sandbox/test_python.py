@@ -3,12 +3,17 @@
 import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
+import sympy
 
+from umi_lite.sandbox.box import Sandbox
 from umi_lite.sandbox.python import Limits, run_python
 
 SHORT = Limits(seconds=1.0)
+FENCED = "Here it is:\n```python\nx = 6\nprint(x * 7)\n```\nIt prints 42.\n```output\n42\n```\n"
+NO_NETWORK = "there is no network in this sandbox"
 
 
 @pytest.mark.parametrize(
@@ -36,7 +41,6 @@ def test_what_a_program_gives(code, value, stdout):
     [
         ("x = 1\nx / 0", "ZeroDivisionError: division by zero (line 2)"),
         ("def f(:", "SyntaxError: invalid syntax (line 1)"),
-        ("import numpy", "ModuleNotFoundError: No module named 'numpy' (line 1)"),
         ("input()", "EOFError: EOF when reading a line (line 1)"),
         ("import sys; sys.exit(3)", "SystemExit: 3"),
         ("import os; os._exit(4)", "the program exited with status 4"),
@@ -48,6 +52,111 @@ def test_what_a_program_gives(code, value, stdout):
 def test_what_went_wrong_is_one_line(code, error):
     result = run_python(code)
     assert (result.status, result.error) == ("error", error)
+
+
+@pytest.mark.parametrize(
+    ("code", "value", "stdout"),
+    [
+        ("```python\nprint(1)\n```", None, "1\n"),
+        ("```\n1 + 1\n```", "2", ""),
+        ("```py\n1 + 1", "2", ""),
+        ("1 + 1\n```", "2", ""),
+        ("`1 + 1`", "2", ""),
+        ("  ```python\n  x = 1\n  x + 1\n  ```", "2", ""),
+        (FENCED, None, "42\n"),
+        ("```python\nx = 1\n```\nthen\n```python\nx + 1\n```", "2", ""),
+        ("print('''\n```\nx\n```\n''')", None, "\n```\nx\n```\n\n"),
+        ("\ufeffprint(1)", None, "1\n"),
+        ("print('a')\nexit()\nprint('b')", None, "a\n"),
+        ("quit()", None, ""),
+        ("exit(0)", None, ""),
+    ],
+)
+def test_what_small_models_write_around_a_program(code, value, stdout):
+    result = run_python(code)
+    assert (result.status, result.value, result.stdout) == ("ok", value, stdout), result.error
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("Text\n```python\nx = 1\nx / 0\n```", "ZeroDivisionError: division by zero (line 4)"),
+        ("```python\ndef f(:\n```", "SyntaxError: invalid syntax (line 2)"),
+        ("```output\n42\n```", "SyntaxError: invalid syntax (line 1)"),
+        ("print('a')\nexit('no data')", "SystemExit: no data"),
+        ("quit(3)", "SystemExit: 3"),
+    ],
+)
+def test_what_is_wrong_with_it_is_named_where_it_was_written(code, error):
+    result = run_python(code)
+    assert (result.status, result.error) == ("error", error)
+
+
+@pytest.mark.parametrize("name", ["numpy", "pandas.core", "requests"])
+def test_a_missing_module_names_what_is_there(name):
+    error = run_python(f"import {name}").error or ""
+    assert error.startswith(f"ModuleNotFoundError: No module named '{name.partition('.')[0]}'")
+    assert "available: sympy and Python's standard library (math, fractions," in error
+    assert (NO_NETWORK in error) == (name == "requests")
+
+
+def test_a_missing_module_without_sympy():
+    with Sandbox(packages=()) as bare:
+        error = bare.run("import sympy").error or ""
+    assert "'sympy'" in error and "available: Python's standard library (math" in error
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import socket\nsocket.socket()",
+        "import socket\nsocket.gethostbyname('a.org')",
+        "import socket\nsocket.create_connection(('1.1.1.1', 80))",
+        "from urllib.request import urlopen\nurlopen('http://a.org')",
+        "from urllib.request import urlopen\nurlopen('https://a.org')",
+        "import http.client\nhttp.client.HTTPConnection('a.org').request('GET', '/')",
+        "import ftplib\nftplib.FTP('a.org')",
+    ],
+)
+def test_no_network_says_so(code):
+    result = run_python(code)
+    assert result.status == "error" and (result.error or "").endswith(NO_NETWORK)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import asyncio\nasyncio.run(asyncio.sleep(0))", "asyncio does not work in this sandbox"),
+        ("import subprocess\nsubprocess.run(['ls'])", "no other processes in this sandbox"),
+        ("open('x', 'w')", "none can be written"),
+    ],
+)
+def test_what_else_is_not_there_says_so(code, said):
+    assert said in (run_python(code).error or "")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import json, traceback\ntry: json.loads('{')\nexcept ValueError: traceback.print_exc()",
+        "import threading\nt = threading.Thread(target=lambda: 1 / 0)\nt.start(); t.join()",
+        "import traceback\ntraceback.print_stack()",
+        "from sympy import ghost",
+        "import os, sys, sympy\nos.__file__, sys.path, sympy.__file__",
+    ],
+)
+def test_no_path_of_this_machine_is_shown(code):
+    result = run_python(code, Limits(output_chars=20_000))
+    text = f"{result.stdout} {result.value} {result.error}"
+    assert "<python>" in text or "<packages>" in text or "<umi_lite>" in text
+    own = {os.path.dirname(os.__file__), os.path.dirname(os.path.dirname(sympy.__file__))}
+    assert not [path for path in (*own, str(Path(__file__).parents[2])) if path in text]
+
+
+def test_an_error_that_lies_about_itself_is_still_an_error():
+    odd = "class Odd(ImportError):\n    @property\n    def name(self): raise SystemExit\n"
+    result = run_python(f"{odd}raise Odd('x')")
+    assert (result.status, result.error) == ("error", "Odd: x (line 4)")
 
 
 def test_death_by_signal_is_a_crash():

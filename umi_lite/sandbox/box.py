@@ -1,6 +1,7 @@
 """A sandbox: a supervisor that is there when it is needed, and programs run by it."""
 
 import contextlib
+import functools
 import select
 import socket
 import sys
@@ -11,6 +12,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from umi_lite.protocol.errors import UserError
+from umi_lite.sandbox import places
 from umi_lite.sandbox.conversation import MOST, REPLY
 from umi_lite.sandbox.frames import FrameError, Unpacker, packed
 from umi_lite.sandbox.host import NoSandbox, Supervisor
@@ -50,6 +52,11 @@ class Sandbox:
             UserError: there is no sandbox on this machine; what is missing.
         """
         return self._running().level
+
+    @functools.cached_property
+    def aliases(self) -> list[tuple[str, str]]:
+        """What results call the paths of this machine: a program's reader needs none of them."""
+        return places.aliases(places.package_folder(self._packages)[1])
 
     @property
     def pid(self) -> int | None:
@@ -188,6 +195,8 @@ class Session:
     def _shown(self, text: str | None) -> str | None:
         if text is None:
             return None
+        for path, alias in self._sandbox.aliases:
+            text = text.replace(path, alias)
         # Cut once more: what is written out is longer.
         return head_and_tail(harmless(text), self._limits.output_chars)
 

@@ -5,12 +5,14 @@ to the same pipe.
 """
 
 import ast
+import builtins
 import os
 import sys
 import traceback
 import types
 from typing import Any, NoReturn
 
+from umi_lite.sandbox import program
 from umi_lite.sandbox.frames import FrameError, Schema, Unpacker, packed, read_frame
 
 COMMANDS, CLAIMS = 3, 4
@@ -28,7 +30,6 @@ MOST_PROGRAM = 16 << 20
 NOT_SET_UP = 70
 """Its exit status where it could not be confined."""
 
-_SOURCE = "<program>"
 _FRAMES_TOLD = 6
 
 
@@ -52,6 +53,8 @@ def serve(output_chars: int) -> NoReturn:
     """Run programs until the pipe ends; the names live on from one to the next."""
     names = types.ModuleType("__main__")
     sys.modules["__main__"] = names
+    # Python's own come with `site`, which is not loaded here, and close stdin.
+    builtins.exit = builtins.quit = sys.exit
     while True:
         try:
             frame = read_frame(COMMANDS, PROGRAM, MOST_PROGRAM)
@@ -82,12 +85,12 @@ def claim_out(claim: dict[str, Any]) -> None:
 def _run(code: str, names: dict[str, Any]) -> dict[str, Any]:
     """Run a program; the last statement's value is kept where it is an expression."""
     try:
-        tree = ast.parse(code, _SOURCE)
+        tree = program.parse(code)
         last = None
         if tree.body and isinstance(tree.body[-1], ast.Expr):
             last = ast.Expression(tree.body.pop().value)  # type: ignore[attr-defined]
-        exec(compile(tree, _SOURCE, "exec"), names)
-        value = eval(compile(last, _SOURCE, "eval"), names) if last else None
+        exec(compile(tree, program.SOURCE, "exec"), names)
+        value = eval(compile(last, program.SOURCE, "eval"), names) if last else None
         shown = value if type(value) is str or value is None else str(repr(value))
         return {"kind": "value", "text": shown}
     except MemoryError:
@@ -108,7 +111,12 @@ def _describe(err: BaseException) -> str:
     else:
         where = _user_frames(err)
     told = f"{type(err).__name__}: {text}" if text else type(err).__name__
-    return f"{told} ({where})" if where else told
+    told = f"{told} ({where})" if where else told
+    try:
+        hint = program.hint(err)
+    except BaseException:
+        hint = ""  # its attributes may be the program's own, too
+    return f"{told}; {hint}" if hint else told
 
 
 def _text(err: BaseException) -> str:
@@ -123,7 +131,7 @@ def _user_frames(err: BaseException) -> str:
     frames = [
         f"line {frame.lineno}" + ("" if frame.name == "<module>" else f" in {frame.name}")
         for frame in traceback.extract_tb(err.__traceback__)
-        if frame.filename == _SOURCE
+        if frame.filename == program.SOURCE
     ]
     if len(frames) > _FRAMES_TOLD:
         frames = [*frames[:2], "…", *frames[-_FRAMES_TOLD + 2 :]]

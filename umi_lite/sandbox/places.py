@@ -13,6 +13,8 @@ from umi_lite.protocol.errors import UserError
 _COMPANIONS = {"sympy": ("sympy", "mpmath")}
 _SYSTEM_LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache")
 _NIX = "/nix/store"
+# The same on most machines, and too short to be replaced in a text.
+_COMMON_PREFIXES = ("/", "/usr", "/usr/local", "/opt")
 
 
 def interpreter() -> str:
@@ -59,6 +61,19 @@ def shown(packages: Sequence[str], folder: str | None) -> list[str]:
         os.path.join(os.path.dirname(here), "__init__.py"),
     ]
     return [path for path in dict.fromkeys(paths) if os.path.exists(path)]
+
+
+def aliases(folder: str | None) -> list[tuple[str, str]]:
+    """What results call the paths of this machine that a traceback shows, longest path first."""
+    paths = sysconfig.get_paths()
+    library = {paths["stdlib"], os.path.dirname(os.__file__), *_standard_library()}
+    named = {path: "<python>" for path in library if "site-packages" not in path}
+    if sys.base_prefix not in _COMMON_PREFIXES:
+        named[sys.base_prefix] = "<python>"
+    if folder is not None:
+        named[folder] = "<packages>"
+    named[os.path.dirname(os.path.dirname(os.path.abspath(__file__)))] = "<umi_lite>"
+    return sorted(named.items(), key=lambda item: -len(item[0]))
 
 
 def _standard_library() -> list[str]:
