@@ -1,12 +1,15 @@
 """What a docstring says of a function and of its parameters, in any of the usual styles."""
 
+import functools
 import re
+from collections.abc import Mapping
 from typing import Any
 
 _BULLET = re.compile(r"^(?:[-+•]\s+|\*\s+)")
 
 
-def read_docstring(text: str) -> tuple[str, dict[str, str]]:
+@functools.lru_cache(maxsize=256)
+def read_docstring(text: str) -> tuple[str, Mapping[str, str]]:
     """Return a docstring's first paragraph, and its note on each parameter; one line each.
 
     The style (Google, numpy, reST, epydoc) is the one that finds the most parameters.

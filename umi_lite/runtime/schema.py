@@ -1,5 +1,6 @@
 """A typed, docstringed function's parameters as a JSON Schema, and what turns JSON into them."""
 
+import functools
 import inspect
 import types
 from collections.abc import Callable, Mapping
@@ -95,14 +96,30 @@ def read_signature(function: Callable[..., Any], name: str) -> Signature:
 
 
 def _adapted(hint: Any, where: str) -> tuple["TypeAdapter[Any]", dict[str, Any]]:
+    """Return what reads and what describes such a value; the schema is the caller's own."""
     try:
-        adapter: TypeAdapter[Any] = TypeAdapter(hint)
-        return adapter, adapter.json_schema()
+        try:
+            adapter, schema = _cached_adapter(hint, repr(hint))
+        except TypeError:  # `Field(…)` has no hash
+            adapter, schema = _adapter(hint)
     except (PydanticUserError, TypeError, NameError) as err:
         raise UserError(
             f"{where}: {hint} cannot be made from JSON; use str, int, float, bool, Literal, "
             "Optional, list, dict, a dataclass or a pydantic model"
         ) from err
+    return adapter, dict(schema)
+
+
+def _adapter(hint: Any) -> tuple["TypeAdapter[Any]", dict[str, Any]]:
+    adapter: TypeAdapter[Any] = TypeAdapter(hint)
+    return adapter, adapter.json_schema()
+
+
+@functools.lru_cache(maxsize=256)
+def _cached_adapter(hint: Any, shown: str) -> tuple["TypeAdapter[Any]", dict[str, Any]]:
+    """As `_adapter`, remembered: many tools have the same few types."""
+    del shown  # int | str equals str | int, but is another schema
+    return _adapter(hint)
 
 
 def _own_text(hint: Any) -> str | None:

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 from umi_lite.protocol.check import Check
 from umi_lite.protocol.errors import UserError
@@ -135,9 +136,7 @@ def _converting(function: Callable[..., Any], signature: Signature) -> Callable[
 
     def called(**given: Any) -> Any:
         arguments = {
-            name: field.get_default(call_default_factory=True, validated_data={})
-            for name, field in signature.fields.items()
-            if name not in given
+            name: _default(field) for name, field in signature.fields.items() if name not in given
         }
         for name, value in given.items():
             convert = signature.convert.get(name)
@@ -152,6 +151,11 @@ def _converting(function: Callable[..., Any], signature: Signature) -> Callable[
         return function(**arguments)
 
     return called
+
+
+def _default(field: FieldInfo) -> Any:
+    factory: Any = field.default_factory
+    return field.default if factory is None else factory()
 
 
 def _fault_text(err: Exception) -> str:
