@@ -26,8 +26,13 @@ _MODULES = (
     "math_values", "math_brackets", "math_commands", "math_calls", "math_parse", "math_terms",
     "math_reals", "math_compare",
 )  # fmt: skip
+_NO_SYMPY = "no sympy"
 _LOADER = """\
 import sys, types
+try:
+    import sympy
+except ImportError:
+    sys.exit({no_sympy!r})
 package = sys.modules["umi_lite.evals"] = types.ModuleType("umi_lite.evals")
 for name, source in {sources!r}:
     module = types.ModuleType("umi_lite.evals." + name)
@@ -112,7 +117,7 @@ class Grader:
         result = self._session.run(_loader())
         if result.status == "refused":
             raise UserError(str(result.error))
-        if result.status == "error" and "No module named 'sympy'" in str(result.error):
+        if result.status == "error" and str(result.error).endswith(_NO_SYMPY):
             raise UserError("grading MATH answers needs sympy: pip install umi-lite[math]")
         if result.status != "ok":
             raise RuntimeError(f"the grader did not start in the sandbox: {result.error}")
@@ -133,5 +138,6 @@ def grader() -> Grader:
 def _loader() -> str:
     here = Path(__file__).parent
     return _LOADER.format(
-        sources=[(name, (here / f"{name}.py").read_text(encoding="utf-8")) for name in _MODULES]
+        no_sympy=_NO_SYMPY,
+        sources=[(name, (here / f"{name}.py").read_text(encoding="utf-8")) for name in _MODULES],
     )
