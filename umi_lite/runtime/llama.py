@@ -64,8 +64,7 @@ class Model:
             n_gpu_layers=n_gpu_layers,
             vocab_only=vocab_only,
             use_extra_bufts=repacked,
-            # llama.cpp arranges quantised weights anew for the CPU, and would hold the mapped
-            # file beside its copy.
+            # Rearranged weights are a copy: the mapped file would take memory next to it.
             load_mode=lib.LLAMA_LOAD_MODE_MMAP if mapped else lib.LLAMA_LOAD_MODE_NONE,
         )
         clear_log()
@@ -83,9 +82,8 @@ class Model:
         self.vocab = lib.llama_model_get_vocab(self.pointer)
         self.n_vocab: int = lib.llama_vocab_n_tokens(self.vocab)
         self.n_ctx_train: int = lib.llama_model_n_ctx_train(self.pointer)
-        self.eog = frozenset(
-            i for i in range(self.n_vocab) if lib.llama_vocab_is_eog(self.vocab, i)
-        )
+        ends = lib.llama_vocab_is_eog
+        self.eog = frozenset(i for i in range(self.n_vocab) if ends(self.vocab, i))
         self._pieces: dict[int, bytes] = {}
 
     def encode(self, text: str, *, special: bool) -> list[int]:
