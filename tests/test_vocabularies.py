@@ -214,13 +214,14 @@ def test_its_gguf_dequantised_is_the_model(
 def test_it_trains_in_all_jobs_and_runs(name: str, run: Path, bundle: Bundle) -> None:
     from rich.console import Console
 
-    from umi_lite.local import ask
+    from umi_lite.ask import ask
 
     for job in JOBS:
         curve = [record["loss"] for record in read_metrics(run / job / "metrics.jsonl")]
         print(f"{name} {job}: {curve[0]:.3f} to {curve[-1]:.3f}")
         assert len(curve) == 3 and np.isfinite(curve).all()
     assert set(ROLES) < set(bundle.adapters)
-    trace, path = ask(bundle, "What is the weather in Paris?", Console(quiet=True))
-    assert path.is_file() and trace.turns
+    asked = ask(bundle, "What is the weather in Paris?", Console(quiet=True))
+    trace = asked.trace
+    assert asked.path is not None and asked.path.is_file() and trace.turns
     print(f"{name}: {len(trace.turns)} turns, {trace.stop}")
