@@ -34,10 +34,10 @@ def busy(programs: int) -> Iterator[None]:
 
 
 def opened(bundle: Path | None, how: Mapping):
-    from umi_lite.base import embedded_gguf
-    from umi_lite.export.bundle import load_bundle
+    from umi_lite.bundle.bundle import load_bundle
+    from umi_lite.engine.engine import Engine
     from umi_lite.protocol.roles import ROLES
-    from umi_lite.runtime.engine import Engine
+    from umi_lite.weights.gguf_to_hf import embedded_gguf
 
     if bundle is None:
         return Engine(embedded_gguf(), dict.fromkeys(ROLES), n_ctx=1024, **how)
@@ -46,9 +46,9 @@ def opened(bundle: Path | None, how: Mapping):
 
 def episode(engine, task) -> tuple[float, int]:
     """Seconds and generated tokens."""
+    from umi_lite.agent.agent import Agent
     from umi_lite.evals.bounds import BOUNDS
     from umi_lite.evals.live import environment_of
-    from umi_lite.runtime.agent import Agent
 
     engine.forget()
     started = time.perf_counter()
@@ -64,7 +64,7 @@ def main() -> None:
     given = parser.parse_args()
     from umi_lite.bench.episode import one_desk
     from umi_lite.bench.report import show
-    from umi_lite.runtime.machine import cores
+    from umi_lite.engine.machine import cores
 
     (task,) = one_desk(1)
     setups = {"default": {}, "fixed threads": {"threads": cores()}}

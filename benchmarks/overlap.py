@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from umi_lite.bench.report import ratio, show
-from umi_lite.export.bundle import load_bundle
-from umi_lite.runtime.llama import Context, Model
-from umi_lite.runtime.machine import cores
+from umi_lite.bundle.bundle import load_bundle
+from umi_lite.engine.llama import Context, Model
+from umi_lite.engine.machine import cores
 
 SPOKEN, READ, ROUNDS = 40, 150, 7
 

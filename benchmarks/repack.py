@@ -24,8 +24,8 @@ PARTS = ("load s", "prefill ms/token", "decode ms/token", "peak PSS MB")
 
 def measure(gguf: str) -> dict[str, float]:
     """Load, read READ tokens, write WRITTEN, in this process."""
-    from umi_lite.runtime.llama import Context, Model
-    from umi_lite.runtime.machine import cores
+    from umi_lite.engine.llama import Context, Model
+    from umi_lite.engine.machine import cores
 
     began = time.perf_counter()
     with closing(Model(Path(gguf))) as model:
@@ -58,8 +58,8 @@ def child(gguf: Path, choice: str) -> dict[str, float]:
 
 def embedded_types(folder: Path) -> list[Path]:
     """The embedded model, and made again as other types."""
-    from umi_lite.base import embedded_gguf
-    from umi_lite.runtime.library import library
+    from umi_lite.engine.library import library
+    from umi_lite.weights.gguf_to_hf import embedded_gguf
 
     lib = library()
     made = [embedded_gguf()]
@@ -83,8 +83,7 @@ def main() -> None:
         print(json.dumps(measure(given.one)))
         return
     from umi_lite.bench.report import show
-    from umi_lite.runtime.machine import cores
-    from umi_lite.runtime.repack import features, may_repack
+    from umi_lite.engine.machine import cores, features, may_repack
 
     if not may_repack(features()):
         raise SystemExit("with AMX rearranged weights end the process: nothing to compare with")

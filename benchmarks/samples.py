@@ -10,12 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from umi_lite.base import embedded_gguf, hf_folder
 from umi_lite.bench.report import ratio, show
 from umi_lite.bench.samples import Count, count_all
 from umi_lite.data import toolbench
-from umi_lite.runtime.machine import cores
+from umi_lite.engine.machine import cores
 from umi_lite.train.tokenizer import load_language
+from umi_lite.weights.gguf_to_hf import embedded_gguf, hf_folder
 
 
 def main() -> None:

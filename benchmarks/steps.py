@@ -15,9 +15,9 @@ from functools import partial
 from pathlib import Path
 
 from umi_lite.bench.report import ratio, show
-from umi_lite.export.bundle import load_bundle
-from umi_lite.runtime.llama import Context, Model
-from umi_lite.runtime.machine import cores
+from umi_lite.bundle.bundle import load_bundle
+from umi_lite.engine.llama import Context, Model
+from umi_lite.engine.machine import cores
 
 TURNS, WIDTHS, HELD, ROUNDS = (1, 2, 4, 6, 8), (1, 2, 4), 400, 15
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from umi_lite.bench.report import ratio, show
-from umi_lite.recipe import Recipe
-from umi_lite.runtime.machine import cores
+from umi_lite.engine.machine import cores
+from umi_lite.recipe.schema import Recipe
+from umi_lite.train.budget.forecast import forecast
+from umi_lite.train.budget.memory import micro_batches
 from umi_lite.train.chart import read_metrics
-from umi_lite.train.estimate import micro_batches
-from umi_lite.train.forecast import forecast
 from umi_lite.train.run_dir import RunDir
 from umi_lite.train.trainer import train_in_child
 

@@ -4,9 +4,9 @@
 300 tokens are trained; GiB by tokens of a row, Unsloth / plain. Nothing is measured here.
 """
 
-from umi_lite.recipe import Data, Recipe
-from umi_lite.train.estimate import GIB, MicroBatch, Setting, estimate
-from umi_lite.train.shape import Shape
+from umi_lite.recipe.schema import Data, Recipe
+from umi_lite.train.budget.memory import GIB, MicroBatch, Setting, estimate
+from umi_lite.train.budget.shape import Shape
 
 LENGTHS = (1024, 2048, 4096)
 TRAINED = 300

@@ -16,13 +16,13 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from umi_lite.base import GgufType
 from umi_lite.bench.report import show
-from umi_lite.export.bundle import load_bundle
-from umi_lite.export.fold import fold
-from umi_lite.export.quantize import requantize
-from umi_lite.runtime.llama import Context, Model
-from umi_lite.runtime.machine import cores
+from umi_lite.bundle.bundle import load_bundle
+from umi_lite.bundle.merge import fold
+from umi_lite.engine.llama import Context, Model
+from umi_lite.engine.machine import cores
+from umi_lite.weights.gguf_to_hf import GgufType
+from umi_lite.weights.quantize import requantize
 
 TYPES: tuple[GgufType, ...] = ("F16", "Q8_0")
 SEQUENCES = 24

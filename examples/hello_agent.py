@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from umi_lite.base import embedded_gguf
-from umi_lite.runtime.agent import Agent
-from umi_lite.runtime.bounds import Bounds
-from umi_lite.runtime.engine import Engine
-from umi_lite.runtime.python_tool import python_tool
-from umi_lite.runtime.tools import Toolbox, tool
+from umi_lite.agent.agent import Agent
+from umi_lite.agent.bounds import Bounds
+from umi_lite.engine.engine import Engine
+from umi_lite.tools.python import python_tool
+from umi_lite.tools.tools import Toolbox, tool
+from umi_lite.weights.gguf_to_hf import embedded_gguf
 
 
 def temperature(city: str, unit: Literal["C", "F"] = "C") -> str:

@@ -11,7 +11,7 @@ import pytest
 @pytest.fixture(scope="session")
 def base_gguf() -> Path:
     """The embedded model's file."""
-    from umi_lite.base import embedded_gguf
+    from umi_lite.weights.gguf_to_hf import embedded_gguf
 
     return embedded_gguf()
 
@@ -19,7 +19,7 @@ def base_gguf() -> Path:
 @pytest.fixture(scope="session")
 def base_hf(base_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The embedded model as an ordinary HF folder."""
-    from umi_lite.base import hf_folder
+    from umi_lite.weights.gguf_to_hf import hf_folder
 
     return hf_folder(base_gguf, tmp_path_factory.mktemp("base"))
 
@@ -31,7 +31,7 @@ def f32_gguf(base_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     Quantised weights have other kernels for many tokens than for one, and an untrained model's
     choices are close.
     """
-    from umi_lite.runtime.library import library
+    from umi_lite.engine.library import library
 
     path = tmp_path_factory.mktemp("f32") / "base.F32.gguf"
     lib = library()
@@ -45,7 +45,7 @@ def f32_gguf(base_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def engine(base_gguf: Path) -> Iterator:
     """The embedded model, four views, no adapter, two slots."""
-    from umi_lite.runtime.engine import Engine
+    from umi_lite.engine.engine import Engine
 
     views = ("backbone", "planner", "caller", "summarizer")
     with Engine(base_gguf, dict.fromkeys(views), n_ctx=1024, slots=2) as made:

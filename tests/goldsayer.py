@@ -1,6 +1,6 @@
 """An engine that says the gold turns, in a real vocabulary and under the real grammars.
 
-Each token goes through `runtime.decode.Turn`, so a turn that its grammar refuses, or that is
+Each token goes through `engine.turn.Turn`, so a turn that its grammar refuses, or that is
 longer than its bound, comes out as it would from a perfect model.
 """
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from umi_lite.engine.language import Words
+from umi_lite.engine.llama import Model
+from umi_lite.engine.request import Generation, Request
+from umi_lite.engine.turn import Turn
 from umi_lite.protocol.roles import View
-from umi_lite.runtime.decode import Turn
-from umi_lite.runtime.llama import Model
-from umi_lite.runtime.request import Generation, Request
-from umi_lite.runtime.words import Words
 
 
 class GoldSayer:

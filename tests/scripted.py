@@ -6,9 +6,9 @@ from pathlib import Path
 
 from bytetokens import CHATML, END, ByteTokenizer
 
+from umi_lite.engine.request import Generation, Request
 from umi_lite.protocol.roles import View
 from umi_lite.protocol.template import ChatTemplate
-from umi_lite.runtime.request import Generation, Request
 
 
 class Scripted(ByteTokenizer):

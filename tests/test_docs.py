@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from umi_lite.base import embedded_gguf
+from umi_lite.agent.episode import Bounds, Episode
+from umi_lite.agent.trace import Trace
 from umi_lite.data import toolworld
+from umi_lite.engine.engine import Engine
+from umi_lite.engine.request import Request
 from umi_lite.protocol import paper
 from umi_lite.protocol.grammar import call_grammar, plan_grammar
 from umi_lite.protocol.prompts import render
 from umi_lite.protocol.roles import VIEWS, View, step_text
 from umi_lite.protocol.trajectory import Answer, Call, Plan, Trajectory
-from umi_lite.runtime.engine import Engine
-from umi_lite.runtime.episode import Bounds, Episode
-from umi_lite.runtime.request import Request
-from umi_lite.runtime.trace import Trace
+from umi_lite.weights.gguf_to_hf import embedded_gguf
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "architecture.md"
 BLOCK = re.compile(

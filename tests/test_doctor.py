@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from umi_lite.doctor import running, training
-from umi_lite.doctor.line import Line
+from umi_lite import doctor
+from umi_lite.console import Line
 
 NAMES = [
     "GPU", "torch", "Unsloth", "bitsandbytes", "GGUF converters", "llama.cpp", "embedded model",
@@ -67,18 +67,18 @@ def test_without_a_card_all_says_so(here: dict[str, Line]) -> None:
     ],
 )  # fmt: skip
 def test_torch_beside_a_card(told, mark, word, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "_child", lambda *_: told)
-    line = training.torch_line("RTX, 580, 16 GB")
+    monkeypatch.setattr(doctor, "_child", lambda *_: told)
+    line = doctor.torch_line("RTX, 580, 16 GB")
     assert (line.mark, word in line.found) == (mark, True), line
 
 
 def test_a_child_that_fails_is_told_in_one_line() -> None:
-    assert training._child("raise ValueError('no\\nsuch')", "torch") == "fails: such"
-    assert training._child("", "no_such_package") == "not installed"
+    assert doctor._child("raise ValueError('no\\nsuch')", "torch") == "fails: such"
+    assert doctor._child("", "no_such_package") == "not installed"
 
 
 def test_llama_built_without_cuda_beside_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
-    line = running.llama_line("RTX")
+    line = doctor.llama_line("RTX")
     assert (line.mark, "GGML_CUDA" in (line.fix or "")) == ("✗", True)
 
 
@@ -86,7 +86,7 @@ def test_a_llama_that_does_not_load_is_one_cross_and_the_rest_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "llama_cpp", None)
-    lines = {line.name: line for line in running.running_lines("RTX")}
+    lines = {line.name: line for line in doctor.running_lines("RTX")}
     assert lines["llama.cpp"].mark == "✗" and "cannot be loaded" in lines["llama.cpp"].found
     assert {name for name, line in lines.items() if line.mark == "✗"} == {"llama.cpp"}
 
@@ -95,36 +95,36 @@ def test_a_llama_that_does_not_load_is_one_cross_and_the_rest_goes_on(
 def test_offload_is_told_by_the_cards_memory(
     taken: int | None, mark: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from umi_lite.runtime.library import library
+    from umi_lite.engine.library import library
 
     monkeypatch.setattr(library(), "llama_supports_gpu_offload", lambda: True)
-    monkeypatch.setattr(running, "_taken_on_card", lambda: taken)
-    assert running.llama_line("RTX").mark == mark
+    monkeypatch.setattr(doctor, "_taken_on_card", lambda: taken)
+    assert doctor.llama_line("RTX").mark == mark
 
 
 def test_inference_that_dies_is_a_cross_with_the_file_and_what_to_try(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from umi_lite.runtime import proof
+    from umi_lite.engine import proof
 
     monkeypatch.setenv("UMI_REPACK", "1")  # the child is not llama.cpp
     run = subprocess.run
     dying = [sys.executable, "-c", "import os; os.kill(os.getpid(), 11)"]
     monkeypatch.setattr(proof.subprocess, "run", lambda _, **options: run(dying, **options))
-    line = running.inference_line()
+    line = doctor.inference_line()
     assert line.mark == "✗" and "gguf (SIGSEGV)" in line.found
     assert "UMI_REPACK=0" in (line.fix or "")
 
 
 def test_inference_without_a_model_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    from umi_lite import base
+    from umi_lite.weights import gguf_to_hf
 
-    monkeypatch.setattr(base.importlib.util, "find_spec", lambda _: None)
-    line = running.inference_line()
+    monkeypatch.setattr(gguf_to_hf.importlib.util, "find_spec", lambda _: None)
+    line = doctor.inference_line()
     assert (line.mark, line.found) == ("–", "not tried: there is no model here")
 
 
 def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(running.shutil, "disk_usage", lambda _: usage(10, 9, 1))
-    assert running.disk_line(Path()).mark == "✗"
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: usage(10, 9, 1))
+    assert doctor.disk_line(Path()).mark == "✗"

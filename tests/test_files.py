@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from umi_lite.base import hf_folder
-from umi_lite.export.staging import staged_folder
+from umi_lite.bundle.staging import staged_folder
+from umi_lite.errors import UserError
 from umi_lite.files import scratch
-from umi_lite.protocol.errors import UserError
+from umi_lite.weights.gguf_to_hf import hf_folder
 
 HOLD = """
 import sys, time

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from tiny_gguf import llama3_factors, write_tiny
 
-from umi_lite.base import hf_folder
-from umi_lite.protocol.errors import UserError
-from umi_lite.runtime.llama import Context, Model
+from umi_lite.engine.llama import Context, Model
+from umi_lite.errors import UserError
 from umi_lite.train.tokenizer import load_language
+from umi_lite.weights.gguf_to_hf import hf_folder
 
 TEXT = "The quick brown fox jumps over the lazy dog; then the other one does it, too, 1234 times."
 LLAMA31 = {"factor": 8.0, "low": 1.0, "high": 4.0, "context": 8192}

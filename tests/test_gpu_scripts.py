@@ -121,8 +121,8 @@ def scripts(monkeypatch: pytest.MonkeyPatch):
 def test_running_out_of_memory_is_a_figure_and_any_other_end_is_not(
     scripts, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from umi_lite.protocol.errors import UserError
-    from umi_lite.recipe import Recipe
+    from umi_lite.errors import UserError
+    from umi_lite.recipe.schema import Recipe
 
     def child(command: list[str], told: object, log: Path, **_: str) -> int:
         root = Path(command[2])

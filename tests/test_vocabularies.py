@@ -14,23 +14,22 @@ import pytest
 from studies import study
 from vocabularies import VOCABULARIES, WINDOW, make_model
 
-from umi_lite.base import hf_folder
+from umi_lite.bundle.bundle import Bundle
+from umi_lite.bundle.export import export_run, window_note
 from umi_lite.data import toolworld
-from umi_lite.export.bundle import Bundle
-from umi_lite.export.converter import convert
-from umi_lite.export.run import export_run
-from umi_lite.export.trained import window_note
-from umi_lite.protocol.errors import UserError
+from umi_lite.engine.llama import Context, Model
+from umi_lite.errors import UserError
 from umi_lite.protocol.prompts import view_messages
 from umi_lite.protocol.roles import ROLES, VIEWS
-from umi_lite.recipe import Recipe
-from umi_lite.runtime.llama import Context, Model
+from umi_lite.recipe.schema import Recipe
 from umi_lite.train.chart import read_metrics
 from umi_lite.train.inputs import base_language
 from umi_lite.train.plan import JOBS
 from umi_lite.train.progress import Silent
 from umi_lite.train.samples import Row, make_packs, make_rows
 from umi_lite.train.trainer import train
+from umi_lite.weights.gguf_to_hf import hf_folder
+from umi_lite.weights.hf_to_gguf import convert
 
 pytestmark = [study, pytest.mark.timeout(1800)]
 

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from umi_lite.protocol.errors import Note, UserError
+from umi_lite.errors import Note, UserError
 from umi_lite.protocol.roles import ROLES, View
 from umi_lite.protocol.trajectory import Call
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from umi_lite.export.bundle import Bundle
-    from umi_lite.runtime.bounds import Bounds, Sampling
-    from umi_lite.runtime.fit import Wishes
-    from umi_lite.runtime.trace import Trace
+    from umi_lite.agent.bounds import Bounds, Sampling
+    from umi_lite.agent.trace import Trace
+    from umi_lite.bundle.bundle import Bundle
+    from umi_lite.engine.placement import Wishes
 
 _EXAMPLE = 'e.g. umi run "What is 12 * 34?"'
 
@@ -35,7 +35,7 @@ class Asked:
     @property
     def error(self) -> str | None:
         """Why there is no answer, or only a part of one, and what to try."""
-        from umi_lite.runtime.ending import ending
+        from umi_lite.agent.ending import ending
 
         return ending(self.trace)
 
@@ -89,11 +89,11 @@ def ask(
     Raises:
         UserError: an empty instruction, no such tools, or a `trace_path` that cannot be written.
     """
+    from umi_lite.agent.show import stream_to
+    from umi_lite.agent.trace import check_place
+    from umi_lite.bundle.open import open_roles
     from umi_lite.data.toolsets import toolset
     from umi_lite.local import dim
-    from umi_lite.roles import open_roles
-    from umi_lite.runtime.show import stream_to
-    from umi_lite.runtime.trace import check_place
 
     instruction = _instruction(instruction)
     named = tools or bundle.spec.tools
@@ -142,8 +142,8 @@ def _instruction(given: str) -> str:
 
 def _default_place(bundle: "Bundle") -> Path | None:
     """Where the trace can be written: found out now, as later the answer would be lost."""
-    from umi_lite.base import cache_folder
-    from umi_lite.runtime.trace import check_place
+    from umi_lite.agent.trace import check_place
+    from umi_lite.weights.gguf_to_hf import cache_folder
 
     name = f"run-{uuid4().hex[:12]}.json"
     refusals: list[str] = []
@@ -163,7 +163,7 @@ def _default_place(bundle: "Bundle") -> Path | None:
 
 def _holds(path: Path, trace: "Trace") -> bool:
     """True if that trace was written: an older file may be there."""
-    from umi_lite.runtime.trace import Trace
+    from umi_lite.agent.trace import Trace
 
     try:
         return Trace.load(path).trajectory.id == trace.trajectory.id

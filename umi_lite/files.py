@@ -7,10 +7,10 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 
 
 def text_of(name: str) -> str:
@@ -118,3 +118,22 @@ def _sweep(target: Path) -> None:
         if held is not None:
             shutil.rmtree(path, ignore_errors=True)
             os.close(held)
+
+
+def make_room(folder: Path, pattern: str, max_bytes: int) -> None:
+    """Drop matching files, by their modification time, until the others fit.
+
+    Whoever uses a file marks it with `os.utime`.
+    """
+    files: list[tuple[float, int, Path]] = []
+    for path in folder.glob(pattern):
+        with suppress(OSError):  # another process may have dropped it
+            found = path.stat()
+            files.append((found.st_mtime, found.st_size, path))
+    spare = sum(size for _, size, _ in files) - max_bytes
+    for _, size, path in sorted(files):
+        if spare <= 0:
+            break
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+            spare -= size

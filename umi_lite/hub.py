@@ -9,7 +9,7 @@ import os
 import ssl
 from pathlib import Path
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 
 _PATIENCE = 5.0  # seconds
 

@@ -6,25 +6,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from umi_lite.console import counting
+from umi_lite.errors import UserError
 from umi_lite.files import text_of
-from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import ROLES, View
 from umi_lite.protocol.trajectory import Trajectory
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from umi_lite.agent.agent import Runner
+    from umi_lite.agent.bounds import Bounds, Sampling
+    from umi_lite.agent.trace import Trace
+    from umi_lite.bundle.bundle import Bundle
+    from umi_lite.engine.placement import Wishes
     from umi_lite.evals.bootstrap import Plenty, Summary
     from umi_lite.evals.judge import Judge, Question, Replies
-    from umi_lite.evals.judged import Judgement
     from umi_lite.evals.live import Result, Score
-    from umi_lite.evals.static_gold import Gold
+    from umi_lite.evals.static_files import Gold
     from umi_lite.evals.teacher import Taught
-    from umi_lite.export.bundle import Bundle
-    from umi_lite.runtime.agent import Runner
-    from umi_lite.runtime.bounds import Bounds, Sampling
-    from umi_lite.runtime.fit import Wishes
-    from umi_lite.runtime.trace import Trace
+    from umi_lite.evals.verdicts import Judgement
 
 
 def dim(console: "Console") -> Callable[[str], None]:
@@ -75,11 +75,11 @@ def measure(
     Raises:
         UserError: no task, or a folder where no trace can be written.
     """
+    from umi_lite.agent.bounds import Sampling, settled
+    from umi_lite.agent.trace import check_place, keep
     from umi_lite.evals.bounds import bounds_for
     from umi_lite.evals.live import evaluate
     from umi_lite.evals.votes import evaluate_votes
-    from umi_lite.runtime.bounds import Sampling, settled
-    from umi_lite.runtime.trace import check_place, keep
 
     own = bounds_for(tasks)
     if bundle is not None:
@@ -126,10 +126,10 @@ def gather(
     """
     from hashlib import sha256
 
+    from umi_lite.agent.bounds import settled
+    from umi_lite.bundle.open import open_roles
     from umi_lite.evals.bootstrap import bootstrap
     from umi_lite.evals.bounds import bounds_for
-    from umi_lite.roles import open_roles
-    from umi_lite.runtime.bounds import settled
 
     views: tuple[View, ...] = ("backbone",) if single else ROLES
     usual = settled(bounds_for(tasks), bundle.spec.bounds, {})
@@ -162,7 +162,7 @@ def gather(
 def judged(
     kind: str, traces: Path, against: Path | None, judge: "Judge", votes: Path
 ) -> "Judgement":
-    """A judge's word on finished episodes (`evals.judged`).
+    """A judge's word on finished episodes (`evals.verdicts`).
 
     Args:
         kind: `toolalpaca`, `pass` or `win`.
@@ -172,7 +172,7 @@ def judged(
     Raises:
         UserError: no such kind, no such episodes, or the endpoint fails.
     """
-    from umi_lite.evals.judged import judge_pass, judge_toolalpaca, judge_win
+    from umi_lite.evals.verdicts import judge_pass, judge_toolalpaca, judge_win
 
     if kind not in ("toolalpaca", "pass", "win"):
         raise UserError(f"no judge {kind!r}; there are toolalpaca, pass, win")

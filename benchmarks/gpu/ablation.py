@@ -16,9 +16,9 @@ from pathlib import Path
 from common import HERE, Figures, Part, Told, arguments, child, last_line, main_of, run_parts, umi
 
 from umi_lite.bench.shapes import Shape, write_model
+from umi_lite.errors import UserError
 from umi_lite.files import write_text
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe_file import merged, read_yaml
+from umi_lite.recipe.load import merged, read_yaml
 from umi_lite.reproduce.results import outcome
 from umi_lite.reproduce.runs import DONE
 from umi_lite.reproduce.table import Planned, load_table, planned_runs

@@ -59,7 +59,7 @@ def _taken(held: int) -> dict[str, int]:
     import torch
 
     if not torch.cuda.is_available():
-        from umi_lite.train.memory import peak_memory
+        from umi_lite.train.device import peak_memory
 
         return {"resident": peak_memory()}
     free, total = torch.cuda.mem_get_info()

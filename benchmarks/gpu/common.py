@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from umi_lite.bench.report import machine
-from umi_lite.doctor.training import nvidia_card
+from umi_lite.doctor import nvidia_card
+from umi_lite.engine.machine import cores
+from umi_lite.errors import UserError
 from umi_lite.files import write_text
-from umi_lite.protocol.errors import UserError
-from umi_lite.runtime.machine import cores
 from umi_lite.train.run_dir import versions
 
 Figures = dict[str, Any]

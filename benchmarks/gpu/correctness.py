@@ -14,10 +14,10 @@ from common import Figures, Part, Told, arguments, child, last_line, main_of, ru
 from training_run import losses, trained
 
 from umi_lite.bench.shapes import Shape, write_model
-from umi_lite.heldout import read_json
-from umi_lite.protocol.errors import UserError
-from umi_lite.quickstart import RECIPE
-from umi_lite.recipe import load_recipe
+from umi_lite.errors import UserError
+from umi_lite.recipe.schema import load_recipe
+from umi_lite.reproduce.heldout import read_json
+from umi_lite.reproduce.quickstart import RECIPE
 
 BACKENDS = ("plain", "unsloth")
 _STEPS = 60

@@ -15,9 +15,9 @@ from common import HERE, Figures, main_of
 from fit import LENGTHS, planned, recipe_of
 from synthetic import SHAPES, describe
 
-from umi_lite.train.estimate import GIB, Estimate, Setting, peak
+from umi_lite.train.budget.memory import GIB, Estimate, Setting, peak
+from umi_lite.train.budget.shape import shape_of
 from umi_lite.train.progress import Silent
-from umi_lite.train.shape import shape_of
 from umi_lite.train.trainer import make_all
 
 

@@ -18,7 +18,7 @@ from common import Figures, Part, Told, arguments, main_of, run_parts
 from synthetic import SHAPES, model_folder, write_rows
 from training_run import trained
 
-from umi_lite.recipe import Recipe
+from umi_lite.recipe.schema import Recipe
 
 BACKENDS = ("unsloth", "plain")
 LENGTHS = (2048, 4096, 1024)

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from umi_lite.engine.engine import Engine
+from umi_lite.engine.library import library
+from umi_lite.engine.machine import machine
+from umi_lite.engine.request import Request
 from umi_lite.protocol.roles import ROLES
-from umi_lite.runtime.engine import Engine
-from umi_lite.runtime.library import library
-from umi_lite.runtime.machine import machine
-from umi_lite.runtime.request import Request
 
 
 def measure(

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from umi_lite.base import cache_folder, embedded_gguf, hf_folder
+from umi_lite.bundle.staging import scratch_folder
 from umi_lite.data.traces import save
-from umi_lite.export.staging import scratch_folder
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 from umi_lite.protocol.roles import ROLES, View
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Tool, Trajectory
 from umi_lite.train.samples import make_rows
 from umi_lite.train.tokenizer import Language, load_language
+from umi_lite.weights.gguf_to_hf import cache_folder, embedded_gguf, hf_folder
 
 _VIEWS: tuple[View, ...] = ("backbone", *ROLES)
 _SHARD = 4 << 30

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from common import HERE, Figures, Told, child, last_line, python
 
-from umi_lite.heldout import read_json
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe import Recipe
+from umi_lite.errors import UserError
+from umi_lite.recipe.schema import Recipe
+from umi_lite.reproduce.heldout import read_json
 from umi_lite.train.chart import read_metrics
 from umi_lite.train.plan import JOBS
 from umi_lite.train.run_dir import RunDir

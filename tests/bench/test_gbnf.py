@@ -9,9 +9,9 @@ import pytest
 
 from umi_lite.bench.gbnf import call_gbnf, gbnf
 from umi_lite.data import toolworld
+from umi_lite.engine.llama import Model
 from umi_lite.protocol.roles import call_text, plan_text
 from umi_lite.protocol.trajectory import Call, Plan
-from umi_lite.runtime.llama import Model
 
 
 @pytest.fixture(scope="module")

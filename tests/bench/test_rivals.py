@@ -8,12 +8,12 @@ import pytest
 from umi_lite.bench.episode import one_desk
 from umi_lite.bench.levers import ForcesNothing, ForgetsTurns
 from umi_lite.bench.rivals import Llamas, grammars, server
-from umi_lite.protocol.errors import UserError
+from umi_lite.engine.engine import Engine
+from umi_lite.engine.request import Request
+from umi_lite.errors import UserError
 from umi_lite.protocol.grammar import call_grammar
 from umi_lite.protocol.prompts import Transcript
 from umi_lite.protocol.trajectory import Plan
-from umi_lite.runtime.engine import Engine
-from umi_lite.runtime.request import Request
 
 ROLES = ("planner", "caller", "summarizer")
 

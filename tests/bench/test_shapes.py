@@ -6,9 +6,9 @@ import pytest
 
 from umi_lite.bench.memory import bench
 from umi_lite.bench.shapes import Shape, write_adapter, write_model
-from umi_lite.protocol.errors import UserError
-from umi_lite.runtime.engine import Engine
-from umi_lite.runtime.request import Request
+from umi_lite.engine.engine import Engine
+from umi_lite.engine.request import Request
+from umi_lite.errors import UserError
 
 SHAPE = Shape(width=128, layers=2, heads=2, kv_heads=1, inner=256)
 

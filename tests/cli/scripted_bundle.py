@@ -5,8 +5,8 @@ from typing import Any
 
 from scripted import Scripted
 
-from umi_lite.export.bundle import Bundle
-from umi_lite.export.spec import BundleSpec
+from umi_lite.bundle.bundle import Bundle
+from umi_lite.bundle.spec import BundleSpec
 
 
 class Opened(Scripted):
@@ -30,6 +30,6 @@ def scripted_bundle(folder: Path, monkeypatch, *turns: Any, **spec: Any) -> Open
     plain = {"base": base, "views": views, "template_sha256": "0" * 64, "tools": "toolworld"}
     made = BundleSpec.model_validate({**plain, **spec})
     engine = Opened(*turns, slots=spec.get("slots", 1))
-    monkeypatch.setattr("umi_lite.export.bundle.load_bundle", lambda path: Bundle(folder, made))
-    monkeypatch.setattr("umi_lite.roles.open_roles", lambda *_, **__: engine)
+    monkeypatch.setattr("umi_lite.bundle.bundle.load_bundle", lambda path: Bundle(folder, made))
+    monkeypatch.setattr("umi_lite.bundle.open.open_roles", lambda *_, **__: engine)
     return engine

@@ -121,7 +121,7 @@ main()
     ],
 )
 def test_an_error_of_the_system_is_a_line(error: str, line: str) -> None:
-    code = "from umi_lite.protocol.errors import UserError" + CODE.format(error=error)
+    code = "from umi_lite.errors import UserError" + CODE.format(error=error)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr[: len(line) + 5]) == (2, f"umi: {line}")
     assert done.stderr.count("\n") == 1
@@ -139,7 +139,7 @@ def test_a_fault_of_this_program_keeps_its_traceback(error: str) -> None:
 
 def test_a_note_is_a_line() -> None:
     error = 'SystemExit(warnings.warn("the cache\\x1b is full", Note))'
-    code = "import warnings\nfrom umi_lite.protocol.errors import Note" + CODE.format(error=error)
+    code = "import warnings\nfrom umi_lite.errors import Note" + CODE.format(error=error)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "umi: the cache\\x1b is full\n")
 

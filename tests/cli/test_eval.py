@@ -8,9 +8,9 @@ from scripted_bundle import scripted_bundle
 from typer.testing import CliRunner
 
 from umi_lite.cli.app import app
+from umi_lite.errors import UserError
 from umi_lite.evals.bounds import bounds_of
 from umi_lite.evals.simulated import ANSWERING
-from umi_lite.protocol.errors import UserError
 
 CALLER, CALL = "Look.\nNext: caller", 'calculator {"expression": "1 + 1"}'
 TURNS = [CALLER, CALL, "Done.\nNext: summarizer", "It is 2."]
@@ -110,7 +110,7 @@ class FakeSimulator:
     failure = None
 
     def toolbox(self, _):
-        from umi_lite.runtime.tools import Toolbox
+        from umi_lite.tools.tools import Toolbox
 
         return Toolbox()
 

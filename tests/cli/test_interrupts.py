@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tiny_lora import write_adapter
 
-from umi_lite.export.bundle import write_bundle
+from umi_lite.bundle.bundle import write_bundle
 from umi_lite.protocol.roles import VIEWS
 
 UMI = str(Path(sys.executable).parent / "umi")
@@ -74,11 +74,11 @@ def line(level, text, _=None, given=None):
     os.kill(os.getpid(), signal.SIGINT)
 class Loader:
     def find_spec(self, name, *_):
-        if name == "umi_lite.runtime.machine":
-            import umi_lite.runtime.library as library
+        if name == "umi_lite.engine.machine":
+            import umi_lite.engine.library as library
             library.heard = line
 import sys
-if "umi_lite.runtime.proof" not in sys.orig_argv:  # the child that tries the weights
+if "umi_lite.engine.proof" not in sys.orig_argv:  # the child that tries the weights
     sys.meta_path.insert(0, Loader())
 """
 
@@ -96,7 +96,7 @@ def test_while_umi_ends(tmp_path) -> None:
 LOADS = """
 import sys
 from pathlib import Path
-from umi_lite.runtime.llama import Model
+from umi_lite.engine.llama import Model
 model = Path(sys.argv[1])
 print("loading", flush=True)
 while True:
@@ -124,8 +124,8 @@ def test_a_load_that_is_interrupted_stops(base_gguf, tmp_path) -> None:
 
 
 def test_an_engine_that_was_interrupted_in_a_turn_goes_on(base_gguf, monkeypatch) -> None:
-    from umi_lite.runtime.engine import Engine
-    from umi_lite.runtime.request import Request
+    from umi_lite.engine.engine import Engine
+    from umi_lite.engine.request import Request
 
     with Engine(base_gguf, {"planner": None}, n_ctx=256) as engine:
         asked = Request("planner", [5] * 8, max_tokens=4)

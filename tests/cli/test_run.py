@@ -7,9 +7,9 @@ import pytest
 from scripted_bundle import scripted_bundle
 from typer.testing import CliRunner
 
+from umi_lite.agent.trace import Trace
 from umi_lite.cli.app import app
-from umi_lite.protocol.errors import Note
-from umi_lite.runtime.trace import Trace
+from umi_lite.errors import Note
 
 CALLER, DONE, GIVE_UP = "Look.\nNext: caller", "Done.\nNext: summarizer", "No.\nNext: give_up"
 CALL = 'calculator {"expression": "12 * 34"}'

@@ -7,7 +7,7 @@ import pytest
 
 from umi_lite.data import gsm8k, openai_chat, toolbench, traces
 from umi_lite.data.any_rows import any_rows
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 
 ROWS = [{"a": i, "b": ["é", None]} for i in range(3)]
 LINES = "".join(json.dumps(row) + "\n" for row in ROWS)

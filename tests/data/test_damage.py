@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from umi_lite.data import gsm8k, toolalpaca, toolbench, tora, traces
-from umi_lite.data import math as math_source
-from umi_lite.data.loaded import Loaded
+from umi_lite.data import gsm8k, math_problems, toolalpaca, toolbench, traces
+from umi_lite.data import math_problems as math_source
+from umi_lite.data.rows import Loaded
 
 MESSAGES = [
     {"role": "user", "content": "Q?"},
@@ -17,7 +17,7 @@ MESSAGES = [
 ROWS: dict[str, tuple[Callable[[Path], Loaded], dict]] = {
     "gsm8k": (gsm8k.questions, {"question": "How many?", "answer": "x\n#### 2"}),
     "math": (math_source.questions, {"problem": "How?", "solution": "\\boxed{\\frac{1}{2}}"}),
-    "tora": (tora.load, {"messages": MESSAGES}),
+    "tora": (math_problems.load, {"messages": MESSAGES}),
     "traces": (
         traces.load,
         {"id": "a", "source": "s", "instruction": "i", "steps": [{"kind": "answer", "text": "t"}]},

@@ -2,9 +2,9 @@
 
 import pytest
 
-from umi_lite.data.exclude import read_excluded
-from umi_lite.data.jsonl import BadRow
-from umi_lite.protocol.errors import UserError
+from umi_lite.data.leaks import read_excluded
+from umi_lite.data.rows import BadRow
+from umi_lite.errors import UserError
 
 
 def test_an_instruction_with_an_umlaut_is_kept_out(tmp_path) -> None:

@@ -5,10 +5,10 @@ import pytest
 from datafiles import data_file
 
 from umi_lite.data import gsm8k
-from umi_lite.data.notes import BadNotes, derive
-from umi_lite.protocol.errors import UserError
+from umi_lite.data.gsm8k_notes import BadNotes, derive
+from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan
-from umi_lite.runtime.python_tool import python_tool
+from umi_lite.tools.python import python_tool
 
 QUESTION = "Ann sells 40 cups in May and half as many in June. Each costs $1.50. How much in all?"
 SOLUTION = (

@@ -5,9 +5,9 @@ import pytest
 
 from umi_lite.data.leaks import find_leaks
 from umi_lite.data.traces import save
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Answer, Plan, Trajectory
-from umi_lite.recipe import Data, Eval, Recipe
+from umi_lite.recipe.schema import Data, Eval, Recipe
 from umi_lite.train import inputs
 
 LONG = "A train leaves Rome at nine and drives eighty miles an hour to Milan ; when is it there"

@@ -7,8 +7,8 @@ import typing
 import pytest
 
 from umi_lite.data import ABOUT, SOURCES, TASKS, load_source
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe import Data
+from umi_lite.errors import UserError
+from umi_lite.recipe.schema import Data
 
 
 def test_every_source_is_told_and_may_stand_in_a_recipe() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from umi_lite.data import json_list, toolbench
 from umi_lite.data.json_list import list_rows
-from umi_lite.data.jsonl import jsonl_rows
-from umi_lite.protocol.errors import UserError
+from umi_lite.data.rows import jsonl_rows
+from umi_lite.errors import UserError
 
 MEGA = 2**20
 RECORD = {"tools": [], "conversations": [{"from": "user", "value": "é" * 3000}]}
@@ -87,7 +87,7 @@ def test_n_stops_reading(tmp_path: Path) -> None:
 
 
 def test_a_line_without_end_is_one_dropped_row(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("umi_lite.data.jsonl.MAX_RECORD", 100)
+    monkeypatch.setattr("umi_lite.data.rows.MAX_RECORD", 100)
     path = tmp_path / "rows.jsonl"
     path.write_text('{"a": 1}\n' + "x" * 1000 + '\n{"a": 2}\n')
     rows = list(jsonl_rows(path, "rows"))

@@ -5,7 +5,7 @@ import pytest
 from datafiles import data_file
 
 from umi_lite.data import toolbench
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Answer, Call, Plan
 
 TOOL = {"Name": "f", "function": "Does f.", "input": {"x": "integer, a, b", "y": "odd text"}}

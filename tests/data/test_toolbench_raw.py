@@ -5,7 +5,7 @@ import pytest
 from datafiles import data_file
 
 from umi_lite.data import toolbench, toolbench_raw
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Plan, Trajectory
 
 FUNCTION = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from umi_lite.data.toolsets import toolset
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Call, Observation
 
 EVERY_KIND = '''
@@ -18,7 +18,7 @@ from os.path import *
 from dataclasses import dataclass
 from typing import Annotated, NewType
 from pydantic import Field
-from umi_lite.runtime.tools import tool
+from umi_lite.tools.tools import tool
 
 Vector = list[float]
 UserId = NewType("UserId", int)

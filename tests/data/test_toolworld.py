@@ -8,11 +8,10 @@ import llguidance
 import pytest
 
 from umi_lite.data.toolworld import GIVE_UP, environment, load, wording
-from umi_lite.data.toolworld.desks import DESKS, UNSEEN_DESKS
-from umi_lite.data.toolworld.families import SHARES, catalogue, schedule
-from umi_lite.data.toolworld.intents import INTENTS
-from umi_lite.data.toolworld.slots import CLOSED
-from umi_lite.protocol.errors import UserError
+from umi_lite.data.toolworld.families import DESKS, SHARES, UNSEEN_DESKS, catalogue, schedule
+from umi_lite.data.toolworld.template_values import CLOSED
+from umi_lite.data.toolworld.wording import INTENTS
+from umi_lite.errors import UserError
 from umi_lite.protocol.grammar import call_grammar, plan_grammar
 from umi_lite.protocol.roles import call_text, plan_text
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Trajectory

@@ -6,11 +6,11 @@ import json
 import pytest
 
 from umi_lite.data.toolworld import load
-from umi_lite.data.toolworld.desks import functions
+from umi_lite.data.toolworld.families import functions
 from umi_lite.data.toolworld.world import World
 from umi_lite.protocol.roles import step_text
 from umi_lite.protocol.trajectory import Tool
-from umi_lite.runtime.tools import tool
+from umi_lite.tools.tools import tool
 
 _PINNED = {
     "tools": "cbb83a6c29cb27e5",

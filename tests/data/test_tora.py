@@ -3,7 +3,7 @@ import json
 import pytest
 from datafiles import data_file
 
-from umi_lite.data import tora
+from umi_lite.data import math_problems
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan
 
 ONE = (
@@ -19,7 +19,7 @@ def load(tmp_path, solution: str, **more):
     messages = [{"role": "user", "content": "Q?"}, {"role": "assistant", "content": solution}]
     path = tmp_path / "t.jsonl"
     path.write_text(json.dumps({"messages": messages, **more}))
-    return tora.load(path)
+    return math_problems.load(path)
 
 
 def test_one_program(tmp_path) -> None:
@@ -49,7 +49,7 @@ def test_a_program_that_raises_and_another_one(tmp_path) -> None:
 def test_problem_and_solution_do_as_well(tmp_path) -> None:
     path = tmp_path / "t.jsonl"
     path.write_text(json.dumps({"problem": "Q?", "solution": ONE}))
-    assert len(tora.load(path).trajectories[0].steps) == 5
+    assert len(math_problems.load(path).trajectories[0].steps) == 5
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_what_does_not_fit_is_dropped(tmp_path, solution: str, reason: str) -> N
 
 
 def test_the_file_at_hand() -> None:
-    loaded = tora.load(data_file("math/tora_examples.jsonl"))
+    loaded = math_problems.load(data_file("math/tora_examples.jsonl"))
     assert (len(loaded.trajectories), loaded.dropped) == (30, [])
     calls = [s for t in loaded.trajectories for s in t.steps if isinstance(s, Call)]
     assert len(calls) == 25

@@ -2,10 +2,10 @@ import json
 
 import pytest
 
+from umi_lite.agent.trace import Trace, TraceTurn
 from umi_lite.data import traces
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Answer, Plan, Trajectory
-from umi_lite.runtime.trace import Trace, TraceTurn
 
 EPISODE = Trajectory(
     id="a",

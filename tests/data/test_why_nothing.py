@@ -6,9 +6,9 @@ import pytest
 from datafiles import data_file
 
 from umi_lite.data.why_nothing import fitting_source
+from umi_lite.errors import UserError
 from umi_lite.local import load_tasks
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe import Data, Recipe
+from umi_lite.recipe.schema import Data, Recipe
 from umi_lite.train.inputs import load_data
 from umi_lite.train.preview import rendered
 

@@ -9,14 +9,13 @@ from scripted import Scripted
 from tiny_lora import write_adapter
 from typer.testing import CliRunner
 
+from umi_lite.bundle.bundle import write_bundle
 from umi_lite.cli.app import app
 from umi_lite.data import traces
 from umi_lite.data.toolworld import GIVE_UP, load
-from umi_lite.evals.bootstrap import Plenty, Summary, bootstrap
+from umi_lite.errors import UserError
+from umi_lite.evals.bootstrap import Plenty, Summary, bootstrap, deeds
 from umi_lite.evals.journal import Journal
-from umi_lite.evals.tries import deeds
-from umi_lite.export.bundle import write_bundle
-from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.prompts import render
 from umi_lite.protocol.roles import ROLES, step_text
 from umi_lite.protocol.trajectory import Answer, Observation, Plan, Trajectory

@@ -11,13 +11,18 @@ from datafiles import data_file
 from goldsayer import GoldSayer
 from studies import STUDY
 
+from umi_lite.agent.agent import Job, run_many
+from umi_lite.agent.bounds import Bounds, settled
+from umi_lite.agent.trace import Trace
+from umi_lite.agent.trained_bounds import holding
 from umi_lite.data import load_source, toolbench
-from umi_lite.data.loaded import Loaded
+from umi_lite.data.rows import Loaded
+from umi_lite.engine.request import Request
 from umi_lite.evals.bounds import bounds_of
 from umi_lite.evals.live import evaluate, play
 from umi_lite.evals.simulated import ANSWERING
 from umi_lite.evals.static import score
-from umi_lite.evals.static_gold import load_gold
+from umi_lite.evals.static_files import load_gold
 from umi_lite.evals.teacher import predict
 from umi_lite.protocol.roles import ROLES, spoken, step_text
 from umi_lite.protocol.trajectory import (
@@ -30,12 +35,7 @@ from umi_lite.protocol.trajectory import (
     Trajectory,
     User,
 )
-from umi_lite.runtime.agent import Job, run_many
-from umi_lite.runtime.bounds import Bounds, settled
-from umi_lite.runtime.holding import holding
-from umi_lite.runtime.request import Request
-from umi_lite.runtime.tools import Toolbox, ToolError, ToolFunction
-from umi_lite.runtime.trace import Trace
+from umi_lite.tools.tools import Toolbox, ToolError, ToolFunction
 from umi_lite.train.sayable import only_sayable
 
 

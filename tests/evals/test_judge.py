@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from umi_lite.cli.app import app
 from umi_lite.data import traces
+from umi_lite.engine.endpoint import Endpoint
+from umi_lite.errors import UserError
 from umi_lite.evals.judge import Judge, Question
 from umi_lite.evals.judge_prompts import (
     read_pass,
@@ -19,11 +21,9 @@ from umi_lite.evals.judge_prompts import (
     solution,
     toolalpaca_prompt,
 )
-from umi_lite.evals.judged import judge_pass, judge_toolalpaca, judge_win
+from umi_lite.evals.verdicts import judge_pass, judge_toolalpaca, judge_win
 from umi_lite.local import judged
-from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Tool, Trajectory
-from umi_lite.runtime.remote import Endpoint
 
 GOLDEN = [{"tool": "find", "arguments": {"name": "axolotl"}}]
 

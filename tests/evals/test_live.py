@@ -9,17 +9,17 @@ import pytest
 from bytetokens import CHATML, END, ByteTokenizer
 from rich.console import Console
 
+from umi_lite.agent.episode import Bounds
+from umi_lite.agent.trace import Trace
 from umi_lite.data.toolworld import GIVE_UP, environment, load
+from umi_lite.engine.engine import Engine
+from umi_lite.engine.request import Generation, Request
+from umi_lite.errors import Note, UserError
 from umi_lite.evals.live import Score, environment_of, evaluate, judge
 from umi_lite.local import measure
-from umi_lite.protocol.errors import Note, UserError
 from umi_lite.protocol.roles import View, step_text
 from umi_lite.protocol.template import ChatTemplate
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Trajectory
-from umi_lite.runtime.engine import Engine
-from umi_lite.runtime.episode import Bounds
-from umi_lite.runtime.request import Generation, Request
-from umi_lite.runtime.trace import Trace
 
 # What an untrained model says is worth no more time.
 SHORT = Bounds(max_calls=2, max_thought_chars=80, max_thought_tokens=24, max_call_tokens=48)
@@ -215,7 +215,7 @@ def test_a_disk_that_fills_up_does_not_lose_the_score(tmp_path: Path, monkeypatc
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("umi_lite.runtime.trace.os.replace", full)
+    monkeypatch.setattr("umi_lite.agent.trace.os.replace", full)
     tasks = load("test", 3, 1).trajectories
     with pytest.warns(Note, match="cannot be written: No space left") as notes:
         score = measure(Oracle(tasks), tasks, "three", Console(quiet=True), traces=tmp_path)

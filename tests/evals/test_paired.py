@@ -2,7 +2,7 @@
 
 import pytest
 
-from umi_lite.evals.paired import mcnemar
+from umi_lite.evals.stats import mcnemar
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from umi_lite.evals.report import Rate, rate_table, rates_by, wilson
+from umi_lite.evals.stats import Rate, rate_table, rates_by, wilson
 
 
 def test_wilson_by_hand() -> None:

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from umi_lite.evals.static import StaticScore, score
-from umi_lite.evals.static_gold import load_gold
-from umi_lite.evals.static_points import METRICS
-from umi_lite.evals.static_predictions import Prediction
+from umi_lite.evals.static_files import Prediction, load_gold
+from umi_lite.evals.static_metrics import METRICS
 
 LONG = "the_forecast_of_the_next_fourteen_days_for_any_city_of_the_world"
 MARK = "invalid_hallucination_function_name"

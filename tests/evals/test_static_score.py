@@ -10,12 +10,11 @@ from datafiles import data_file
 from test_static import GIVE_UP, call, end, turns, use, write
 from typer.testing import CliRunner
 
-from umi_lite.evals.resample import cluster_intervals
+from umi_lite.errors import UserError
 from umi_lite.evals.static import score, static_notes, static_table
-from umi_lite.evals.static_gold import load_gold
-from umi_lite.evals.static_points import METRICS
-from umi_lite.evals.static_predictions import Prediction, read_predictions, write_predictions
-from umi_lite.protocol.errors import UserError
+from umi_lite.evals.static_files import Prediction, load_gold, read_predictions, write_predictions
+from umi_lite.evals.static_metrics import METRICS
+from umi_lite.evals.stats import cluster_intervals
 
 UNTAGGED = turns("assistant: Shall I go on?", "user: yes", "assistant: t Next: give up.")
 

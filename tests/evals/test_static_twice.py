@@ -19,7 +19,7 @@ from datafiles import data_file
 from typer.testing import CliRunner
 
 from umi_lite.cli.app import app
-from umi_lite.evals.rouge import rouge_l
+from umi_lite.evals.static_metrics import rouge_l
 
 WORDS = {"caller": "caller", "conclusion": "summarizer", "give up": "give_up"}
 

@@ -10,18 +10,18 @@ import pytest
 from bytetokens import CHATML, END, ByteTokenizer
 from datafiles import data_file
 
+from umi_lite.agent.episode import Bounds
 from umi_lite.data.toolbench import load
+from umi_lite.engine.engine import Engine
+from umi_lite.engine.request import Generation, Request, check_size
 from umi_lite.evals.static import score
-from umi_lite.evals.static_gold import Gold, load_gold
-from umi_lite.evals.static_points import METRICS
+from umi_lite.evals.static_files import Gold, load_gold
+from umi_lite.evals.static_metrics import METRICS
 from umi_lite.evals.teacher import Taught, predict
 from umi_lite.protocol.prompts import Transcript
 from umi_lite.protocol.roles import View, parse_call, step_text
 from umi_lite.protocol.template import ChatTemplate
 from umi_lite.protocol.trajectory import Answer, Call, Plan
-from umi_lite.runtime.engine import Engine
-from umi_lite.runtime.episode import Bounds
-from umi_lite.runtime.request import Generation, Request, check_size
 
 SHORT = Bounds(
     max_thought_chars=80, max_thought_tokens=40, max_call_tokens=60, max_answer_tokens=24

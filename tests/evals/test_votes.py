@@ -3,10 +3,10 @@
 import pytest
 from scripted import Scripted
 
+from umi_lite.agent.bounds import Sampling
+from umi_lite.errors import UserError
 from umi_lite.evals.votes import evaluate_votes
-from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.trajectory import Trajectory
-from umi_lite.runtime.bounds import Sampling
 
 DONE, GIVE_UP = "Done.\nNext: summarizer", "No.\nNext: give_up"
 WARM = Sampling(temperature=0.7, seed=3)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tiny_gguf import write_tiny
 
-from umi_lite.export.trained import window_note
+from umi_lite.bundle.export import window_note
 
 SLIDING = ["full_attention", "sliding_attention"]
 

@@ -7,8 +7,8 @@ import pytest
 
 from umi_lite.protocol.jinja import TODAY, BadTemplate
 from umi_lite.protocol.template import ChatTemplate, Message, Part
-from umi_lite.recipe_names import template_text
-from umi_lite.train.llama_vocab import ENDS
+from umi_lite.recipe.library import template_text
+from umi_lite.weights.llama_vocab import ENDS
 
 SPEC = importlib.util.find_spec("trl")
 FOLDER = Path((SPEC.submodule_search_locations or [""])[0] if SPEC else "") / "chat_templates"

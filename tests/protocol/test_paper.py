@@ -5,7 +5,7 @@ from bytetokens import ByteTokenizer
 from datafiles import data_file
 
 from umi_lite.data import toolbench
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 from umi_lite.protocol.paper import HALLUCINATED, render_paper, samples
 from umi_lite.protocol.roles import VIEWS
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Tool, Trajectory, User

@@ -5,7 +5,7 @@ import pytest
 from bytetokens import CHATML, END, ByteTokenizer
 
 from umi_lite.data import toolworld
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 from umi_lite.protocol.prompts import Transcript, ends_episode, render
 from umi_lite.protocol.roles import SPEAKS, SYSTEM, VIEWS, View, step_text
 from umi_lite.protocol.template import BadTemplate, ChatTemplate, Tokenizer
@@ -248,8 +248,8 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_hf_and_llama_cpp_read_alike_with_templates_of_many_kinds(kind, base_gguf, base_hf):
-    from umi_lite.runtime.llama import Model
-    from umi_lite.runtime.words import Words
+    from umi_lite.engine.language import Words
+    from umi_lite.engine.llama import Model
     from umi_lite.train.tokenizer import load_language
 
     assert kind == "has a system default" or KINDS[kind] != CHATML

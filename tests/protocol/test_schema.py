@@ -8,6 +8,7 @@ import pytest
 from llguidance import LLMatcher, LLTokenizer
 from pydantic import ValidationError
 
+from umi_lite.agent.callable_tools import callable_tools
 from umi_lite.data import toolworld
 from umi_lite.protocol.check import Check
 from umi_lite.protocol.grammar import call_grammar
@@ -16,7 +17,6 @@ from umi_lite.protocol.roles import tool_line
 from umi_lite.protocol.schema import BadSchema, normalised
 from umi_lite.protocol.trajectory import Tool
 from umi_lite.protocol.type_names import named_type
-from umi_lite.runtime.callable_tools import callable_tools
 
 BYTES = LLTokenizer("byte")
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe_names import recipe_folder
-from umi_lite.reproduce.paper import TABLE_1
-from umi_lite.reproduce.share import job_keys
+from umi_lite.errors import UserError
+from umi_lite.recipe.library import recipe_folder
+from umi_lite.reproduce.report import TABLE_1
+from umi_lite.reproduce.runs import job_keys
 from umi_lite.reproduce.table import Planned, load_table, planned_runs
 
 VARIANTS = {"glpft", "glpft-no-reuse", "one-stage", "multi-task", "single"}

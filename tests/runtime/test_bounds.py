@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.runtime.bounds import Bounds, Sampling, settled
+from umi_lite.agent.bounds import Bounds, Sampling, settled
+from umi_lite.errors import UserError
 
 
 @pytest.mark.parametrize("name", [*Bounds.__dataclass_fields__])

@@ -3,10 +3,10 @@
 import pytest
 from scripted import Scripted
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.agent.callable_tools import callable_tools
+from umi_lite.agent.episode import Episode
+from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Tool, Trajectory
-from umi_lite.runtime.callable_tools import callable_tools
-from umi_lite.runtime.episode import Episode
 
 GOOD = Tool(name="now")
 

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.runtime.tools import ToolError, tool
+from umi_lite.errors import UserError
+from umi_lite.tools.tools import ToolError, tool
 
 
 def scale(value: float, factor: float, unit: str = "m") -> str:

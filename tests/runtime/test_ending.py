@@ -5,12 +5,12 @@ from typing import get_args
 import pytest
 from scripted import Scripted
 
+from umi_lite.agent.agent import Agent
+from umi_lite.agent.bounds import Bounds
+from umi_lite.agent.ending import ending
+from umi_lite.agent.trace import StopReason, Trace, TraceTurn
 from umi_lite.protocol.trajectory import Answer, Plan, Trajectory
-from umi_lite.runtime.agent import Agent
-from umi_lite.runtime.bounds import Bounds
-from umi_lite.runtime.ending import ending
-from umi_lite.runtime.tools import Toolbox
-from umi_lite.runtime.trace import StopReason, Trace, TraceTurn
+from umi_lite.tools.tools import Toolbox
 
 CALLER, DONE, GIVE_UP = "Look.\nNext: caller", "Done.\nNext: summarizer", "No.\nNext: give_up"
 

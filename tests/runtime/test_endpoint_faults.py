@@ -9,12 +9,11 @@ from contextlib import contextmanager
 import pytest
 from local_server import JsonHandler, LocalServer, running
 
+from umi_lite.engine.endpoint import Endpoint, Mixed
+from umi_lite.engine.engine import Engine
+from umi_lite.engine.request import Request
+from umi_lite.errors import UserError
 from umi_lite.evals.judge import Judge, Question
-from umi_lite.protocol.errors import UserError
-from umi_lite.runtime.endpoint import Endpoint
-from umi_lite.runtime.engine import Engine
-from umi_lite.runtime.remote import Mixed
-from umi_lite.runtime.request import Request
 
 PAGE = b"<!DOCTYPE html>\n<html><body>" + 400 * b"<p>Welcome</p>" + b"</body></html>"
 MODELS = {"object": "list", "data": [{"id": "m", "object": "model"}]}

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, Optional
 import pytest
 from pydantic import AfterValidator, BaseModel, Field
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.runtime.tools import ToolError, tool
+from umi_lite.errors import UserError
+from umi_lite.tools.tools import ToolError, tool
 
 
 class Room(BaseModel):

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from umi_lite.export.quantize import requantize
-from umi_lite.protocol.errors import UserError
-from umi_lite.runtime import proof
-from umi_lite.runtime.repack import REPACK
+from umi_lite.engine import proof
+from umi_lite.engine.machine import REPACK
+from umi_lite.errors import UserError
+from umi_lite.weights.quantize import requantize
 
 
 def dying(number: int) -> list[str]:

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from umi_lite.bench.plain_llama import plain_llama
-from umi_lite.protocol.errors import UserError
-from umi_lite.runtime.engine import Engine
-from umi_lite.runtime.library import clear_log, heard, last_words, library
-from umi_lite.runtime.llama import Context, Model
-from umi_lite.runtime.repack import REPACK, features, may_repack, repacks
-from umi_lite.runtime.request import Request
+from umi_lite.engine.engine import Engine
+from umi_lite.engine.library import clear_log, heard, last_words, library
+from umi_lite.engine.llama import Context, Model
+from umi_lite.engine.machine import REPACK, features, may_repack, repacks
+from umi_lite.engine.request import Request
+from umi_lite.errors import UserError
 
 TEXT = "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n"
 ZEN = "CPU : SSE3 = 1 | AVX2 = 1 | AVX512 = 1 | LLAMAFILE = 1 | OPENMP = 1 | REPACK = 1 | "

@@ -9,13 +9,13 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from umi_lite.runtime import threads as watched
-from umi_lite.runtime.engine import Engine
-from umi_lite.runtime.fit import Wishes, fit
-from umi_lite.runtime.llama import Context, Model
-from umi_lite.runtime.machine import Machine
-from umi_lite.runtime.request import Request
-from umi_lite.runtime.threads import WINDOW, Fixed, Threads, Times, left, threads_for, times
+from umi_lite.engine import threads as watched
+from umi_lite.engine.engine import Engine
+from umi_lite.engine.llama import Context, Model
+from umi_lite.engine.machine import Machine
+from umi_lite.engine.placement import Wishes, fit
+from umi_lite.engine.request import Request
+from umi_lite.engine.threads import WINDOW, Fixed, Threads, Times, left, threads_for, times
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_logits_do_not_depend_on_the_number_of_threads(kv, base_gguf) -> None:
 
 
 def test_the_line_of_the_fit_says_so(base_gguf) -> None:
-    from umi_lite.runtime.fit import size_of
+    from umi_lite.engine.placement import size_of
 
     size = size_of(base_gguf, [], foldable=False)
     said = {

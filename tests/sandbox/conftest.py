@@ -8,8 +8,8 @@ from asuser import as_user
 LEVELS = ("standard", "full")
 _ASK = """
 import json
-from umi_lite.protocol.errors import UserError
-from umi_lite.sandbox.box import Sandbox
+from umi_lite.errors import UserError
+from umi_lite.sandbox.sandbox import Sandbox
 told = {}
 for level in ("standard", "full"):
     with Sandbox(level, packages=()) as sandbox:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 from umi_lite.sandbox.attacks.report import outcomes
 from umi_lite.sandbox.attacks.suite import FAMILIES, run_suite
 

@@ -7,7 +7,7 @@ from benign_programs import PLAIN, SYMPY
 _RUN = """
 import json, sys
 from dataclasses import asdict
-from umi_lite.sandbox.box import Sandbox
+from umi_lite.sandbox.sandbox import Sandbox
 level, programs = json.load(sys.stdin)
 with Sandbox(level) as sandbox:
     print(json.dumps({name: asdict(sandbox.run(code)) for name, code in programs.items()}))

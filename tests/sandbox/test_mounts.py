@@ -10,7 +10,7 @@ import pytest
 
 _LOOK = """
 import json, os, sys
-from umi_lite.sandbox.mounts import show
+from umi_lite.sandbox.confine import show
 closed = sys.argv[1]
 try:
     show([closed + "/deep/shown", closed + "/deep/shown/inner", closed + "/one.txt"])

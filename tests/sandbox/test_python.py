@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import sympy
 
-from umi_lite.sandbox.box import Sandbox
 from umi_lite.sandbox.python import Limits, run_python
+from umi_lite.sandbox.sandbox import Sandbox
 
 SHORT = Limits(seconds=1.0)
 FENCED = "Here it is:\n```python\nx = 6\nprint(x * 7)\n```\nIt prints 42.\n```output\n42\n```\n"

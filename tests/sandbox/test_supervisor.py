@@ -15,11 +15,12 @@ import pytest
 from asuser import as_user
 from studies import STUDY
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.sandbox import box, bwrap, probe
+from umi_lite.errors import UserError
+from umi_lite.sandbox import places, probe
+from umi_lite.sandbox import sandbox as host_side
 from umi_lite.sandbox.attacks.suite import descendants
-from umi_lite.sandbox.box import Sandbox
 from umi_lite.sandbox.result import Limits
+from umi_lite.sandbox.sandbox import Sandbox
 
 SHORT = Limits(seconds=1.0)
 
@@ -173,7 +174,7 @@ def test_a_session_outlives_its_supervisor_without_its_state():
 
 def test_the_supervisor_dies_with_its_host():
     host = (
-        "import sys, time\nfrom umi_lite.sandbox.box import Sandbox\n"
+        "import sys, time\nfrom umi_lite.sandbox.sandbox import Sandbox\n"
         "from umi_lite.sandbox.attacks.suite import descendants\n"
         "sandbox = Sandbox(packages=())\nsession = sandbox.session()\nsession.run('1')\n"
         "print(*descendants(sandbox.pid), flush=True)\nsession.run('import time; time.sleep(60)')"
@@ -201,7 +202,7 @@ def test_many_programs_leave_nothing(level):
     """250 of them, 1,000 in `make study`."""
     count = 1000 if STUDY else 250
     code = (
-        "import json, sys\nfrom umi_lite.sandbox.soak import soak\n"
+        "import json, sys\nfrom umi_lite.sandbox.attacks.soak import soak\n"
         f"print(json.dumps(soak(json.load(sys.stdin), {count}, lambda line: None)))"
     )
     told = as_user(code, level)
@@ -223,11 +224,11 @@ def test_what_cannot_be_confined_is_named(monkeypatch):
 
 
 def test_a_level_that_is_missing_is_refused_and_nothing_runs(monkeypatch):
-    monkeypatch.setattr(bwrap, "program", lambda: None)
+    monkeypatch.setattr(places, "program", lambda: None)
     with Sandbox("full") as sandbox:
         result = sandbox.run("print(1)")
         assert (result.status, result.stdout, result.level) == ("refused", "", None)
-        assert "bubblewrap (bwrap) is not installed" in (result.error or "")
+        assert "bubblewrap (places) is not installed" in (result.error or "")
         with pytest.raises(UserError, match="bubblewrap"):
             sandbox.start()
 
@@ -236,12 +237,12 @@ def test_what_bubblewrap_says_is_told(monkeypatch, tmp_path):
     fails = tmp_path / "bwrap"
     fails.write_text("#!/bin/sh\necho 'bwrap: no namespaces here' >&2\nexit 1\n")
     fails.chmod(0o755)
-    monkeypatch.setattr(bwrap, "program", lambda: str(fails))
+    monkeypatch.setattr(places, "program", lambda: str(fails))
     assert "full: bwrap: no namespaces here" in (Sandbox("full").run("1").error or "")
 
 
 def test_windows_is_sent_to_wsl(monkeypatch):
-    monkeypatch.setattr(box.sys, "platform", "win32")
+    monkeypatch.setattr(host_side.sys, "platform", "win32")
     assert "WSL2" in (Sandbox().run("1").error or "")
 
 

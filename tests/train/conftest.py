@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from umi_lite.recipe import Recipe
+from umi_lite.recipe.schema import Recipe
 
 
 @pytest.fixture(scope="session")

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import torch
 
-from umi_lite.base_record import read_record, record_of
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe import Recipe
-from umi_lite.recipe_file import read_yaml
+from umi_lite.errors import UserError
+from umi_lite.recipe.load import read_yaml
+from umi_lite.recipe.schema import Recipe
 from umi_lite.train.plain import Plain
 from umi_lite.train.plan import JOBS
 from umi_lite.train.progress import Silent
 from umi_lite.train.trainer import train
+from umi_lite.weights.base_record import read_record, record_of
 
 
 def lora(model: Any) -> dict[str, torch.Tensor]:

@@ -6,8 +6,8 @@ import pytest
 import torch
 import windowed
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe import Recipe
+from umi_lite.errors import UserError
+from umi_lite.recipe.schema import Recipe
 from umi_lite.train import attention
 from umi_lite.train.attention import NAME, check_config, register
 from umi_lite.train.collate import PackCollator, pack_inputs, weighted_loss

@@ -14,8 +14,8 @@ from kept import Notes, losses
 from studies import study
 from unsloth_runs import train_in_unsloth
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe import Recipe
+from umi_lite.errors import UserError
+from umi_lite.recipe.schema import Recipe
 from umi_lite.train import backends
 from umi_lite.train.plan import JOBS
 from umi_lite.train.progress import Silent

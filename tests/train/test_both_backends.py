@@ -10,7 +10,7 @@ from unsloth_runs import loss_of, train_in_unsloth
 
 from umi_lite.data.traces import save
 from umi_lite.protocol.trajectory import Answer, Plan, Trajectory
-from umi_lite.recipe import Recipe
+from umi_lite.recipe.schema import Recipe
 from umi_lite.train.plain import Plain
 from umi_lite.train.progress import Silent
 from umi_lite.train.run_dir import RunDir

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from umi_lite.train import callback as told
+from umi_lite.train import callbacks as told
 from umi_lite.train.chart import read_metrics
 from umi_lite.train.progress import Silent
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from kept import losses
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe import Recipe
-from umi_lite.train.disk_full import is_disk_full, told_when_full
+from umi_lite.errors import UserError
+from umi_lite.recipe.schema import Recipe
+from umi_lite.train.failures import is_disk_full, told_when_full
 from umi_lite.train.progress import Silent
 from umi_lite.train.run_dir import RunDir
 from umi_lite.train.trainer import train

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from kept import Notes
 
+from umi_lite.agent.bounds import Bounds
+from umi_lite.agent.trained_bounds import holding, raised, widest
 from umi_lite.data.traces import save
 from umi_lite.protocol.roles import step_text
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Tool, Trajectory, User
-from umi_lite.recipe import Recipe
-from umi_lite.runtime.bounds import Bounds
-from umi_lite.runtime.holding import holding, raised, widest
+from umi_lite.recipe.schema import Recipe
 from umi_lite.train.tokenizer import Language, load_language
 from umi_lite.train.trainer import train
 

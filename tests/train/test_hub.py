@@ -13,8 +13,8 @@ from local_server import JsonHandler, LocalServer, running
 
 from umi_lite import hub
 from umi_lite.data import load_source
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe import Base, Data, Recipe
+from umi_lite.errors import UserError
+from umi_lite.recipe.schema import Base, Data, Recipe
 from umi_lite.train.inputs import base_model
 
 UMI = str(Path(sys.executable).parent / "umi")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe import Recipe
-from umi_lite.train.forecast import forecast
+from umi_lite.errors import UserError
+from umi_lite.recipe.schema import Recipe
+from umi_lite.train.budget.forecast import forecast
 from umi_lite.train.progress import Silent
 from umi_lite.train.trainer import train
 

@@ -7,10 +7,16 @@ from typing import Any
 import pytest
 import torch
 
-from umi_lite.recipe import Recipe
+from umi_lite.recipe.schema import Recipe
 from umi_lite.train.attention import NAME, register
-from umi_lite.train.collate import PlainCollator, pack_inputs
-from umi_lite.train.padding_free import JoinedCollator, collator, joined_inputs, keeps_apart
+from umi_lite.train.collate import (
+    JoinedCollator,
+    PlainCollator,
+    collator,
+    joined_inputs,
+    keeps_apart,
+    pack_inputs,
+)
 from umi_lite.train.samples import Row, make_packs
 
 

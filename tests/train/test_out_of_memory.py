@@ -13,9 +13,9 @@ import pytest
 import torch
 from kept import Notes, losses
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe import Recipe
-from umi_lite.train.out_of_memory import Pieces, attempt
+from umi_lite.errors import UserError
+from umi_lite.recipe.schema import Recipe
+from umi_lite.train.failures import Pieces, attempt
 from umi_lite.train.progress import Silent
 from umi_lite.train.samples import Row
 from umi_lite.train.trainer import train
@@ -158,7 +158,7 @@ REAL = """
 import resource, sys
 from pathlib import Path
 import torch
-from umi_lite.train.out_of_memory import attempt
+from umi_lite.train.failures import attempt
 
 def held():
     return int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()

@@ -16,12 +16,12 @@ import pytest
 from kept import Notes
 from studies import study
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe import Recipe
-from umi_lite.train import processes
+from umi_lite.errors import UserError
+from umi_lite.recipe.schema import Recipe
+from umi_lite.train import distributed
 from umi_lite.train.backends import choose
 from umi_lite.train.collate import pack_inputs, weighted_loss
-from umi_lite.train.even import evened
+from umi_lite.train.dataset import evened
 from umi_lite.train.plan import JOBS
 from umi_lite.train.progress import Silent
 from umi_lite.train.run_dir import RunDir
@@ -90,7 +90,7 @@ def file(tiny_recipe: Callable[..., Recipe], tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(scope="module")
 def both(file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
-    """An uninterrupted run of two processes, and what it printed."""
+    """An uninterrupted run of two distributed, and what it printed."""
     run = tmp_path_factory.mktemp("both") / "run"
     return (run, *launched(file, "--out", run))
 
@@ -100,7 +100,7 @@ def test_two_processes_train_as_one_does(
 ) -> None:
     from safetensors.torch import load
 
-    from umi_lite.recipe import load_recipe
+    from umi_lite.recipe.schema import load_recipe
 
     run, stdout, stderr = both
     alone = tmp_path / "alone"
@@ -184,15 +184,15 @@ def test_blank_items_fill_up_without_a_part_in_the_loss() -> None:
 
 
 def test_batches_are_shared_out_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert processes.accumulation(6) == 6
-    processes.check_batches([("stages.global.batch", 7)])
+    assert distributed.accumulation(6) == 6
+    distributed.check_batches([("stages.global.batch", 7)])
     monkeypatch.setenv("WORLD_SIZE", "4")
-    assert processes.accumulation(8) == 2 and processes.accumulation(8, 2) == 1
-    processes.check_batches([("stages.global.batch", 8)], at_once=2)
+    assert distributed.accumulation(8) == 2 and distributed.accumulation(8, 2) == 1
+    distributed.check_batches([("stages.global.batch", 8)], at_once=2)
     with pytest.raises(UserError, match=r"batch is 6, which 4 processes cannot .* 4 or 8 would do"):
-        processes.check_batches([("stages.global.batch", 6)])
+        distributed.check_batches([("stages.global.batch", 6)])
     with pytest.raises(UserError, match=r"is 12, .* in micro-batches of 2 .* 8 or 16 would do"):
-        processes.check_batches([("stages.global.batch", 12)], at_once=2)
+        distributed.check_batches([("stages.global.batch", 12)], at_once=2)
 
 
 def test_several_processes_train_with_the_plain_backend(
@@ -220,6 +220,6 @@ def test_the_example_for_fsdp_is_one_that_accelerate_reads(
     assert environment["FSDP_STATE_DICT_TYPE"] == "FULL_STATE_DICT"
     for name in ("ACCELERATE_USE_FSDP", "FSDP_STATE_DICT_TYPE"):
         monkeypatch.setenv(name, environment[name])
-    assert not processes.is_sharded()  # one process
+    assert not distributed.is_sharded()  # one process
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert processes.is_sharded() and processes.device_map() is None
+    assert distributed.is_sharded() and distributed.device_map() is None

@@ -7,13 +7,13 @@ from odd_texts import odd_texts
 from studies import study
 from vocabularies import VOCABULARIES, make_model
 
-from umi_lite.export.converter import convert
-from umi_lite.export.trained import check_reading
+from umi_lite.bundle.export import check_reading
+from umi_lite.engine.llama import Model
 from umi_lite.protocol.jinja import BadTemplate
-from umi_lite.recipe import Recipe
-from umi_lite.runtime.llama import Model
+from umi_lite.recipe.schema import Recipe
 from umi_lite.train.inputs import base_language
 from umi_lite.train.tokenizer import load_language
+from umi_lite.weights.hf_to_gguf import convert
 
 ENDS = {
     "qwen3": "<|im_end|>",

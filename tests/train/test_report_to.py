@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe import Recipe
-from umi_lite.train import report_to
+from umi_lite.errors import UserError
+from umi_lite.recipe.schema import Recipe
+from umi_lite.train import callbacks
 from umi_lite.train.progress import Silent
 from umi_lite.train.trainer import train
 
@@ -20,7 +20,7 @@ def test_a_tracker_that_is_not_there_is_told_before_anything_is_written(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(report_to.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(callbacks.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(UserError, match=rf"{name} is not installed \(pip install {name}\)"):
         train(tiny_recipe(report_to=name), tmp_path / "run", reporter=Silent())
     assert not (tmp_path / "run").exists()

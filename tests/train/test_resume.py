@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe import Recipe
+from umi_lite.errors import UserError
+from umi_lite.recipe.schema import Recipe
 from umi_lite.train.plan import JOBS
 from umi_lite.train.progress import Silent
 from umi_lite.train.run_dir import RunDir
@@ -23,7 +23,7 @@ SERVER = """
 import os, signal, sys, threading, traceback
 from pathlib import Path
 import datasets, peft, torch, transformers, trl.trainer.sft_trainer
-from umi_lite.recipe import load_recipe
+from umi_lite.recipe.schema import load_recipe
 from umi_lite.train.progress import Silent
 from umi_lite.train.trainer import train
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from umi_lite.data import toolworld
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Tool, Trajectory
 from umi_lite.train.samples import Row, make_packs, make_rows
 from umi_lite.train.tokenizer import Language, load_language

@@ -12,7 +12,7 @@ from datafiles import data_file
 from llguidance import LLMatcher, LLTokenizer
 
 from umi_lite.data import load_source
-from umi_lite.data.loaded import Loaded
+from umi_lite.data.rows import Loaded
 from umi_lite.protocol.grammar import answer_grammar, call_grammar, plan_grammar
 from umi_lite.protocol.prompts import render
 from umi_lite.protocol.roles import ROLES
@@ -27,7 +27,7 @@ from umi_lite.protocol.trajectory import (
     Trajectory,
     User,
 )
-from umi_lite.recipe import Recipe
+from umi_lite.recipe.schema import Recipe
 from umi_lite.train.inputs import load_data
 from umi_lite.train.sayable import (
     CONTEXT_ONLY,

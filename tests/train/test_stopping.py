@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from studies import study
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe import Recipe
+from umi_lite.errors import UserError
+from umi_lite.recipe.schema import Recipe
 from umi_lite.train import job
 from umi_lite.train.collate import weighted_loss
 from umi_lite.train.progress import Silent
@@ -25,7 +25,7 @@ DIRECT = """
 import sys
 from pathlib import Path
 from typing import Any
-from umi_lite.recipe import load_recipe
+from umi_lite.recipe.schema import load_recipe
 from umi_lite.train.trainer import train
 from umi_lite.train.progress import Silent
 train(load_recipe(sys.argv[1]), Path(sys.argv[2]), reporter=Silent())
@@ -34,7 +34,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from typing import Any
-from umi_lite.recipe import load_recipe
+from umi_lite.recipe.schema import load_recipe
 from umi_lite.train.run_dir import RunDir
 from umi_lite.train.trainer import train_in_child
 RunDir(Path(sys.argv[2])).create(load_recipe(sys.argv[1]))

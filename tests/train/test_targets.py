@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe import Recipe
+from umi_lite.errors import UserError
+from umi_lite.recipe.schema import Recipe
 from umi_lite.train.progress import Silent
 from umi_lite.train.targets import check_targets
 from umi_lite.train.trainer import train

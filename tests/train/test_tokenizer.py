@@ -12,14 +12,14 @@ from bytetokens import CHATML
 from odd_texts import odd_texts
 from small_vocab import Added, Vocab, byte_level, control, looks_special, ordinary, sentence_piece
 
-from umi_lite.data.loaded import Loaded
-from umi_lite.protocol.errors import UserError
+from umi_lite.data.rows import Loaded
+from umi_lite.engine.language import Words
+from umi_lite.engine.llama import Model
+from umi_lite.errors import UserError
 from umi_lite.protocol.prompts import Transcript, render, view_messages
 from umi_lite.protocol.roles import SPEAKS, VIEWS, step_text
 from umi_lite.protocol.trajectory import Trajectory
-from umi_lite.recipe import Recipe
-from umi_lite.runtime.llama import Model
-from umi_lite.runtime.words import Words
+from umi_lite.recipe.schema import Recipe
 from umi_lite.train.inputs import base_language
 from umi_lite.train.readable import load_readable
 from umi_lite.train.samples import make_rows

@@ -9,10 +9,10 @@ import pytest
 from kept import Notes, losses
 from rich.console import Console
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe import Recipe
-from umi_lite.train.fit import _ready
-from umi_lite.train.forecast import forecast
+from umi_lite.errors import UserError
+from umi_lite.recipe.schema import Recipe
+from umi_lite.train.budget.fit import _ready
+from umi_lite.train.budget.forecast import forecast
 from umi_lite.train.preview import show
 from umi_lite.train.trainer import train
 

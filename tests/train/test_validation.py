@@ -8,16 +8,15 @@ from pathlib import Path
 import pytest
 from kept import Notes
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe import Recipe
-from umi_lite.recipe_stages import JobName
-from umi_lite.train.best import Best
+from umi_lite.errors import UserError
+from umi_lite.recipe.schema import Recipe
+from umi_lite.recipe.stages import JobName
+from umi_lite.train.evaluation import Best, hold_out
 from umi_lite.train.inputs import load_data
 from umi_lite.train.plan import JOBS, describe
 from umi_lite.train.progress import Silent
 from umi_lite.train.run_dir import RunDir
 from umi_lite.train.trainer import train
-from umi_lite.train.validation import hold_out
 
 STEPS = 10
 

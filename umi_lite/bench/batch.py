@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from umi_lite.agent.agent import Job, run_many
+from umi_lite.agent.trace import Trace
 from umi_lite.bench import levers
 from umi_lite.bench.report import ratio, show
+from umi_lite.bundle.bundle import Bundle
 from umi_lite.data import toolworld
 from umi_lite.evals.bounds import BOUNDS
 from umi_lite.evals.live import environment_of
-from umi_lite.export.bundle import Bundle
-from umi_lite.runtime.agent import Job, run_many
-from umi_lite.runtime.trace import Trace
 
 if TYPE_CHECKING:
     from rich.console import Console

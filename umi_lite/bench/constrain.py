@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from umi_lite.bench.gbnf import call_gbnf
 from umi_lite.bench.report import ratio, show
+from umi_lite.bundle.bundle import Bundle
 from umi_lite.data import toolworld
-from umi_lite.export.bundle import Bundle
+from umi_lite.engine.engine import Engine
+from umi_lite.engine.llama import Model
+from umi_lite.engine.request import Generation, Request
 from umi_lite.protocol.grammar import call_grammar
 from umi_lite.protocol.prompts import Transcript
 from umi_lite.protocol.trajectory import Call, Tool, Trajectory
-from umi_lite.runtime.engine import Engine
-from umi_lite.runtime.llama import Model
-from umi_lite.runtime.request import Generation, Request
 
 if TYPE_CHECKING:
     from rich.console import Console

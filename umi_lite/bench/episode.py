@@ -17,19 +17,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from umi_lite.agent.agent import Agent, Runner
+from umi_lite.agent.trace import Trace
 from umi_lite.bench import levers
 from umi_lite.bench.report import ratio, show
 from umi_lite.bench.rivals import Llamas, Reload, grammars, server
+from umi_lite.bundle.bundle import Bundle
+from umi_lite.bundle.merge import kept_fold
 from umi_lite.data import toolworld
+from umi_lite.engine.engine import Engine
 from umi_lite.evals.bounds import BOUNDS
 from umi_lite.evals.live import environment_of
-from umi_lite.export.bundle import Bundle
-from umi_lite.export.fold import kept_fold
 from umi_lite.protocol.roles import ROLES, View
 from umi_lite.protocol.trajectory import Trajectory
-from umi_lite.runtime.agent import Agent, Runner
-from umi_lite.runtime.engine import Engine
-from umi_lite.runtime.trace import Trace
 
 if TYPE_CHECKING:
     from rich.console import Console

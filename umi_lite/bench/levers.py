@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from umi_lite.export.bundle import Bundle
-from umi_lite.runtime.decode import Turn
-from umi_lite.runtime.engine import Engine
-from umi_lite.runtime.request import Generation, Request
+from umi_lite.bundle.bundle import Bundle
+from umi_lite.engine.engine import Engine
+from umi_lite.engine.request import Generation, Request
+from umi_lite.engine.turn import Turn
 
 
 class ForgetsEpisodes(Engine):

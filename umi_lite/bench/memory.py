@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from umi_lite.bench.report import ratio, show
 from umi_lite.bench.shapes import SHAPES, write_adapter, write_model
-from umi_lite.export.bundle import Bundle
-from umi_lite.export.fold import kept_fold
-from umi_lite.protocol.errors import UserError
+from umi_lite.bundle.bundle import Bundle
+from umi_lite.bundle.merge import kept_fold
+from umi_lite.engine.machine import cores
+from umi_lite.engine.proof import death
+from umi_lite.errors import UserError
 from umi_lite.protocol.roles import ROLES, View
-from umi_lite.runtime.machine import cores
-from umi_lite.runtime.proof import death
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -103,8 +103,8 @@ def _run(setup: str, told: Mapping[str, Any]) -> None:
     ids = list(range(1000, 1000 + _READ))
     with ExitStack() as stack:
         if setup == "umi":
-            from umi_lite.runtime.engine import Engine
-            from umi_lite.runtime.request import Request
+            from umi_lite.engine.engine import Engine
+            from umi_lite.engine.request import Request
 
             adapters: dict[View, Path | None] = {r: Path(told["adapters"][r]) for r in ROLES}
             engine = stack.enter_context(Engine(Path(told["base"]), adapters, n_ctx=told["n_ctx"]))

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from umi_lite.runtime.library import filled, library
-from umi_lite.runtime.repack import repacks
+from umi_lite.engine.library import filled, library
+from umi_lite.engine.machine import repacks
 
 
 def plain_llama(**options: Any) -> Any:

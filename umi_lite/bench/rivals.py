@@ -15,14 +15,14 @@ from typing import Any
 
 from umi_lite.bench.gbnf import gbnf
 from umi_lite.bench.plain_llama import plain_llama
-from umi_lite.protocol.errors import UserError
+from umi_lite.engine.engine import Engine
+from umi_lite.engine.language import Words
+from umi_lite.engine.machine import repacks
+from umi_lite.engine.proof import death
+from umi_lite.engine.request import Generation, Request
+from umi_lite.engine.turn import common_prefix
+from umi_lite.errors import UserError
 from umi_lite.protocol.roles import ROLES, View
-from umi_lite.runtime.decode import common_prefix
-from umi_lite.runtime.engine import Engine
-from umi_lite.runtime.proof import death
-from umi_lite.runtime.repack import repacks
-from umi_lite.runtime.request import Generation, Request
-from umi_lite.runtime.words import Words
 
 
 class Rival:

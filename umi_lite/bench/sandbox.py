@@ -13,11 +13,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from umi_lite.bench.report import ratio, show
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 from umi_lite.sandbox import unprivileged
-from umi_lite.sandbox.box import Sandbox
+from umi_lite.sandbox.attacks.soak import soak as soak_level
 from umi_lite.sandbox.result import Level
-from umi_lite.sandbox.soak import soak as soak_level
+from umi_lite.sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from rich.console import Console

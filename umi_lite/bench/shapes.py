@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from umi_lite.base import embedded_gguf
-from umi_lite.export.staging import staged_file
+from umi_lite.bundle.staging import staged_file
+from umi_lite.weights.gguf_to_hf import embedded_gguf
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def write_adapter(shape: Shape, target: Path, seed: int) -> None:
 
 
 def _vocabulary() -> int:
-    from umi_lite.runtime.gguf import read_gguf
+    from umi_lite.engine.gguf import read_gguf
 
     embedding = next(t for t in read_gguf(embedded_gguf(), "base")[1] if "token_embd" in t.name)
     return embedding.shape[0]

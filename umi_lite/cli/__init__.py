@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from umi_lite.protocol.errors import Note, UserError
+from umi_lite.errors import Note, UserError
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
     try:
         from umi_lite.cli.app import app
         from umi_lite.cli.output import prepare_streams
-        from umi_lite.train.processes import is_main
+        from umi_lite.train.distributed import is_main
 
         if not is_main():
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
@@ -94,7 +94,7 @@ def _unraisable(lost: "sys.UnraisableHookArgs") -> None:
 def _stop(message: str, code: int) -> None:
     if code == 130:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    from umi_lite.train.processes import end_behind_main, is_main
+    from umi_lite.train.distributed import end_behind_main, is_main
 
     if not is_main():
         end_behind_main(message, code)

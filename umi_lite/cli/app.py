@@ -2,20 +2,7 @@
 
 import typer
 
-from umi_lite.cli import (
-    bench,
-    bootstrap,
-    bundle,
-    data,
-    doctor,
-    evals,
-    judge,
-    live,
-    recipes,
-    reproduce,
-    sandbox,
-    train,
-)
+from umi_lite.cli import bench, data, evals, run, sandbox, train
 from umi_lite.cli.home import with_home
 
 app = typer.Typer(
@@ -30,10 +17,10 @@ app = typer.Typer(
 VERBS = {
     "quickstart": train.quickstart,
     "train": train.train,
-    "export": bundle.export,
-    "run": live.run,
-    "reproduce": reproduce.reproduce,
-    "doctor": doctor.doctor,
+    "export": train.export,
+    "run": run.run,
+    "reproduce": train.reproduce,
+    "doctor": train.doctor,
 }
 GROUPS = {
     "eval": (
@@ -42,7 +29,7 @@ GROUPS = {
             "toolworld": evals.live("toolworld", "held-out toolworld tasks", split="test", seed=1),
             "gsm8k": evals.live("gsm8k", "GSM8K questions with the Python tool"),
             "simulated": evals.simulated,
-            "judge": judge.judge,
+            "judge": evals.judge,
             "static": evals.static,
             "math": evals.live("math", "MATH problems with the Python tool"),
             "grade": evals.grade,
@@ -55,10 +42,10 @@ GROUPS = {
             "preview": data.preview,
             "render": data.render,
             "leaks": data.leaks,
-            "bootstrap": bootstrap.bootstrap,
+            "bootstrap": data.bootstrap,
         },
     ),
-    "recipes": ("List and show recipes.", {"ls": recipes.ls, "show": recipes.show}),
+    "recipes": ("List and show recipes.", {"ls": train.ls, "show": train.show}),
     "bench": (
         "Measure side by side; the last line is JSON.",
         {
@@ -73,7 +60,7 @@ GROUPS = {
         "Run Python as the agent's tool does, and attack the sandbox.",
         {"run": sandbox.run, "test": sandbox.test},
     ),
-    "trace": ("Look at an episode that ran.", {"show": live.show_trace}),
+    "trace": ("Look at an episode that ran.", {"show": run.show_trace}),
 }
 
 for _verb, _function in VERBS.items():

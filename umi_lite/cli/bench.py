@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from umi_lite.cli.live import DEFAULT_BUNDLE, BundleOption
+from umi_lite.cli.run import DEFAULT_BUNDLE, BundleOption
 
 
 def episode(
@@ -20,7 +20,7 @@ def episode(
     from rich.console import Console
 
     from umi_lite.bench.episode import bench
-    from umi_lite.export.bundle import load_bundle
+    from umi_lite.bundle.bundle import load_bundle
 
     opened = load_bundle(bundle)
     bench(opened, llama_server, Console(stderr=True), episodes=episodes, rounds=rounds)
@@ -37,7 +37,7 @@ def memory(
     from rich.console import Console
 
     from umi_lite.bench.memory import bench
-    from umi_lite.export.bundle import load_bundle
+    from umi_lite.bundle.bundle import load_bundle
 
     bench(load_bundle(bundle), Console(stderr=True), shape=shape, n_ctx=n_ctx)
 
@@ -54,7 +54,7 @@ def batch(
     from rich.console import Console
 
     from umi_lite.bench.batch import bench
-    from umi_lite.export.bundle import load_bundle
+    from umi_lite.bundle.bundle import load_bundle
 
     bench(
         load_bundle(bundle),
@@ -73,7 +73,7 @@ def constrain(
     from rich.console import Console
 
     from umi_lite.bench.constrain import bench
-    from umi_lite.export.bundle import load_bundle
+    from umi_lite.bundle.bundle import load_bundle
 
     bench(load_bundle(bundle), Console(stderr=True), calls=calls)
 

@@ -6,11 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from umi_lite.cli.groups import with_groups
-from umi_lite.cli.limits import Limits, Taken
 from umi_lite.cli.output import print_json
-from umi_lite.cli.roles import DEFAULT_BUNDLE, BundleOption, Roles
-from umi_lite.protocol.errors import UserError
+from umi_lite.cli.roles import DEFAULT_BUNDLE, BundleOption, Limits, Roles, Taken, with_groups
+from umi_lite.errors import UserError
 from umi_lite.sandbox.text import visible
 
 
@@ -50,10 +48,10 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
 
         from rich.console import Console
 
+        from umi_lite.bundle.bundle import load_bundle
         from umi_lite.evals.bounds import bounds_of
-        from umi_lite.evals.report import rate_table
+        from umi_lite.evals.stats import rate_table
         from umi_lite.evals.votes import check_votes
-        from umi_lite.export.bundle import load_bundle
         from umi_lite.local import load_tasks, measure
 
         asked = {"split": split, "path": path, "seed": seed, "n": n}
@@ -109,10 +107,9 @@ def static(
 
     from rich.console import Console
 
+    from umi_lite.bundle.bundle import load_bundle
     from umi_lite.evals.static import score, static_notes, static_table
-    from umi_lite.evals.static_gold import load_gold
-    from umi_lite.evals.static_predictions import read_predictions, write_predictions
-    from umi_lite.export.bundle import load_bundle
+    from umi_lite.evals.static_files import load_gold, read_predictions, write_predictions
     from umi_lite.local import predict_static
 
     console = Console(stderr=json_)
@@ -143,7 +140,7 @@ def grade(
     """Grade MATH answers: one line {"equal": true or false} for each line of the file."""
     import json
 
-    from umi_lite.evals.grade_file import grades
+    from umi_lite.evals.math.grade import grades
 
     for same in grades(jsonl):
         print(json.dumps({"equal": same}), flush=True)
@@ -166,11 +163,11 @@ def simulated(
     """Run tasks whose tools are not here, played by an LLM; the traces are for umi eval judge."""
     from rich.console import Console
 
+    from umi_lite.bundle.bundle import load_bundle
     from umi_lite.console import counting
+    from umi_lite.engine.endpoint import TIMEOUT, Endpoint
     from umi_lite.evals.simulated import ANSWERING, Simulator, play_simulated
-    from umi_lite.export.bundle import load_bundle
     from umi_lite.local import load_tasks
-    from umi_lite.runtime.endpoint import TIMEOUT, Endpoint
 
     played = Simulator(Endpoint.parse(simulator), timeout=roles.timeout or TIMEOUT)
     tasks = load_tasks(source, path=path, n=n)
@@ -193,3 +190,41 @@ def simulated(
             on_end=lambda: count(True),
         )
     typer.echo(f"{len(tasks)} traces in {out}; next: umi eval judge KIND --traces {out}")
+
+
+def judge(
+    kind: Annotated[
+        str,
+        typer.Argument(help="toolalpaca (process and response), pass (solved?), win (which one?)"),
+    ],
+    traces: Annotated[
+        Path, typer.Option(help="the episodes: a folder of traces, or trajectories as JSON lines")
+    ],
+    endpoint: Annotated[str, typer.Option(help="the judge: http://HOST:PORT/v1#MODEL")],
+    out: Annotated[Path, typer.Option(help="every prompt and reply (.jsonl); gone on with")],
+    against: Annotated[
+        Path | None, typer.Option(help="win: the other system's episodes of the same tasks")
+    ] = None,
+    votes: Annotated[int, typer.Option(help="how often each question is put")] = 1,
+    temperature: Annotated[float, typer.Option(help="of the judge; 0 is greedy")] = 0.0,
+    parallel: Annotated[int, typer.Option(help="requests at once")] = 4,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="seconds without a byte from the endpoint")
+    ] = 120.0,
+    json_: Annotated[bool, typer.Option("--json", help="print the judgement as JSON")] = False,
+) -> None:
+    """Ask an OpenAI-compatible endpoint about finished episodes, and count its votes."""
+    from rich.console import Console
+
+    from umi_lite.engine.endpoint import Endpoint
+    from umi_lite.evals.judge import Judge
+    from umi_lite.evals.stats import rate_table
+    from umi_lite.local import judged
+
+    asking = Judge(Endpoint.parse(endpoint), votes, temperature, parallel, timeout=timeout)
+    made = judged(kind, traces, against, asking, out)
+    if json_:
+        print_json(made.model_dump_json())
+        return
+    Console().print(rate_table(kind, {endpoint.partition("#")[2]: made.rates}))
+    typer.echo(f"{made.votes} votes, {made.unreadable} of them unreadable · {out}")

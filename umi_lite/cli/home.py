@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 
 _Path = TypeVar("_Path", str, str | None)
 

@@ -1,21 +1,136 @@
 """The options that say where a bundle's roles run, once for all commands that run one."""
 
-from dataclasses import dataclass
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from umi_lite.export.bundle import Bundle
+    from umi_lite.agent.bounds import Bounds, Sampling
+    from umi_lite.bundle.bundle import Bundle
+    from umi_lite.engine.endpoint import Mixed
+    from umi_lite.engine.engine import Engine
+    from umi_lite.engine.placement import Wishes
     from umi_lite.protocol.roles import View
-    from umi_lite.runtime.engine import Engine
-    from umi_lite.runtime.fit import Wishes
-    from umi_lite.runtime.remote import Mixed
+
+
+def with_groups(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options of its groups after its own.
+
+    A group is a parameter whose type is a dataclass: each of its fields is an option.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    given = inspect.signature(command).parameters
+    groups: dict[str, Any] = {name: hints[name] for name in given if is_dataclass(hints[name])}
+    own = [
+        parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in given.items()
+        if name not in groups
+    ]
+    options = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type
+        )
+        for group in groups.values()
+        for field in fields(group)
+    ]
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        made = {
+            name: group(**{field.name: given.pop(field.name) for field in fields(group)})
+            for name, group in groups.items()
+        }
+        command(**given, **made)
+
+    parameters = own + options
+    # What typer reads: the signature, and the hints of the function it is given.
+    vars(run)["__signature__"] = inspect.Signature(parameters)
+    run.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
+    del run.__wrapped__
+    return run
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The bounds of an episode. What is not given is the bundle's, or the evaluation's own."""
+
+    max_calls: Annotated[
+        int | None, typer.Option(help="tool calls per episode; default the bundle's bounds")
+    ] = None
+    max_thought_chars: Annotated[
+        int | None, typer.Option(help="characters of a planner's thought")
+    ] = None
+    max_thought_tokens: Annotated[int | None, typer.Option(help="tokens of a planner's turn")] = (
+        None
+    )
+    max_call_tokens: Annotated[int | None, typer.Option(help="tokens of a caller's turn")] = None
+    max_answer_tokens: Annotated[int | None, typer.Option(help="tokens of an answer")] = None
+    max_observation_chars: Annotated[
+        int | None, typer.Option(help="characters of a tool's result, cut from its middle")
+    ] = None
+    max_seconds: Annotated[float | None, typer.Option(help="seconds per episode")] = None
+    repeats: Annotated[
+        int | None,
+        typer.Option(help="equal calls with equal results in a row that end it; 1 never"),
+    ] = None
+
+    def bounds(self, bundle: "Bounds", own: "Bounds | None" = None) -> "Bounds":
+        """The bounds to run with.
+
+        Args:
+            bundle: the bundle's.
+            own: an evaluation's, default the defaults.
+
+        Raises:
+            UserError: a value that cannot be.
+        """
+        from umi_lite.agent.bounds import Bounds, settled
+
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        return settled(own or Bounds(), bundle, given)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """How tokens are sampled. What is not given is the bundle's."""
+
+    temperature: Annotated[
+        float | None, typer.Option(help="sampling temperature, 0 is greedy; default the bundle's")
+    ] = None
+    sampling_seed: Annotated[
+        int | None, typer.Option(help="seed of the sampling; default the bundle's")
+    ] = None
+
+    def sampling(self, bundle: "Sampling") -> "Sampling":
+        """The sampling to run with.
+
+        Args:
+            bundle: the bundle's.
+
+        Raises:
+            UserError: a value that cannot be, or a seed that would change nothing.
+        """
+        from umi_lite.agent.bounds import Sampling, settled
+
+        given = {"temperature": self.temperature, "seed": self.sampling_seed}
+        given = {name: value for name, value in given.items() if value is not None}
+        made = settled(Sampling(), bundle, given)
+        if self.sampling_seed is not None and made.temperature == 0:
+            raise UserError(
+                f"--sampling-seed {self.sampling_seed} changes nothing at temperature 0: "
+                "give --temperature too"
+            )
+        return made
+
 
 _T = TypeVar("_T")
 BundleOption = Annotated[
@@ -72,7 +187,7 @@ class Roles:
         Args:
             slots: episodes at once.
         """
-        from umi_lite.runtime.fit import FORMS, KV_TYPES, Wishes
+        from umi_lite.engine.placement import FORMS, KV_TYPES, Wishes
 
         return Wishes(
             weights=_one_of("--weights", self.weights, FORMS),
@@ -85,8 +200,8 @@ class Roles:
 
     def open(self, bundle: "Bundle", slots: int, console: "Console") -> "Engine | Mixed":
         """The bundle's roles, opened; the fit is printed on the console."""
+        from umi_lite.bundle.open import open_roles
         from umi_lite.local import dim
-        from umi_lite.roles import open_roles
 
         return open_roles(
             bundle,

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from umi_lite.data.loaded import Loaded
-from umi_lite.data.place import HubData
-from umi_lite.protocol.errors import UserError
+from umi_lite.data.rows import HubData, Loaded
+from umi_lite.errors import UserError
 
 _HUB = ("hub", "config", "split")
 
@@ -43,7 +42,7 @@ SOURCES: dict[str, Loader] = {
 TASKS: dict[str, Loader] = SOURCES | {
     "gsm8k": Loader("gsm8k.questions"),
     "toolalpaca": Loader("toolalpaca.tasks"),
-    "math": Loader("math.questions"),
+    "math": Loader("math_problems.questions"),
 }
 
 ABOUT: dict[str, str] = {

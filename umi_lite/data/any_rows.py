@@ -3,10 +3,19 @@
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from umi_lite.data.jsonl import MAX_RECORD, Row, begins_with, jsonl_rows, make_row, streamed_rows
-from umi_lite.data.place import Place, opened, suffix
+from umi_lite.data.rows import (
+    MAX_RECORD,
+    Place,
+    Row,
+    begins_with,
+    jsonl_rows,
+    make_row,
+    opened,
+    streamed_rows,
+    suffix,
+)
 from umi_lite.data.strict_json import BadJson, parse
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 
 _ENDINGS = {".json", ".jsonl", ".parquet"}
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from umi_lite.data.jsonl import BadRow
+from umi_lite.data.rows import BadRow
 from umi_lite.data.strict_json import BadJson, parse
 from umi_lite.data.tool_specs import json_value
 from umi_lite.protocol.roles import dump_json

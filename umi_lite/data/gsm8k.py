@@ -5,19 +5,29 @@ A solution's calculator notes become the planner's plan and the caller's Python 
 row is kept only where what it prints is the gold answer.
 """
 
+import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from umi_lite.data.jsonl import BadRow, Row, checked, field, jsonl_rows
-from umi_lite.data.loaded import Dropped, Loaded
-from umi_lite.data.notes import BadNotes, Derived, derive
-from umi_lite.data.place import Place, split_name
-from umi_lite.data.programs import run_together
+from umi_lite.data.gsm8k_notes import BadNotes, Derived, derive
+from umi_lite.data.rows import (
+    BadRow,
+    Dropped,
+    Loaded,
+    Place,
+    Row,
+    checked,
+    jsonl_rows,
+    split_name,
+    typed_field,
+)
+from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Trajectory
-from umi_lite.runtime.python_tool import SPEC
+from umi_lite.sandbox.python import Limits, run_python
+from umi_lite.tools.python import SPEC
 
 _DONE = (
     "The program printed the answer.",
@@ -85,7 +95,7 @@ def _take(
 def _parse(row: Row) -> tuple[str, str, str]:
     """Question, solution and gold answer."""
     value = checked(row)
-    question, answer = field(value, "question", str), field(value, "answer", str)
+    question, answer = typed_field(value, "question", str), typed_field(value, "answer", str)
     solution, mark, gold = answer.rpartition("####")
     gold = gold.strip().replace(",", "")
     if not mark or not _is_number(gold):
@@ -160,3 +170,37 @@ def _trajectory(
         gold=gold,
         meta=meta,
     )
+
+
+_LIMITS = Limits(seconds=60.0, cpu_seconds=60.0, output_chars=4_000_000)
+_RUNNER = """\
+import contextlib, io, json
+results = []
+for program in json.loads({programs!r}):
+    out = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(out):
+            exec(compile(program, "<program>", "exec"), {{"__name__": "__main__"}})
+        results.append(out.getvalue().strip())
+    except Exception as error:
+        results.append(None)
+print(json.dumps(results))
+"""
+
+
+def run_together(programs: Sequence[str]) -> list[str | None]:
+    """What each program prints, as the Python tool would give it; None where it raises.
+
+    All run one after the other in one sandboxed process. So they could disturb each other:
+    only for programs that we derived ourselves.
+
+    Raises:
+        UserError: there is no sandbox on this machine.
+        RuntimeError: the process did not come to its end (60 s, 512 MiB).
+    """
+    result = run_python(_RUNNER.format(programs=json.dumps(list(programs))), _LIMITS)
+    if result.status == "refused":
+        raise UserError(str(result.error))
+    if result.status != "ok":
+        raise RuntimeError(f"the batch of {len(programs)} programs failed: {result.error}")
+    return json.loads(result.stdout)

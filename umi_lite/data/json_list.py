@@ -11,10 +11,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from umi_lite.data.jsonl import MAX_RECORD, Row, make_row, streamed_rows
-from umi_lite.data.place import Place, opened
+from umi_lite.data.rows import MAX_RECORD, Place, Row, make_row, opened, streamed_rows
 from umi_lite.data.strict_json import BadJson, CutJson, decode
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 
 _WINDOW = 2**18
 _NOT_BLANK = re.compile(r"[^ \t\r\n]")

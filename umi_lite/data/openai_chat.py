@@ -12,9 +12,17 @@ from typing import Any
 
 from umi_lite.data.any_rows import any_rows
 from umi_lite.data.chat_messages import Message, ToolCall, messages_of
-from umi_lite.data.jsonl import BadRow, Row, checked
-from umi_lite.data.loaded import Loaded, collect, outcomes
-from umi_lite.data.place import Place, split_name, stem
+from umi_lite.data.rows import (
+    BadRow,
+    Loaded,
+    Place,
+    Row,
+    checked,
+    collect,
+    outcomes,
+    split_name,
+    stem,
+)
 from umi_lite.data.tool_specs import tools_of
 from umi_lite.protocol.roles import dump_json
 from umi_lite.protocol.trajectory import (

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from umi_lite.data.jsonl import BadRow
+from umi_lite.data.rows import BadRow
 from umi_lite.data.strict_json import BadJson, parse
 from umi_lite.protocol.trajectory import Tool
 

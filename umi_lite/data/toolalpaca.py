@@ -14,10 +14,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from umi_lite.data.json_list import list_rows
-from umi_lite.data.jsonl import BadRow, checked, field
-from umi_lite.data.loaded import Dropped, Loaded, collect
 from umi_lite.data.openapi import tool_of
-from umi_lite.data.place import HubData, Place, opened, stem
+from umi_lite.data.rows import (
+    BadRow,
+    Dropped,
+    HubData,
+    Loaded,
+    Place,
+    checked,
+    collect,
+    opened,
+    stem,
+    typed_field,
+)
 from umi_lite.data.strict_json import BadJson, parse, parse_loose
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Tool, Trajectory
 
@@ -83,7 +92,7 @@ def _made(path: Place, items: _Items) -> Iterator[Trajectory | Dropped]:
     for row in list_rows(path, _WHAT, _MARKS):
         try:
             api = checked(row)
-            name, tools, found = field(api, "Name", str), _tools(api), items(api)
+            name, tools, found = typed_field(api, "Name", str), _tools(api), items(api)
         except BadRow as err:
             yield Dropped(row.where, str(err))
             continue
@@ -124,13 +133,13 @@ def _verdicts(place: Place) -> list[tuple[str, int]] | None:
 
 def _instances(api: dict[str, Any]) -> list[_Item]:
     if "Instances" in api:
-        return [partial(_instance, value) for value in field(api, "Instances", list)]
-    return [_without_steps for _ in field(api, "Instructions", list)]
+        return [partial(_instance, value) for value in typed_field(api, "Instances", list)]
+    return [_without_steps for _ in typed_field(api, "Instructions", list)]
 
 
 def _tasks(api: dict[str, Any]) -> list[_Item]:
-    instructions = field(api, "Instructions", list)
-    golden = field(api, "Golden_Answers", list)
+    instructions = typed_field(api, "Instructions", list)
+    golden = typed_field(api, "Golden_Answers", list)
     if len(golden) != len(instructions):
         raise BadRow("the Golden_Answers are not as many as the Instructions")
     return [partial(_task, *pair) for pair in zip(instructions, golden, strict=True)]
@@ -150,10 +159,10 @@ def _task(instruction: Any, golden: Any, tools: tuple[Tool, ...]) -> _Made:
 
 
 def _golden(call: dict[str, Any]) -> dict[str, Any]:
-    name = field(call, "Action", str)
+    name = typed_field(call, "Action", str)
     return {
         "tool": name.removeprefix(_OPTIONAL),
-        "arguments": field(call, "Action_Input", str),
+        "arguments": typed_field(call, "Action_Input", str),
         "optional": name.startswith(_OPTIONAL),
     }
 
@@ -163,7 +172,7 @@ def _instance(instance: Any, tools: tuple[Tool, ...]) -> _Made:
         raise BadRow("an instance is not a JSON object")
     if not instance.get("intermediate_steps"):
         raise BadRow("the instance has no intermediate steps")
-    done = field(instance, "intermediate_steps", list)
+    done = typed_field(instance, "intermediate_steps", list)
     if len(done) > _MAX_STEPS:
         raise BadRow(f"the instance has more than {_MAX_STEPS} steps")
     known = {tool.name for tool in tools}
@@ -172,9 +181,12 @@ def _instance(instance: Any, tools: tuple[Tool, ...]) -> _Made:
         raise BadRow("the instance only asks the user for details")
     last = instance.get("Final Thought")
     thought = _thought(last) if isinstance(last, str) and last.strip() else _NO_THOUGHT
-    steps += [Plan(thought=thought, next="summarizer"), Answer(text=field(instance, "output", str))]
+    steps += [
+        Plan(thought=thought, next="summarizer"),
+        Answer(text=typed_field(instance, "output", str)),
+    ]
     # The hint was for who played the user.
-    instruction = field(instance, "input", str).rpartition("\nHint: ")
+    instruction = typed_field(instance, "input", str).rpartition("\nHint: ")
     return _Made((instruction[0] or instruction[2]).strip(), tuple(steps), {})
 
 
@@ -214,11 +226,11 @@ def _thought(text: str) -> str:
 def _tools(api: dict[str, Any]) -> tuple[Tool, ...]:
     """`getDetails`, as officially, and the API's functions in their order."""
     try:
-        spec = parse(field(api, "Documentation", str))
+        spec = parse(typed_field(api, "Documentation", str))
     except BadJson as err:
         raise BadRow(f"the OpenAPI document is {err}") from None
     tools = [GET_DETAILS]
-    for name, place in field(api, "Function_Projection", dict).items():
+    for name, place in typed_field(api, "Function_Projection", dict).items():
         if not isinstance(place, list) or [type(part) for part in place] != [str, str]:
             raise BadRow("'Function_Projection' must have a path and a method a function")
         tools.append(tool_of(spec, name, place[0], place[1]))

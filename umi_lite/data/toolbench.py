@@ -9,11 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from umi_lite.data.exclude import read_excluded
 from umi_lite.data.json_list import list_rows
-from umi_lite.data.jsonl import BadRow, Row, checked, field
-from umi_lite.data.loaded import Loaded, collect, outcomes
-from umi_lite.data.place import Place, stem
+from umi_lite.data.leaks import read_excluded
+from umi_lite.data.rows import (
+    BadRow,
+    Loaded,
+    Place,
+    Row,
+    checked,
+    collect,
+    outcomes,
+    stem,
+    typed_field,
+)
 from umi_lite.data.strict_json import BadJson, parse_as_python, parse_loose
 from umi_lite.protocol.paper import NO_ANSWER
 from umi_lite.protocol.roles import dump_json
@@ -81,13 +89,13 @@ def trajectory(
     Raises:
         BadRow: it has no such form.
     """
-    tools = tuple(_tool(tool) for tool in field(record, "tools", list))
+    tools = tuple(_tool(tool) for tool in typed_field(record, "tools", list))
     if "conversations" in record:
-        turns = list(conversation_turns(field(record, "conversations", list)))
+        turns = list(conversation_turns(typed_field(record, "conversations", list)))
     elif "chains" in record:
         # The first two messages are AutoGPT's system prompt and the instruction.
-        chain = field(record, "chains", list)[2:]
-        turns = [("user", field(record, "instruction", str)), *chain_turns(chain)]
+        chain = typed_field(record, "chains", list)[2:]
+        turns = [("user", typed_field(record, "instruction", str)), *chain_turns(chain)]
     else:
         raise BadRow("no field 'conversations' (nor 'chains')")
     if not turns or turns[0][0] != "user":
@@ -105,14 +113,14 @@ def trajectory(
 def _tool(tool: Any) -> Tool:
     if not isinstance(tool, dict):
         raise BadRow("a tool is not a JSON object")
-    arguments = field(tool, "input", dict)
-    name = field(tool, "Name", str).strip()
+    arguments = typed_field(tool, "input", dict)
+    name = typed_field(tool, "Name", str).strip()
     if not name:
         raise BadRow("a tool has no name")
     properties = {key: _argument(name, key, text) for key, text in arguments.items()}
     return Tool(
         name=name,
-        description=field(tool, "function", str),
+        description=typed_field(tool, "function", str),
         parameters={"type": "object", "properties": properties},
     )
 
@@ -136,7 +144,7 @@ def conversation_turns(conversation: list[Any]) -> Iterator[Turn]:
     for turn in conversation:
         if not isinstance(turn, dict):
             raise BadRow("a turn is not a JSON object")
-        yield field(turn, "from", str), field(turn, "value", str)
+        yield typed_field(turn, "from", str), typed_field(turn, "value", str)
 
 
 def chain_turns(messages: list[Any]) -> Iterator[Turn]:
@@ -150,20 +158,20 @@ def chain_turns(messages: list[Any]) -> Iterator[Turn]:
     for message in messages:
         if not isinstance(message, dict):
             raise BadRow("a message is not a JSON object")
-        role = field(message, "role", str)
-        text = field(message, "content", str) if message.get("content") else ""
+        role = typed_field(message, "role", str)
+        text = typed_field(message, "content", str) if message.get("content") else ""
         if role == "user":
             yield "user", text
         elif role == "function":
             yield "observation", _response(text)
         elif role == "assistant" and message.get("function_call"):
-            yield from _called(text, field(message, "function_call", dict))
+            yield from _called(text, typed_field(message, "function_call", dict))
         elif role != "assistant":
             raise BadRow(f"a message has role {role!r}; user, assistant, function are known")
 
 
 def _called(thought: str, call: dict[str, Any]) -> Iterator[Turn]:
-    name, arguments = field(call, "name", str), field(call, "arguments", str)
+    name, arguments = typed_field(call, "name", str), typed_field(call, "arguments", str)
     thought = f"{thought}\n" if thought else ""
     if name != "Finish":
         yield "assistant", f"{thought} Next: caller."

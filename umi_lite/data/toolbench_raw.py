@@ -11,13 +11,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from umi_lite.data.exclude import read_excluded
-from umi_lite.data.jsonl import BadRow, Row, checked, field, jsonl_rows, make_row
-from umi_lite.data.loaded import Loaded, collect, outcomes
-from umi_lite.data.place import HubData, Place, opened
+from umi_lite.data.leaks import read_excluded
+from umi_lite.data.rows import (
+    BadRow,
+    HubData,
+    Loaded,
+    Place,
+    Row,
+    checked,
+    collect,
+    jsonl_rows,
+    make_row,
+    opened,
+    outcomes,
+    typed_field,
+)
 from umi_lite.data.strict_json import BadJson, parse
 from umi_lite.data.toolbench import trajectory
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 from umi_lite.protocol.paper import DESCRIPTION_CHARS, tool_name
 from umi_lite.protocol.trajectory import Trajectory
 
@@ -64,18 +75,18 @@ def intermediate(tree: dict[str, Any]) -> dict[str, Any]:
     Raises:
         BadRow: it is no answer tree, or not one to learn from.
     """
-    answer = field(tree, "answer_generation", dict)
+    answer = typed_field(tree, "answer_generation", dict)
     if answer.get("valid_data") is False:
         raise BadRow("ToolBench marks the tree as not valid (valid_data)")
     if not answer.get("train_messages"):
         raise BadRow("the tree has no train_messages")
-    chains = field(answer, "train_messages", list)[-1]
+    chains = typed_field(answer, "train_messages", list)[-1]
     if not isinstance(chains, list):
         raise BadRow("'train_messages' must be a list of lists")
-    functions = field(answer, "function", list)
+    functions = typed_field(answer, "function", list)
     return {
         "tools": [_tool(f) for f in functions if not _is_finish(f)],
-        "instruction": field(answer, "query", str),
+        "instruction": typed_field(answer, "query", str),
         "chains": chains,
     }
 
@@ -87,10 +98,10 @@ def _is_finish(function: Any) -> bool:
 def _tool(function: Any) -> dict[str, Any]:
     if not isinstance(function, dict):
         raise BadRow("a function is not a JSON object")
-    properties = field(field(function, "parameters", dict), "properties", dict)
+    properties = typed_field(typed_field(function, "parameters", dict), "properties", dict)
     return {
-        "Name": tool_name(field(function, "name", str)),
-        "function": field(function, "description", str)[:DESCRIPTION_CHARS],
+        "Name": tool_name(typed_field(function, "name", str)),
+        "function": typed_field(function, "description", str)[:DESCRIPTION_CHARS],
         "input": {name: _argument(argument) for name, argument in properties.items()},
     }
 
@@ -98,10 +109,10 @@ def _tool(function: Any) -> dict[str, Any]:
 def _argument(argument: Any) -> str:
     if not isinstance(argument, dict):
         raise BadRow("an argument of a function is not a JSON object")
-    kind = field(argument, "type", str)
+    kind = typed_field(argument, "type", str)
     if "description" not in argument:
         return kind
-    return f"{kind}, {field(argument, 'description', str)[-DESCRIPTION_CHARS:]}"
+    return f"{kind}, {typed_field(argument, 'description', str)[-DESCRIPTION_CHARS:]}"
 
 
 def _query_id(where: str) -> str | None:

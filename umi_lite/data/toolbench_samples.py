@@ -13,13 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from umi_lite.data.exclude import Excluded, read_excluded
 from umi_lite.data.json_list import list_rows
-from umi_lite.data.jsonl import BadRow, Row, checked, field
-from umi_lite.data.loaded import Dropped, Loaded, collect
-from umi_lite.data.place import HubData, Place
+from umi_lite.data.leaks import Excluded, read_excluded
+from umi_lite.data.rows import (
+    BadRow,
+    Dropped,
+    HubData,
+    Loaded,
+    Place,
+    Row,
+    checked,
+    collect,
+    typed_field,
+)
 from umi_lite.data.toolbench import trajectory
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Trajectory
 
 _WHAT = "α-UMi's training samples"
@@ -66,7 +74,7 @@ def load(
     for row in _rows(path):
         try:
             record = checked(row)
-            gathered.add(field(record, "tools", list), _turns(record), row.where)
+            gathered.add(typed_field(record, "tools", list), _turns(record), row.where)
         except BadRow as err:
             made.append(Dropped(row.where, str(err)))
     for number, dialogue in enumerate(gathered.dialogues(), start=1):
@@ -92,8 +100,8 @@ def _outcome(
 
 def _turns(record: dict[str, Any]) -> list[Turn]:
     """The sample's history and what its target adds to it."""
-    history = [_turn(turn) for turn in field(record, "history", list)]
-    prompt, target = field(record, "input", str), field(record, "target", str)
+    history = [_turn(turn) for turn in typed_field(record, "history", list)]
+    prompt, target = typed_field(record, "input", str), typed_field(record, "target", str)
     if not history:
         raise BadRow("the history is empty")
     if prompt.endswith(" caller: "):
@@ -110,7 +118,7 @@ def _turns(record: dict[str, Any]) -> list[Turn]:
 def _turn(turn: Any) -> Turn:
     if not isinstance(turn, dict):
         raise BadRow("a turn is not a JSON object")
-    return {"from": field(turn, "from", str), "value": field(turn, "value", str)}
+    return {"from": typed_field(turn, "from", str), "value": typed_field(turn, "value", str)}
 
 
 def _backbone(target: str) -> list[Turn]:

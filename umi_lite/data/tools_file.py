@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.runtime.tools import Toolbox, ToolFunction, tool
+from umi_lite.errors import UserError
+from umi_lite.tools.tools import Toolbox, ToolFunction, tool
 
 Note = Callable[[str], None]
 

@@ -3,19 +3,19 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.runtime.tools import Toolbox
+from umi_lite.errors import UserError
+from umi_lite.tools.tools import Toolbox
 
 
 def _toolworld() -> Toolbox:
-    from umi_lite.data.toolworld.desks import DESKS, WorldToolbox
+    from umi_lite.data.toolworld.families import DESKS, WorldToolbox
     from umi_lite.data.toolworld.world import World
 
     return WorldToolbox(World("test", 0, frozenset()), DESKS[8])
 
 
 def _python() -> Toolbox:
-    from umi_lite.runtime.python_tool import python_tool
+    from umi_lite.tools.python import python_tool
 
     return Toolbox([python_tool()])
 

@@ -9,11 +9,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from umi_lite.data.any_rows import any_rows
-from umi_lite.data.jsonl import BadRow, Row, checked
-from umi_lite.data.loaded import Loaded, collect, outcomes
-from umi_lite.data.place import Place
+from umi_lite.data.rows import BadRow, Loaded, Place, Row, checked, collect, outcomes
+from umi_lite.errors import UserError
 from umi_lite.files import write_text
-from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.trajectory import Trajectory
 
 _WHAT = "a trace, or trajectories as JSON lines,"

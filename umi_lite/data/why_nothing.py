@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from umi_lite.data.any_rows import any_rows
-from umi_lite.data.loaded import Loaded
-from umi_lite.data.place import HubData, Place
-from umi_lite.protocol.errors import UserError
+from umi_lite.data.rows import HubData, Loaded, Place
+from umi_lite.errors import UserError
 
 _REASONS = 3
 _LOOKED_AT = 20

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from umi_lite.agent.bounds import Bounds
+from umi_lite.agent.trained_bounds import widest
 from umi_lite.protocol.trajectory import Trajectory
-from umi_lite.runtime.bounds import Bounds
-from umi_lite.runtime.holding import widest
 
 # Tighter than an agent's: an untrained model that rambles costs time and gains nothing. The
 # wall time is ample, so that a score does not depend on how busy the machine is.

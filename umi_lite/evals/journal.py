@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 
 
 class Journal:

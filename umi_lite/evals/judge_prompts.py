@@ -10,7 +10,7 @@ import json
 import re
 from typing import Any
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Tool, Trajectory, User
 
 NO_ANSWER = "(none was given)"

@@ -1,8 +1,8 @@
 """Live evaluation: run every task anew on fresh tools, and judge what came out.
 
 A task counts where its answer is the gold, as its source has it (`evals.answers`,
-`evals.grading`), and the tools were left as the gold calls leave them; a task that cannot be done
-counts where the agent gave up. How the agent got there does not matter.
+`evals.math.grade`), and the tools were left as the gold calls leave them; a task that cannot be
+done counts where the agent gave up. How the agent got there does not matter.
 """
 
 import time
@@ -12,19 +12,19 @@ from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
+from umi_lite.agent.agent import Job, Runner, run_many
+from umi_lite.agent.bounds import Bounds, Sampling
+from umi_lite.agent.trace import Trace
 from umi_lite.data.toolworld import GIVE_UP
 from umi_lite.data.toolworld import environment as toolworld_environment
+from umi_lite.errors import UserError
 from umi_lite.evals.answers import gsm8k_correct, holds_gold
 from umi_lite.evals.bounds import bounds_for
-from umi_lite.evals.grading import equal
-from umi_lite.evals.report import Rate, rates_by
-from umi_lite.protocol.errors import UserError
+from umi_lite.evals.math.grade import equal
+from umi_lite.evals.stats import Rate, rates_by
 from umi_lite.protocol.trajectory import Call, Observation, Plan, Trajectory
-from umi_lite.runtime.agent import Job, Runner, run_many
-from umi_lite.runtime.bounds import Bounds, Sampling
-from umi_lite.runtime.python_tool import python_tool
-from umi_lite.runtime.tools import Toolbox
-from umi_lite.runtime.trace import Trace
+from umi_lite.tools.python import python_tool
+from umi_lite.tools.tools import Toolbox
 
 
 class _Model(BaseModel):

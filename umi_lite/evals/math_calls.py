@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import sympy
 
-from umi_lite.evals.math_values import (
+from umi_lite.evals.math.values import (
     Difference,
     Group,
     Interval,
@@ -28,7 +28,7 @@ from umi_lite.evals.math_values import (
 )
 
 if TYPE_CHECKING:
-    from umi_lite.evals.math_parse import Reader
+    from umi_lite.evals.math.parse import Reader
 
 
 def call(reader: "Reader", name: str) -> Value:

@@ -11,17 +11,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from umi_lite.agent.agent import Runner
+from umi_lite.agent.bounds import Bounds, Sampling
+from umi_lite.agent.trace import Trace, check_place
+from umi_lite.engine.endpoint import TIMEOUT, Endpoint
+from umi_lite.errors import UserError
 from umi_lite.evals.bounds import BOUNDS
-from umi_lite.evals.chat import reply
+from umi_lite.evals.judge import reply
 from umi_lite.evals.live import Result, play
-from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.roles import dump_json, tool_line
 from umi_lite.protocol.trajectory import Tool, Trajectory
-from umi_lite.runtime.agent import Runner
-from umi_lite.runtime.bounds import Bounds, Sampling
-from umi_lite.runtime.endpoint import TIMEOUT, Endpoint
-from umi_lite.runtime.tools import Toolbox, ToolFunction
-from umi_lite.runtime.trace import Trace, check_place
+from umi_lite.tools.tools import Toolbox, ToolFunction
 
 # As long as in the official evaluation of ToolBench (`evals.teacher`): a judge wants what was said
 # in full.

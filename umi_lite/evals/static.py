@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from umi_lite.evals.report import Interval
-from umi_lite.evals.resample import RESAMPLES, SEED, cluster_intervals
-from umi_lite.evals.static_gold import GROUPS, Dialogue, Fault, Gold, Place
-from umi_lite.evals.static_points import METRICS, Points, points_of
-from umi_lite.evals.static_predictions import Prediction
+from umi_lite.evals.static_files import GROUPS, Dialogue, Fault, Gold, Place, Prediction
+from umi_lite.evals.static_metrics import METRICS, Points, points_of
+from umi_lite.evals.stats import RESAMPLES, SEED, Interval, cluster_intervals
 from umi_lite.protocol.roles import NEXTS
 
 if TYPE_CHECKING:

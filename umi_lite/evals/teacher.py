@@ -10,19 +10,18 @@ the prompts of training). Style `chat`.
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 
+from umi_lite.agent.agent import Runner
+from umi_lite.agent.bounds import Bounds
+from umi_lite.agent.callable_tools import callable_tools
+from umi_lite.agent.trained_bounds import holding, widest
 from umi_lite.data import toolbench
-from umi_lite.evals.static_gold import Dialogue, Fault, Gold, GoldStep, Place
-from umi_lite.evals.static_predictions import Prediction
-from umi_lite.protocol.errors import UserError
+from umi_lite.engine.request import Generation, Request
+from umi_lite.errors import UserError
+from umi_lite.evals.static_files import Dialogue, Fault, Gold, GoldStep, Place, Prediction
 from umi_lite.protocol.grammar import answer_grammar, call_grammar, plan_grammar
 from umi_lite.protocol.prompts import Transcript
 from umi_lite.protocol.roles import ROLES, BadTurn, View, parse_plan
 from umi_lite.protocol.trajectory import Trajectory
-from umi_lite.runtime.agent import Runner
-from umi_lite.runtime.bounds import Bounds
-from umi_lite.runtime.callable_tools import callable_tools
-from umi_lite.runtime.holding import holding, widest
-from umi_lite.runtime.request import Generation, Request
 
 _LEAST = 512
 # The official evaluation's 512 new tokens, and the thought as long as they can make it. Where gold

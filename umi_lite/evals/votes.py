@@ -9,16 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from umi_lite.agent.agent import Runner
+from umi_lite.agent.bounds import LARGEST_SEED, Bounds, Sampling
+from umi_lite.agent.trace import Trace
+from umi_lite.errors import UserError
 from umi_lite.evals.answers import gsm8k_number
 from umi_lite.evals.bounds import BOUNDS
-from umi_lite.evals.grading import equal
 from umi_lite.evals.live import Result, Score, play
-from umi_lite.evals.math_answers import answer_of
-from umi_lite.protocol.errors import UserError
+from umi_lite.evals.math.extract import answer_of
+from umi_lite.evals.math.grade import equal
 from umi_lite.protocol.trajectory import Observation, Trajectory
-from umi_lite.runtime.agent import Runner
-from umi_lite.runtime.bounds import LARGEST_SEED, Bounds, Sampling
-from umi_lite.runtime.trace import Trace
 
 # Farther apart than an episode has turns, each of which counts the seed up.
 _SEEDS_APART = 1009

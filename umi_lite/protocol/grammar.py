@@ -8,7 +8,7 @@ the schema's order, `", "` and `": "` between them as `roles.dump_json` writes t
 import json
 from collections.abc import Iterable
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 from umi_lite.protocol.relaxed import held
 from umi_lite.protocol.roles import NEXTS
 from umi_lite.protocol.trajectory import Tool

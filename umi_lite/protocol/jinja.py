@@ -12,7 +12,7 @@ import jinja2.nodes
 import jinja2.parser
 import jinja2.sandbox
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 
 # What `strftime_now` prints from. Training and inference must write the same prompt, and a prefix
 # kept on disk must still fit tomorrow. It is the date that Llama 3's templates print by default.

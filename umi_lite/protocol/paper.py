@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 from umi_lite.protocol.prompts import Rendered, encode_pieces
 from umi_lite.protocol.roles import View, dump_json, order_arguments
 from umi_lite.protocol.template import Piece, Tokenizer

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from umi_lite.errors import UserError
 from umi_lite.protocol.alternatives import ALTERNATIVES, of_branches, spread
-from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.patterns import enforceable, fault
 from umi_lite.protocol.schema import Schema
 from umi_lite.protocol.values import object_of

@@ -4,9 +4,8 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from umi_lite.evals.report import Rate
-from umi_lite.reproduce.results import Outcome, Row
-from umi_lite.reproduce.steps import StepMean
+from umi_lite.evals.stats import Rate
+from umi_lite.reproduce.results import Outcome, Row, StepMean
 from umi_lite.train.chart import COLOURS
 
 _WINDOW = 9  # steps that a point of a loss curve is the mean of

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe import Name, Recipe, Seed
-from umi_lite.recipe_file import check, merged, read_yaml
-from umi_lite.recipe_names import find_named, read_recipe
+from umi_lite.errors import UserError
+from umi_lite.recipe.library import find_named, read_recipe
+from umi_lite.recipe.load import check, merged, read_yaml
+from umi_lite.recipe.schema import Name, Recipe, Seed
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Tree = dict[str, Any]
@@ -35,7 +35,7 @@ class Table(_Model):
         override: laid over the recipe for all of them.
         variants: names of `recipes/variants`, each with what is laid over it here. The first
             one is what the others are tested against.
-        paper: the rows of the paper's Table 1 that the report shows (`reproduce.paper`).
+        paper: the rows of the paper's Table 1 that the report shows (`reproduce.report`).
     """
 
     name: Name

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 
 
 @dataclass(frozen=True)

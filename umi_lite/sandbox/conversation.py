@@ -8,9 +8,9 @@ import socket
 import time
 from typing import Any
 
-from umi_lite.sandbox import leaf
-from umi_lite.sandbox.child import Child, Nursery
+from umi_lite.sandbox import worker
 from umi_lite.sandbox.frames import FrameError, Schema, Unpacker, packed
+from umi_lite.sandbox.pool import Child, Nursery
 from umi_lite.sandbox.text import head_and_tail
 
 _TEXT = (str, type(None))
@@ -176,7 +176,7 @@ class Conversation:
             return {"status": "crash", "error": child.breach}
         if signalled is not None:
             return {"status": "crash", "error": f"the program died by signal {signalled}"}
-        if (code := os.WEXITSTATUS(status)) and code != leaf.NOT_SET_UP:
+        if (code := os.WEXITSTATUS(status)) and code != worker.NOT_SET_UP:
             return {"status": "error", "error": f"the program exited with status {code}"}
         if child.claims:
             return _claimed(child.claims[0], limits)

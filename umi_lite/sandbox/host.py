@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from umi_lite.sandbox import bwrap, places
+from umi_lite.sandbox import places
 from umi_lite.sandbox.result import Level
 
 _START_SECONDS = 60.0
@@ -160,7 +160,7 @@ def _command(level: Level, packages: Sequence[str]) -> tuple[list[str], dict[str
     }
     if level != "full":
         return python, settings
-    found = bwrap.program()
+    found = places.program()
     if found is None:
-        raise NoSandbox("bubblewrap (bwrap) is not installed")
-    return [*bwrap.command(found, places.shown(installed, folder)), *python], settings
+        raise NoSandbox("bubblewrap (places) is not installed")
+    return [*places.command(found, places.shown(installed, folder)), *python], settings

@@ -3,11 +3,13 @@
 import glob
 import importlib.util
 import os
+import shutil
 import sys
 import sysconfig
 from collections.abc import Sequence
+from pathlib import PurePath
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 
 # Imported by sympy.
 _COMPANIONS = {"sympy": ("sympy", "mpmath")}
@@ -84,3 +86,30 @@ def _standard_library() -> list[str]:
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     base |= {os.path.join(sys.base_exec_prefix, name, version) for name in ("lib", "lib64")}
     return sorted(path for path in base if os.path.isdir(path) and "site-packages" not in path)
+
+
+def program() -> str | None:
+    """Where bubblewrap is, None where it is not installed."""
+    return shutil.which("bwrap")
+
+
+def command(bwrap: str, shown: Sequence[str]) -> list[str]:
+    """What to put before a command, to run it inside. As root, no user namespace is needed.
+
+    Args:
+        shown: existing paths; a command can read these, nothing else.
+    """
+    namespaces = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
+    namespaces += ["--unshare-cgroup-try", "--hostname", "sandbox"]
+    if os.geteuid() == 0:
+        # Only to become somebody else.
+        rights = ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    else:
+        rights = ["--unshare-user", "--cap-drop", "ALL"]
+    # Made here for everybody: bubblewrap would close a parent folder that is closed outside.
+    parents = {str(parent) for path in shown for parent in PurePath(path).parents}
+    paths = [word for parent in sorted(parents - {"/"}) for word in ("--dir", parent)]
+    paths += [word for path in shown for word in ("--ro-bind", path, path)]
+    paths += ["--dev-bind", "/dev/null", "/dev/null", "--remount-ro", "/", "--chdir", "/"]
+    # As process 1 the supervisor takes everything inside along when it dies.
+    return [bwrap, *namespaces, *rights, *paths, "--new-session", "--as-pid-1", "--"]

@@ -4,8 +4,8 @@ import atexit
 import functools
 import os
 
-from umi_lite.sandbox.box import Sandbox
 from umi_lite.sandbox.result import Limits, Result
+from umi_lite.sandbox.sandbox import Sandbox
 
 __all__ = ["Limits", "Result", "run_python", "sandbox"]
 

@@ -5,9 +5,9 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.sandbox.box import Sandbox
+from umi_lite.errors import UserError
 from umi_lite.sandbox.result import Level, Limits, Result
+from umi_lite.sandbox.sandbox import Sandbox
 
 
 def run_file(file: Path, level: Level | None, limits: Limits | None = None) -> Result:

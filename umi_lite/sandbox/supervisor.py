@@ -9,6 +9,8 @@ waitpid and on clocks.
 import contextlib
 import fcntl
 import functools
+import gc
+import importlib
 import json
 import os
 import resource
@@ -19,10 +21,54 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from umi_lite.sandbox import confine, landlock, leaf, libc, macos, mounts, probe, seccomp
-from umi_lite.sandbox.child import Nursery
+from umi_lite.sandbox import confine, landlock, libc, macos, probe, seccomp, worker
 from umi_lite.sandbox.conversation import Conversation
-from umi_lite.sandbox.warm import warm
+from umi_lite.sandbox.pool import Nursery
+
+# What loads a shared library has to be here: a leaf can read the standard library's folder,
+# no other.
+_MODULES = """
+abc argparse array base64 binascii bisect bz2 calendar cmath codecs collections.abc colorsys
+concurrent.futures.thread contextlib copy csv ctypes dataclasses datetime decimal difflib dis enum
+fractions functools graphlib hashlib heapq hmac inspect io itertools json keyword locale logging
+lzma math mmap numbers operator pickle platform pprint queue random re sched secrets select
+selectors shlex signal socket sqlite3 statistics string struct subprocess tempfile textwrap
+threading time timeit traceback types typing unicodedata unittest uuid warnings weakref
+xml.etree.ElementTree zipfile zlib zoneinfo _posixshmem
+"""
+
+_SYMPY = """
+from sympy import *
+x, y, n = symbols("x y n")
+solve(x**2 - 5*x + 6, x); solve([x + y - 3, x - y - 1], [x, y]); solveset(sin(x) - 1, x)
+simplify((x**2 - 1) / (x - 1)); factor(x**3 - 1); expand((x + y)**4); apart(1 / (x**2 - 1))
+integrate(x * exp(x), x); integrate(x**2, (x, 0, 1)); diff(sin(x) * x, x); limit(sin(x) / x, x, 0)
+series(cos(x), x, 0, 6); summation(1 / n**2, (n, 1, oo)); Matrix([[1, 2], [3, 4]]).inv().det()
+factorint(360); gcd(84, 36); binomial(10, 3); nsimplify("0.25"); sqrt(8) + Rational(1, 3)
+N(pi, 30); sympify("2*x + 1"); latex(x / y); str(Eq(x, y)); isprime(97); solve(x > 2, x)
+"""
+
+
+def warm(packages: Sequence[str], folder: str | None) -> None:
+    """Import the standard library's usual modules, and packages that lie in `folder`.
+
+    sympy also solves something, so that what it loads and caches late is there.
+    """
+    for name in _MODULES.split():
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    if folder is not None:
+        sys.path.append(folder)
+        for name in packages:
+            importlib.import_module(name)
+        if "sympy" in packages:
+            exec(_SYMPY, {})
+        sys.path.remove(folder)
+        # Else the finder of that folder would still be asked.
+        sys.path_importer_cache.pop(folder, None)
+    gc.collect()
+    gc.freeze()
+
 
 _TICK_MS = 50
 _MOST_AT_ONCE = 32
@@ -49,7 +95,7 @@ def main(settings: str) -> None:
     os.chdir("/")
     if os.geteuid() == 0 and told["level"] == "standard":
         with contextlib.suppress(OSError):  # what cannot be read is told below
-            mounts.show(told["readable"])
+            confine.show(told["readable"])
     ruleset, missing = None, _drop_root(told["user"])
     if told["level"] == "full":
         # Our parent is bubblewrap. (The host is no such parent: the signal would come at the end
@@ -71,11 +117,13 @@ def _only_keep(control: int, host: int | None) -> None:
     """Close all but 0 to 2 and ours; what a leaf keeps has its place taken."""
     null = os.open(os.devnull, os.O_RDWR)
     for place in (
-        leaf_end for leaf_end in (leaf.COMMANDS, leaf.CLAIMS, leaf.RULESET) if leaf_end != null
+        leaf_end
+        for leaf_end in (worker.COMMANDS, worker.CLAIMS, worker.RULESET)
+        if leaf_end != null
     ):
         os.dup2(null, place, inheritable=False)
     kept = {control, host}
-    for end in range(leaf.RULESET + 1, 256):
+    for end in range(worker.RULESET + 1, 256):
         if end not in kept:
             with contextlib.suppress(OSError):
                 os.close(end)
@@ -106,9 +154,9 @@ def _confinement(level: str, readable: Sequence[str]) -> tuple[int | None, list[
     if landlock.version() == 0:
         return None, ["Landlock (Linux 5.13 or later, switched on)"]
     ruleset = landlock.readable_only(readable)
-    os.dup2(ruleset, leaf.RULESET, inheritable=False)
+    os.dup2(ruleset, worker.RULESET, inheritable=False)
     os.close(ruleset)
-    return leaf.RULESET, []
+    return worker.RULESET, []
 
 
 def _confine(level: str, ruleset: int | None, limits: dict[str, Any]) -> None:

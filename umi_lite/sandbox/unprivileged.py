@@ -10,7 +10,7 @@ import os, sys
 root, needed, command = sys.argv[1], sys.argv[2].split(os.pathsep), sys.argv[3:]
 sys.path.insert(0, root)
 from umi_lite.sandbox.confine import NOBODY, drop_root
-from umi_lite.sandbox.mounts import show
+from umi_lite.sandbox.confine import show
 show(needed)
 drop_root(NOBODY)
 os.execv(command[0], command)

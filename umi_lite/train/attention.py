@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 
 NAME = "umi_shared_prefix"
 

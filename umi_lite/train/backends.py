@@ -8,11 +8,11 @@ import importlib.util
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe import Recipe
+from umi_lite.errors import UserError
+from umi_lite.recipe.schema import Recipe
 from umi_lite.train import plain, unsloth
-from umi_lite.train.precision import has_gpu
-from umi_lite.train.processes import threads, world_size
+from umi_lite.train.device import has_gpu
+from umi_lite.train.distributed import threads, world_size
 
 Name = Literal["plain", "unsloth"]
 

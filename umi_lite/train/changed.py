@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.train.ready import Ready
+from umi_lite.errors import UserError
+from umi_lite.train.dataset import Ready
 
 
 def fingerprint(model: Any, weights: Mapping[str, Any] | None = None) -> str:

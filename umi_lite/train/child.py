@@ -11,7 +11,7 @@ def main(root: Path) -> int:
 
     # Unsloth writes compiled code into the working directory unless told otherwise.
     os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", tempfile.mkdtemp(prefix="umi-unsloth-"))
-    from umi_lite.protocol.errors import UserError
+    from umi_lite.errors import UserError
     from umi_lite.train.backends import choose
     from umi_lite.train.progress import RichReporter
     from umi_lite.train.run_dir import RunDir

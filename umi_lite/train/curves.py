@@ -7,7 +7,7 @@ from html import escape
 
 from umi_lite.files import write_text
 from umi_lite.train.chart import job_svg, read_metrics
-from umi_lite.train.processes import is_main
+from umi_lite.train.distributed import is_main
 from umi_lite.train.run_dir import RunDir
 
 _SECONDS = 5

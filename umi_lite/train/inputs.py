@@ -3,19 +3,19 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from umi_lite.base import cache_folder, embedded_gguf, hf_folder
 from umi_lite.data import SOURCES, TASKS, Loader, load_source
 from umi_lite.data.leaks import Leak, find_leaks
-from umi_lite.data.loaded import Dropped, Loaded
+from umi_lite.data.rows import Dropped, Loaded
 from umi_lite.data.why_nothing import why_nothing
+from umi_lite.errors import UserError
 from umi_lite.hub import check_model
-from umi_lite.protocol.errors import UserError
 from umi_lite.protocol.jinja import BadTemplate
-from umi_lite.recipe import Data, Recipe
-from umi_lite.recipe_names import template_names, template_text
+from umi_lite.recipe.library import template_names, template_text
+from umi_lite.recipe.schema import Data, Recipe
 from umi_lite.train.loading import loading
 from umi_lite.train.sayable import only_sayable
 from umi_lite.train.tokenizer import Language, load_language
+from umi_lite.weights.gguf_to_hf import cache_folder, embedded_gguf, hf_folder
 
 
 def load_data(recipe: Recipe) -> Loaded:

@@ -4,23 +4,21 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from umi_lite.protocol.phrases import PHRASES, learn_phrases
-from umi_lite.recipe import Recipe
-from umi_lite.train.arguments import arguments
+from umi_lite.engine.draft import PHRASES, learn_phrases
+from umi_lite.errors import UserError
+from umi_lite.recipe.schema import Recipe
+from umi_lite.train import backends
 from umi_lite.train.backends import Backend
-from umi_lite.train.best import Best
-from umi_lite.train.callback import callback
+from umi_lite.train.backends import settings as backend_settings
+from umi_lite.train.callbacks import callback, stopping, trackers
 from umi_lite.train.changed import check_changed, fingerprint
-from umi_lite.train.collate import Collator, PackCollator, WithRows, weighted_loss
+from umi_lite.train.collate import Collator, JoinedCollator, PackCollator, WithRows, weighted_loss
+from umi_lite.train.collate import collator as row_collator
 from umi_lite.train.curves import Page
-from umi_lite.train.disk_full import told_when_full
-from umi_lite.train.effective import effective
-from umi_lite.train.even import evened
-from umi_lite.train.loading import check_vocabulary
-from umi_lite.train.out_of_memory import Pieces, attempt, in_pieces, told_when_out
-from umi_lite.train.own_loss import check_loss
-from umi_lite.train.padding_free import collator as row_collator
-from umi_lite.train.processes import (
+from umi_lite.train.dataset import Ready, evened, shares_prefixes
+from umi_lite.train.device import has_gpu, precision
+from umi_lite.train.distributed import (
+    accumulation,
     by_main,
     gathered_weights,
     in_turns,
@@ -29,14 +27,142 @@ from umi_lite.train.processes import (
     share,
     together,
 )
+from umi_lite.train.evaluation import Best, Evaluation, evaluating
+from umi_lite.train.failures import Pieces, attempt, in_pieces, told_when_full, told_when_out
+from umi_lite.train.loading import check_vocabulary
+from umi_lite.train.own_loss import check_loss
 from umi_lite.train.progress import Reporter
-from umi_lite.train.ready import Ready, shares_prefixes
-from umi_lite.train.report_to import trackers
 from umi_lite.train.run_dir import RunDir, step_of
 from umi_lite.train.samples import behind_one_prefix, rows_of, side_by_side
 from umi_lite.train.schedule import scheduled
-from umi_lite.train.stopping import stopping
-from umi_lite.train.validation import Evaluation, evaluating
+
+
+def arguments(recipe: Recipe, ready: Ready, folder: Path) -> Any:
+    """The SFTConfig of a job; checkpoints go to `folder`."""
+    from trl.trainer.sft_config import SFTConfig
+
+    job, settings = ready.job, ready.job.settings
+    kind = precision(recipe)
+    return SFTConfig(
+        output_dir=str(folder),
+        per_device_train_batch_size=ready.at_once,
+        gradient_accumulation_steps=accumulation(settings.batch, ready.at_once),
+        ddp_find_unused_parameters=False,
+        num_train_epochs=1,  # the items of all epochs stand one after another
+        train_sampling_strategy="sequential",
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=settings.warmup_ratio,
+        weight_decay=settings.weight_decay,
+        seed=job.seed,
+        data_seed=job.seed,
+        use_cpu=not has_gpu(),
+        bf16=kind == "bf16",
+        fp16=kind == "fp16",
+        **backend_settings(recipe),
+        max_length=recipe.max_length,
+        packing=False,
+        loss_type="nll",
+        dataset_kwargs={"skip_prepare_dataset": True},
+        remove_unused_columns=False,
+        dataloader_pin_memory=has_gpu(),
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_strategy="steps",
+        save_steps=recipe.checkpoint_every,
+        disable_tqdm=True,
+        report_to="none",  # `report_to.trackers` are added as callbacks
+        project=recipe.name,
+        run_name=job.name,
+    )
+
+
+def effective(trainer: Any, recipe: Recipe, longest: int) -> str:
+    """The settings that count, in one line; what is not as asked is told as such.
+
+    Args:
+        longest: tokens of the longest row of the job.
+
+    Raises:
+        UserError: the trainer or the model would cut rows that the recipe does not cut.
+    """
+    args, model = trainer.args, trainer.model
+    _no_cut(trainer, recipe, longest)
+    trained, parameters = model.get_nb_trainable_parameters()
+    asked, got = _asked(recipe), _got(trainer)
+    over = "" if got["quantization"] == "none" else f" over {got['quantization']} weights"
+    checkpointing = ["gradient checkpointing"] * (got["gradient checkpointing"] == "on")
+    said = [
+        f"{trained / 1e6:.2f}M of {parameters / 1e6:.0f}M parameters trained",
+        got["precision"] + over,
+        f"longest row {longest} tokens",
+        f"{args.gradient_accumulation_steps} x {args.per_device_train_batch_size} in a step",
+        got["optimizer"],
+        _rows(trainer, recipe),
+        *checkpointing,
+        f"attention {getattr(model.config, '_attn_implementation', None) or 'of its own'}",
+    ]
+    changed = [
+        f"asked {name} {asked[name]}, got {got[name]}" for name in asked if asked[name] != got[name]
+    ]
+    return ", ".join(said) + "".join(f"; {text}" for text in changed)
+
+
+def _no_cut(trainer: Any, recipe: Recipe, longest: int) -> None:
+    limits = {
+        "the trainer's max_length": trainer.args.max_length,
+        "the model's max_seq_length": getattr(trainer.model, "max_seq_length", None),
+        "the model's positions": getattr(trainer.model.config, "max_position_embeddings", None),
+    }
+    for name, limit in limits.items():
+        if limit is not None and limit < min(longest, recipe.max_length):
+            raise UserError(
+                f"rows of {longest} tokens would be cut: {name} is {limit}, the recipe's "
+                f"max_length {recipe.max_length}; lower it, or take a base that reads more"
+            )
+
+
+def _asked(recipe: Recipe) -> dict[str, str]:
+    return {
+        "precision": precision(recipe),
+        "quantization": recipe.quantization,
+        "optimizer": "adamw_8bit" if "8bit" in backends.optimizer(recipe) else "adamw",
+        "gradient checkpointing": "on" if recipe.gradient_checkpointing else "off",
+    }
+
+
+def _got(trainer: Any) -> dict[str, str]:
+    args, model = trainer.args, trainer.model
+    four_bit = any(type(module).__name__ == "Linear4bit" for module in model.modules())
+    checkpointing = args.gradient_checkpointing or any(
+        getattr(module, "gradient_checkpointing", False) for module in model.modules()
+    )
+    return {
+        "precision": "bf16" if args.bf16 else "fp16" if args.fp16 else "fp32",
+        "quantization": "4bit" if four_bit else "none",
+        "optimizer": _optimizer(trainer),
+        "gradient checkpointing": "on" if checkpointing else "off",
+    }
+
+
+def _optimizer(trainer: Any) -> str:
+    """What the trainer will make: the class, and how wide bitsandbytes keeps the moments."""
+    made, options = trainer.get_optimizer_cls_and_kwargs(trainer.args, trainer.model)
+    if "adamw" not in made.__name__.lower():
+        return made.__name__
+    eight = options.get("optim_bits") == 8 or "8bit" in made.__name__.lower()
+    return "adamw_8bit" if eight else "adamw"
+
+
+def _rows(trainer: Any, recipe: Recipe) -> str:
+    """How the rows of a micro-batch lie in it."""
+    args, collator = trainer.args, trainer.data_collator.collator
+    packs = isinstance(collator, PackCollator)
+    if packs and recipe.packing != "none":
+        return "packed behind shared prefixes"
+    if args.per_device_train_batch_size == 1 and not args.packing:
+        return "row by row"
+    return "padding-free" if packs or isinstance(collator, JoinedCollator) else "padded"
 
 
 def run_job(

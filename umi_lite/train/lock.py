@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from umi_lite.errors import UserError
 from umi_lite.files import lock, writing
-from umi_lite.protocol.errors import UserError
-from umi_lite.train.processes import by_main
+from umi_lite.train.distributed import by_main
 
 _HELD: dict[Path, tuple[int, ...]] = {}
 

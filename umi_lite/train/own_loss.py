@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe import Recipe
+from umi_lite.errors import UserError
+from umi_lite.recipe.schema import Recipe
 from umi_lite.train.attention import NAME
 from umi_lite.train.collate import Collator, weighted_loss
-from umi_lite.train.precision import dtype_of, precision
-from umi_lite.train.ready import shares_prefixes
+from umi_lite.train.dataset import shares_prefixes
+from umi_lite.train.device import dtype_of, precision
 from umi_lite.train.samples import Row
 
 # Relative difference of the two losses that rounding may make.

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from umi_lite.recipe import Recipe
+from umi_lite.recipe.schema import Recipe
 from umi_lite.train import adapter
 from umi_lite.train.attention import check_config, register
+from umi_lite.train.device import dtype_of, has_gpu
+from umi_lite.train.distributed import device_map, is_sharded
 from umi_lite.train.loading import check_whole, loading
-from umi_lite.train.precision import dtype_of, has_gpu
-from umi_lite.train.processes import device_map, is_sharded
 
 
 class Plain:

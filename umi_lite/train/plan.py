@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from umi_lite.protocol.roles import ROLES, View
 from umi_lite.protocol.trajectory import Trajectory
-from umi_lite.recipe import Recipe
-from umi_lite.recipe_stages import JobName, Stage
+from umi_lite.recipe.schema import Recipe
+from umi_lite.recipe.stages import JobName, Stage
 
 JOBS: tuple[JobName, ...] = ("global", *ROLES)
 

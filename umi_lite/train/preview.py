@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any, cast
 
 from umi_lite.data import load_source
 from umi_lite.data.leaks import Leak
-from umi_lite.data.loaded import Loaded
+from umi_lite.data.rows import Loaded
 from umi_lite.data.why_nothing import why_nothing
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 from umi_lite.protocol.prompts import Rendered, render
 from umi_lite.protocol.roles import VIEWS, View
 from umi_lite.protocol.template import Tokenizer
 from umi_lite.protocol.trajectory import Trajectory
-from umi_lite.recipe import Base, Data, Recipe
+from umi_lite.recipe.schema import Base, Data, Recipe
 from umi_lite.sandbox.text import visible
+from umi_lite.train.evaluation import hold_out
 from umi_lite.train.inputs import base_language, base_model
 from umi_lite.train.readable import load_readable
 from umi_lite.train.tokenizer import Language
-from umi_lite.train.validation import hold_out
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -5,12 +5,12 @@ from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
-from umi_lite.data.loaded import Dropped, Loaded
-from umi_lite.protocol.errors import UserError
+from umi_lite.data.rows import Dropped, Loaded
+from umi_lite.engine.vocabulary import read_texts
+from umi_lite.errors import UserError
 from umi_lite.protocol.prompts import view_messages
 from umi_lite.protocol.trajectory import Trajectory
-from umi_lite.recipe import Recipe
-from umi_lite.runtime.reading import read_texts
+from umi_lite.recipe.schema import Recipe
 from umi_lite.train.inputs import base_gguf, load_data
 from umi_lite.train.tokenizer import Language
 

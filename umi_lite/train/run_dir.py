@@ -15,14 +15,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from umi_lite.base_record import FILE as BASE_RECORD
+from umi_lite.agent.bounds import Bounds
+from umi_lite.errors import UserError
 from umi_lite.files import scratch, sync, write_text, writing
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe import Recipe
-from umi_lite.recipe_file import check, read_yaml
-from umi_lite.runtime.bounds import Bounds
+from umi_lite.recipe.load import check, read_yaml
+from umi_lite.recipe.schema import Recipe
 from umi_lite.train.chart import read_metrics
 from umi_lite.train.plan import JOBS
+from umi_lite.weights.base_record import FILE as BASE_RECORD
 
 _COMPLETE = "complete"
 _PACKAGES = ["umi-lite", "torch", "transformers", "trl", "peft", "datasets", "accelerate"]
@@ -91,7 +91,7 @@ class RunDir:
         return self.root / "pieces"
 
     def keep_bounds(self, bounds: Bounds) -> None:
-        """Write what the bundle's bounds are to be (`runtime.holding`)."""
+        """Write what the bundle's bounds are to be (`agent.trained_bounds`)."""
         write_text(self.root / "bounds.json", json.dumps(asdict(bounds), indent=2) + "\n")
 
     def job(self, job: str) -> Path:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 from umi_lite.protocol.paper import render_paper
 from umi_lite.protocol.prompts import Rendered, render
 from umi_lite.protocol.roles import NEXT_MARK, View

@@ -2,15 +2,17 @@
 
 A turn that its role's grammar refuses, or that is where the loop asks for another turn, teaches
 what no agent can do. How long a turn may be is not asked here: a bundle has bounds that hold what
-was trained (`runtime.holding`).
+was trained (`agent.trained_bounds`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from umi_lite.data.loaded import Dropped, Loaded
-from umi_lite.protocol.errors import UserError
+from umi_lite.agent.bounds import Bounds
+from umi_lite.agent.callable_tools import callable_tools
+from umi_lite.data.rows import Dropped, Loaded
+from umi_lite.errors import UserError
 from umi_lite.protocol.grammar import answer_grammar, call_grammar, plan_grammar
 from umi_lite.protocol.paper import NO_ANSWER
 from umi_lite.protocol.roles import call_text, plan_text, spoken, thought_text
@@ -25,8 +27,6 @@ from umi_lite.protocol.trajectory import (
     Trajectory,
     User,
 )
-from umi_lite.runtime.bounds import Bounds
-from umi_lite.runtime.callable_tools import callable_tools
 
 # What became of a turn.
 CONTEXT_ONLY = "are context only, not trained: "

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe import Recipe
+from umi_lite.errors import UserError
+from umi_lite.recipe.schema import Recipe
 
 
 def check_targets(recipe: Recipe, model: str) -> None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 from umi_lite.protocol.template import ChatTemplate
-from umi_lite.train.llama_vocab import as_llama_cpp, ends_of
+from umi_lite.weights.llama_vocab import as_llama_cpp, ends_of
 
 
 class HFTokenizer:

@@ -8,22 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from umi_lite.base import local_folder
-from umi_lite.base_record import keep_record
+from umi_lite.agent.trained_bounds import raised, widest
+from umi_lite.errors import UserError
 from umi_lite.files import write_text
-from umi_lite.protocol.errors import UserError
-from umi_lite.recipe import Recipe
-from umi_lite.runtime.holding import raised, widest
+from umi_lite.recipe.schema import Recipe
 from umi_lite.train.backends import Name, choose, make, prepare_process
+from umi_lite.train.callbacks import check_report_to, handing_on
 from umi_lite.train.chart import loss_svg, read_metrics
 from umi_lite.train.curves import live_page
-from umi_lite.train.disk_full import told_when_refused
-from umi_lite.train.inputs import base_language, base_model
-from umi_lite.train.job import run_job
-from umi_lite.train.loading import loading
-from umi_lite.train.lock import held
-from umi_lite.train.plan import JOBS, job_data, plan
-from umi_lite.train.processes import (
+from umi_lite.train.dataset import Ready, job_bounds, job_rows, make_ready, too_long
+from umi_lite.train.distributed import (
     by_main,
     check_batches,
     in_turns,
@@ -32,14 +26,19 @@ from umi_lite.train.processes import (
     together,
     world_size,
 )
+from umi_lite.train.evaluation import held_out_rows, hold_out
+from umi_lite.train.failures import told_when_refused
+from umi_lite.train.inputs import base_language, base_model
+from umi_lite.train.job import run_job
+from umi_lite.train.loading import loading
+from umi_lite.train.lock import held
+from umi_lite.train.plan import JOBS, job_data, plan
 from umi_lite.train.progress import Reporter, RichReporter, Silent
 from umi_lite.train.readable import load_readable
-from umi_lite.train.ready import Ready, job_bounds, job_rows, make_ready, too_long
-from umi_lite.train.report_to import check_report_to
 from umi_lite.train.run_dir import RunDir
-from umi_lite.train.stopping import handing_on
 from umi_lite.train.targets import check_targets
-from umi_lite.train.validation import held_out_rows, hold_out
+from umi_lite.weights.base_record import keep_record
+from umi_lite.weights.gguf_to_hf import local_folder
 
 
 @dataclass(frozen=True)

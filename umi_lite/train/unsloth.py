@@ -9,10 +9,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from umi_lite.recipe import Recipe
+from umi_lite.recipe.schema import Recipe
 from umi_lite.train import adapter
+from umi_lite.train.device import dtype_of
 from umi_lite.train.loading import loading
-from umi_lite.train.precision import dtype_of
 
 
 class Unsloth:

@@ -4,13 +4,12 @@
 tools again, untouched, so that an agent can be run and scored on a task.
 """
 
-from umi_lite.data.loaded import Loaded
-from umi_lite.data.toolworld.desks import WorldToolbox
-from umi_lite.data.toolworld.families import SHARES, schedule, tasks_of
+from umi_lite.data.rows import Loaded
+from umi_lite.data.toolworld.families import SHARES, WorldToolbox, schedule, tasks_of
 from umi_lite.data.toolworld.generate import GIVE_UP, fits
 from umi_lite.data.toolworld.pools import SPLITS, Split
 from umi_lite.data.toolworld.world import World
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Trajectory
 
 __all__ = ["GIVE_UP", "SPLITS", "environment", "load"]

@@ -9,11 +9,10 @@ from typing import Any
 
 from umi_lite.data.toolworld import wording
 from umi_lite.data.toolworld.aims import Aim
-from umi_lite.data.toolworld.desks import Desk, WorldToolbox
-from umi_lite.data.toolworld.families import Task
-from umi_lite.data.toolworld.intents import INTENTS
+from umi_lite.data.toolworld.families import Desk, Task, WorldToolbox
 from umi_lite.data.toolworld.pools import Split
-from umi_lite.data.toolworld.slots import SLOTS, Values
+from umi_lite.data.toolworld.template_values import SLOTS, Values
+from umi_lite.data.toolworld.wording import INTENTS
 from umi_lite.data.toolworld.world import World
 from umi_lite.protocol.trajectory import Answer, Call, Plan, Step, Trajectory
 

@@ -2,9 +2,9 @@
 
 import math
 
-from umi_lite.data.toolworld.tools_lookup import unknown
+from umi_lite.data.toolworld.tools import unknown
 from umi_lite.data.toolworld.world import World, number_text
-from umi_lite.runtime.tools import ToolError
+from umi_lite.tools.tools import ToolError
 
 # city: hours ahead of UTC, latitude, longitude (whole degrees are near enough)
 CITIES = {

@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from typing import cast
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 from umi_lite.sandbox.attacks.suite import run_suite
 from umi_lite.sandbox.result import Level
 

@@ -1,6 +1,6 @@
 """Linux syscall numbers that the attacks call by."""
 
-from umi_lite.sandbox.syscalls import column
+from umi_lite.sandbox.seccomp import column
 
 # name, number on x86-64, number on aarch64 (`-`: it has none); from the kernel's headers.
 NUMBERS = column(

@@ -58,7 +58,7 @@ _SPOKEN = tuple(
             "for b in frame(fake):\n    os.write(4, bytes([b])); time.sleep(1)"
         )),
         ("change how results are made", _GARBLED, (
-            'import sys\nsys.modules["umi_lite.sandbox.leaf"].packed = lambda f: b"\\xff" * 9'
+            'import sys\nsys.modules["umi_lite.sandbox.worker"].packed = lambda f: b"\\xff" * 9'
         )),
         ("a result on the output", ("ok",), "_ = os.write(1, frame(fake))"),
     )

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 from umi_lite.sandbox import unprivileged
 from umi_lite.sandbox.attacks.suite import Outcome
 from umi_lite.sandbox.result import Level

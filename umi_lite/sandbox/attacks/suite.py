@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from umi_lite.protocol.errors import UserError
+from umi_lite.errors import UserError
 from umi_lite.sandbox.attacks import (
     crashes,
     exhaustion,
@@ -26,8 +26,8 @@ from umi_lite.sandbox.attacks import (
 )
 from umi_lite.sandbox.attacks.attack import Attack
 from umi_lite.sandbox.attacks.scene import Scene
-from umi_lite.sandbox.box import Sandbox
 from umi_lite.sandbox.result import Level, Result
+from umi_lite.sandbox.sandbox import Sandbox
 
 FAMILIES: dict[str, Sequence[Attack]] = {
     "files": files.ATTACKS,

@@ -1,0 +1,251 @@
+"""Drives episodes: one with its text streamed, or many in one batch."""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import uuid4
+
+from umi_lite.agent.bounds import Bounds, Sampling
+from umi_lite.agent.episode import Episode, OnEvent, Speech, Steps
+from umi_lite.agent.trace import Trace, check_place, keep
+from umi_lite.engine.request import Generation, Request
+from umi_lite.errors import UserError
+from umi_lite.protocol.roles import View
+from umi_lite.protocol.trajectory import Call, Observation, Trajectory
+from umi_lite.tools.tools import Toolbox
+
+
+class Runner(Protocol):
+    """What driving needs of an engine (`engine.engine.Engine`)."""
+
+    @property
+    def n_ctx(self) -> int: ...
+    @property
+    def slots(self) -> int: ...
+    @property
+    def base(self) -> Path: ...
+    def words(self, view: View) -> Speech: ...
+    def generate(self, request: Request) -> Generation: ...
+    def submit(self, request: Request) -> None: ...
+    def step(self) -> list[tuple[Request, Generation]]: ...
+    def release(self, episode: Hashable) -> None: ...
+
+
+class ToolCrash(RuntimeError):
+    """A tool did more than raise: it tried to end the program."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One task for `run_many`: a trajectory to begin from, and live tools of its own."""
+
+    trajectory: Trajectory
+    toolbox: Toolbox
+
+    @classmethod
+    def replay(cls, trajectory: Trajectory, toolbox: Toolbox) -> "Job":
+        """The task of a finished trajectory, to be done anew: its steps are left out."""
+        return cls(trajectory.model_copy(update={"steps": ()}), toolbox)
+
+
+@dataclass
+class Agent:
+    """Runs one instruction at a time.
+
+    Args:
+        engine: the roles.
+        toolbox: the tools it may call.
+        single: one model, the view `backbone`, takes all the turns.
+        bundle: the bundle's name, for the traces.
+    """
+
+    engine: Runner
+    toolbox: Toolbox
+    bounds: Bounds = field(default_factory=Bounds)
+    sampling: Sampling = field(default_factory=Sampling)
+    single: bool = False
+    bundle: str | None = None
+
+    def run(
+        self,
+        instruction: str | Trajectory,
+        on_event: OnEvent | None = None,
+        trace_path: Path | None = None,
+    ) -> Trace:
+        """Do a task.
+
+        Args:
+            instruction: the user's words, or a trajectory that goes on.
+            on_event: called with (role or `tool`, stretch of text) while it runs.
+            trace_path: where to save the trace, also when the episode breaks off. If that
+                fails after the episode (a full disk), it is a `Note`: the answer is not lost.
+
+        Raises:
+            UserError: an empty instruction, tools that cannot be constrained, or a place where
+                no trace can be written, all before the first turn.
+            KeyboardInterrupt, Exception: what broke the episode off, after its trace was
+                saved. A tool's crash or a bad turn is a stop reason and raises nothing.
+        """
+        if isinstance(instruction, str):
+            instruction = Trajectory(
+                id=f"run-{uuid4().hex[:12]}",
+                source="run",
+                tools=self.toolbox.specs,
+                instruction=instruction,
+            )
+        if trace_path is not None:
+            check_place(trace_path)
+        episode = Episode(
+            instruction, self.engine, self.bounds, self.sampling, self.single, on_event
+        )
+        try:
+            _play(episode, self.engine.generate, self.toolbox)
+        except KeyboardInterrupt:
+            episode.ended("interrupted")
+            raise
+        except ToolCrash as err:
+            episode.ended("tool_crash", str(err))
+        except Exception as err:
+            episode.ended("error", _line(err))
+            raise
+        finally:
+            self.engine.release(episode)
+            trace = episode.trace(model=self.engine.base.name, bundle=self.bundle)
+            if trace_path is not None:
+                keep(trace, trace_path)
+        return trace
+
+
+def _play(episode: Episode, generate: Callable[[Request], Generation], toolbox: Toolbox) -> None:
+    """Drive one episode to its end."""
+    steps = episode.run()
+    answer: Generation | Observation | None = None
+    while True:
+        try:
+            asked = steps.send(answer)
+        except StopIteration:
+            return
+        answer = generate(asked) if isinstance(asked, Request) else _use(toolbox, asked)
+
+
+def _use(toolbox: Toolbox, call: Call) -> Observation:
+    try:
+        return toolbox.call(call)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as err:
+        raise ToolCrash(f"tool {call.tool}: {_line(err)}") from err
+
+
+def _line(err: BaseException) -> str:
+    return " ".join(f"{type(err).__name__}: {err}".split())
+
+
+@dataclass
+class _Running:
+    """An episode of a batch, and the request it waits for."""
+
+    index: int
+    episode: Episode
+    steps: Steps
+    toolbox: Toolbox
+
+
+def run_many(
+    engine: Runner,
+    jobs: Iterable[Job],
+    *,
+    bounds: Bounds | None = None,
+    sampling: Sampling | None = None,
+    single: bool = False,
+    bundle: str | None = None,
+    on_trace: Callable[[int, Trace], None] | None = None,
+) -> list[Trace]:
+    """Run many episodes, `engine.slots` of them at once; the traces in the jobs' order.
+
+    Jobs are taken one by one as slots come free, so an iterator may make each job's tools
+    just in time. Jobs with the same tools are best neighbours: they share a cached prefix.
+
+    Args:
+        on_trace: called with (job's number, trace) as each episode ends.
+
+    Raises:
+        UserError: a job cannot be begun (empty instruction, tools that cannot be
+            constrained); its number is named.
+        EngineError: the engine failed. One episode's own fault is its trace's error.
+    """
+    batch = _Batch(engine, bounds or Bounds(), sampling or Sampling(), single, bundle, on_trace)
+    return batch.run(enumerate(jobs))
+
+
+class _Batch:
+    def __init__(
+        self,
+        engine: Runner,
+        bounds: Bounds,
+        sampling: Sampling,
+        single: bool,
+        bundle: str | None,
+        on_trace: Callable[[int, Trace], None] | None,
+    ):
+        self._engine = engine
+        self._settings: tuple[Any, ...] = (bounds, sampling, single)
+        self._bundle = bundle
+        self._on_trace = on_trace
+        self._running: dict[Request, _Running] = {}
+        self._traces: dict[int, Trace] = {}
+
+    def run(self, jobs: Iterator[tuple[int, Job]]) -> list[Trace]:
+        try:
+            more = True
+            while more or self._running:
+                while more and len(self._running) < self._engine.slots:
+                    more = self._begin(jobs)
+                for request, generation in self._engine.step():
+                    self._advance(self._running.pop(request), generation)
+        except BaseException as err:
+            # The episodes under way leave their traces too.
+            for running in self._running.values():
+                if isinstance(err, KeyboardInterrupt):
+                    running.episode.ended("interrupted")
+                else:
+                    running.episode.ended("error", _line(err))
+                self._finish(running)
+            raise
+        return [trace for _, trace in sorted(self._traces.items())]
+
+    def _begin(self, jobs: Iterator[tuple[int, Job]]) -> bool:
+        index, job = next(jobs, (0, None))
+        if job is None:
+            return False
+        try:
+            episode = Episode(job.trajectory, self._engine, *self._settings)
+        except UserError as err:
+            raise UserError(f"job {index} ({job.trajectory.id}): {err}") from None
+        self._advance(_Running(index, episode, episode.run(), job.toolbox), None)
+        return True
+
+    def _advance(self, running: _Running, answer: Generation | Observation | None) -> None:
+        """Take an episode to its next request, or to its end."""
+        try:
+            asked = running.steps.send(answer)
+            while isinstance(asked, Call):
+                asked = running.steps.send(_use(running.toolbox, asked))
+            self._engine.submit(asked)
+            self._running[asked] = running
+            return
+        except StopIteration:
+            pass
+        except ToolCrash as err:
+            running.episode.ended("tool_crash", str(err))
+        except Exception as err:
+            running.episode.ended("error", _line(err))
+        self._finish(running)
+
+    def _finish(self, running: _Running) -> None:
+        self._engine.release(running.episode)
+        trace = running.episode.trace(model=self._engine.base.name, bundle=self._bundle)
+        self._traces[running.index] = trace
+        if self._on_trace is not None:
+            self._on_trace(running.index, trace)

@@ -1,0 +1,86 @@
+"""The limits of an episode and how its tokens are sampled: what may be set, and by whom."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeVar
+
+from umi_lite.errors import UserError
+
+LARGEST_SEED = 2**31 - 1
+_Settings = TypeVar("_Settings", "Bounds", "Sampling")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Every limit of an episode; each has its stop reason in the trace.
+
+    Attributes:
+        max_calls: tool calls (`max_calls`).
+        max_thought_chars: a thought's length, which the grammar enforces.
+        max_thought_tokens, max_call_tokens, max_answer_tokens: a turn's tokens. A plan or a
+            call that is cut off is a `bad_turn`, an answer is kept as far as it came.
+        max_observation_chars: more of an observation than this is cut from its middle.
+        max_seconds: wall time, looked at between turns (`timeout`).
+        repeats: this many equal calls with equal observations in a row are `stuck`; 1 never is.
+
+    Raises:
+        UserError: a value that is too small; it is named.
+    """
+
+    max_calls: int = 8
+    max_thought_chars: int = 400
+    max_thought_tokens: int = 160
+    max_call_tokens: int = 256
+    max_answer_tokens: int = 256
+    max_observation_chars: int = 1024
+    max_seconds: float = 120.0
+    repeats: int = 2
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            least = 0 if name == "max_calls" else 1
+            if name == "max_seconds":
+                if not value > 0:
+                    raise UserError(f"max_seconds is {value}; it must be above 0")
+            elif value < least:
+                raise UserError(f"{name} is {value}; it must be {least} or more")
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are taken; temperature 0 is greedy and needs no seed.
+
+    Raises:
+        UserError: a temperature that is negative or infinite, or no such seed.
+    """
+
+    temperature: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature < math.inf:
+            raise UserError(f"temperature is {self.temperature}; it must be 0 (greedy) or more")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise UserError(f"seed is {self.seed}; it must be from 0 to {LARGEST_SEED}")
+
+
+def settled(own: _Settings, bundle: _Settings, asked: Mapping[str, Any]) -> _Settings:
+    """The bounds, or the sampling, of a run.
+
+    Args:
+        own: what holds where nothing else is said: an evaluation's own, or the defaults.
+        bundle: the bundle's. What is below the defaults there holds; what is above them, too, and
+            where `own` is larger, `own`.
+        asked: what the command line says, which holds above all.
+
+    Raises:
+        UserError: a value that cannot be.
+    """
+    default, least = asdict(type(bundle)()), asdict(own)
+    held = {
+        name: value if value < default[name] else max(value, least[name])
+        for name, value in asdict(bundle).items()
+        if value != default[name]
+    }
+    return replace(own, **held | dict(asked))

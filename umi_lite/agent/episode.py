@@ -1,0 +1,248 @@
+"""The agent loop as a generator: it asks for turns and tool results, and is sent them.
+
+planner → caller → tool → observation → planner … → summarizer, or → give up. Whoever drives
+it does the work, one episode alone or many in a batch; the loop itself does no I/O.
+"""
+
+import time
+import warnings
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from umi_lite.agent.bounds import Bounds, Sampling
+from umi_lite.agent.callable_tools import callable_tools
+from umi_lite.agent.trace import StopReason, Trace, TraceTurn
+from umi_lite.engine.request import Generation, Request
+from umi_lite.errors import UserError
+from umi_lite.files import text_of
+from umi_lite.protocol.grammar import answer_grammar, call_grammar, plan_grammar
+from umi_lite.protocol.prompts import Transcript
+from umi_lite.protocol.roles import BadTurn, View, parse_call, parse_plan
+from umi_lite.protocol.template import ChatTemplate, Tokenizer
+from umi_lite.protocol.trajectory import Answer, Call, Observation, Step, Trajectory
+from umi_lite.sandbox.text import head_and_tail
+
+ELIDED = "[elided]"
+OnEvent = Callable[[str, str], None]
+Steps = Generator[Request | Call, Any, None]
+_T = TypeVar("_T")
+
+
+class Speech(Tokenizer, Protocol):
+    """What one view's model reads and writes."""
+
+    template: ChatTemplate
+
+
+class Speakers(Protocol):
+    """What an episode needs to know of an engine."""
+
+    @property
+    def n_ctx(self) -> int: ...
+    def words(self, view: View) -> Speech: ...
+
+
+class _Ended(Exception):
+    """The episode is over before its next turn."""
+
+    def __init__(self, stop: StopReason, error: str | None = None):
+        self.stop: StopReason = stop
+        self.error = error
+
+
+@dataclass(eq=False)
+class Episode:
+    """One task from its instruction to its trace.
+
+    Args:
+        trajectory: the instruction and the tools; steps in it are the history so far.
+        engine: the views' tokenizers and templates, and the context size.
+        single: all turns by the view `backbone`.
+        on_event: called with (view or `tool`, stretch of text) as it is there.
+
+    Raises:
+        UserError: the instruction is empty, or none of its tools can be called.
+        UserWarning: a tool that cannot be called is left out; its name and why.
+    """
+
+    trajectory: Trajectory
+    engine: Speakers
+    bounds: Bounds = field(default_factory=Bounds)
+    sampling: Sampling = field(default_factory=Sampling)
+    single: bool = False
+    on_event: OnEvent | None = None
+
+    def __post_init__(self) -> None:
+        if not self.trajectory.instruction.strip():
+            raise UserError("the instruction is empty; say what is to be done")
+        tools, refused = callable_tools(self.trajectory.tools)
+        if refused and not tools:
+            raise UserError("; ".join(refused.values()))
+        for why in refused.values():
+            warnings.warn(f"{why}; it is left out", stacklevel=3)
+        if refused:
+            self.trajectory = self.trajectory.model_copy(update={"tools": tools})
+        self._plan = plan_grammar(self.bounds.max_thought_chars, tools=bool(tools))
+        self._call = call_grammar(tools) if tools else ""
+        self._transcripts: dict[View, Transcript] = {}
+        self._elided: dict[View, int] = {}
+        self._turns: list[TraceTurn] = []
+        self._started = time.monotonic()
+        self._end: tuple[StopReason, str | None] = ("error", "the episode was not finished")
+
+    def run(self) -> Steps:
+        """Yields Request (send a Generation) and Call (send an Observation) until the end."""
+        self._started = time.monotonic()
+        try:
+            yield from self._loop()
+        except _Ended as end:
+            self._end = (end.stop, end.error)
+
+    def ended(self, stop: StopReason, error: str | None = None) -> None:
+        """The driver's word on how it ended: a tool crash, a fault, an interrupt."""
+        self._end = (stop, error)
+
+    def trace(self, *, model: str | None = None, bundle: str | None = None) -> Trace:
+        """What is to be kept; also of an episode that was broken off."""
+        stop, error = self._end
+        return Trace(
+            trajectory=self.trajectory,
+            stop=stop,
+            error=error,
+            turns=tuple(self._turns),
+            elided=max(self._elided.values(), default=0),
+            seconds=max(0.0, time.monotonic() - self._started),
+            model=model and text_of(model),
+            bundle=bundle and text_of(bundle),
+        )
+
+    def _loop(self) -> Steps:
+        bounds = self.bounds
+        done: list[tuple[Call, Observation]] = []
+        while True:
+            said = yield from self._turn("planner", self._plan, bounds.max_thought_tokens)
+            plan = _parsed(parse_plan, said)
+            self._grow(plan)
+            if plan.next == "give_up":
+                raise _Ended("give_up")
+            if plan.next == "summarizer":
+                said = yield from self._turn(
+                    "summarizer", answer_grammar(), bounds.max_answer_tokens
+                )
+                self._grow(Answer(text=said.text.strip()))
+                cut = f"the answer was cut off after {len(said.ids)} tokens"
+                raise _Ended("answer", cut if said.stop == "length" else None)
+            if len(done) >= bounds.max_calls:
+                raise _Ended("max_calls", f"the planner wanted more than {bounds.max_calls} calls")
+            said = yield from self._turn("caller", self._call, bounds.max_call_tokens)
+            call = _parsed(parse_call, said)
+            self._grow(call)
+            observation = yield from self._observe(call)
+            self._grow(observation)
+            done.append((call, observation))
+            last = done[-bounds.repeats :]
+            if len(last) == bounds.repeats > 1 and all(pair == last[0] for pair in last):
+                times = f"{bounds.repeats} times in a row"
+                raise _Ended("stuck", f"{call.tool} was called {times} with one result")
+
+    def _grow(self, step: Step) -> None:
+        self.trajectory = self.trajectory.with_step(step)
+
+    def _observe(self, call: Call) -> Generator[Call, Observation, Observation]:
+        started = time.monotonic()
+        seen = yield call
+        spent = time.monotonic() - started
+        self._turns.append(TraceTurn(view="tool", tool_seconds=spent))
+        text = head_and_tail(seen.content, self.bounds.max_observation_chars)
+        if self.on_event is not None:
+            self.on_event("tool", text)
+        return seen.model_copy(update={"content": text})
+
+    def _turn(
+        self, role: View, grammar: str, max_tokens: int
+    ) -> Generator[Request, Generation, Generation]:
+        """One role's turn, and the transcript it belongs to kept up to date."""
+        if time.monotonic() - self._started > self.bounds.max_seconds:
+            most = f"{self.bounds.max_seconds:g} s"
+            raise _Ended("timeout", f"{most} were over before the {role}'s turn")
+        view: View = "backbone" if self.single else role
+        ids = self._prompt(view, max_tokens)
+        on_event = self.on_event
+        said = yield Request(
+            view=view,
+            ids=tuple(ids),
+            shared=self._transcripts[view].shared,
+            grammar=grammar,
+            max_tokens=max_tokens,
+            temperature=self.sampling.temperature,
+            seed=self.sampling.seed + len(self._turns),
+            episode=self,
+            on_text=None if on_event is None else lambda text: on_event(role, text),
+        )
+        self._transcripts[view].spoke(said.ids)
+        self._turns.append(
+            TraceTurn(
+                view=view,
+                prompt_tokens=said.prompt_tokens,
+                reused=said.reused,
+                evaluated=said.evaluated,
+                decoded=said.decoded,
+                generated=len(said.ids),
+                forced=said.forced,
+                drafted=said.drafted,
+                accepted=said.accepted,
+                stop=said.stop,
+                prefill_seconds=said.prefill_seconds,
+                decode_seconds=said.decode_seconds,
+                grammar_seconds=said.grammar_seconds,
+            )
+        )
+        return said
+
+    def _prompt(self, view: View, max_tokens: int) -> list[int]:
+        """The view's transcript; the oldest observations elided where it does not fit."""
+        elided = self._elided.get(view, 0)
+        transcript = self._transcripts.setdefault(view, self._transcript(view))
+        ids = transcript.advance(_elide(self.trajectory, elided))
+        observations = sum(isinstance(s, Observation) for s in self.trajectory.steps)
+        while len(ids) + max_tokens > self.engine.n_ctx:
+            elided += 1
+            # The newest one stays: without it the role would not know what happened.
+            if elided >= observations:
+                raise _Ended(
+                    "context",
+                    f"the {view}'s transcript of {len(ids)} tokens and a turn of {max_tokens} "
+                    f"do not fit a context of {self.engine.n_ctx}",
+                )
+            transcript = self._transcripts[view] = self._transcript(view)
+            self._elided[view] = elided
+            ids = transcript.advance(_elide(self.trajectory, elided))
+        return ids
+
+    def _transcript(self, view: View) -> Transcript:
+        words = self.engine.words(view)
+        return Transcript(view, words.template, words)
+
+
+def _parsed(parse: Callable[[str], _T], said: Generation) -> _T:
+    if said.stop == "length":
+        cut = f"the turn was cut off after {len(said.ids)} tokens"
+        raise _Ended("bad_turn", f"{cut}: {said.text!r}")
+    if said.stop == "illegal":
+        raise _Ended("bad_turn", f"the turn left its grammar: {said.text!r}")
+    try:
+        return parse(said.text)
+    except BadTurn as err:
+        raise _Ended("bad_turn", f"{err}: {said.text!r}") from None
+
+
+def _elide(trajectory: Trajectory, count: int) -> Trajectory:
+    """The trajectory with its first `count` observations' contents replaced."""
+    steps: list[Step] = []
+    for step in trajectory.steps:
+        if isinstance(step, Observation) and count > 0:
+            count -= 1
+            step = step.model_copy(update={"content": ELIDED})
+        steps.append(step)
+    return trajectory.model_copy(update={"steps": tuple(steps)})

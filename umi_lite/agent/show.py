@@ -1,0 +1,75 @@
+"""Print an episode's turns in colour by role, while they are written or from a trace."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from umi_lite.agent.ending import ending
+from umi_lite.protocol.roles import step_text
+from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, User
+from umi_lite.sandbox.text import visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from umi_lite.agent.trace import Trace
+
+COLOURS = {
+    "user": "bold",
+    "planner": "cyan",
+    "caller": "yellow",
+    "tool": "magenta",
+    "summarizer": "green",
+    "backbone": "blue",
+}
+_SPEAKERS: dict[type[Step], str] = {
+    User: "user",
+    Plan: "planner",
+    Call: "caller",
+    Observation: "tool",
+    Answer: "summarizer",
+}
+
+
+def stream_to(console: "Console") -> Callable[[str, str], None]:
+    """An `on_event` callback for `Agent.run`: each role's text as it comes, a label a turn.
+
+    What models and tools write is shown as it is: no markup, no emoji names, no control
+    characters that a terminal would act on (`sandbox.text.visible`).
+    """
+    last = ""
+
+    def show(speaker: str, text: str) -> None:
+        nonlocal last
+        if speaker != last:
+            if last:
+                console.print()
+            _put(console, speaker, f"{speaker:>10} ")
+            last = speaker
+        _put(console, speaker, text)
+
+    return show
+
+
+def show_trace(trace: "Trace", console: "Console") -> None:
+    """The whole episode, its stop reason and what it cost."""
+    trajectory = trace.trajectory
+    _line(console, "user", trajectory.instruction)
+    for step in trajectory.steps:
+        _line(console, _SPEAKERS[type(step)], step_text(step, trajectory.tools))
+    reused = sum(turn.reused for turn in trace.turns)
+    forced = sum(turn.forced for turn in trace.turns)
+    why = ending(trace)
+    cost = (
+        f"stop: {trace.stop}{f' ({why})' if why else ''} · "
+        f"{len(trace.turns)} turns · {trace.seconds:.1f} s · {trace.tokens} tokens evaluated · "
+        f"{trace.generated} generated, {forced} of them forced · {reused} reused"
+    )
+    console.out(visible(cost), style="dim", highlight=False)
+
+
+def _line(console: "Console", speaker: str, text: str) -> None:
+    _put(console, speaker, f"{speaker:>10} {text}\n")
+
+
+def _put(console: "Console", speaker: str, text: str) -> None:
+    console.out(visible(text), style=COLOURS[speaker], end="", highlight=False)

@@ -1,0 +1,169 @@
+"""What an episode leaves behind: its trajectory, why it ended, and what it cost."""
+
+import errno
+import os
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from umi_lite.engine.request import Stop
+from umi_lite.errors import Note, UserError
+from umi_lite.protocol.roles import View
+from umi_lite.protocol.trajectory import Answer, Trajectory
+
+StopReason = Literal[
+    "answer",  # the summarizer has spoken; `error` says so where its limit cut it off
+    "give_up",  # the planner gave up
+    "max_calls",  # the planner wanted a call more than allowed
+    "stuck",  # the same call with the same observation, again
+    "timeout",  # the episode's wall time was over
+    "context",  # the transcript does not fit, not even with its observations elided
+    "bad_turn",  # a turn was cut off or does not parse
+    "tool_crash",  # a tool took down more than its own call
+    "error",  # a fault of this program
+    "interrupted",  # Ctrl-C
+]
+
+
+def check_place(path: Path) -> None:
+    """Make sure that a trace can be written there; folders are made.
+
+    Raises:
+        UserError: it cannot, and why.
+    """
+    try:
+        _make_place(path)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+            pass
+    except OSError as err:
+        raise UserError(f"trace {path} cannot be written: {err.strerror or err}") from None
+
+
+def _make_place(path: Path) -> None:
+    """Make the folder of a file that is to be put in the place of what is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if path.exists() and not path.is_file():
+        # A rename would put a file in the place of a device such as /dev/null.
+        raise OSError(errno.EINVAL, "it is not a file")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TraceTurn(_Model):
+    """What one turn cost; tokens and seconds as in `engine.request.Generation`.
+
+    A tool's turn has only `tool_seconds`. `generated` counts the turn's own tokens, the
+    `forced` ones among them.
+    """
+
+    view: View | Literal["tool"]
+    prompt_tokens: int = 0
+    reused: int = 0
+    evaluated: int = 0
+    decoded: int = 0
+    generated: int = 0
+    forced: int = 0
+    drafted: int = 0
+    accepted: int = 0
+    stop: Stop | None = None
+    prefill_seconds: float = 0.0
+    decode_seconds: float = 0.0
+    grammar_seconds: float = 0.0
+    tool_seconds: float = 0.0
+
+
+class Trace(_Model):
+    """One episode, finished or not.
+
+    Attributes:
+        error: the reason in one line where the episode ended otherwise than by a whole answer
+            or by giving up.
+        elided: how many observations the longest-suffering view no longer saw.
+        seconds: wall time, waiting for other episodes of a batch included.
+        model, bundle: the names of what ran.
+    """
+
+    version: Literal[1] = 1
+    trajectory: Trajectory
+    stop: StopReason
+    error: str | None = None
+    turns: tuple[TraceTurn, ...] = ()
+    elided: int = 0
+    seconds: float = Field(default=0.0, ge=0)
+    model: str | None = None
+    bundle: str | None = None
+
+    @property
+    def answer(self) -> str | None:
+        """The summarizer's text, None where it never spoke."""
+        steps = self.trajectory.steps
+        return steps[-1].text if steps and isinstance(steps[-1], Answer) else None
+
+    @property
+    def broke_off(self) -> bool:
+        """It says nothing of the agent: interrupted, or ended by a fault of the program."""
+        return self.stop in ("interrupted", "error")
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that went through the model, prompts and generated ones together."""
+        return sum(turn.evaluated + turn.decoded for turn in self.turns)
+
+    @property
+    def generated(self) -> int:
+        """Tokens that the roles wrote."""
+        return sum(turn.generated for turn in self.turns)
+
+    def save(self, path: Path) -> None:
+        """Write as JSON, whole or not at all; folders are made.
+
+        Raises:
+            UserError: it cannot be written (a full disk, no permission).
+        """
+        temporary = None
+        try:
+            _make_place(path)
+            with tempfile.NamedTemporaryFile(
+                "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
+            ) as file:
+                temporary = Path(file.name)
+                file.write(self.model_dump_json(indent=1))
+                file.write("\n")
+            os.replace(temporary, path)
+        except OSError as err:
+            raise UserError(f"trace {path} cannot be written: {err.strerror or err}") from None
+        finally:
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a saved trace.
+
+        Raises:
+            UserError: no file, no JSON, or not a trace of a known version.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as err:
+            raise UserError(f"trace {path}: {err.strerror or err}") from None
+        except ValidationError as err:
+            first = err.errors()[0]
+            at = ".".join(map(str, first["loc"]))
+            what = f"{at}: {first['msg']}" if at else first["msg"]
+            raise UserError(f"trace {path} is not a trace of version 1: {what}") from None
+
+
+def keep(trace: Trace, path: Path) -> None:
+    """Save a trace; what came of the episode is not lost where that fails: it is a `Note`."""
+    try:
+        trace.save(path)
+    except UserError as err:
+        warnings.warn(str(err), Note, stacklevel=3)

@@ -1,0 +1,1 @@
+"""Three roles in one folder: spec, checks, export, opening."""

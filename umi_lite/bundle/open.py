@@ -1,0 +1,160 @@
+"""Where a bundle's roles run: here as the machine allows, on other weights, at an endpoint."""
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from umi_lite.errors import Note, UserError
+from umi_lite.protocol.roles import ROLES, VIEWS, View
+
+if TYPE_CHECKING:
+    from umi_lite.bundle.bundle import Bundle, Place
+    from umi_lite.engine.endpoint import Endpoint, Mixed
+    from umi_lite.engine.engine import Engine
+    from umi_lite.engine.placement import Wishes
+
+_FOLDED_BYTES = 16 << 30
+
+
+def open_roles(
+    bundle: "Bundle",
+    *,
+    views: Iterable[View] = ROLES,
+    elsewhere: Sequence[str] = (),
+    wishes: "Wishes | None" = None,
+    timeout: float | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> "Engine | Mixed":
+    """Open the roles, fitted to what this machine has free.
+
+    Folded weights (16 GiB at most) and the tool docs that were read (1 GiB) are kept in the
+    cache folder; the least recently used go first. Where it cannot be written, nothing is kept,
+    and a `Note` says so.
+
+    Args:
+        views: the views that will speak.
+        elsewhere: `ROLE=WHERE`, a role that does not run from this bundle. WHERE is another
+            bundle's folder, a GGUF with the role's own weights, or an endpoint
+            `http://HOST:PORT/v1#MODEL` that serves the role's adapter over this bundle's base.
+        wishes: what is fixed beforehand.
+        timeout: seconds without a byte from an endpoint that end a turn, default 120.
+        tell: called with the fit, one line, where anything runs here.
+
+    Raises:
+        UserError: no such role or place, a file that does not fit, folded weights that were asked
+            for and cannot be kept, or weights on which llama.cpp dies here: a child process tries
+            each type of weights once (`engine.proof`).
+    """
+    from umi_lite.engine.threads import times
+
+    since = times()
+    from umi_lite.bundle.merge import can_fold
+    from umi_lite.engine.machine import machine
+    from umi_lite.engine.placement import Wishes, fit, size_of
+    from umi_lite.engine.proof import prove_once
+    from umi_lite.files import make_room
+
+    views = list(views)
+    others, away = _elsewhere(elsewhere, views)
+    own: list[View] = [view for view in views if view not in others and view not in away]
+    wishes = wishes or Wishes()
+    cache = _cache()
+    if cache is None and wishes.weights == "folded":
+        raise UserError("--weights folded keeps them in the cache folder, which cannot be written")
+    foldable = (
+        cache is not None and can_fold(bundle.base) and _disk_holds(cache, bundle.base, len(own))
+    )
+    adapters = [bundle.place(view).adapter for view in own]
+    size = size_of(bundle.base, [path for path in adapters if path], foldable=foldable)
+    taken = {place.model: place.model.stat().st_size for place in others.values()}
+    now = machine(since)
+    chosen = fit(size, replace(now, ram=now.ram - sum(taken.values())), wishes)
+    if chosen.n_gpu_layers != -1:
+        here = {bundle.base} if own else set[Path]()
+        for gguf in sorted(here | taken.keys()):
+            prove_once(gguf, cache / "proofs" if cache else None)
+    if tell is not None and (own or others):
+        tell(str(chosen))
+    engine = bundle.engine(
+        views=own,
+        others=others,
+        fold_into=cache / "folded" if cache and chosen.weights == "folded" else None,
+        prefixes_in=cache and cache / "prefixes",
+        n_ctx=chosen.n_ctx,
+        slots=chosen.slots,
+        kv=chosen.kv,
+        threads=wishes.threads,
+        n_gpu_layers=chosen.n_gpu_layers,
+    )
+    if cache is not None:
+        make_room(cache / "folded", "*.gguf", _FOLDED_BYTES)
+    if not away:
+        return engine
+    from umi_lite.engine.endpoint import TIMEOUT, Mixed
+
+    try:
+        return Mixed(engine, away, bundle.spec.template, timeout or TIMEOUT)
+    except BaseException:
+        engine.close()
+        raise
+
+
+def _cache() -> Path | None:
+    """The cache folder, None where nothing can be written to it."""
+    from umi_lite.weights.gguf_to_hf import cache_folder
+
+    try:
+        folder = cache_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except UserError as err:
+        reason = str(err)
+    except OSError as err:
+        reason = f"the cache folder {err.filename} cannot be written ({err.strerror})"
+    slower = "running without it, more slowly; UMI_LITE_CACHE names one"
+    warnings.warn(f"{reason}: {slower}", Note, stacklevel=3)
+    return None
+
+
+def _disk_holds(folder: Path, base: Path, copies: int) -> bool:
+    """True if there is room for that many copies of the base, and as much again."""
+    return shutil.disk_usage(folder).free > 2 * copies * base.stat().st_size
+
+
+def _elsewhere(
+    given: Sequence[str], views: Sequence[View]
+) -> "tuple[dict[View, Place], dict[View, Endpoint]]":
+    from umi_lite.engine.endpoint import Endpoint
+
+    others: dict[View, Place] = {}
+    away: dict[View, Endpoint] = {}
+    for text in given:
+        name, equals, where = text.partition("=")
+        view: View | None = next((view for view in VIEWS if view == name), None)
+        if not equals or view is None:
+            raise UserError(
+                f"{text!r}: a role elsewhere is ROLE=WHERE, with one of {', '.join(VIEWS)}"
+            )
+        if view not in views:
+            raise UserError(f"{text!r}: {view} does not speak here; {', '.join(views)} do")
+        if where.startswith(("http://", "https://")):
+            away[view] = Endpoint.parse(where)
+        else:
+            others[view] = _place(view, Path(where).expanduser())
+    return others, away
+
+
+def _place(view: View, path: Path) -> "Place":
+    from umi_lite.bundle.bundle import Place, load_bundle
+    from umi_lite.weights.gguf_to_hf import sha256
+
+    if path.is_dir():
+        return load_bundle(path).place(view)
+    if not path.is_file():
+        raise UserError(f"{view}: {path} is no bundle, no GGUF and no http:// address")
+    return Place(path, None, sha256(path))

@@ -1,0 +1,104 @@
+"""`bundle.json`: what a bundle is made of, and what its adapters were trained on."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from umi_lite.agent.bounds import Bounds, Sampling
+from umi_lite.errors import UserError
+from umi_lite.protocol.roles import View
+from umi_lite.protocol.trajectory import Tool
+
+SPEC = "bundle.json"
+VERSION = 1
+AGAIN = "make the bundle again (umi export RUN)"
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AnyFile(_Model):
+    """One file of the bundle: a name without folders, its bytes and their hash."""
+
+    file: str
+    size: Annotated[int, Field(ge=1)]
+    sha256: Sha256
+
+
+class File(AnyFile):
+    """A GGUF of the bundle."""
+
+    file: Annotated[str, Field(pattern=r"^[^/\\]+\.gguf$")]
+
+
+class PhrasesFile(AnyFile):
+    """A view's phrases."""
+
+    file: Annotated[str, Field(pattern=r"^[^/\\]+\.phrases\.json$")]
+
+
+class BundleSpec(_Model):
+    """What `bundle.json` holds.
+
+    Attributes:
+        hf_id: hub id or folder name of the weights that the adapters were trained on.
+        views: one adapter a view; `backbone` is the global stage's, alone.
+        phrases: what a view usually says (`engine.draft`), so that its turns are drafted.
+        style: the prompts that the adapters were trained on.
+        template_sha256: of the base GGUF's chat template.
+        template: what the prompts are written in, where it is not the base's own.
+        tools: a toolset's name, the tools themselves, or None: whoever runs it brings them.
+        recipe: the run's resolved recipe.
+        versions: of what trained and exported it.
+    """
+
+    version: Literal[1] = 1
+    base: File
+    hf_id: str | None = None
+    views: Annotated[dict[View, File], Field(min_length=1)]
+    phrases: dict[View, PhrasesFile] = {}
+    style: Literal["chat", "paper"] = "chat"
+    template_sha256: Sha256
+    template: str | None = None
+    tools: str | tuple[Tool, ...] | None = None
+    bounds: Bounds = Bounds()
+    sampling: Sampling = Sampling()
+    recipe: dict[str, Any] | None = None
+    versions: dict[str, str] = {}
+
+
+def bundle_folder(path: Path) -> Path:
+    """The bundle at a path: the folder itself, or `bundle` in it where it is a run's."""
+    run = path / "bundle"
+    return run if not (path / SPEC).exists() and (run / SPEC).exists() else path
+
+
+def read_spec(folder: Path) -> BundleSpec:
+    """The `bundle.json` of a folder.
+
+    Raises:
+        UserError: there is none, or what is wrong with it, in one line.
+    """
+    path = folder / SPEC
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        reason = f"has no {SPEC}" if folder.is_dir() else "is no folder"
+        raise UserError(f"{folder} is no bundle, it {reason}: umi export RUN makes one") from None
+    except (OSError, ValueError) as err:
+        raise UserError(f"{path} cannot be read ({err}): {AGAIN}") from None
+    if isinstance(tree, dict) and tree.get("version") != VERSION:
+        found = tree.get("version")
+        raise UserError(f"{path} is of version {found!r}, this reads {VERSION}: {AGAIN}")
+    try:
+        return BundleSpec.model_validate(tree)
+    except UserError as err:
+        raise UserError(f"{path}: {err}") from None
+    except ValidationError as err:
+        wrong = err.errors()[0]
+        where = ".".join(map(str, wrong["loc"])) or "the file"
+        raise UserError(f"{path}: {where}: {wrong['msg']}: {AGAIN}") from None

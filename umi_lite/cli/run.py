@@ -1,0 +1,79 @@
+"""`umi run` and `umi trace show`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from umi_lite.cli.home import home
+from umi_lite.cli.output import print_json
+from umi_lite.cli.roles import DEFAULT_BUNDLE, BundleOption, Limits, Roles, Taken, with_groups
+from umi_lite.sandbox.text import visible
+
+
+@with_groups
+def run(
+    instruction: Annotated[
+        str, typer.Argument(help="what the agent is to do; - reads it from stdin")
+    ],
+    bundle: BundleOption = DEFAULT_BUNDLE,
+    tools: Annotated[
+        str | None,
+        typer.Option(help="a tool set's name or a .py file with functions; default the bundle's"),
+    ] = None,
+    trace: Annotated[
+        Path | None, typer.Option(help="the trace's file; default in traces/ next to the bundle")
+    ] = None,
+    json_: Annotated[
+        bool, typer.Option("--json", help="one JSON object on stdout, the turns on stderr")
+    ] = False,
+    *,
+    limits: Limits,
+    taken: Taken,
+    roles: Roles,
+) -> None:
+    """Run one task; the roles' turns appear in colour as they are written.
+
+    Exit code 1: the episode ended without an answer; the last line says why.
+    """
+    from rich.console import Console
+
+    from umi_lite.ask import ask
+    from umi_lite.bundle.bundle import load_bundle
+
+    opened = load_bundle(bundle)
+    made = ask(
+        opened,
+        instruction,
+        Console(stderr=json_),
+        tools=home(tools),
+        trace_path=trace,
+        single=roles.single,
+        bounds=limits.bounds(opened.spec.bounds),
+        sampling=taken.sampling(opened.spec.sampling),
+        elsewhere=roles.elsewhere,
+        wishes=roles.wishes(slots=1),
+        timeout=roles.timeout,
+    )
+    if json_:
+        print_json(made.json())
+    else:
+        print(visible(made.line()))
+    raise typer.Exit(1 if made.trace.answer is None else 0)
+
+
+def show_trace(
+    path: Annotated[Path, typer.Argument(help="a trace file")],
+    json_: Annotated[bool, typer.Option("--json", help="the trace as it is stored")] = False,
+) -> None:
+    """Show an episode that ran: its turns, why it stopped, and what it cost."""
+    from rich.console import Console
+
+    from umi_lite.agent.show import show_trace as show
+    from umi_lite.agent.trace import Trace
+
+    trace = Trace.load(path)
+    if json_:
+        print_json(trace.model_dump_json())
+    else:
+        show(trace, Console())

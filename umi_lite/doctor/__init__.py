@@ -1,1 +1,0 @@
-"""`umi doctor`: what works on this machine, what does not, and what mends it."""

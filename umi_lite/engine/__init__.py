@@ -1,0 +1,1 @@
+"""llama.cpp: model, KV cache, scheduler, drafts, placement, endpoints. Free of torch."""

@@ -1,0 +1,335 @@
+"""Roles at an OpenAI-compatible endpoint, beside those that run here.
+
+For instance a vLLM server with the three adapters loaded. A role's prompt goes as token ids to
+`/v1/completions`: the chat route would write it in a template of its own, and could not go on
+where another role stopped.
+"""
+
+import os
+import re
+import time
+from collections.abc import Callable, Hashable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
+
+from umi_lite.engine.engine import Engine
+from umi_lite.engine.language import Words
+from umi_lite.engine.llama import Model
+from umi_lite.engine.request import Generation, Request, Stop, check_size
+from umi_lite.errors import UserError
+from umi_lite.protocol.roles import View
+
+_T = TypeVar("_T")
+_FORM = "http://HOST:PORT/v1#MODEL"
+TIMEOUT = 120.0
+_TRIES = 3
+_SHOWN = 300
+# What reading a reply raises that is not of the API's form.
+MALFORMED = (ValueError, TypeError, AttributeError, KeyError, IndexError)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a role is served: the API's root (`…/v1`) and the served model's name."""
+
+    url: str
+    model: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From `http://host:8000/v1#planner`.
+
+        Raises:
+            UserError: it is not of that form.
+        """
+        url, _, model = text.partition("#")
+        if not url.startswith(("http://", "https://")) or not model:
+            raise UserError(f"endpoint {text!r}: right is {_FORM}")
+        return cls(url.rstrip("/"), model)
+
+    def client(self, timeout: float, **options: Any) -> Any:
+        """The official client of the API; the key is read from OPENAI_API_KEY.
+
+        Args:
+            timeout: seconds without a byte after which a request is given up.
+            options: the client's own.
+        """
+        import openai
+
+        key = os.environ.get("OPENAI_API_KEY", "none")
+        return openai.OpenAI(base_url=self.url, api_key=key, timeout=timeout, **options)
+
+    def failure(self, err: Exception, timeout: float) -> UserError:
+        """One line on a request that failed: the cause, and what may be wrong.
+
+        Args:
+            err: what the client raised, or reading what came.
+            timeout: what `client` was given.
+        """
+        import openai
+
+        reason = " ".join(str(err).split())
+        status = getattr(err, "status_code", None)
+        response = getattr(err, "response", None)
+        kind = response.headers.get("content-type", "") if response is not None else ""
+        page = "html" in kind or re.search(r"<(!doctype|html|head|body)\b", reason, re.IGNORECASE)
+        if isinstance(err, openai.APITimeoutError):
+            reason = f"no answer within {timeout:g} s (--timeout)"
+        elif isinstance(err, openai.APIConnectionError) and err.__cause__ is not None:
+            reason = f"{reason} ({' '.join(str(err.__cause__).split())})"
+        elif page:
+            reason = f"status {status or 200}, an HTML page and not the API"
+        elif isinstance(err, MALFORMED):
+            reason = f"its answer is not of the API's form: {reason}"
+        rooted = urlsplit(self.url).path.endswith("/v1")
+        if not rooted and (status == 404 or page or isinstance(err, MALFORMED)):
+            reason = f"{reason[:_SHOWN]}; is /v1 missing? right is {_FORM}"
+        return UserError(f"endpoint {self.url} ({self.model}): {reason[: 2 * _SHOWN]}")
+
+
+def tried(ask: Callable[[], _T]) -> _T:
+    """Ask again if a server is busy or a connection broke, but not after a time-out."""
+    import openai
+
+    for pause in (0.5 * 2**attempt for attempt in range(_TRIES - 1)):
+        try:
+            return ask()
+        except openai.APITimeoutError:
+            raise
+        except (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError):
+            time.sleep(pause)
+    return ask()
+
+
+# A server that answers at all lists its models at once.
+_LISTING = 30.0
+
+
+class Remote:
+    """Speaks one role's turns at an endpoint; the key is read from OPENAI_API_KEY.
+
+    A vLLM server is sent the grammar (it needs `--structured-outputs-config.backend guidance`).
+    Whatever a server knows of grammars, its text is checked as it comes: it ends where the
+    grammar does, and a turn that leaves the grammar stops there, for the loop to refuse.
+
+    Args:
+        words: of the model whose adapters are served, so that prompts have its token ids.
+
+    Raises:
+        UserError: no server answers, or it does not serve the model.
+    """
+
+    def __init__(self, endpoint: Endpoint, words: Words, timeout: float = TIMEOUT):
+        self.endpoint = endpoint
+        self.words = words
+        self._timeout = timeout
+        self._client = endpoint.client(timeout, max_retries=0)
+        served = self._served(min(timeout, _LISTING))
+        if endpoint.model not in served:
+            raise UserError(
+                f"endpoint {endpoint.url} has no model {endpoint.model!r}; it has: "
+                f"{', '.join(sorted(served))}"
+            )
+        self._takes_grammars = served[endpoint.model] == "vllm"
+
+    def speak(self, request: Request) -> Generation:
+        """One turn. Its `evaluated` are all its prompt's tokens: what was cached is not told.
+
+        Raises:
+            UserError: the server cannot be reached, refuses, or sends what is not a completion.
+        """
+        started = time.perf_counter()
+        first = None
+        heard = _Heard(request, self.words)
+        for text, finish_reason in self._stretches(request):
+            first = first or time.perf_counter()
+            heard.take(text, finish_reason)
+            if heard.stop is not None:
+                break
+        if heard.stop is None:
+            raise self.endpoint.failure(ValueError("it ends without a finish_reason"), 0)
+        ended = time.perf_counter()
+        ids = self.words.encode(heard.text, special=False)
+        return Generation(
+            ids=tuple(ids),
+            text=heard.text,
+            stop=heard.stop,
+            prompt_tokens=len(request.ids),
+            evaluated=len(request.ids),
+            decoded=len(ids),
+            prefill_seconds=(first or ended) - started,
+            decode_seconds=ended - (first or ended),
+        )
+
+    def _served(self, timeout: float) -> dict[str, str | None]:
+        """The models there, each with its owner."""
+        import openai
+
+        try:
+            listed = tried(lambda: self._client.models.list(timeout=timeout))
+            served = {one.id: getattr(one, "owned_by", None) for one in listed if one.id}
+            if not served:
+                raise ValueError("it lists no models")
+            return served
+        except (openai.OpenAIError, *MALFORMED) as err:
+            raise self.endpoint.failure(err, timeout) from err
+
+    def _stretches(self, request: Request) -> Iterator[tuple[str, str | None]]:
+        """The text as it comes, each stretch with the reason if it is the last."""
+        import openai
+
+        try:
+            with tried(lambda: self._stream(request)) as stream:
+                for chunk in stream:
+                    for choice in chunk.choices:
+                        if choice.text is None and choice.finish_reason is None:
+                            raise ValueError("a choice without text")
+                        yield choice.text or "", choice.finish_reason
+        except (openai.OpenAIError, *MALFORMED) as err:
+            raise self.endpoint.failure(err, self._timeout) from err
+
+    def _stream(self, request: Request) -> Any:
+        body: dict[str, Any] = {}
+        if self._takes_grammars and request.grammar is not None:
+            body["structured_outputs"] = {"grammar": request.grammar}
+        return self._client.completions.create(
+            model=self.endpoint.model,
+            prompt=list(request.ids),
+            max_tokens=request.max_tokens,
+            temperature=request.temperature,
+            seed=request.seed,
+            stop=[self.words.template.end_of_turn],
+            stream=True,
+            extra_body=body,
+        )
+
+
+class _Heard:
+    """A turn as far as it has come, held against its grammar."""
+
+    def __init__(self, request: Request, words: Words):
+        self.text = ""
+        self.stop: Stop | None = None
+        self._words = words
+        self._on_text = request.on_text
+        self._matcher = None if request.grammar is None else words.matcher(request.grammar)
+
+    def take(self, text: str, finish_reason: str | None) -> None:
+        """One more stretch; what is wrong in it stays in the text, so that the trace shows it."""
+        text = self._checked(text)
+        self.text += text
+        if text and self._on_text is not None:
+            self._on_text(text)
+        if self.stop is None and finish_reason is not None:
+            ended = self._matcher is None or self._matcher.is_accepting()
+            self.stop = "length" if finish_reason == "length" else "eot" if ended else "illegal"
+
+    def _checked(self, text: str) -> str:
+        if self._matcher is None:
+            return text
+        taken: list[int] = []
+        for token in self._words.encode(text, special=False):
+            if self._matcher.try_consume_tokens([token]) != 1:
+                self.stop = "illegal"
+                return text
+            taken.append(token)
+            if self._matcher.is_stopped():
+                self.stop = "grammar"
+                return self._words.decode(taken)
+        return text
+
+
+class Mixed:
+    """An engine, and the roles that are elsewhere. It owns the engine.
+
+    Args:
+        here: the roles that run here; it may have none.
+        away: where the others are served.
+        template: the chat template of their prompts where it is not the base's own.
+        timeout: seconds without a byte after which a request is given up.
+
+    Raises:
+        UserError: see `Remote`.
+    """
+
+    def __init__(
+        self,
+        here: Engine,
+        away: dict[View, Endpoint],
+        template: str | None = None,
+        timeout: float = TIMEOUT,
+    ):
+        self._here = here
+        self._vocabulary = Model.vocabulary(here.base)
+        try:
+            self._words = Words(self._vocabulary, template)
+            self._away = {v: Remote(at, self._words, timeout) for v, at in away.items()}
+        except BaseException:
+            self._vocabulary.close()
+            raise
+        self._pool = ThreadPoolExecutor(here.slots, thread_name_prefix="endpoint")
+        self._asked: dict[Request, Future[Generation]] = {}
+
+    @property
+    def base(self) -> Path:
+        return self._here.base
+
+    @property
+    def n_ctx(self) -> int:
+        return self._here.n_ctx
+
+    @property
+    def slots(self) -> int:
+        return self._here.slots
+
+    def words(self, view: View) -> Words:
+        """See `Engine.words`."""
+        return self._away[view].words if view in self._away else self._here.words(view)
+
+    def generate(self, request: Request) -> Generation:
+        """See `Engine.generate`."""
+        if request.view not in self._away:
+            return self._here.generate(request)
+        check_size(request, self.n_ctx)
+        return self._away[request.view].speak(request)
+
+    def submit(self, request: Request) -> None:
+        """See `Engine.submit`."""
+        if request.view not in self._away:
+            self._here.submit(request)
+            return
+        check_size(request, self.n_ctx)
+        self._asked[request] = self._pool.submit(self._away[request.view].speak, request)
+
+    def step(self) -> list[tuple[Request, Generation]]:
+        """See `Engine.step`; waits for an endpoint only where nothing is to be done here."""
+        done = self._here.step()
+        if not done and not self._here.load and self._asked:
+            wait(self._asked.values(), return_when=FIRST_COMPLETED)
+        return done + list(self._answered())
+
+    def _answered(self) -> Iterator[tuple[Request, Generation]]:
+        for request in [request for request, future in self._asked.items() if future.done()]:
+            yield request, self._asked.pop(request).result()
+
+    def release(self, episode: Hashable) -> None:
+        """See `Engine.release`."""
+        self._here.release(episode)
+        for request in [request for request in self._asked if request.owner == episode]:
+            self._asked.pop(request).cancel()
+
+    def close(self) -> None:
+        """Free the engine; what is still asked is not waited for."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._here.close()
+        self._words.close()
+        self._vocabulary.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

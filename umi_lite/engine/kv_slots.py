@@ -1,0 +1,92 @@
+"""The sequences of one context's cache: whom each serves, and which lie side by side."""
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from umi_lite.engine.llama import Context
+from umi_lite.engine.turn import Turn
+
+
+@dataclass(eq=False)
+class Slot:
+    """One sequence of the cache, its number `index`.
+
+    `ids` are the tokens in it, `owner` the episode it serves, `used` when it was last given
+    away. `save_at` is how many ids it holds when its cache is to be saved, 0 for never.
+    """
+
+    index: int
+    ids: list[int] = field(default_factory=list[int])
+    owner: Hashable = None
+    turn: Turn | None = None
+    used: int = 0
+    save_at: int = 0
+
+    @property
+    def stretch(self) -> int:
+        """How many of its pending tokens can be read now: up to where its cache is saved."""
+        pending = len(self.turn.pending) if self.turn is not None else 0
+        return min(pending, self.save_at - len(self.ids)) if self.save_at else pending
+
+
+class Slots:
+    """The slots of a context, and where there are several a spare sequence to move them by.
+
+    Iterating gives the slots in the order of their sequences, without the spare.
+
+    Args:
+        context: made for `sequences(count)` sequences.
+        count: how many slots.
+    """
+
+    def __init__(self, context: Context, count: int):
+        self._context = context
+        self._row = [Slot(i) for i in range(sequences(count))]
+        self._spare = self._row[-1] if count > 1 else None
+
+    def __iter__(self) -> Iterator[Slot]:
+        return (slot for slot in self._row if slot is not self._spare)
+
+    def cut(self, slot: Slot, keep: int) -> None:
+        """Keep the first tokens of a slot; none where the model cannot forget some only."""
+        if not self._context.cut(slot.index, keep):
+            keep = 0
+            self._context.cut(slot.index, keep)
+        del slot.ids[keep:]
+
+    def copy(self, source: Slot, target: Slot) -> None:
+        """The target then holds what the source holds."""
+        self._context.copy(source.index, target.index)
+        target.ids = list(source.ids)
+
+    def gather(self, slots: Sequence[Slot]) -> None:
+        """Let these lie side by side: llama.cpp reads the weights anew behind each gap.
+
+        Two slots change places for the time of one or two tokens in a batch (caches of 1024
+        tokens), and each gap less saves at least one in every evaluation that follows.
+        """
+        wanted = set(slots)
+        starts = range(len(self._row) - len(slots) + 1)
+        rows = [self._row[start : start + len(slots)] for start in starts]
+        row = max(rows, key=lambda row: len(wanted.intersection(row)))
+        # A spare's place costs one copy, another slot's two.
+        holes = sorted(set(row) - wanted, key=lambda hole: (hole is not self._spare, hole.index))
+        outside = [slot for slot in slots if slot not in row]
+        for slot, hole in zip(outside, holes, strict=True):
+            if hole is not self._spare:
+                self._to_spare(hole)
+            self._to_spare(slot)
+
+    def _to_spare(self, slot: Slot) -> None:
+        """Move a slot to where the spare is, and the spare to where it was."""
+        spare = self._spare
+        assert spare is not None
+        self._context.copy(slot.index, spare.index)
+        self._context.cut(slot.index, 0)
+        self._row[slot.index], self._row[spare.index] = spare, slot
+        slot.index, spare.index = spare.index, slot.index
+
+
+def sequences(slots: int) -> int:
+    """How many sequences a context has for so many slots."""
+    return slots if slots == 1 else slots + 1

@@ -1,0 +1,90 @@
+"""What the engine is asked for, and what it gives back."""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from umi_lite.errors import UserError
+from umi_lite.protocol.roles import View
+
+Stop = Literal["grammar", "eot", "length", "illegal"]
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """One turn to generate.
+
+    Attributes:
+        view: whose context and adapter.
+        ids: the whole transcript so far; what is in the cache already is not read again.
+        shared: how many of its first ids other episodes have too (the system message).
+        grammar: llguidance Lark text that the turn must match, None for free text.
+        max_tokens: the turn's longest, its end-of-turn token not counted.
+        temperature: 0 is greedy.
+        seed: for temperatures above 0; the same request gives the same turn.
+        episode: keeps its cache slot until `Engine.release`; None keeps none.
+        on_text: called with each stretch of text as it is there.
+    """
+
+    view: View
+    ids: Sequence[int] = field(repr=False)
+    shared: int = 0
+    grammar: str | None = field(default=None, repr=False)
+    max_tokens: int = 256
+    temperature: float = 0.0
+    seed: int = 0
+    episode: Hashable = None
+    on_text: Callable[[str], None] | None = field(default=None, repr=False)
+
+    @property
+    def owner(self) -> Hashable:
+        """Whom its cache slot serves: its episode, or where it has none itself alone."""
+        return self if self.episode is None else self.episode
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One generated turn.
+
+    Attributes:
+        ids, text: the turn, without its end-of-turn token.
+        stop: `grammar` the grammar was complete, `eot` the model ended its turn, `length`,
+            `illegal` a server's text that left the grammar.
+        prompt_tokens: tokens of the transcript it was asked with.
+        reused: how many of these were in the cache.
+        evaluated: how many of these went through the model now.
+        decoded: how many of the generated tokens went through the model (never the last).
+        forced: generated tokens that the grammar left no choice about.
+        drafted: tokens that were guessed and evaluated on the chance (`engine.draft`).
+        accepted: how many of these the turn then said.
+        prefill_seconds, decode_seconds: this turn's share of the computing.
+        grammar_seconds: what holding it to its grammar took beside that.
+    """
+
+    ids: tuple[int, ...]
+    text: str
+    stop: Stop
+    prompt_tokens: int = 0
+    reused: int = 0
+    evaluated: int = 0
+    decoded: int = 0
+    forced: int = 0
+    drafted: int = 0
+    accepted: int = 0
+    prefill_seconds: float = 0.0
+    decode_seconds: float = 0.0
+    grammar_seconds: float = 0.0
+
+
+def check_size(request: Request, n_ctx: int) -> None:
+    """Do the transcript and the longest turn fit a context?
+
+    Raises:
+        UserError: they do not, or the transcript is empty.
+    """
+    size = len(request.ids)
+    if not 0 < size <= n_ctx - request.max_tokens:
+        raise UserError(
+            f"a transcript of {size} tokens and a turn of {request.max_tokens} do not fit "
+            f"a context of {n_ctx}; raise n_ctx or lower the bounds"
+        )

@@ -1,0 +1,301 @@
+"""One view's context: its cache slots, and the turns that are generated in it together."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+
+from umi_lite.engine.kv_slots import Slot, Slots
+from umi_lite.engine.llama import Context
+from umi_lite.engine.prefix_cache import Prefixes
+from umi_lite.engine.request import Generation, Request
+from umi_lite.engine.turn import Turn, common_prefix
+
+# Up to so many tokens a turn goes on in step with the others, else alone.
+IN_STEP = 8
+# Guesses evaluated with a lone turn's own tokens, at most.
+MOST_DRAFTED = 8
+# Tokens of a turn that goes on in step with others, guesses among them, at most.
+MOST_IN_STEP = 4
+# Reading the weights takes about as long as this many tokens of a batch (benchmarks/steps.py).
+READING = 5
+
+
+@dataclass(eq=False)
+class Share:
+    """A turn's part of an evaluation: so many of its pending tokens, guesses of those behind
+    them, and so many idle tokens that make it as long as the others' parts."""
+
+    slot: Slot
+    turn: Turn
+    count: int
+    ahead: list[int] = field(default_factory=list[int])
+    idle: int = 0
+
+
+def divide(running: Sequence[tuple[Slot, Turn]], context: Context) -> list[Share]:
+    """The next evaluation of a view's turns.
+
+    A long stretch is read by itself: llama.cpp cuts a batch into pieces with equally many
+    tokens a sequence, and reads a stretch of one sequence faster than as much of many.
+    Short ones go on in step, equally many tokens each.
+    """
+    long = [(slot, turn) for slot, turn in running if slot.stretch > IN_STEP]
+    if long or len(running) == 1:
+        return [_alone(*(long or running)[0], context)]
+    return _in_step(running[: context.n_batch], context)
+
+
+def _alone(slot: Slot, turn: Turn, context: Context) -> Share:
+    count = min(slot.stretch, context.n_batch)
+    share = Share(slot, turn, count)
+    if count == len(turn.pending):
+        guesses = turn.guess(min(_room(slot, context) - count, MOST_DRAFTED))
+        share.ahead = [guess.token for guess in guesses]
+    return share
+
+
+def _in_step(together: Sequence[tuple[Slot, Turn]], context: Context) -> list[Share]:
+    """As many tokens each as promise the most for the time they take; a turn that has fewer
+    is given guesses, and tokens that are forgotten again."""
+    rooms = [_room(slot, context) for slot, _ in together]
+    most = max(1, min(MOST_IN_STEP, context.n_batch // len(together), *rooms))
+    guesses = [turn.guess(most - len(turn.pending)) for _, turn in together]
+
+    def promise(width: int) -> float:
+        tokens = 0.0
+        for (slot, _), guess in zip(together, guesses, strict=True):
+            own = min(slot.stretch, width)
+            tokens += own + sum(likely for _, likely in guess[: width - own])
+        return tokens / (READING + width * len(together))
+
+    width = max(range(1, most + 1), key=promise)
+    shares: list[Share] = []
+    for (slot, turn), guess in zip(together, guesses, strict=True):
+        share = Share(slot, turn, min(slot.stretch, width))
+        share.ahead = [token for token, _ in guess[: width - share.count]]
+        share.idle = width - share.count - len(share.ahead)
+        shares.append(share)
+    return shares
+
+
+def _room(slot: Slot, context: Context) -> int:
+    """How many tokens can be evaluated behind a slot's and be forgotten."""
+    if slot.save_at or not context.forgets:
+        return 0
+    return min(context.n_batch, context.n_ctx - len(slot.ids))
+
+
+# Copying a slot's cache takes no longer than reading this many tokens.
+WORTH_A_COPY = 16
+
+
+class Lane:
+    """Generates a view's turns, as many at once as there are slots.
+
+    An episode keeps its slot from its first request until `release`, so its transcript is
+    never read twice; a new episode starts from the slot with the longest common prefix, so
+    neither are the system message and the tool docs.
+
+    Args:
+        context: the view's llama.cpp context.
+        slots: how many episodes at once; the context has `sequences(slots)`.
+        start: makes the Turn of a request of which so many tokens are in the cache.
+        prefixes: where the requests' shared prefixes are kept on disk, None for nowhere.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        slots: int,
+        start: Callable[[Request, int], Turn],
+        prefixes: Prefixes | None = None,
+    ):
+        self._context = context
+        self._prefixes = prefixes
+        self._start = start
+        self._slots = Slots(context, slots)
+        self._waiting: deque[Request] = deque()
+        self._clock = 0
+
+    @property
+    def load(self) -> int:
+        """How many requests are unfinished."""
+        return len(self._waiting) + self.active
+
+    @property
+    def active(self) -> int:
+        """How many turns are being generated."""
+        return sum(slot.turn is not None for slot in self._slots)
+
+    def cached(self, episode: Hashable) -> list[int]:
+        """The ids in the slot of an episode, empty where it has none."""
+        return [i for slot in self._slots if slot.owner == episode for i in slot.ids]
+
+    def forget(self) -> None:
+        """Empty the slots in which nothing is being generated."""
+        for slot in self._slots:
+            if slot.turn is None:
+                self._slots.cut(slot, 0)
+
+    def submit(self, request: Request) -> None:
+        self._waiting.append(request)
+
+    def release(self, episode: Hashable) -> None:
+        """The episode is over: its slot serves others (and still holds its prefix)."""
+        self._waiting = deque(r for r in self._waiting if r.owner != episode)
+        for slot in self._slots:
+            if slot.owner == episode:
+                slot.owner = slot.turn = None
+
+    def compute_on(self, threads: int) -> None:
+        """Evaluate on this many threads from here on."""
+        self._context.compute_on(threads)
+
+    def round(self) -> list[tuple[Request, Generation]]:
+        """One evaluation; the requests that were finished by it."""
+        self._admit()
+        active = [slot for slot in self._slots if slot.turn is not None]
+        # A turn may be complete before its first evaluation: its grammar forces all of it.
+        running = [(s, s.turn) for s in active if s.turn and not s.turn.stop]
+        if running:
+            shares = divide(running, self._context)
+            self._slots.gather([share.slot for share in shares])
+            self._evaluate(sorted(shares, key=lambda share: share.slot.index))
+        return [self._finish(slot) for slot in active if slot.turn and slot.turn.stop]
+
+    def _evaluate(self, shares: list[Share]) -> None:
+        entries: list[tuple[int, int, int, bool]] = []
+        picks: list[tuple[Share, int]] = []
+        for share in shares:
+            slot, count = share.slot, share.count
+            tokens = [*share.turn.pending[:count], *share.ahead]
+            if count == len(share.turn.pending):
+                picks.append((share, len(entries) + count - 1))
+                wanted = range(count - 1, len(tokens))
+            else:
+                wanted = range(0)
+            tokens += tokens[-1:] * share.idle
+            for i, token in enumerate(tokens):
+                entries.append((token, len(slot.ids) + i, slot.index, i in wanted))
+        seconds = self._decode(entries, [share.slot for share in shares])
+        each = seconds / sum(share.count for share in shares)
+        for share in shares:
+            slot, turn, count = share.slot, share.turn, share.count
+            slot.ids += turn.pending[:count]
+            turn.fed(count, each * count)
+            if self._prefixes is not None and slot.save_at == len(slot.ids):
+                self._prefixes.save(self._context, slot.index, slot.ids)
+                slot.save_at = 0
+        for share, at in picks:
+            share.turn.pick(self._context.logits(at))
+            self._follow(share, at)
+        for share in shares:
+            if share.ahead or share.idle:
+                self._slots.cut(share.slot, len(share.slot.ids))
+
+    def _follow(self, share: Share, at: int) -> None:
+        """Let the turn go on over its guesses, whose logits stand behind entry `at`."""
+        turn, left = share.turn, share.ahead
+        turn.tried(len(left))
+        while left and turn.stop is None:
+            same = turn.follow(left)
+            share.slot.ids += left[:same]
+            left = left[same:]
+            at += same
+            if turn.pending:
+                break
+            turn.pick(self._context.logits(at))
+
+    def _decode(self, entries: list[tuple[int, int, int, bool]], slots: list[Slot]) -> float:
+        """Evaluate; the cache then holds what the slots say. Seconds it took."""
+        started = time.perf_counter()
+        try:
+            self._context.decode(entries)
+        except BaseException:
+            # Interrupted or failed: the cache must not hold what the slots do not know of.
+            for slot in slots:
+                self._slots.cut(slot, len(slot.ids))
+                slot.turn = None
+            raise
+        return time.perf_counter() - started
+
+    def _finish(self, slot: Slot) -> tuple[Request, Generation]:
+        turn = slot.turn
+        assert turn is not None
+        slot.turn = None
+        if turn.request.episode is None:
+            slot.owner = None
+        return turn.request, turn.generation()
+
+    def _admit(self) -> None:
+        """Give waiting requests their slots."""
+        waiting, self._waiting = self._waiting, deque()
+        for request in waiting:
+            slot = self._slot_for(request)
+            if slot is None:
+                self._waiting.append(request)
+                continue
+            self._clock += 1
+            slot.used = self._clock
+            slot.owner = request.owner
+            # The last token is evaluated again where all are cached: its logits are needed.
+            keep = min(common_prefix(slot.ids, request.ids), len(request.ids) - 1)
+            if keep < len(slot.ids):
+                self._slots.cut(slot, keep)
+            slot.save_at = 0
+            if self._prefixes is not None and request.shared >= keep + WORTH_A_COPY:
+                self._recall(slot, request, self._prefixes)
+            slot.turn = self._start(request, len(slot.ids))
+
+    def _recall(self, slot: Slot, request: Request, prefixes: Prefixes) -> None:
+        """Take the shared prefix from the disk, or mark where it is to be saved."""
+        # A copy that is still to be made would overwrite what is loaded now, or copy it.
+        if self._on_disk(request) and not self._context.copying:
+            shared = list(request.ids[: request.shared])
+            self._slots.cut(slot, 0)
+            if prefixes.load(self._context, slot.index, shared):
+                slot.ids = shared
+                return
+        slot.save_at = request.shared
+
+    def _on_disk(self, request: Request) -> int:
+        """How many of a request's first ids are kept on disk."""
+        if self._prefixes is None:
+            return 0
+        held = self._prefixes.holds(request.ids[: request.shared])
+        return request.shared if held else 0
+
+    def _slot_for(self, request: Request) -> Slot | None:
+        """The slot to use now, or None: none is free, or what is to be in it is not ready."""
+        for slot in self._slots:
+            if slot.owner == request.owner:
+                return slot if slot.turn is None else None
+        free = [slot for slot in self._slots if slot.owner is None]
+        if not free:
+            return None
+        fits = {slot.index: common_prefix(slot.ids, request.ids) for slot in self._slots}
+        source = max(self._slots, key=lambda slot: fits[slot.index])
+        best = max(free, key=lambda slot: (fits[slot.index], -slot.used))
+        coming = max(
+            (
+                common_prefix(slot.turn.request.ids, request.ids)
+                for slot in self._slots
+                if slot.turn is not None and len(slot.ids) < len(slot.turn.request.ids)
+            ),
+            default=0,
+        )
+        kept = max(fits[best.index], self._on_disk(request))
+        copy = fits[source.index] >= kept + WORTH_A_COPY
+        if coming >= max(kept, fits[source.index]) + WORTH_A_COPY:
+            return None
+        to_load = kept >= fits[source.index] + WORTH_A_COPY
+        if to_load and self._context.copying and any(slot.turn for slot in self._slots):
+            return None  # the others' next evaluation makes the copies
+        if copy:
+            best = min(free, key=lambda slot: slot.used)
+            self._slots.copy(source, best)
+        return best
+
+    def close(self) -> None:
+        self._context.close()

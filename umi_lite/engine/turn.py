@@ -1,0 +1,186 @@
+"""One turn in the making: which tokens to evaluate next, and which token to take."""
+
+import codecs
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from umi_lite.engine.draft import Draft, Guess
+from umi_lite.engine.library import EngineError
+from umi_lite.engine.llama import Model
+from umi_lite.engine.request import Generation, Request, Stop
+
+
+def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
+    """How many first ids are equal."""
+    pairs = zip(a, b, strict=False)
+    return next((i for i, (x, y) in enumerate(pairs) if x != y), min(len(a), len(b)))
+
+
+class Turn:
+    """Takes a request from its first unread token to its generation.
+
+    `pending` are the tokens to evaluate next; when they are, `pick` takes the next token
+    from the last one's logits. `stop` is set when the turn is complete.
+
+    Args:
+        reused: how many of the request's ids are in the cache already.
+        matcher: llguidance's matcher at the grammar's start, None for free text.
+        draft: guesses the turn, None for no guesses.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        model: Model,
+        reused: int,
+        matcher: Any,
+        draft: Draft | None = None,
+    ):
+        self.request = request
+        self.pending: list[int] = list(request.ids[reused:])
+        self.stop: Stop | None = None
+        self._model = model
+        self._matcher = matcher
+        self._draft = draft
+        self._reused = reused
+        self._unread = len(self.pending)
+        self._ids: list[int] = []
+        self._forced = self._evaluated = self._decoded = 0
+        self._drafted = self._accepted = 0
+        self._prefill = self._decode = self._grammar = 0.0
+        self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+        self._random: Any = None
+        started = time.perf_counter()
+        self._force()
+        self._grammar += time.perf_counter() - started
+
+    def fed(self, count: int, seconds: float) -> None:
+        """The first `count` pending tokens were evaluated, in `seconds`."""
+        del self.pending[:count]
+        read = min(count, self._unread)
+        self._unread -= read
+        self._evaluated += read
+        self._decoded += count - read
+        self._prefill += seconds * read / count
+        self._decode += seconds * (count - read) / count
+
+    def guess(self, most: int) -> list[Guess]:
+        """Guesses of the tokens behind the pending ones, at most so many."""
+        if self._draft is None:
+            return []
+        return self._draft.guess(min(most, self.request.max_tokens - len(self._ids) - 1))
+
+    def tried(self, count: int) -> None:
+        """So many guesses were evaluated with the pending tokens."""
+        self._drafted += count
+
+    def follow(self, guess: Sequence[int]) -> int:
+        """How many of the pending tokens were guessed, and so evaluated already."""
+        same = common_prefix(self.pending, guess)
+        if same:
+            self.fed(same, 0.0)
+        self._accepted += same
+        return same
+
+    def pick(self, logits: Any) -> None:
+        """Take the next token from the last evaluated one's logits (float32 [n_vocab])."""
+        started = time.perf_counter()
+        token = self._choose(logits)
+        chosen = time.perf_counter()
+        if not self._takes(token):
+            # Masks cost more than a check, and trained roles seldom need one.
+            token = self._choose(self._legal(logits))
+            if not self._takes(token):
+                raise EngineError(f"the grammar's mask allowed a token it refuses ({token})")
+        if token in self._model.eog:
+            self.stop = "eot"
+        else:
+            self._append([token])
+            self._after()
+        self._decode += chosen - started
+        self._grammar += time.perf_counter() - chosen
+
+    def _takes(self, token: int) -> bool:
+        """May the turn go on with this token? An ordinary one is consumed."""
+        if self._matcher is None:
+            return True
+        if token in self._model.eog:
+            return self._matcher.is_accepting()
+        return self._matcher.try_consume_tokens([token]) == 1
+
+    def _choose(self, logits: Any) -> int:
+        if self.request.temperature <= 0:
+            return int(logits.argmax())
+        import numpy as np
+
+        if self._random is None:
+            self._random = np.random.default_rng(self.request.seed)
+        # Gumbel's trick: the argmax of noised logits is a sample of their softmax.
+        noise = self._random.gumbel(size=logits.shape)
+        return int((logits / self.request.temperature + noise).argmax())
+
+    def _legal(self, logits: Any) -> Any:
+        import numpy as np
+
+        mask = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
+        legal = np.unpackbits(mask, bitorder="little")[: len(logits)].astype(bool)
+        if not legal.any():
+            raise EngineError(f"the grammar allows no token: {self._matcher.get_error()}")
+        return np.where(legal, logits, -np.inf)
+
+    def _after(self) -> None:
+        """Behind a token: is the turn complete, or does the grammar force the next ones?"""
+        if self._matcher is not None and self._matcher.is_stopped():
+            if self._matcher.is_error():
+                raise EngineError(f"llguidance stopped: {self._matcher.get_error()}")
+            self.stop = "grammar"
+        elif len(self._ids) >= self.request.max_tokens:
+            self.stop = "length"
+        else:
+            self._force()
+
+    def _force(self) -> None:
+        if self._matcher is None:
+            return
+        forced = self._matcher.compute_ff_tokens()
+        if forced:
+            if not self._matcher.consume_tokens(forced):
+                raise EngineError(f"llguidance stopped: {self._matcher.get_error()}")
+            room = self.request.max_tokens - len(self._ids)
+            self._forced += min(room, len(forced))
+            self._append(forced[:room])
+            if len(forced) > room:
+                # The grammar may be complete, but the turn is not.
+                self.stop = "length"
+            else:
+                self._after()
+
+    def _append(self, tokens: list[int]) -> None:
+        self._ids += tokens
+        self.pending += tokens
+        if self._draft is not None:
+            self._draft.said(tokens)
+        if self.request.on_text is not None:
+            text = self._utf8.decode(b"".join(map(self._model.piece, tokens)))
+            if text:
+                self.request.on_text(text)
+
+    def generation(self) -> Generation:
+        """The finished turn."""
+        assert self.stop is not None
+        return Generation(
+            ids=tuple(self._ids),
+            text=self._model.decode(self._ids),
+            stop=self.stop,
+            prompt_tokens=len(self.request.ids),
+            reused=self._reused,
+            evaluated=self._evaluated,
+            decoded=self._decoded,
+            forced=self._forced,
+            drafted=self._drafted,
+            accepted=self._accepted,
+            prefill_seconds=self._prefill,
+            decode_seconds=self._decode,
+            grammar_seconds=self._grammar,
+        )

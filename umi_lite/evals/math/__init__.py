@@ -1,0 +1,1 @@
+"""Grading MATH answers by value. Most of it runs in the sandbox."""

@@ -1,0 +1,253 @@
+"""The gold of static evaluation: the planner's decisions in a file of dialogues.
+
+A scored step is an assistant's turn that ends in `Next: caller.`, `Next: conclusion.` or
+`Next: give up.` (α-UMi's intermediate form); an assistant's turn without the tag is history
+only. What the step should have led to is the turn behind it: the caller's call, or the
+conclusion. Where that turn is missing or is no call, the step has no gold call (no gold answer):
+its decision is scored, what needs the call is not, and it is listed in `Gold.faults`.
+
+A gold call of `invalid_hallucination_function_name`, the official mark of a call whose tool does
+not exist, is a call like any other, as in the official evaluation: no tool of the list can match
+it. (Training drops such steps.)
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from umi_lite.data.json_list import list_rows
+from umi_lite.data.rows import BadRow, jsonl_rows, typed_field
+from umi_lite.data.toolbench import NEXT, NEXT_TAG, conversation_turns
+from umi_lite.errors import UserError
+from umi_lite.files import write_text
+from umi_lite.protocol.trajectory import Next
+
+GROUPS = ("split", "group")
+"""Fields of a dialogue by which scores are given apart too, where it has them."""
+
+_ACTION = re.compile(r"\s*Action:(.*?)(?:\n\s*Action Input:(.*))?\Z", re.DOTALL)
+
+
+Place = tuple[int, int]
+"""Dialogue and turn, both from 0."""
+
+
+class Fault(NamedTuple):
+    """What is wrong with a dialogue, or with one turn of it, both counted from 0."""
+
+    dialogue: int
+    turn: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class GoldStep:
+    """One scored decision of the planner.
+
+    Attributes:
+        dialogue: the dialogue's place in the file, from 0.
+        turn: the planner's turn in `conversations`, from 0.
+        next: who should be next.
+        tools: the names in the dialogue's tool list (the last 64 characters, as its docs).
+        tool, arguments: the gold call's name and its JSON text, None where there is none.
+        answer: the gold conclusion, None where there is none.
+    """
+
+    dialogue: int
+    turn: int
+    next: Next
+    tools: frozenset[str]
+    tool: str | None = None
+    arguments: str | None = None
+    answer: str | None = None
+
+    @property
+    def place(self) -> Place:
+        return self.dialogue, self.turn
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    """A dialogue's scored steps, and its values of `GROUPS`."""
+
+    index: int
+    steps: tuple[GoldStep, ...]
+    groups: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Gold:
+    """All dialogues of a file.
+
+    Attributes:
+        malformed: dialogues that cannot be read, so that nothing of them is scored.
+        faults: scored steps without the call or the conclusion that they announce.
+    """
+
+    path: Path
+    dialogues: tuple[Dialogue, ...]
+    malformed: tuple[Fault, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def steps(self) -> tuple[GoldStep, ...]:
+        return tuple(step for dialogue in self.dialogues for step in dialogue.steps)
+
+
+def load_gold(path: Path | str, n: int | None = None) -> Gold:
+    """The scored steps of a JSON list of `{tools, conversations}`, of its first `n` records.
+
+    Raises:
+        UserError: the file is missing or no JSON list, or there is nothing to score in it.
+    """
+    path = Path(path)
+    dialogues: list[Dialogue] = []
+    malformed: list[Fault] = []
+    faults: list[Fault] = []
+    for row in list_rows(path, "dialogues as prepared by α-UMi", ("tools", "conversations")):
+        index = row.number - 1
+        if n is not None and index >= n:
+            break
+        try:
+            if row.value is None:
+                raise BadRow(row.fault)
+            dialogue, wrong = _dialogue(row.value, index)
+        except BadRow as err:
+            malformed.append(Fault(index, None, str(err)))
+        else:
+            dialogues.append(dialogue)
+            faults += wrong
+    gold = Gold(path, tuple(dialogues), tuple(malformed), tuple(faults))
+    if not gold.steps:
+        why = f" (dialogue {malformed[0].dialogue}: {malformed[0].reason})" if malformed else ""
+        raise UserError(f"{path}: no assistant's turn ends in 'Next: ...', nothing to score{why}")
+    return gold
+
+
+def _dialogue(row: dict[str, Any], index: int) -> tuple[Dialogue, list[Fault]]:
+    names = frozenset(_name(tool) for tool in typed_field(row, "tools", list))
+    turns = list(conversation_turns(typed_field(row, "conversations", list)))
+    steps: list[GoldStep] = []
+    faults: list[Fault] = []
+    for at, (who, text) in enumerate(turns):
+        tag = NEXT_TAG.search(text) if who == "assistant" else None
+        if tag is None:
+            continue
+        behind = turns[at + 1] if at + 1 < len(turns) else ("", "")
+        step, reason = _step(GoldStep(index, at, NEXT[tag[1]], names), *behind)
+        steps.append(step)
+        if reason:
+            faults.append(Fault(index, at, reason))
+    groups = {name: typed_field(row, name, str) for name in GROUPS if row.get(name) is not None}
+    return Dialogue(index, tuple(steps), groups), faults
+
+
+def _name(tool: Any) -> str:
+    if not isinstance(tool, dict):
+        raise BadRow("a tool is not a JSON object")
+    return typed_field(tool, "Name", str).strip()
+
+
+def _step(step: GoldStep, who: str, text: str) -> tuple[GoldStep, str]:
+    """The step with what the turn behind it says, or why that says nothing."""
+    if step.next == "caller":
+        if who != "caller":
+            return step, "'Next: caller' without a caller's turn behind it"
+        call = _ACTION.match(text)
+        if call is None:
+            return step, "the caller's turn has no 'Action:'"
+        # As officially, a call without 'Action Input:' has no arguments.
+        arguments = "{}" if call[2] is None else call[2]
+        return replace(step, tool=call[1].strip(), arguments=arguments), ""
+    if step.next == "summarizer":
+        if who != "conclusion":
+            return step, "'Next: conclusion' without a conclusion behind it"
+        return replace(step, answer=text), ""
+    return step, ""
+
+
+class Prediction(BaseModel):
+    """What a system said at one gold step.
+
+    Attributes:
+        next: who is next; `none` where the system named nobody.
+        tool: the name it called, as written; None (or `none`) where it made no call.
+        arguments: the call's arguments, as JSON text or as the object; None is a call without.
+        answer: its answer, None where it gave none.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    dialogue: int
+    turn: int
+    next: Literal["caller", "summarizer", "give_up", "none"]
+    tool: str | None = None
+    arguments: str | dict[str, Any] | None = None
+    answer: str | None = None
+
+    @property
+    def place(self) -> Place:
+        return self.dialogue, self.turn
+
+
+def read_predictions(path: Path | str, gold: Gold) -> dict[Place, Prediction]:
+    """The predictions of a file by their place. Steps that it lacks are not in the result.
+
+    Raises:
+        UserError: the file cannot be read; a line is no prediction, names a place that is no
+            scored step, or one that an earlier line named.
+    """
+    places = {step.place for step in gold.steps}
+    found: dict[Place, Prediction] = {}
+    lines: dict[Place, int] = {}
+    for row in jsonl_rows(Path(path), "predictions, a JSON object a line"):
+        if row.value is None:
+            raise UserError(f"{row.where}: {row.fault}; a prediction is a JSON object")
+        try:
+            made = Prediction.model_validate(row.value)
+        except ValidationError as err:
+            raise UserError(f"{row.where}: {_first(err)}") from None
+        if made.place not in places:
+            raise UserError(f"{row.where}: {_no_step(made.place, gold)}")
+        if made.place in found:
+            raise UserError(
+                f"{row.where}: dialogue {made.dialogue}, turn {made.turn} was predicted in line "
+                f"{lines[made.place]} already; a step has one prediction"
+            )
+        found[made.place], lines[made.place] = made, row.number
+    return found
+
+
+def write_predictions(path: Path, predictions: Mapping[Place, Prediction]) -> None:
+    """Write them to a file, sorted by place; the file is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ordered = sorted(predictions.values(), key=lambda made: made.place)
+    write_text(path, "".join(f"{made.model_dump_json()}\n" for made in ordered))
+
+
+def _first(err: ValidationError) -> str:
+    """The first of pydantic's complaints, on one line."""
+    fault = err.errors(include_url=False, include_context=False)[0]
+    where = fault["loc"][0] if fault["loc"] else "the line"
+    if fault["type"] == "missing":
+        return f"no field {where!r}"
+    if fault["type"] == "extra_forbidden":
+        return f"unknown field {where!r}; there are {', '.join(Prediction.model_fields)}"
+    return f"{where!r}: {' '.join(fault['msg'].split())}, not {fault['input']!r}"
+
+
+def _no_step(place: Place, gold: Gold) -> str:
+    index, turn = place
+    for fault in gold.malformed:
+        if fault.dialogue == index:
+            return f"dialogue {index} of {gold.path} cannot be read: {fault.reason}"
+    for dialogue in gold.dialogues:
+        if dialogue.index == index:
+            turns = ", ".join(str(step.turn) for step in dialogue.steps) or "none"
+            return f"turn {turn} of dialogue {index} is no scored step; those are {turns}"
+    known = len(gold.dialogues) + len(gold.malformed)
+    return f"there is no dialogue {index}; {gold.path} has {known}, counted from 0"

@@ -1,0 +1,1 @@
+"""What a run is: one tree of settings, loaded, checked and resolved."""

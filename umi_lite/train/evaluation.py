@@ -1,0 +1,207 @@
+"""Trajectories that no job trains on, and the loss on them while a job trains."""
+
+import json
+import math
+import random
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from umi_lite.errors import UserError
+from umi_lite.files import sync, write_text
+from umi_lite.protocol.trajectory import Trajectory
+from umi_lite.recipe.schema import Recipe
+from umi_lite.train.chart import read_metrics
+from umi_lite.train.collate import Collator
+from umi_lite.train.dataset import Ready, job_rows
+from umi_lite.train.distributed import by_main, gathered_weights, in_turns, is_main, world_size
+from umi_lite.train.failures import Pieces, attempt
+from umi_lite.train.plan import Job
+from umi_lite.train.samples import Rows
+from umi_lite.train.tokenizer import Language
+
+if TYPE_CHECKING:
+    from transformers import TrainerCallback
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An adapter kept aside: its folder, the step it is of, and its evaluation loss."""
+
+    folder: Path
+    step: int
+    loss: float
+
+
+class Best:
+    """Folders `best-*` below a job's folder, whole or not there; the lowest loss counts.
+
+    A kill between two evaluations leaves them as they are: what was measured stays measured.
+    """
+
+    def __init__(self, job_folder: Path):
+        self._root = job_folder
+
+    def found(self) -> Kept | None:
+        """The one of the lowest loss."""
+        every = [_read(path) for path in self._root.glob("best-*")]
+        return min(every, key=lambda kept: kept.loss, default=None)
+
+    def offer(self, step: int, loss: float, save: Callable[[str], object]) -> None:
+        """Keep what `save` writes if its loss is lower than all before (NaN never is)."""
+        before = self.found()
+        if not loss < (before.loss if before else float("inf")):
+            return
+        work = Path(tempfile.mkdtemp(prefix=".best-", dir=self._root))
+        try:
+            save(str(work / "adapter"))
+            (work / "evaluation.json").write_text(json.dumps({"step": step, "loss": loss}))
+            for path in work.rglob("*"):
+                sync(path)
+            work.rename(self._root / work.name.removeprefix("."))
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        if before:
+            shutil.rmtree(before.folder)
+
+    def remove(self) -> None:
+        """Drop all of them, and what a kill left half-written."""
+        for pattern in ("best-*", ".best-*"):
+            for path in self._root.glob(pattern):
+                shutil.rmtree(path)
+
+
+def _read(folder: Path) -> Kept:
+    told = json.loads((folder / "evaluation.json").read_text())
+    return Kept(folder, told["step"], told["loss"])
+
+
+T = TypeVar("T")
+
+
+def hold_out(recipe: Recipe, trajectories: Sequence[T]) -> tuple[list[T], list[T]]:
+    """What is left to train on, and what is held out: the same for all jobs, by seed alone.
+
+    Raises:
+        UserError: nothing is left to train on.
+    """
+    share = recipe.validation.share
+    count = math.ceil(share * len(trajectories))
+    if count == len(trajectories):
+        raise UserError(
+            f"validation.share {share:g} holds out all of the {count} trajectories: lower it"
+        )
+    drawn = set(random.Random(recipe.seed).sample(range(len(trajectories)), count))
+    kept = [t for i, t in enumerate(trajectories) if i not in drawn]
+    return kept, [t for i, t in enumerate(trajectories) if i in drawn]
+
+
+def held_out_rows(
+    recipe: Recipe, job: Job, held_out: Sequence[Trajectory], language: Language
+) -> Rows:
+    """A job's samples of the trajectories that are held out; every trained token weighs 1.
+
+    Raises:
+        UserError: there are none, in a recipe that holds something out.
+    """
+    if not held_out:
+        return Rows()
+    plain = recipe.model_copy(update={"decision_weight": 1.0})
+    try:
+        return job_rows(plain, job, held_out, language)
+    except UserError as err:
+        share = recipe.validation.share
+        raise UserError(f"validation.share {share:g}: of what is held out, {err}") from None
+
+
+class Evaluation:
+    """The mean loss over the trained tokens of what a job holds out; no token weighs more."""
+
+    def __init__(self, ready: Ready, collator: Collator, pieces: Pieces):
+        self._ready = ready
+        self._collator = collator
+        self._pieces = pieces
+        self._tokens = sum(row.trained for rows in ready.held_out for row in rows)
+
+    def loss(self, trainer: Any) -> float:
+        """The loss now; the model is in training mode again behind it.
+
+        Raises:
+            UserError: a row alone does not fit into memory.
+        """
+        import torch
+
+        trainer.model.eval()
+        with torch.no_grad():
+            total = sum(self._of(trainer, rows) for rows in self._ready.held_out)
+        # In this mode the trainer keeps what it logs apart from the step's own figures.
+        trainer.log({"eval_loss": total})
+        trainer.model.train()
+        return total
+
+    def _of(self, trainer: Any, rows: Sequence[Any]) -> float:
+        while (loss := attempt(lambda: self._sum(trainer, rows))) is None:
+            self._pieces.halve(rows, f"{self._ready.job.name}: evaluation")
+        return loss
+
+    def _sum(self, trainer: Any, rows: Sequence[Any]) -> float:
+        from accelerate.utils import send_to_device
+
+        total = 0.0
+        for piece in self._pieces.cut(rows):
+            inputs = send_to_device(self._collator.inputs(piece), trainer.args.device)
+            with trainer.compute_loss_context_manager():
+                loss = trainer.compute_loss(trainer.model, inputs, num_items_in_batch=self._tokens)
+            # The trainer multiplies by the processes, over which gradients are averaged.
+            total += float(loss) / world_size()
+        return total
+
+
+def evaluating(
+    recipe: Recipe, path: Path, best: Best, trainer: Any, evaluate: Callable[[Any], float]
+) -> "TrainerCallback":
+    """Evaluate before the first step, every so many steps and behind the last one.
+
+    A record is a line of `path`: step, eval_loss. The lowest loss's adapter goes to `best`; the
+    one that a job starts with is no candidate.
+    """
+    from transformers import TrainerCallback
+
+    every = recipe.validation.every
+
+    class Evaluating(TrainerCallback):
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if not in_turns(lambda: _kept(path, state.global_step)):
+                self._record(state.global_step)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            step = state.global_step
+            if step % every and step != state.max_steps:
+                return
+            loss = self._record(step)
+            control.should_log = True  # the step's own figures; what was just told unset it
+            if recipe.validation.keep == "best":
+                weights = gathered_weights(trainer)
+                save = partial(trainer.model.save_pretrained, state_dict=weights)
+                by_main(lambda: best.offer(step, loss, save))
+
+        def _record(self, step: int) -> float:
+            loss = evaluate(trainer)
+            if is_main():
+                with path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"step": step, "eval_loss": loss}) + "\n")
+            return loss
+
+    return Evaluating()
+
+
+def _kept(path: Path, step: int) -> list[dict[str, float]]:
+    """The records up to a step; what came behind it is dropped from the file."""
+    kept = [r for r in read_metrics(path) if r["step"] <= step]
+    if is_main():
+        write_text(path, "".join(json.dumps(record) + "\n" for record in kept))
+    return kept

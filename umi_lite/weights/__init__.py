@@ -1,0 +1,1 @@
+"""GGUF and Hugging Face weights: conversion, merging, quantisation."""

