@@ -2,7 +2,7 @@
 
 import pytest
 
-from umi_lite.data.toolworld.families import WorldToolbox, functions
+from umi_lite.data.toolworld.toolbox import WorldToolbox, functions
 from umi_lite.data.toolworld.world import STATUSES, World, number_text
 from umi_lite.protocol.trajectory import Call, Observation
 

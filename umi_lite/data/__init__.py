@@ -32,9 +32,10 @@ SOURCES: dict[str, Loader] = {
         name: Loader(f"{name}.load")
         for name in (
             *("toolworld", "gsm8k", "toolbench", "toolbench_raw", "toolbench_samples"),
-            *("toolalpaca", "tora", "traces"),
+            *("toolalpaca", "traces"),
         )
     },
+    "tora": Loader("math_problems.load"),
     "openai": Loader("openai_chat.load"),
 }
 

@@ -8,10 +8,10 @@ from umi_lite.tools.tools import Toolbox
 
 
 def _toolworld() -> Toolbox:
-    from umi_lite.data.toolworld.families import DESKS, WorldToolbox
+    from umi_lite.data.toolworld import toolbox
     from umi_lite.data.toolworld.world import World
 
-    return WorldToolbox(World("test", 0, frozenset()), DESKS[8])
+    return toolbox.WorldToolbox(World("test", 0, frozenset()), toolbox.TOOLSETS[8])
 
 
 def _python() -> Toolbox:

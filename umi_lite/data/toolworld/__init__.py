@@ -5,9 +5,10 @@ tools again, untouched, so that an agent can be run and scored on a task.
 """
 
 from umi_lite.data.rows import Loaded
-from umi_lite.data.toolworld.families import SHARES, WorldToolbox, schedule, tasks_of
+from umi_lite.data.toolworld.families import PER_100, schedule, tasks_of
 from umi_lite.data.toolworld.generate import GIVE_UP, fits
 from umi_lite.data.toolworld.pools import SPLITS, Split
+from umi_lite.data.toolworld.toolbox import WorldToolbox
 from umi_lite.data.toolworld.world import World
 from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Trajectory
@@ -32,7 +33,7 @@ def load(split: Split = "train", n: int = 1000, seed: int = 0) -> Loaded:
     streams = {
         # Another seed for each kind, so that no two streams share a world.
         kind: fits(tasks_of(kind, split, seed), split, kind, seed)
-        for kind in SHARES
+        for kind in PER_100
     }
     made, seen = [], set()
     for kind in schedule(split, n, seed):

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from umi_lite.data.toolworld import wording
-from umi_lite.data.toolworld.aims import Aim
-from umi_lite.data.toolworld.families import Desk, Task, WorldToolbox
+from umi_lite.data.toolworld.families import Task
+from umi_lite.data.toolworld.goals import Goal
 from umi_lite.data.toolworld.pools import Split
-from umi_lite.data.toolworld.template_values import SLOTS, Values
+from umi_lite.data.toolworld.template_values import GENERATORS, Values
+from umi_lite.data.toolworld.toolbox import Toolset, WorldToolbox
 from umi_lite.data.toolworld.wording import INTENTS
 from umi_lite.data.toolworld.world import World
 from umi_lite.protocol.trajectory import Answer, Call, Plan, Step, Trajectory
@@ -44,27 +45,28 @@ class _Writer:
     def plan(self, thought: str, next_: Any) -> None:
         self.steps.append(Plan(thought=thought, next=next_))
 
-    def play(self, aim: Aim, values: Values, after: str) -> list[_Result]:
-        """Make the aim's calls; what they returned, in order.
+    def play(self, goal: Goal, values: Values, after: str) -> list[_Result]:
+        """Make the goal's calls; what they returned, in order.
 
         Args:
-            after: who is at work when the aim is reached: a tool, or ANSWER.
+            after: who is at work when the goal is reached: a tool, or ANSWER.
         """
         results: list[_Result] = []
-        for at, move in enumerate(aim.moves):
+        for at, step in enumerate(goal.calls):
             filled = values | {f"r{i}": r for i, r in enumerate(results, 1)}
-            texts = {key: text.format(**filled) for key, text in move.arguments.items()}
-            intent = self.rng.choice(INTENTS[move.tool]).format(**texts)
-            if move.reason:
-                intent = f"{wording.RETRY}: {move.reason.format(**filled)}, {intent}"
-            then = next((step.tool for step in aim.moves[at + 1 :] if not step.reason), after)
+            texts = {key: text.format(**filled) for key, text in step.arguments.items()}
+            intent = self.rng.choice(INTENTS[step.tool]).format(**texts)
+            if step.retry_because:
+                intent = f"{wording.RETRY}: {step.retry_because.format(**filled)}, {intent}"
+            later = (call.tool for call in goal.calls[at + 1 :] if not call.retry_because)
+            then = next(later, after)
             self.plan(f"{intent}, then {then}.", "caller")
-            call = Call(tool=move.tool, arguments=self._typed(move.tool, texts))
+            call = Call(tool=step.tool, arguments=self._typed(step.tool, texts))
             if call in self.steps:
                 raise Misfit("the same call twice, which an agent's bounds take for being stuck")
             seen = self.toolbox.call(call)
-            if seen.error != move.fails:
-                raise Misfit(f"{aim.name}: {call} gave {seen}")
+            if seen.error != step.fails:
+                raise Misfit(f"{goal.name}: {call} gave {seen}")
             self.steps += [call, seen]
             results.append(_Result(seen.content))
         return results
@@ -88,36 +90,38 @@ def _number(text: str) -> float | int:
     return int(value) if value.is_integer() else value
 
 
-def _draw(aim_slots: Sequence[str], rng: random.Random, world: World) -> Values:
+def _draw(names: Sequence[str], rng: random.Random, world: World) -> Values:
     values: Values = {}
-    for slot in aim_slots:
-        values |= SLOTS[slot](rng, world)
+    for name in names:
+        values |= GENERATORS[name](rng, world)
     return values
 
 
-def _clause(rng: random.Random, aim: Aim, values: Values) -> wording.Clause:
-    kind = "noun" if aim.nouns else "do"
-    return kind, rng.choice(aim.nouns or aim.dos).format(**values)
+def _clause(rng: random.Random, goal: Goal, values: Values) -> wording.Clause:
+    kind = "noun" if goal.nouns else "imperative"
+    return kind, rng.choice(goal.nouns or goal.imperatives).format(**values)
 
 
-def write(task: Task, desk: Desk, split: Split, world_seed: int, name: str) -> Trajectory:
+def write(task: Task, toolset: Toolset, split: Split, world_seed: int, name: str) -> Trajectory:
     """One episode of a task.
 
     Raises:
         Misfit: this seed gives no good task.
     """
-    broken = frozenset(itertools.chain.from_iterable(aim.broken for aim in task.aims))
+    broken = frozenset(itertools.chain.from_iterable(goal.broken for goal in task.goals))
     world = World(split, world_seed, broken)
-    toolbox = WorldToolbox(world, desk)
+    toolbox = WorldToolbox(world, toolset)
     rng = random.Random(f"task {split} {world_seed}")
     before = toolbox.state()
-    drawn = [_draw(aim.slots, rng, world) for aim in task.aims]
-    pairs = list(zip(task.aims, drawn, strict=True))
+    drawn = [_draw(goal.values, rng, world) for goal in task.goals]
+    pairs = list(zip(task.goals, drawn, strict=True))
     gold = GIVE_UP
-    if task.wish:
-        values = _draw(task.wish.slots, rng, world)
+    if task.unsupported:
+        values = _draw(task.unsupported.values, rng, world)
         drawn = [values]
-        ask, steps = _refused(rng, (task.wish.kind, task.wish.text.format(**values)), split)
+        ask, steps = _refused(
+            rng, (task.unsupported.kind, task.unsupported.text.format(**values)), split
+        )
     elif task.missing:
         ask, steps = _refused(rng, _clause(rng, *pairs[0]), split)
     else:
@@ -136,10 +140,10 @@ def write(task: Task, desk: Desk, split: Split, world_seed: int, name: str) -> T
     )  # fmt: skip
 
 
-def _ask(rng: random.Random, pairs: Sequence[tuple[Aim, Values]], split: Split) -> str:
-    aim, values = pairs[0]
-    if len(pairs) == 1 and aim.asks and rng.random() < 0.5:
-        return rng.choice(aim.asks).format(**values)
+def _ask(rng: random.Random, pairs: Sequence[tuple[Goal, Values]], split: Split) -> str:
+    goal, values = pairs[0]
+    if len(pairs) == 1 and goal.asks and rng.random() < 0.5:
+        return rng.choice(goal.asks).format(**values)
     clauses = [_clause(rng, *pair) for pair in pairs]
     if len(set(clauses)) < len(clauses):
         raise Misfit("the same thing twice")
@@ -154,37 +158,37 @@ def _refused(rng: random.Random, clause: wording.Clause, split: Split) -> tuple[
 
 
 def _play(
-    rng: random.Random, pairs: Sequence[tuple[Aim, Values]], toolbox: WorldToolbox
+    rng: random.Random, pairs: Sequence[tuple[Goal, Values]], toolbox: WorldToolbox
 ) -> tuple[list[Step], str]:
     """The steps and the gold answer."""
     writer = _Writer(rng, toolbox)
     golds: list[str] = []
     says: list[str] = []
-    afters = [aim.moves[0].tool for aim, _ in pairs[1:]] + [wording.ANSWER]
-    for (aim, values), after in zip(pairs, afters, strict=True):
-        results = writer.play(aim, values, after)
+    afters = [goal.calls[0].tool for goal, _ in pairs[1:]] + [wording.ANSWER]
+    for (goal, values), after in zip(pairs, afters, strict=True):
+        results = writer.play(goal, values, after)
         filled = values | {f"r{i}": r for i, r in enumerate(results, 1)} | {"r": results[-1]}
-        if aim.gives_up:
+        if goal.gives_up:
             writer.plan(rng.choice(wording.STUCK).format(error=filled["r"]), "give_up")
             return writer.steps, GIVE_UP
-        golds.append(aim.gold.format(**filled))
-        says.append(rng.choice(aim.says).format(**filled))
+        golds.append(goal.gold.format(**filled))
+        says.append(rng.choice(goal.answers).format(**filled))
     writer.plan(wording.DONE, "summarizer")
     writer.steps.append(Answer(text=wording.capital(wording.listing(says)) + "."))
     return writer.steps, " | ".join(golds)
 
 
 def fits(
-    tasks: Iterator[tuple[Task, Desk]], split: Split, kind: str, seed: int
+    tasks: Iterator[tuple[Task, Toolset]], split: Split, kind: str, seed: int
 ) -> Iterator[Trajectory]:
     """The episodes of a kind's tasks, without an end where the tasks have none."""
-    for number, (task, desk) in enumerate(tasks):
+    for number, (task, toolset) in enumerate(tasks):
         for attempt in range(50):
             # The kind is hashed in, so that tasks of two kinds never share a world.
             world_seed = zlib.crc32(f"{kind} {seed} {number} {attempt}".encode())
             try:
                 yield write(
-                    task, desk, split, world_seed, f"{SOURCE}-{split}-{seed}-{kind}-{number}"
+                    task, toolset, split, world_seed, f"{SOURCE}-{split}-{seed}-{kind}-{number}"
                 )
                 break
             except Misfit:

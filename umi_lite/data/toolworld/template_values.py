@@ -1,4 +1,4 @@
-"""Slots: what is drawn for a task. Each name gives one or more texts to fill templates with."""
+"""What is drawn for a task: each generator gives one or more texts to fill templates with."""
 
 import datetime
 import random
@@ -16,16 +16,7 @@ CONVERSIONS = (
     "pounds kg", "litres gallons", "gallons litres", "cups litres", "hours minutes",
     "days hours", "weeks days", "minutes seconds", "km m", "m cm",
 )  # fmt: skip
-ALIASED = (
-    "kilometres miles",
-    "metres feet",
-    "kilos pounds",
-    "lbs kg",
-    "mi km",
-    "ft m",
-    "ltr gallons",
-)
-# Slots whose values are a small closed set: the same ones in every split.
+# Values that come from are a small closed set: the same ones in every split.
 CLOSED = frozenset({"unit", "to", "good", "money", "money2", "money_name", "letter"})
 
 
@@ -86,8 +77,8 @@ def _numbers(rng: random.Random, world: World) -> Values:
     return {"numbers": draw(rng, "numbers", world.split, make)}
 
 
-def _units(rng: random.Random, world: World, choices: tuple[str, ...] = CONVERSIONS) -> Values:
-    unit, to = rng.choice(choices).split()
+def _units(rng: random.Random, world: World) -> Values:
+    unit, to = rng.choice(CONVERSIONS).split()
     return {
         "value": _number(rng, world, "value", 2, 400),
         "unit": unit,
@@ -177,7 +168,7 @@ def _numeric(slot: str, low: int, high: int) -> Callable[[random.Random, World],
     return lambda rng, world: {slot: _number(rng, world, slot, low, high)}
 
 
-SLOTS: dict[str, Callable[[random.Random, World], Values]] = {
+GENERATORS: dict[str, Callable[[random.Random, World], Values]] = {
     "count": _numeric("count", 2, 40),
     "days": _numeric("days", 3, 99),
     "rate": _numeric("rate", 3, 60),
@@ -191,7 +182,6 @@ SLOTS: dict[str, Callable[[random.Random, World], Values]] = {
     "sums": _sums,
     "numbers": _numbers,
     "units": _units,
-    "aliased": lambda rng, world: _units(rng, world, ALIASED),
     "money": _money,
     "person": _person,
     "product": _products,

@@ -1,4 +1,4 @@
-"""Tools of the out-of-domain split alone: no training task has them on its desk."""
+"""Tools of the out-of-domain split alone: no training task offers them."""
 
 import math
 

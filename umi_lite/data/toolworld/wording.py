@@ -73,7 +73,7 @@ _NOUN: dict[bool, tuple[str, ...]] = {
         "Let me know {x}.",
     ),
 }
-_DO: dict[bool, tuple[str, ...]] = {
+_IMPERATIVE: dict[bool, tuple[str, ...]] = {
     False: (
         "{X}.",
         "Please {x}.",
@@ -100,7 +100,7 @@ _NOUNS: dict[bool, tuple[str, ...]] = {
     ),
     True: ("I would like to learn {x}.", "My questions are about {x}.", "Let me know {x}."),
 }
-_DOS: dict[bool, tuple[str, ...]] = {
+_IMPERATIVES: dict[bool, tuple[str, ...]] = {
     False: (
         "{X}.",
         "Please {x}.",
@@ -119,7 +119,7 @@ _DOS: dict[bool, tuple[str, ...]] = {
 _FIND = {False: ("find", "tell me", "get", "look up"), True: ("work out", "let me know")}
 
 Clause = tuple[str, str]
-"""("noun" or "do", its text)."""
+"""("noun" or "imperative", its text)."""
 
 
 def listing(texts: Sequence[str]) -> str:
@@ -136,11 +136,11 @@ def instruction(rng: random.Random, clauses: Sequence[Clause], split: Split) -> 
     unseen = split == "ood"
     if len(clauses) == 1:
         kind, text = clauses[0]
-        frame = rng.choice((_NOUN if kind == "noun" else _DO)[unseen])
+        frame = rng.choice((_NOUN if kind == "noun" else _IMPERATIVE)[unseen])
         return frame.format(x=text, X=capital(text))
     if all(kind == "noun" for kind, _ in clauses) and rng.random() < 0.6:
         return rng.choice(_NOUNS[unseen]).format(x=listing([text for _, text in clauses]))
     dos = [f"{rng.choice(_FIND[unseen])} {t}" if k == "noun" else t for k, t in clauses]
-    frame = rng.choice(_DOS[unseen])
+    frame = rng.choice(_IMPERATIVES[unseen])
     whole, rest = listing(dos), listing(dos[1:])
     return frame.format(x=whole, X=capital(whole), first=dos[0], First=capital(dos[0]), rest=rest)
