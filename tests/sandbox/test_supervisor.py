@@ -224,7 +224,7 @@ def test_what_cannot_be_confined_is_named(monkeypatch):
 
 
 def test_a_level_that_is_missing_is_refused_and_nothing_runs(monkeypatch):
-    monkeypatch.setattr(places, "program", lambda: None)
+    monkeypatch.setattr(places, "bwrap_program", lambda: None)
     with Sandbox("full") as sandbox:
         result = sandbox.run("print(1)")
         assert (result.status, result.stdout, result.level) == ("refused", "", None)
@@ -237,7 +237,7 @@ def test_what_bubblewrap_says_is_told(monkeypatch, tmp_path):
     fails = tmp_path / "bwrap"
     fails.write_text("#!/bin/sh\necho 'bwrap: no namespaces here' >&2\nexit 1\n")
     fails.chmod(0o755)
-    monkeypatch.setattr(places, "program", lambda: str(fails))
+    monkeypatch.setattr(places, "bwrap_program", lambda: str(fails))
     assert "full: bwrap: no namespaces here" in (Sandbox("full").run("1").error or "")
 
 

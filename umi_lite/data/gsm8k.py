@@ -25,9 +25,9 @@ from umi_lite.data.rows import (
     typed_field,
 )
 from umi_lite.errors import UserError
+from umi_lite.protocol.roles import PYTHON_TOOL
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Trajectory
 from umi_lite.sandbox.python import Limits, run_python
-from umi_lite.tools.python import SPEC
 
 _DONE = (
     "The program printed the answer.",
@@ -149,7 +149,7 @@ def _with_steps(path: Place, rows: list[Row]) -> Iterator[Trajectory | Dropped]:
 def _steps(problem: _Problem, output: str) -> tuple[Step, ...]:
     return (
         Plan(thought=problem.derived.plan, next="caller"),
-        Call(tool=SPEC.name, arguments={"code": problem.derived.program}),
+        Call(tool=PYTHON_TOOL.name, arguments={"code": problem.derived.program}),
         Observation(content=output),
         Plan(thought=_DONE[problem.row.number % len(_DONE)], next="summarizer"),
         Answer(text=f"The answer is {problem.gold}."),
@@ -164,7 +164,7 @@ def _trajectory(
     return Trajectory(
         id=f"gsm8k-{split}-{row.number}",
         source="gsm8k",
-        tools=(SPEC,),
+        tools=(PYTHON_TOOL,),
         instruction=question,
         steps=steps,
         gold=gold,

@@ -21,8 +21,8 @@ from umi_lite.data.rows import (
     stem,
     typed_field,
 )
+from umi_lite.protocol.roles import PYTHON_TOOL
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Trajectory
-from umi_lite.tools.python import SPEC
 
 _BOXES = ("\\boxed", "\\fbox")
 
@@ -49,7 +49,7 @@ def questions(path: Place, n: int | None = None) -> Loaded:
         return Trajectory(
             id=f"math-{split}-{row.number}",
             source="math",
-            tools=(SPEC,),
+            tools=(PYTHON_TOOL,),
             instruction=problem,
             gold=gold,
             meta={"record": row.number, "family": "math", "split": split, **kinds},
@@ -112,7 +112,7 @@ def load(path: Place, n: int | None = None) -> Loaded:
         return Trajectory(
             id=f"tora-{name}-{row.number}",
             source="tora",
-            tools=(SPEC,),
+            tools=(PYTHON_TOOL,),
             instruction=question,
             steps=_steps(solution),
             gold=gold,
@@ -151,7 +151,7 @@ def _steps(solution: str) -> tuple[Step, ...]:
         thought = _prose(solution[at : run.start()])
         steps += (
             Plan(thought=thought or (_AGAIN if steps else _FIRST), next="caller"),
-            Call(tool=SPEC.name, arguments={"code": run["code"]}),
+            Call(tool=PYTHON_TOOL.name, arguments={"code": run["code"]}),
             _observation(run["output"].strip("\n")),
         )
         at = run.end()

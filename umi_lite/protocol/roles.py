@@ -19,6 +19,17 @@ ROLES: tuple[Role, ...] = get_args(Role)
 VIEWS: tuple[View, ...] = get_args(View)
 NEXTS: tuple[Next, ...] = get_args(Next)
 
+PYTHON_TOOL = Tool(
+    name="python",
+    description="Run a Python program; gives what it prints or its last expression's value.",
+    parameters={
+        "type": "object",
+        "properties": {"code": {"type": "string", "description": "the program"}},
+        "required": ["code"],
+        "additionalProperties": False,
+    },
+)
+
 SYSTEM: dict[View, str] = {
     "backbone": "Solve the task with the tools. Think, then call a tool or answer.",
     "planner": "Plan the task. Think, then say who is next: caller, summarizer or give_up.",

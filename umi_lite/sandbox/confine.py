@@ -53,9 +53,6 @@ def _closed(path: Path) -> Path | None:
     return None
 
 
-NOBODY = 60900
-"""User and group id that a root host's supervisor becomes; no system gives it to anybody."""
-
 _MIB = 1 << 20
 _STACK = 8 * _MIB
 _THREADS = 64

@@ -9,23 +9,9 @@ import time
 from typing import Any
 
 from umi_lite.sandbox import worker
-from umi_lite.sandbox.frames import FrameError, Schema, Unpacker, packed
+from umi_lite.sandbox.frames import MOST, REQUEST, FrameError, Unpacker, packed
 from umi_lite.sandbox.pool import Child, Nursery
 from umi_lite.sandbox.text import head_and_tail
-
-_TEXT = (str, type(None))
-REQUEST: Schema = {"code": (str,), "limits": (dict,), "session": (bool,)}
-REPLY: Schema = {
-    "status": (str,),
-    "stdout": (str,),
-    "value": _TEXT,
-    "error": _TEXT,
-    "limit": _TEXT,
-    "seconds": (float,),
-    "state_lost": (bool,),
-}
-MOST = 256 << 20
-"""Bytes of a request or a reply."""
 
 
 class Conversation:

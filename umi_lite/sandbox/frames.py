@@ -11,6 +11,19 @@ from typing import Any, cast
 
 Schema = Mapping[str, tuple[type, ...]]
 _HEAD = struct.Struct(">I")
+_TEXT = (str, type(None))
+REQUEST: Schema = {"code": (str,), "limits": (dict,), "session": (bool,)}
+REPLY: Schema = {
+    "status": (str,),
+    "stdout": (str,),
+    "value": _TEXT,
+    "error": _TEXT,
+    "limit": _TEXT,
+    "seconds": (float,),
+    "state_lost": (bool,),
+}
+MOST = 256 << 20
+"""Bytes of a request or a reply."""
 
 
 class FrameError(Exception):

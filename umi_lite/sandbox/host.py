@@ -146,7 +146,7 @@ def _pidfd() -> int | None:
 
 
 def _command(level: Level, packages: Sequence[str]) -> tuple[list[str], dict[str, object]]:
-    from umi_lite.sandbox.confine import NOBODY
+    from umi_lite.sandbox.libc import NOBODY
 
     installed, folder = places.package_folder(packages)
     root = str(Path(__file__).parents[2])
@@ -160,7 +160,7 @@ def _command(level: Level, packages: Sequence[str]) -> tuple[list[str], dict[str
     }
     if level != "full":
         return python, settings
-    found = places.program()
+    found = places.bwrap_program()
     if found is None:
-        raise NoSandbox("bubblewrap (places) is not installed")
-    return [*places.command(found, places.shown(installed, folder)), *python], settings
+        raise NoSandbox("bubblewrap (bwrap) is not installed")
+    return [*places.bwrap_command(found, places.shown(installed, folder)), *python], settings

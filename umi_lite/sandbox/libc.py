@@ -14,6 +14,10 @@ _M_ARENA_MAX = -8
 _CLOSE_RANGE = 436  # on every architecture; since Linux 5.9
 
 
+NOBODY = 60900
+"""User and group id that a root host's supervisor becomes; no system gives it to anybody."""
+
+
 def syscall(number: int, *arguments: int) -> int:
     """A system call by its number.
 

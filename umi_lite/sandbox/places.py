@@ -88,12 +88,12 @@ def _standard_library() -> list[str]:
     return sorted(path for path in base if os.path.isdir(path) and "site-packages" not in path)
 
 
-def program() -> str | None:
+def bwrap_program() -> str | None:
     """Where bubblewrap is, None where it is not installed."""
     return shutil.which("bwrap")
 
 
-def command(bwrap: str, shown: Sequence[str]) -> list[str]:
+def bwrap_command(bwrap: str, shown: Sequence[str]) -> list[str]:
     """What to put before a command, to run it inside. As root, no user namespace is needed.
 
     Args:

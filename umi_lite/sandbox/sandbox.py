@@ -13,8 +13,7 @@ from typing import Any
 
 from umi_lite.errors import UserError
 from umi_lite.sandbox import places
-from umi_lite.sandbox.conversation import MOST, REPLY
-from umi_lite.sandbox.frames import FrameError, Unpacker, packed
+from umi_lite.sandbox.frames import MOST, REPLY, FrameError, Unpacker, packed
 from umi_lite.sandbox.host import NoSandbox, Supervisor
 from umi_lite.sandbox.result import Level, Limits, Result
 from umi_lite.sandbox.text import harmless, head_and_tail

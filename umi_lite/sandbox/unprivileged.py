@@ -9,8 +9,8 @@ _DROP = """\
 import os, sys
 root, needed, command = sys.argv[1], sys.argv[2].split(os.pathsep), sys.argv[3:]
 sys.path.insert(0, root)
-from umi_lite.sandbox.confine import NOBODY, drop_root
-from umi_lite.sandbox.confine import show
+from umi_lite.sandbox.confine import drop_root, show
+from umi_lite.sandbox.libc import NOBODY
 show(needed)
 drop_root(NOBODY)
 os.execv(command[0], command)

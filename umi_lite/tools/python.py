@@ -2,20 +2,10 @@
 
 import weakref
 
-from umi_lite.protocol.trajectory import Tool
+from umi_lite.protocol.roles import PYTHON_TOOL
 from umi_lite.sandbox.python import Limits, sandbox
 from umi_lite.tools.tools import ToolError, ToolFunction
 
-SPEC = Tool(
-    name="python",
-    description="Run a Python program; gives what it prints or its last expression's value.",
-    parameters={
-        "type": "object",
-        "properties": {"code": {"type": "string", "description": "the program"}},
-        "required": ["code"],
-        "additionalProperties": False,
-    },
-)
 _LOST = "the variables of earlier programs are lost"
 
 
@@ -47,4 +37,4 @@ def python_tool(limits: Limits | None = None, *, session: bool = False) -> ToolF
 
     if shared is not None:
         weakref.finalize(python, shared.close)
-    return ToolFunction(SPEC, python)
+    return ToolFunction(PYTHON_TOOL, python)
