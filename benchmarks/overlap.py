@@ -1,4 +1,4 @@
-"""Could one role read while another speaks?  python benchmarks/overlap.py BUNDLE
+"""Could one role read while another speaks?  python -m benchmarks.overlap BUNDLE
 
 The planner says 40 tokens while the caller reads 150 that it has not seen: one after the other on
 all threads, and at once on half of them each. At most the ratio of the two could be gained by
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from umi_lite.bench.report import ratio, show
+from benchmarks.report import ratio, show
 from umi_lite.bundle.bundle import load_bundle
 from umi_lite.engine.llama import Context, Model
 from umi_lite.engine.machine import cores

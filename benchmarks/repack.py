@@ -1,6 +1,6 @@
 """What it costs that llama.cpp leaves quantised weights as the file has them (UMI_REPACK=0).
 
-    python benchmarks/repack.py [GGUF...] [--rounds 5]
+    python -m benchmarks.repack [GGUF...] [--rounds 5]
 
 Default: the embedded model as Q4_1, Q4_0, Q8_0 and Q4_K_M. Each measurement is a process of its
 own; both ways take turns, and a ratio is the median of the rounds' ratios. The last line is JSON.
@@ -82,7 +82,7 @@ def main() -> None:
     if given.one:
         print(json.dumps(measure(given.one)))
         return
-    from umi_lite.bench.report import show
+    from benchmarks.report import show
     from umi_lite.engine.machine import cores, features, may_repack
 
     if not may_repack(features()):

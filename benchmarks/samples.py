@@ -1,4 +1,4 @@
-"""Tokens of one sample a trajectory and of one a step.  python benchmarks/samples.py FILE...
+"""Tokens of one sample a trajectory and of one a step.  python -m benchmarks.samples FILE...
 
 Each FILE holds ToolBench conversations as prepared by α-UMi (source `toolbench`); calls whose
 arguments do not parse are kept. Counted with the embedded model's tokenizer and chat template,
@@ -10,8 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from umi_lite.bench.report import ratio, show
-from umi_lite.bench.samples import Count, count_all
+from benchmarks.report import ratio, show
+from benchmarks.sample_tokens import Count, count_all
 from umi_lite.data import toolbench
 from umi_lite.engine.machine import cores
 from umi_lite.train.tokenizer import load_language

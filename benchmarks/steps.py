@@ -1,4 +1,4 @@
-"""What bounds many episodes at once?  python benchmarks/steps.py BUNDLE
+"""What bounds many episodes at once?  python -m benchmarks.steps BUNDLE
 
 How long one evaluation takes, of the planner with its adapter: turns in step with one, two and
 four tokens each (guesses would be the further ones), and two roles' turns one role after the
@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from umi_lite.bench.report import ratio, show
+from benchmarks.report import ratio, show
 from umi_lite.bundle.bundle import load_bundle
 from umi_lite.engine.llama import Context, Model
 from umi_lite.engine.machine import cores

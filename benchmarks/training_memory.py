@@ -1,8 +1,8 @@
 """Is the estimate of training's memory right? Estimated and measured peak, side by side.
 
-    python benchmarks/training_memory.py              (the embedded model, 5 minutes on two cores)
-    python benchmarks/training_memory.py --only fp32 --only 4bit
-    python benchmarks/training_memory.py --unsloth    (Unsloth, too, where it is installed)
+    python -m benchmarks.training_memory              (the embedded model, 5 minutes on two cores)
+    python -m benchmarks.training_memory --only fp32 --only 4bit
+    python -m benchmarks.training_memory --unsloth    (Unsloth, too, where it is installed)
 
 Each setting trains two steps of one job in a process of its own, which tells its peak (RSS on a
 CPU, `torch.cuda.max_memory_allocated` on a GPU). Last line: JSON.
@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from umi_lite.bench.report import ratio, show
+from benchmarks.report import ratio, show
 from umi_lite.engine.machine import cores
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.budget.forecast import forecast

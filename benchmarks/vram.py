@@ -1,4 +1,4 @@
-"""The estimated VRAM of the models in recipes/models: `python benchmarks/vram.py`.
+"""The estimated VRAM of the models in recipes/models: `python -m benchmarks.vram`.
 
 4-bit QLoRA of rank 16 on all linear layers with gradient checkpointing, a row at a time of which
 300 tokens are trained; GiB by tokens of a row, Unsloth / plain. Nothing is measured here.

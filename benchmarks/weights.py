@@ -1,6 +1,6 @@
 """Which form of a role's weights is fastest here: its type, its adapter beside it or folded in.
 
-    python benchmarks/weights.py runs/quickstart/bundle        (2 minutes on two cores)
+    python -m benchmarks.weights runs/quickstart/bundle        (2 minutes on two cores)
 
 For each type the bundle's base is made again, then timed bare, with the planner's adapter, and
 with that adapter folded in: one sequence, batches of 8 and 24 (a token each), and a prefill of
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from umi_lite.bench.report import show
+from benchmarks.report import show
 from umi_lite.bundle.bundle import load_bundle
 from umi_lite.bundle.merge import fold
 from umi_lite.engine.llama import Context, Model

@@ -82,7 +82,7 @@ def toolkit(folder: Path, *files: str) -> Path:
 def build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """`llama_cuda.py` in a Python whose packages are in `site`, where PATH is `system/bin`."""
     monkeypatch.syspath_prepend(str(SCRIPTS))
-    made = import_module("llama_cuda")
+    made = import_module("benchmarks.gpu.llama_cuda")
     monkeypatch.setattr(made.sysconfig, "get_path", lambda _: str(tmp_path / "site"))
     monkeypatch.setattr(made, "_SYSTEM", str(tmp_path / "none"))
     monkeypatch.setenv("PATH", str(tmp_path / "system/bin"))

@@ -114,7 +114,7 @@ def scripts(monkeypatch: pytest.MonkeyPatch):
     """The scripts' own modules, as they import each other."""
     monkeypatch.syspath_prepend(str(SCRIPTS))
     names = ("capped", "common", "estimates", "synthetic", "training_run")
-    return SimpleNamespace(**{name: import_module(name) for name in names})
+    return SimpleNamespace(**{name: import_module(f"benchmarks.gpu.{name}") for name in names})
 
 
 @pytest.mark.parametrize("said", ["torch.OutOfMemoryError: CUDA out of memory. Tried", "no luck"])

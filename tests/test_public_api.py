@@ -22,17 +22,20 @@ def test_a_short_script_runs_an_agent_and_imports_no_torch() -> None:
     script = """
 import sys
 from umi_lite import Agent, Bounds, Engine, Toolbox, tool
-from umi_lite.weights.embedded import embedded_gguf
+from umi_lite.weights.gguf_to_hf import embedded_gguf
 
 def double(number: int) -> int:
     "Twice a number."
     return 2 * number
 
-with Engine(embedded_gguf(), dict.fromkeys(("planner", "caller", "summarizer")), n_ctx=512) as engine:
+roles = dict.fromkeys(("planner", "caller", "summarizer"))
+with Engine(embedded_gguf(), roles, n_ctx=512) as engine:
     agent = Agent(engine, Toolbox([tool(double)]), Bounds(max_calls=1, max_answer_tokens=4))
     print(agent.run("What is twice 4?").stop)
 assert not {"torch", "transformers"} & set(sys.modules)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()

@@ -1,6 +1,6 @@
 """The paper's five variants on GSM8K with the embedded model, on all of the data.
 
-    python benchmarks/gpu/ablation.py --data FOLDER      (train.jsonl and test.jsonl of GSM8K)
+    python -m benchmarks.gpu.ablation --data FOLDER      (train.jsonl and test.jsonl of GSM8K)
 
 It is `umi reproduce` on benchmarks/gpu/ablation.yaml, a part a variant. Training goes on at its
 last checkpoint in the next call; an evaluation that was cut off begins anew, so --tasks says how
@@ -13,9 +13,19 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from common import HERE, Figures, Part, Told, arguments, child, last_line, main_of, run_parts, umi
-
-from umi_lite.bench.shapes import Shape, write_model
+from benchmarks.gpu.common import (
+    HERE,
+    Figures,
+    Part,
+    Told,
+    arguments,
+    child,
+    last_line,
+    main_of,
+    run_parts,
+    umi,
+)
+from benchmarks.shapes import Shape, write_model
 from umi_lite.errors import UserError
 from umi_lite.files import write_text
 from umi_lite.recipe.load import merged, read_yaml

@@ -17,9 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from umi_lite.bench.report import machine
 from umi_lite.doctor import nvidia_card
-from umi_lite.engine.machine import cores
+from umi_lite.engine.machine import cores, machine_record
 from umi_lite.errors import UserError
 from umi_lite.files import write_text
 from umi_lite.train.run_dir import versions
@@ -206,7 +205,7 @@ def _machine() -> Figures:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return {"card": nvidia_card(), "machine": machine(cores()), "versions": found}
+    return {"card": nvidia_card(), "machine": machine_record(cores()), "versions": found}
 
 
 def _opened(path: Path, head: Figures, settings: Figures) -> Figures:

@@ -1,6 +1,6 @@
 """Do both backends do on a card what they do on a CPU? The quickstart, end to end, with each.
 
-    python benchmarks/gpu/correctness.py
+    python -m benchmarks.gpu.correctness
 
 Two kinds of parts: the same rows through both backends, in full precision and in 4-bit (how far
 are their losses apart?), and the whole quickstart with each (measure, train, export, measure).
@@ -10,10 +10,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from common import Figures, Part, Told, arguments, child, last_line, main_of, run_parts, umi
-from training_run import losses, trained
-
-from umi_lite.bench.shapes import Shape, write_model
+from benchmarks.gpu.common import (
+    Figures,
+    Part,
+    Told,
+    arguments,
+    child,
+    last_line,
+    main_of,
+    run_parts,
+    umi,
+)
+from benchmarks.gpu.training_run import losses, trained
+from benchmarks.shapes import Shape, write_model
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import load_recipe
 from umi_lite.reproduce.heldout import read_json

@@ -1,6 +1,6 @@
 """The estimate of training's memory beside what `fit.py` measured on a card.
 
-    python benchmarks/gpu/estimates.py [results/fit-7b.json ...]      (needs no card)
+    python -m benchmarks.gpu.estimates [results/fit-7b.json ...]      (needs no card)
 
 Of each part what torch allocated beside the estimated tensors, and what the process had on the
 card beside the whole estimate. Where memory ran out, the estimate should be above the cap.
@@ -11,10 +11,9 @@ import json
 import tempfile
 from pathlib import Path
 
-from common import HERE, Figures, main_of
-from fit import LENGTHS, planned, recipe_of
-from synthetic import SHAPES, describe
-
+from benchmarks.gpu.common import HERE, Figures, main_of
+from benchmarks.gpu.fit import LENGTHS, planned, recipe_of
+from benchmarks.gpu.synthetic import SHAPES, describe
 from umi_lite.train.budget.memory import GIB, Estimate, Setting, peak
 from umi_lite.train.budget.shape import shape_of
 from umi_lite.train.progress import Silent

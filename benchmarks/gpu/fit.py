@@ -1,6 +1,6 @@
 """Does QLoRA of a model of this shape fit a card of 8 GB, and how fast is it?
 
-    python benchmarks/gpu/fit.py --shape 7b        (7b, llama2-7b, 3b, 1.5b, 0.5b)
+    python -m benchmarks.gpu.fit --shape 7b        (7b, llama2-7b, 3b, 1.5b, 0.5b)
 
 Random weights in a public shape, r 16 on all linear layers, NF4, gradient checkpointing, a row
 of full length a step, through `umi_lite.train` itself with each backend, each part in a process
@@ -14,10 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from common import Figures, Part, Told, arguments, main_of, run_parts
-from synthetic import SHAPES, model_folder, write_rows
-from training_run import trained
-
+from benchmarks.gpu.common import Figures, Part, Told, arguments, main_of, run_parts
+from benchmarks.gpu.synthetic import SHAPES, model_folder, write_rows
+from benchmarks.gpu.training_run import trained
 from umi_lite.recipe.schema import Recipe
 
 BACKENDS = ("unsloth", "plain")

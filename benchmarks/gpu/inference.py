@@ -1,7 +1,7 @@
 """The three roles with all layers on the card: speed, and memory against three separate models.
 
-    python benchmarks/gpu/llama_cuda.py build     (llama.cpp with CUDA, once; or make GPU=1)
-    python benchmarks/gpu/inference.py [--bundle runs/quickstart/bundle]
+    python -m benchmarks.gpu.llama_cuda build     (llama.cpp with CUDA, once; or make GPU=1)
+    python -m benchmarks.gpu.inference [--bundle runs/quickstart/bundle]
 
 The embedded model, or a bundle, and a 7B shape in Q4_0 with random weights, each as one base with
 three adapters and as three models. It fails where the layers did not get to the card.
@@ -12,7 +12,7 @@ import json
 from functools import partial
 from pathlib import Path
 
-from common import (
+from benchmarks.gpu.common import (
     HERE,
     Figures,
     Part,
@@ -24,8 +24,7 @@ from common import (
     python,
     run_parts,
 )
-
-from umi_lite.bench.shapes import SHAPES, Shape, write_adapter, write_model
+from benchmarks.shapes import SHAPES, Shape, write_adapter, write_model
 from umi_lite.bundle.bundle import load_bundle
 from umi_lite.errors import UserError
 from umi_lite.protocol.roles import ROLES

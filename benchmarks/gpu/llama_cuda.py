@@ -1,7 +1,7 @@
 """llama-cpp-python built with CUDA for one card: the one that is here, or CUDA_ARCH's (89).
 
-    python benchmarks/gpu/llama_cuda.py check                   (says in a line what is missing)
-    python benchmarks/gpu/llama_cuda.py build [PIP ARGUMENTS]   (into this Python; 2 cores: an hour)
+    python -m benchmarks.gpu.llama_cuda check                   (says in a line what is missing)
+    python -m benchmarks.gpu.llama_cuda build [PIP ARGUMENTS]   (into this Python; 2 cores: an hour)
 
 The compiler is NVCC's, or else the one of the registry's CUDA packages in this Python, or else the
 system's. llama-cpp-python is the tested version from the registry; LLAMA_SOURCE names its unpacked

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from common import HERE, Figures, Told, child, last_line, python
-
+from benchmarks.gpu.common import HERE, Figures, Told, child, last_line, python
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
 from umi_lite.reproduce.heldout import read_json

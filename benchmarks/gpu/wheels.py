@@ -1,7 +1,7 @@
 """What a GPU machine without a network needs, in folders that can be carried one by one.
 
-    python benchmarks/gpu/wheels.py collect runs/offline      (here, where the registry is)
-    python benchmarks/gpu/wheels.py install runs/offline site && export PYTHONPATH=$PWD:$PWD/site
+    python -m benchmarks.gpu.wheels collect runs/offline      (here, where the registry is)
+    python -m benchmarks.gpu.wheels install runs/offline site && export PYTHONPATH=$PWD:$PWD/site
 
 `collect` downloads what offline.txt names for another Python and platform, unpacks it without
 what it says to drop (Unsloth's studio, the CUDA versions of bitsandbytes that are not used), and

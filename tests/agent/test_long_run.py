@@ -9,9 +9,9 @@ import pytest
 from studies import STUDY
 from test_engine import TOOLS, task
 
+from benchmarks.shapes import Shape, write_model
 from umi_lite.agent.agent import Agent, Job, run_many
 from umi_lite.agent.episode import Bounds
-from umi_lite.bench.shapes import Shape, write_model
 from umi_lite.engine.engine import Engine
 
 EPISODES = 1000 if STUDY else 500

@@ -2,7 +2,7 @@
 
 import typer
 
-from umi_lite.cli import bench, data, evals, run, sandbox, train
+from umi_lite.cli import data, evals, run, sandbox, train
 from umi_lite.cli.home import with_home
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ VERBS = {
     "export": train.export,
     "run": run.run,
     "reproduce": train.reproduce,
+    "bench": run.bench,
     "doctor": train.doctor,
 }
 GROUPS = {
@@ -46,16 +47,6 @@ GROUPS = {
         },
     ),
     "recipes": ("List and show recipes.", {"ls": train.ls, "show": train.show}),
-    "bench": (
-        "Measure side by side; the last line is JSON.",
-        {
-            "episode": bench.episode,
-            "memory": bench.memory,
-            "constrain": bench.constrain,
-            "batch": bench.batch,
-            "sandbox": bench.sandbox,
-        },
-    ),
     "sandbox": (
         "Run Python as the agent's tool does, and attack the sandbox.",
         {"run": sandbox.run, "test": sandbox.test},

@@ -77,3 +77,27 @@ def show_trace(
         print_json(trace.model_dump_json())
     else:
         show(trace, Console())
+
+
+@with_roles
+def bench(
+    bundle: BundleOption = DEFAULT_BUNDLE,
+    episodes: Annotated[int, typer.Option("-n", min=1, help="held-out toolworld tasks")] = 6,
+    *,
+    roles: Roles,
+) -> None:
+    """Measure a bundle on this machine: seconds per episode, tokens/s, memory; last line JSON."""
+    from rich.console import Console
+
+    from umi_lite.data import toolworld
+    from umi_lite.evals.speed import measure_speed
+
+    tasks = toolworld.load("test", episodes, seed=1).trajectories
+    with roles.open(bundle, 1, Console(stderr=True)) as engine:
+        speed = measure_speed(engine, tasks, single=roles.single)
+    typer.echo(
+        f"first episode {speed.first_seconds:.2f} s, later ones {speed.later_seconds or 0:.2f} s "
+        f"(median), {speed.generated_tokens_per_second:.0f} tokens/s written, "
+        f"{speed.peak_memory_mb:.0f} MB"
+    )
+    typer.echo(speed.model_dump_json())

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,3 +148,15 @@ def repacks() -> bool:
 def features() -> str:
     """What llama.cpp was built with and uses here, in its own words: `CPU : AVX2 = 1 | …`."""
     return library().llama_print_system_info().decode("utf-8", "replace")
+
+
+def machine_record(threads: int) -> dict[str, Any]:
+    """Return what a figure must be read with: the processor, its cores, the threads used."""
+    model = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            names = [line.partition(":")[2].strip() for line in file if "model name" in line]
+        model = names[0] if names else model
+    except OSError:
+        pass
+    return {"cpu": model, "cores": os.cpu_count(), "threads": threads}

@@ -72,8 +72,7 @@ def write_report(table: Table, runs: Sequence[Planned], out: Path) -> tuple[Path
 def _told(
     table: Table, outcomes: Sequence[Outcome], steps: dict[str, dict[str, StepMean]]
 ) -> dict[str, Any]:
-    from umi_lite.bench.report import machine
-    from umi_lite.engine.machine import cores
+    from umi_lite.engine.machine import cores, machine_record
 
     found = rows(outcomes)
     live = bool(outcomes[0].solved)
@@ -88,7 +87,7 @@ def _told(
     return {
         "table": table,
         "date": date.today().isoformat(),
-        "machine": machine(cores()),
+        "machine": machine_record(cores()),
         "system": f"{platform.system()} {platform.machine()}",
         "versions": versions(),
         "rows": found,

@@ -1,4 +1,4 @@
-"""`umi bench memory`: what the three roles weigh, against one `Llama` and three merged models.
+"""`python -m benchmarks memory`: memory of three roles, of one `Llama`, of three models.
 
 Every set-up is a process of its own that reads 256 tokens and writes 8 with each of its models;
 its peak is sampled while it runs. PSS counts a page that n processes share as 1/n.
@@ -14,8 +14,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from umi_lite.bench.report import ratio, show
-from umi_lite.bench.shapes import SHAPES, write_adapter, write_model
+from benchmarks.report import ratio, show
+from benchmarks.shapes import SHAPES, write_adapter, write_model
 from umi_lite.bundle.bundle import Bundle
 from umi_lite.bundle.merge import kept_fold
 from umi_lite.engine.machine import cores
@@ -82,7 +82,7 @@ def _merged(
 
 def _peak(setup: str, told: Mapping[str, Any]) -> dict[str, float]:
     """Peak RSS and PSS in MB of a process that runs one set-up."""
-    command = [sys.executable, "-m", "umi_lite.bench.memory", setup, json.dumps(told)]
+    command = [sys.executable, "-m", "benchmarks.memory", setup, json.dumps(told)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     peaks = {"Rss": 0, "Pss": 0}
     while process.poll() is None:
@@ -111,7 +111,7 @@ def _run(setup: str, told: Mapping[str, Any]) -> None:
             for role in ROLES:
                 engine.generate(Request(role, ids, max_tokens=_WRITTEN))
             return
-        from umi_lite.bench.plain_llama import plain_llama
+        from benchmarks.plain_llama import plain_llama
 
         options = {"n_ctx": told["n_ctx"], "n_threads": cores(), "verbose": False}
         if "models" in told:

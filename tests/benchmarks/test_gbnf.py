@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from umi_lite.bench.gbnf import call_gbnf, gbnf
+from benchmarks.gbnf import call_gbnf, gbnf
 from umi_lite.data import toolworld
 from umi_lite.engine.llama import Model
 from umi_lite.protocol.roles import call_text, plan_text

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from umi_lite.bench.memory import bench
-from umi_lite.bench.shapes import Shape, write_adapter, write_model
+from benchmarks.memory import bench
+from benchmarks.shapes import Shape, write_adapter, write_model
 from umi_lite.engine.engine import Engine
 from umi_lite.engine.request import Request
 from umi_lite.errors import UserError

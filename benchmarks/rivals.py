@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from umi_lite.bench.gbnf import gbnf
-from umi_lite.bench.plain_llama import plain_llama
+from benchmarks.gbnf import gbnf
+from benchmarks.plain_llama import plain_llama
 from umi_lite.engine.engine import Engine
 from umi_lite.engine.language import Words
 from umi_lite.engine.machine import repacks

@@ -1,4 +1,4 @@
-"""`umi bench constrain`: what it costs to hold a call to 1, 20 or 100 tools' schemas.
+"""`python -m benchmarks constrain`: what it costs to hold a call to 1, 20 or 100 tools' schemas.
 
 The caller of the bundle writes the gold plans' calls under llguidance, as the engine does it.
 GBNF is then led through the very same tokens: mask all candidates, accept one.
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from umi_lite.bench.gbnf import call_gbnf
-from umi_lite.bench.report import ratio, show
+from benchmarks.gbnf import call_gbnf
+from benchmarks.report import ratio, show
 from umi_lite.bundle.bundle import Bundle
 from umi_lite.data import toolworld
 from umi_lite.engine.engine import Engine

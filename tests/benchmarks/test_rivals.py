@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from umi_lite.bench.episode import one_desk
-from umi_lite.bench.levers import ForcesNothing, ForgetsTurns
-from umi_lite.bench.rivals import Llamas, grammars, server
+from benchmarks.episode import one_desk
+from benchmarks.levers import ForcesNothing, ForgetsTurns
+from benchmarks.rivals import Llamas, grammars, server
 from umi_lite.engine.engine import Engine
 from umi_lite.engine.request import Request
 from umi_lite.errors import UserError

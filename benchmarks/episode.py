@@ -1,4 +1,4 @@
-"""`umi bench episode`: the same episodes by this engine and by what else there is.
+"""`python -m benchmarks episode`: the same episodes by this engine and by what else there is.
 
 One episode at a time, over the tools of one desk, greedy, every set-up with the same prompts
 token for token, adapters, threads and constraints. A set-up's first episode finds a process
@@ -17,11 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import levers
+from benchmarks.report import ratio, show
+from benchmarks.rivals import Llamas, Reload, grammars, server
 from umi_lite.agent.agent import Agent, Runner
 from umi_lite.agent.trace import Trace
-from umi_lite.bench import levers
-from umi_lite.bench.report import ratio, show
-from umi_lite.bench.rivals import Llamas, Reload, grammars, server
 from umi_lite.bundle.bundle import Bundle
 from umi_lite.bundle.merge import kept_fold
 from umi_lite.data import toolworld

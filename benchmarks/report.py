@@ -1,8 +1,6 @@
 """A benchmark's table, and its last line: one JSON object."""
 
 import json
-import os
-import platform
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,24 +8,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from umi_lite.engine.machine import machine_record
+
 Setups = Mapping[str, Mapping[str, float | int | None]]
 
 
 def ratio(a: float | int | None, b: float | int | None) -> float | None:
     """a / b to three places, None where one is missing."""
     return round(a / b, 3) if a is not None and b else None
-
-
-def machine(threads: int) -> dict[str, Any]:
-    """What a figure must be read with."""
-    model = platform.processor() or platform.machine()
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            names = [line.partition(":")[2].strip() for line in file if "model name" in line]
-        model = names[0] if names else model
-    except OSError:
-        pass
-    return {"cpu": model, "cores": os.cpu_count(), "threads": threads}
 
 
 def show(title: str, setups: Setups, ratios: Mapping[str, Any], threads: int) -> None:
@@ -41,4 +29,4 @@ def show(title: str, setups: Setups, ratios: Mapping[str, Any], threads: int) ->
     console.print(table)
     for name, value in ratios.items():
         console.print(f"{name}: {value}", highlight=False)
-    print(json.dumps({"setups": setups, "ratios": ratios, "machine": machine(threads)}))
+    print(json.dumps({"setups": setups, "ratios": ratios, "machine": machine_record(threads)}))

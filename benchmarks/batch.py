@@ -1,4 +1,4 @@
-"""`umi bench batch`: tokens a second and episodes a minute, so many episodes at once.
+"""`python -m benchmarks batch`: tokens a second and episodes a minute, so many episodes at once.
 
 Reading prompts and generating are told apart: a batch shares the reading of the weights among
 the tokens generated in it, and prompts are read at the processor's speed either way.
@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks import levers
+from benchmarks.report import ratio, show
 from umi_lite.agent.agent import Job, run_many
 from umi_lite.agent.trace import Trace
-from umi_lite.bench import levers
-from umi_lite.bench.report import ratio, show
 from umi_lite.bundle.bundle import Bundle
 from umi_lite.data import toolworld
 from umi_lite.evals.bounds import BOUNDS

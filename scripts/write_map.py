@@ -1,6 +1,6 @@
 """Write docs/map.md: one phrase per file, from the first line of its docstring.
 
-`python scripts/map.py` writes it; a test checks that it is up to date.
+`python scripts/write_map.py` writes it; a test checks that it is up to date.
 """
 
 import ast
@@ -12,7 +12,7 @@ PAGE = ROOT / "docs" / "map.md"
 _HEAD = """\
 # The map
 
-One phrase per file, from its docstring. `python scripts/map.py` writes this page.
+One phrase per file, from its docstring. `python scripts/write_map.py` writes this page.
 """
 
 

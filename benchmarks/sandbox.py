@@ -1,4 +1,4 @@
-"""`umi bench sandbox`: what a program costs in the sandbox, and what very many leave behind.
+"""`python -m benchmarks sandbox`: what a program costs in the sandbox, and what many leave there.
 
 As root it goes on as nobody of importance: attacks are among the many.
 """
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from umi_lite.bench.report import ratio, show
+from benchmarks.report import ratio, show
 from umi_lite.errors import UserError
 from umi_lite.sandbox import unprivileged
 from umi_lite.sandbox.attacks.soak import soak as soak_level
@@ -38,7 +38,7 @@ def bench(console: "Console", *, calls: int = 200, soak: int = 0) -> None:
         UserError: this machine has no level, or none that root can use.
     """
     if os.geteuid() == 0:
-        words = [sys.executable, "-m", "umi_lite.bench.sandbox", str(calls), str(soak)]
+        words = [sys.executable, "-m", "benchmarks.sandbox", str(calls), str(soak)]
         root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
         kept = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": root, "HOME": "/"}
         subprocess.run(

@@ -1,1 +1,0 @@
-"""What speed and memory claims rest on: `umi bench`, side by side with what others offer."""
