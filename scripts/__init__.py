@@ -1,0 +1,1 @@
+"""What keeps the project in shape: the map of files, its measures, the wording lint."""
