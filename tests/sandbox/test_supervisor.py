@@ -228,7 +228,7 @@ def test_a_level_that_is_missing_is_refused_and_nothing_runs(monkeypatch):
     with Sandbox("full") as sandbox:
         result = sandbox.run("print(1)")
         assert (result.status, result.stdout, result.level) == ("refused", "", None)
-        assert "bubblewrap (places) is not installed" in (result.error or "")
+        assert "bubblewrap (bwrap) is not installed" in (result.error or "")
         with pytest.raises(UserError, match="bubblewrap"):
             sandbox.start()
 
