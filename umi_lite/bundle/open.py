@@ -12,7 +12,8 @@ from umi_lite.errors import Note, UserError
 from umi_lite.protocol.roles import ROLES, VIEWS, View
 
 if TYPE_CHECKING:
-    from umi_lite.bundle.bundle import Bundle, Place
+    from umi_lite.bundle.bundle import Bundle
+    from umi_lite.bundle.spec import Place
     from umi_lite.engine.endpoint import Endpoint, Mixed
     from umi_lite.engine.engine import Engine
     from umi_lite.engine.placement import Wishes
@@ -150,7 +151,8 @@ def _elsewhere(
 
 
 def _place(view: View, path: Path) -> "Place":
-    from umi_lite.bundle.bundle import Place, load_bundle
+    from umi_lite.bundle.bundle import load_bundle
+    from umi_lite.bundle.spec import Place
     from umi_lite.weights.gguf_to_hf import sha256
 
     if path.is_dir():

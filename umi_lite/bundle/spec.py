@@ -1,6 +1,7 @@
 """`bundle.json`: what a bundle is made of, and what its adapters were trained on."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -75,6 +76,19 @@ def bundle_folder(path: Path) -> Path:
     """The bundle at a path: the folder itself, or `bundle` in it where it is a run's."""
     run = path / "bundle"
     return run if not (path / SPEC).exists() and (run / SPEC).exists() else path
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a view runs on: a GGUF, an adapter for it or None, the hashes of both, the chat
+    template of its prompts where it is not the GGUF's own, and its phrases where it has some.
+    """
+
+    model: Path
+    adapter: Path | None
+    made_of: str
+    template: str | None = None
+    phrases: Path | None = None
 
 
 def read_spec(folder: Path) -> BundleSpec:

@@ -79,7 +79,7 @@ def show_trace(
         show(trace, Console())
 
 
-@with_roles
+@with_groups
 def bench(
     bundle: BundleOption = DEFAULT_BUNDLE,
     episodes: Annotated[int, typer.Option("-n", min=1, help="held-out toolworld tasks")] = 6,
@@ -89,11 +89,12 @@ def bench(
     """Measure a bundle on this machine: seconds per episode, tokens/s, memory; last line JSON."""
     from rich.console import Console
 
+    from umi_lite.bundle.bundle import load_bundle
     from umi_lite.data import toolworld
     from umi_lite.evals.speed import measure_speed
 
     tasks = toolworld.load("test", episodes, seed=1).trajectories
-    with roles.open(bundle, 1, Console(stderr=True)) as engine:
+    with roles.open(load_bundle(bundle), 1, Console(stderr=True)) as engine:
         speed = measure_speed(engine, tasks, single=roles.single)
     typer.echo(
         f"first episode {speed.first_seconds:.2f} s, later ones {speed.later_seconds or 0:.2f} s "

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict
 
 from umi_lite.agent.agent import Agent, Runner
-from umi_lite.evals.live import BOUNDS, environment_of
+from umi_lite.evals.bounds import bounds_of
+from umi_lite.evals.live import environment_of
 from umi_lite.protocol.trajectory import Trajectory
 
 
@@ -44,7 +45,7 @@ def measure_speed(engine: Runner, tasks: Sequence[Trajectory], *, single: bool =
     seconds: list[float] = []
     evaluated = generated = 0
     for task in tasks:
-        agent = Agent(engine, environment_of(task), BOUNDS, single=single)
+        agent = Agent(engine, environment_of(task), bounds_of("toolworld"), single=single)
         started = time.perf_counter()
         trace = agent.run(task)
         seconds.append(time.perf_counter() - started)

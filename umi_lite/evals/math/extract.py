@@ -9,7 +9,7 @@ import re
 from collections import deque
 
 from umi_lite.data.math_problems import boxed as closed_box
-from umi_lite.evals.math_markup import without_markup
+from umi_lite.evals.math.markup import without_markup
 
 # Words that make a text prose, so that it is no answer as it stands.
 _PROSE_WORDS = 4

@@ -16,8 +16,8 @@ from pathlib import Path
 from umi_lite.data.rows import opened
 from umi_lite.errors import UserError
 from umi_lite.evals.math.extract import answer_of, marked
+from umi_lite.evals.math.markup import without_markup
 from umi_lite.evals.math.normalize import LONGEST, spell
-from umi_lite.evals.math_markup import without_markup
 from umi_lite.sandbox.python import Limits, sandbox
 
 # One comparison may take so long; with a new process before it, it stays below two seconds.
@@ -25,7 +25,7 @@ _LIMITS = Limits(seconds=1.2, cpu_seconds=1.2, output_chars=100)
 # sympy's caches grow with each comparison; a fresh process has empty ones.
 _PER_PROCESS = 200
 _MODULES = (
-    "values", "math_calls", "parse", "compare",
+    "values", "calls", "parse", "compare",
 )  # fmt: skip
 _NO_SYMPY = "no sympy"
 _LOADER = """\

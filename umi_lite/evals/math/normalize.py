@@ -7,8 +7,8 @@ commas in thousands. Nothing is evaluated.
 import re
 from dataclasses import dataclass
 
-from umi_lite.evals.math_currency import CURRENCY_NAMES, without_currency
-from umi_lite.evals.math_python import CALL_NAMES, from_python
+from umi_lite.evals.math.currency import CURRENCY_NAMES, without_currency
+from umi_lite.evals.math.python_text import CALL_NAMES, from_python
 
 LONGEST = 2000
 """Characters of an answer that are read; a longer one only equals itself."""

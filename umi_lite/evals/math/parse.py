@@ -10,7 +10,7 @@ from typing import Any
 
 import sympy
 
-from umi_lite.evals import math_calls
+from umi_lite.evals.math.calls import CALLS, call
 from umi_lite.evals.math.values import (
     Based,
     Chain,
@@ -33,7 +33,6 @@ from umi_lite.evals.math.values import (
     term,
     times,
 )
-from umi_lite.evals.math_calls import CALLS
 
 CLOSERS = {
     "(": (")", "]"),
@@ -531,7 +530,7 @@ class Reader:
         if name in CONSTANTS and not (name == "I" and self.peek() == "_"):
             return Number(CONSTANTS[name])
         if name in CALLS:
-            return math_calls.call(self, name)
+            return call(self, name)
         if name == "Matrix":
             return self.primary()
         if name in COMMANDS:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from umi_lite.runtime.result_text import result_text
+from umi_lite.tools.result_text import result_text
 
 
 @dataclass

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from umi_lite.bench.plain_llama import plain_llama
+from benchmarks.plain_llama import plain_llama
 from umi_lite.engine.engine import Engine
 from umi_lite.engine.library import clear_log, heard, last_words, library
 from umi_lite.engine.llama import Context, Model
@@ -64,8 +64,8 @@ def test_a_model_is_opened_as_the_processor_demands(
 ) -> None:
     monkeypatch.delenv(REPACK, raising=False)
     spy = Spy(built)
-    for module in ("llama", "repack"):
-        monkeypatch.setattr(f"umi_lite.runtime.{module}.library", lambda: spy)
+    for module in ("llama", "machine"):
+        monkeypatch.setattr(f"umi_lite.engine.{module}.library", lambda: spy)
     Model(base_gguf).close()
     # What is not rearranged is mapped: there is no second copy.
     mode = spy.LLAMA_LOAD_MODE_NONE if repacked else spy.LLAMA_LOAD_MODE_MMAP

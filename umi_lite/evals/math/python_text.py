@@ -1,7 +1,7 @@
 r"""Python's spellings of an answer in the notation of the rest. Text only.
 
 What sympy, fractions, decimal, numpy and Python's own complex numbers, dicts and booleans print.
-The names that stay, as `Rational(1, 2)`, are read by `math_calls`.
+The names that stay, as `Rational(1, 2)`, are read by `calls`.
 """
 
 import re
@@ -11,7 +11,7 @@ CALL_NAMES = (
     "Interval.Ropen Union Complement FiniteSet Eq Ne Lt Le Gt Ge binomial factorial root Abs "
     "complex float int array Point Point2D Tuple sympify nsimplify"
 )
-"""Names that `math_calls` reads, with their brackets."""
+"""Names that `calls` reads, with their brackets."""
 
 _MODULE = re.compile(
     r"(?<![\\\w.])(?:sympy|sp|sym|np|numpy|math|cmath|mpmath|mp|fractions|decimal|S)\.(?=[A-Za-z])"

@@ -4,7 +4,7 @@ Nothing is called: each name is one of a table.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 import sympy
 
@@ -27,11 +27,8 @@ from umi_lite.evals.math.values import (
     times,
 )
 
-if TYPE_CHECKING:
-    from umi_lite.evals.math.parse import Reader
 
-
-def call(reader: "Reader", name: str) -> Value:
+def call(reader: Any, name: str) -> Value:
     """Return what a name means with its arguments; the reader is after the name."""
     reader.expect("(")
     given = [] if reader.peek() == ")" else reader.items()

@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from umi_lite.runtime.docstring import read_docstring
+from umi_lite.tools.docstring import read_docstring
 
 GOOGLE = """Book
 a hotel.

@@ -1,1 +1,0 @@
-"""From trained adapters to a bundle: the folder of GGUF files that the runtime opens."""
