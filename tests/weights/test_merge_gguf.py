@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_merge import logits
+from test_merge_hf import logits
 
 from umi_lite.bundle.merge import can_fold, fold, kept_fold
 from umi_lite.engine.engine import Engine
