@@ -1,4 +1,4 @@
-"""Files with twenty and more kinds of damage lose nothing but the damaged rows."""
+"""Damage of many kinds: JSON lines lose the damaged lines, a JSON list what follows the first."""
 
 import json
 from collections.abc import Callable
@@ -152,43 +152,34 @@ def record_damage(good: str) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("indent", [None, 2])
 @pytest.mark.parametrize("source", LISTS)
-def test_each_broken_record_of_a_list(tmp_path: Path, source: str, indent: int | None) -> None:
+def test_a_list_ends_at_its_first_broken_record(
+    tmp_path: Path, source: str, indent: int | None
+) -> None:
     load, record = LISTS[source]
     good = json.dumps(record, indent=indent)
+    line = 2 + good.count("\n")
     for name, broken in record_damage(good).items():
         path = tmp_path / "data.json"
-        path.write_bytes(b"[" + b",\n".join([good.encode(), broken, good.encode()]) + b"]")
+        path.write_bytes(b"\xef\xbb\xbf[" + b",\n".join([good.encode(), broken] * 2) + b"]")
         loaded = load(path)
-        assert len(loaded.trajectories) == 2, (name, loaded.dropped)
-        assert loaded.dropped, name
-        assert loaded.dropped[0].where.startswith(f"{path}:2"), (name, loaded.dropped)
+        (drop, *more) = loaded.dropped
+        assert drop.where.startswith(f"{path}:2"), (name, drop)
+        assert "\n" not in drop.reason and len(drop.reason) < 200, (name, drop)
+        if "nothing after it" in drop.reason:
+            at = line + (name == "no opening brace" and indent is not None)
+            assert drop.reason.startswith(f"not JSON from line {at} on: "), (name, drop)
+            assert "(1 before it were read, nothing after it)" in drop.reason, (name, drop)
+            assert (len(loaded.trajectories), more) == (1, []), name
+        else:
+            assert name in NOT_BROKEN, (name, drop)
+            assert len(loaded.trajectories) == 2, (name, loaded.dropped)
 
 
-@pytest.mark.parametrize("indent", [None, 2])
-@pytest.mark.parametrize("source", LISTS)
-def test_all_broken_records_in_one_list(tmp_path: Path, source: str, indent: int | None) -> None:
-    load, record = LISTS[source]
-    good = json.dumps(record, indent=indent)
-    damage = record_damage(good)
-    parts = [good.encode()]
-    for broken in damage.values():
-        parts += [broken, good.encode()]
-    path = tmp_path / "data.json"
-    path.write_bytes(b"\xef\xbb\xbf[" + b",\r\n".join(parts) + b"]")
-    loaded = load(path)
-    assert len(loaded.trajectories) == 1 + len(damage), loaded.dropped
-    assert len(loaded.dropped) >= len(damage)
-    assert all("\n" not in drop.reason and len(drop.reason) < 200 for drop in loaded.dropped)
-
-
-def test_broken_records_that_balance_are_each_one_row(tmp_path: Path) -> None:
-    good = json.dumps(TOOLBENCH)
-    broken = good[:-1] + ', "x": nope}'
-    path = tmp_path / "data.json"
-    path.write_text("[" + ", ".join([good, broken, broken, broken, good]) + "]")
-    loaded = toolbench.load(path)
-    assert [t.meta["record"] for t in loaded.trajectories] == [1, 5]
-    assert [drop.where for drop in loaded.dropped] == [f"{path}:{i}" for i in (2, 3, 4)]
+# JSON, but not what the source reads: only this record is lost.
+NOT_BROKEN = {
+    *("null", "a number", "a string", "a list", "empty object", "null field", "wrong type"),
+    *("nested wrong type",),
+}
 
 
 def test_a_missing_comma_between_records_loses_nothing(tmp_path: Path) -> None:
@@ -198,12 +189,18 @@ def test_a_missing_comma_between_records_loses_nothing(tmp_path: Path) -> None:
     assert len(toolbench.load(path).trajectories) == 3
 
 
-def test_a_cut_list_says_so(tmp_path: Path) -> None:
-    good = json.dumps(TOOLBENCH)
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[{}, {}", "line 1 on: the list breaks off (2 before it were read, nothing after it)"),
+        ("[", "line 1 on: the list breaks off (nothing before it was read, nothing after it)"),
+        ("[{}]\n{}", "line 2 on: more text after the end of the list (1 before it were read, "),
+    ],
+)
+def test_a_cut_list_says_so(tmp_path: Path, text: str, reason: str) -> None:
     path = tmp_path / "data.json"
-    path.write_text(f"[{good},\n{good}")
+    path.write_text(text.replace("{}", json.dumps(TOOLBENCH)))
     loaded = toolbench.load(path)
-    assert len(loaded.trajectories) == 2
-    assert [drop.reason for drop in loaded.dropped] == [
-        "not JSON from line 2 on: the list breaks off"
-    ]
+    assert len(loaded.trajectories) == text.split("]")[0].count("{}")
+    (drop,) = loaded.dropped
+    assert drop.reason.startswith(f"not JSON from {reason}")

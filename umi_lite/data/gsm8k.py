@@ -13,17 +13,8 @@ from itertools import islice
 from typing import Any
 
 from umi_lite.data.gsm8k_notes import BadNotes, Derived, derive
-from umi_lite.data.rows import (
-    BadRow,
-    Dropped,
-    Loaded,
-    Place,
-    Row,
-    checked,
-    jsonl_rows,
-    split_name,
-    typed_field,
-)
+from umi_lite.data.read_rows import jsonl_rows
+from umi_lite.data.rows import BadRow, Dropped, Loaded, Place, Row, checked, split_name, typed_field
 from umi_lite.errors import UserError
 from umi_lite.protocol.roles import PYTHON_TOOL
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Trajectory

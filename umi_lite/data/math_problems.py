@@ -8,6 +8,7 @@ thought and an answer. The programs are not run again: what stands behind them i
 import re
 from typing import Any
 
+from umi_lite.data.read_rows import jsonl_rows
 from umi_lite.data.rows import (
     BadRow,
     Loaded,
@@ -15,7 +16,6 @@ from umi_lite.data.rows import (
     Row,
     checked,
     collect,
-    jsonl_rows,
     outcomes,
     split_name,
     stem,

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from umi_lite.data.any_rows import any_rows
 from umi_lite.data.chat_messages import Message, ToolCall, messages_of
+from umi_lite.data.read_rows import any_rows
 from umi_lite.data.rows import (
     BadRow,
     Loaded,
@@ -37,7 +37,6 @@ from umi_lite.protocol.trajectory import (
 )
 
 _WHAT = "OpenAI-style rows with messages"
-_MARKS = ("messages", "conversations")
 _ANSWER = "I can answer the user now."
 _VALUE_CHARS = 60
 _THOUGHT_CHARS = 200
@@ -72,7 +71,7 @@ def load(path: Place, n: int | None = None) -> Loaded:
             meta=meta,
         )
 
-    return collect(outcomes(any_rows(path, _WHAT, _MARKS), parse), n)
+    return collect(outcomes(any_rows(path, _WHAT), parse), n)
 
 
 def _tools(row: dict[str, Any]) -> tuple[Tool, ...]:

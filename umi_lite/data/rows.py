@@ -1,37 +1,12 @@
-"""Where a source's rows are: a file of one's own, or a data set on the Hugging Face hub."""
+"""A source's rows, where they are (a file or a hub data set), and what was dropped of them."""
 
-import codecs
-import gzip
-import zlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from umi_lite.data.strict_json import BadJson, parse
-from umi_lite.errors import UserError
-from umi_lite.hub import check_data
 from umi_lite.protocol.trajectory import Trajectory
-
-_GZIP = b"\x1f\x8b"
-_PARQUET = b"PAR1"
-_UTF16 = "not UTF-8 text: save it as UTF-8"
-# How a file begins that holds no rows as it is, and what to do.
-_NOT_ROWS = {
-    codecs.BOM_UTF16_LE: _UTF16,
-    codecs.BOM_UTF16_BE: _UTF16,
-    _PARQUET: "a Parquet file, which only sources of rows read",
-    b"ARROW1": "an Arrow file: save it as Parquet or JSON lines",
-    b"PK\x03\x04": "a zip archive: unpack it first",
-    b"BZh": "compressed by bzip2: unpack it first",
-    b"\xfd7zXZ\x00": "compressed by xz: unpack it first",
-    b"\x28\xb5\x2f\xfd": "compressed by zstd: unpack it first",
-    b"version https://git-lfs": "a pointer of Git LFS, not the file: run git lfs pull",
-    b"<!doctype html": "a web page: download the file itself",
-    b"<html": "a web page: download the file itself",
-}
 
 
 @dataclass(frozen=True)
@@ -74,68 +49,6 @@ def _plain_name(path: Path) -> Path:
     return path.with_suffix("") if path.suffix.lower() == ".gz" else path
 
 
-def is_parquet(place: Place) -> bool:
-    """True if the place is a Parquet file, whatever its name is."""
-    if isinstance(place, HubData) or not Path(place).is_file():
-        return False
-    with opened_raw(Path(place), "data") as file:
-        return file.read(len(_PARQUET)) == _PARQUET
-
-
-@contextmanager
-def opened(path: Path, what: str) -> Iterator[BinaryIO]:
-    """Open a file for its bytes, unpacked where it is gzipped, after a byte-order mark.
-
-    Args:
-        what: what should be in the file, for the messages.
-
-    Raises:
-        UserError: it is missing, a folder, unreadable, UTF-16, a gzip file that breaks off, or of
-            another kind that holds no text (an archive, a web page, a pointer of Git LFS).
-    """
-    with opened_raw(path, what) as packed:
-        file = packed
-        if packed.read(len(_GZIP)) == _GZIP:
-            packed.seek(0)
-            file = cast(BinaryIO, gzip.GzipFile(fileobj=packed))
-        try:
-            file.seek(0)
-            start = file.read(64)
-            for mark, kind in _NOT_ROWS.items():
-                if start.startswith(mark) or start.lower().startswith(mark):
-                    raise UserError(f"{path}: cannot be read ({kind}); {what} is expected there")
-            file.seek(len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0)
-            yield file
-        except (EOFError, gzip.BadGzipFile, zlib.error):
-            raise UserError(
-                f"{path}: cannot be read (the gzip file is broken or cut off); download it again"
-            ) from None
-
-
-@contextmanager
-def opened_raw(path: Path, what: str) -> Iterator[BinaryIO]:
-    """Open a file for the bytes that are on the disk.
-
-    Raises:
-        UserError: it is missing, a folder or unreadable.
-    """
-    try:
-        with path.open("rb") as file:
-            yield file
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; {what} is expected there") from None
-    except gzip.BadGzipFile:
-        raise
-    except OSError as err:
-        raise UserError(
-            f"{path}: cannot be read ({err.strerror}); {what} is expected there"
-        ) from None
-
-
-# Longer than any record of the known sources by far; what is longer is no record.
-MAX_RECORD = 64 * 2**20
-
-
 class BadRow(ValueError):
     """A row that is not what the source expects. The message says what is missing."""
 
@@ -161,67 +74,6 @@ def make_row(place: Place, number: int, value: Any) -> Row:
     return Row(where, number, None, f"a JSON object is expected, not {type(value).__name__}")
 
 
-def streamed_rows(place: Place) -> Iterator[Row] | None:
-    """Return the rows of a hub data set or a Parquet file; None for a file of text."""
-
-    if isinstance(place, HubData):
-        return hub_rows(place)
-    return parquet_rows(Path(place)) if is_parquet(place) else None
-
-
-def jsonl_rows(place: Place, what: str, marks: Collection[str] = ()) -> Iterator[Row]:
-    """The rows of a JSON-lines file, blank lines left out, `number` counted from 1.
-
-    Read line by line: never more than one line is held. A file that is one JSON list is read as
-    such, and a Parquet file or a hub data set through `datasets`.
-
-    Args:
-        marks: fields by which a list's records are found again (`json_list.list_rows`).
-
-    Raises:
-        UserError: the file or data set cannot be read.
-    """
-    if (streamed := streamed_rows(place)) is not None:
-        yield from streamed
-        return
-    path = Path(str(place))
-    if begins_with(path, b"[", what):
-        from umi_lite.data.json_list import list_rows
-
-        yield from list_rows(path, what, marks)
-        return
-    # In bytes: text mode would break lines at a lone "\r" too.
-    with opened(path, what) as file:
-        number = 0
-        while line := file.readline(MAX_RECORD):
-            number += 1
-            if len(line) == MAX_RECORD and not line.endswith(b"\n"):
-                while (rest := file.readline(MAX_RECORD)) and not rest.endswith(b"\n"):
-                    pass
-                yield Row(f"{path}:{number}", number, None, "the line is longer than 64 MiB")
-            elif line.strip():
-                yield _line_row(path, number, line)
-
-
-def begins_with(path: Path, sign: bytes, what: str) -> bool:
-    """True if the file's first character that is not blank is `sign`."""
-    with opened(path, what) as file:
-        while start := file.read(4096):
-            if text := start.lstrip():
-                return text.startswith(sign)
-    return False
-
-
-def _line_row(path: Path, number: int, line: bytes) -> Row:
-    try:
-        return make_row(path, number, parse(line.decode("utf-8")))
-    except UnicodeDecodeError:
-        fault = "not UTF-8 text"
-    except BadJson as err:
-        fault = str(err)
-    return Row(f"{path}:{number}", number, None, fault)
-
-
 def checked(row: Row) -> dict[str, Any]:
     """The row's object.
 
@@ -244,53 +96,6 @@ def typed_field(row: dict[str, Any], name: str, kind: type) -> Any:
     if not isinstance(row[name], kind):
         raise BadRow(f"{name!r} must be {kind.__name__}, not {type(row[name]).__name__}")
     return row[name]
-
-
-def hub_rows(place: HubData) -> Iterator[Row]:
-    """The rows of one split, streamed: nothing is downloaded as a whole. `number` from 1.
-
-    Raises:
-        UserError: `datasets` is not installed, there is no such data set, configuration or
-            split, or it cannot be reached.
-    """
-    label = f"hub {place}"
-    datasets = _datasets(label)
-    check_data(place.name)
-    arguments = {"path": place.name, "name": place.config, "split": place.split}
-    hint = "; name a local file (path: FILE) or a folder of data files (hub: FOLDER)"
-    return _streamed(datasets, place, label, arguments, hint)
-
-
-def parquet_rows(path: Path) -> Iterator[Row]:
-    """Yield the rows of a Parquet file, `number` counted from 1.
-
-    Raises:
-        UserError: `datasets` is not installed, or the file cannot be read.
-    """
-    label = f"{path} (Parquet)"
-    arguments = {"path": "parquet", "data_files": str(path), "split": "train"}
-    return _streamed(_datasets(label), path, label, arguments)
-
-
-def _datasets(label: str) -> Any:
-    try:
-        import datasets
-    except ImportError:
-        raise UserError(f"{label}: needs the package datasets: pip install datasets") from None
-    return datasets
-
-
-def _streamed(
-    datasets: Any, place: Place, label: str, arguments: dict[str, Any], hint: str = ""
-) -> Iterator[Row]:
-    try:
-        rows = datasets.load_dataset(**arguments, streaming=True)
-        for number, value in enumerate(rows, start=1):
-            yield make_row(place, number, value)
-    except Exception as err:
-        # `datasets` lets through what its many file systems raise.
-        reason = " ".join(str(err).split())[:300] or type(err).__name__
-        raise UserError(f"{label}: cannot be read ({reason}){hint}") from err
 
 
 class Dropped(NamedTuple):

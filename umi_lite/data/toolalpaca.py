@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from umi_lite.data.json_list import list_rows
 from umi_lite.data.openapi import tool_of
+from umi_lite.data.read_rows import list_rows, opened
 from umi_lite.data.rows import (
     BadRow,
     Dropped,
@@ -23,7 +23,6 @@ from umi_lite.data.rows import (
     Place,
     checked,
     collect,
-    opened,
     stem,
     typed_field,
 )
@@ -31,7 +30,6 @@ from umi_lite.data.strict_json import BadJson, parse, parse_loose
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Tool, Trajectory
 
 _WHAT = "ToolAlpaca's APIs"
-_MARKS = ("Function_Projection", "Instances", "Instructions")
 _MAX_STEPS = 5
 _HEAD = 4096
 _OPTIONAL = "[Optional]"
@@ -89,7 +87,7 @@ def _made(path: Place, items: _Items) -> Iterator[Trajectory | Dropped]:
         reason = "a judge's verdict on a model's output: never training data"
         yield from (Dropped(f"{path}:{name}.{i}", reason) for name, i in verdicts)
         return
-    for row in list_rows(path, _WHAT, _MARKS):
+    for row in list_rows(path, _WHAT):
         try:
             api = checked(row)
             name, tools, found = typed_field(api, "Name", str), _tools(api), items(api)

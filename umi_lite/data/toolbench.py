@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from umi_lite.data.json_list import list_rows
 from umi_lite.data.leaks import read_excluded
+from umi_lite.data.read_rows import list_rows
 from umi_lite.data.rows import (
     BadRow,
     Loaded,
@@ -46,7 +46,6 @@ NEXT_TAG = re.compile(r"\s*\bNext: (caller|conclusion|give up)\.?\s*\Z")
 _ACTION = re.compile(r"Action: (.*?)\nAction Input: (.*)\Z", re.DOTALL)
 _RESPONSE = '"response":'
 _JSON_TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
-_MARKS = ("conversations", "chains")
 Turn = tuple[str, str]
 
 
@@ -77,7 +76,7 @@ def load(
         excluded.check(None, made.instruction)
         return made
 
-    rows = list_rows(path, "ToolBench conversations as prepared by α-UMi", _MARKS)
+    rows = list_rows(path, "ToolBench conversations as prepared by α-UMi")
     return collect(outcomes(rows, parse), n)
 
 

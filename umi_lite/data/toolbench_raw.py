@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from umi_lite.data.leaks import read_excluded
+from umi_lite.data.read_rows import jsonl_rows, opened
 from umi_lite.data.rows import (
     BadRow,
     HubData,
@@ -20,9 +21,7 @@ from umi_lite.data.rows import (
     Row,
     checked,
     collect,
-    jsonl_rows,
     make_row,
-    opened,
     outcomes,
     typed_field,
 )

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from umi_lite.data.json_list import list_rows
 from umi_lite.data.leaks import Excluded, read_excluded
+from umi_lite.data.read_rows import list_rows
 from umi_lite.data.rows import (
     BadRow,
     Dropped,
@@ -31,7 +31,6 @@ from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Trajectory
 
 _WHAT = "α-UMi's training samples"
-_MARKS = ("history", "target")
 _ACTION = re.compile(r"\n(Action: .*?\nAction Input: .*)\Z", re.DOTALL)
 _ANSWER = re.compile(r"\nconclusion: (.*)\Z", re.DOTALL)
 _OPEN = "the samples end at a call or at the word to conclude: what came then is in none of them"
@@ -183,7 +182,7 @@ def _keys(tools: list[Any], turns: list[Turn]) -> Iterator[bytes]:
 
 def _rows(place: Place) -> Iterator[Row]:
     if isinstance(place, HubData):
-        yield from list_rows(place, _WHAT, _MARKS)
+        yield from list_rows(place, _WHAT)
         return
     path = Path(place)
     files = list(path.glob("*.json")) if path.is_dir() else [path]
@@ -192,4 +191,4 @@ def _rows(place: Place) -> Iterator[Row]:
     # The backbone's turns, last: they lack a blank line that the others have.
     files.sort(key=lambda file: ("backbone" in file.name, file.name))
     for file in files:
-        yield from list_rows(file, _WHAT, _MARKS)
+        yield from list_rows(file, _WHAT)

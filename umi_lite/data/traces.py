@@ -8,14 +8,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from umi_lite.data.any_rows import any_rows
+from umi_lite.data.read_rows import any_rows
 from umi_lite.data.rows import BadRow, Loaded, Place, Row, checked, collect, outcomes
 from umi_lite.errors import UserError
 from umi_lite.files import write_text
 from umi_lite.protocol.trajectory import Trajectory
 
 _WHAT = "a trace, or trajectories as JSON lines,"
-_MARKS = ("trajectory", "steps")
 
 
 def load(path: Place, n: int | None = None) -> Loaded:
@@ -27,7 +26,7 @@ def load(path: Place, n: int | None = None) -> Loaded:
     Raises:
         UserError: see `any_rows`.
     """
-    return collect(outcomes(any_rows(path, _WHAT, _MARKS), _trajectory), n)
+    return collect(outcomes(any_rows(path, _WHAT), _trajectory), n)
 
 
 def save(trajectories: list[Trajectory], path: Path | str) -> None:

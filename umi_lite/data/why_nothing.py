@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from umi_lite.data.any_rows import any_rows
+from umi_lite.data.read_rows import any_rows
 from umi_lite.data.rows import HubData, Loaded, Place
 from umi_lite.errors import UserError
 
@@ -67,7 +67,7 @@ def _hint(source: str, place: Place) -> str:
 
 def _first_row(place: Place) -> dict[str, Any] | None:
     try:
-        rows = islice(any_rows(place, "data", ()), _LOOKED_AT)
+        rows = islice(any_rows(place, "data"), _LOOKED_AT)
         return next((row.value for row in rows if row.value is not None), None)
     except UserError:
         return None

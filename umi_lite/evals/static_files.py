@@ -19,8 +19,8 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from umi_lite.data.json_list import list_rows
-from umi_lite.data.rows import BadRow, jsonl_rows, typed_field
+from umi_lite.data.read_rows import jsonl_rows, list_rows
+from umi_lite.data.rows import BadRow, typed_field
 from umi_lite.data.toolbench import NEXT, NEXT_TAG, conversation_turns
 from umi_lite.errors import UserError
 from umi_lite.files import write_text
@@ -108,7 +108,7 @@ def load_gold(path: Path | str, n: int | None = None) -> Gold:
     dialogues: list[Dialogue] = []
     malformed: list[Fault] = []
     faults: list[Fault] = []
-    for row in list_rows(path, "dialogues as prepared by α-UMi", ("tools", "conversations")):
+    for row in list_rows(path, "dialogues as prepared by α-UMi"):
         index = row.number - 1
         if n is not None and index >= n:
             break

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from umi_lite.data.rows import opened
+from umi_lite.data.read_rows import opened
 from umi_lite.errors import UserError
 from umi_lite.evals.math.extract import answer_of, marked
 from umi_lite.evals.math.markup import without_markup

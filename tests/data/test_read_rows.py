@@ -6,7 +6,7 @@ import json
 import pytest
 
 from umi_lite.data import gsm8k, openai_chat, toolbench, traces
-from umi_lite.data.any_rows import any_rows
+from umi_lite.data.read_rows import any_rows
 from umi_lite.errors import UserError
 
 ROWS = [{"a": i, "b": ["é", None]} for i in range(3)]
@@ -26,7 +26,7 @@ FORMS = {
 def test_one_kind_of_rows_in_many_forms(tmp_path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(FORMS[name])
-    rows = list(any_rows(path, "rows", ("a",)))
+    rows = list(any_rows(path, "rows"))
     assert [row.value for row in rows] == ROWS
     assert [row.where for row in rows] == [f"{path}:{i}" for i in (1, 2, 3)]
 
@@ -35,7 +35,7 @@ def test_a_folder_and_one_object_over_many_lines(tmp_path) -> None:
     (tmp_path / "1.json").write_text(json.dumps(ROWS[0], indent=1))
     (tmp_path / "2.jsonl.gz").write_bytes(gzip.compress(LINES.encode()))
     (tmp_path / "3.txt").write_text("not a row")
-    assert [row.value for row in any_rows(tmp_path, "rows", ())] == [ROWS[0], *ROWS]
+    assert [row.value for row in any_rows(tmp_path, "rows")] == [ROWS[0], *ROWS]
 
 
 def test_a_list_or_gzip_where_a_source_reads_lines(tmp_path) -> None:

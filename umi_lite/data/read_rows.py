@@ -1,0 +1,349 @@
+"""Reads rows: JSON lines, a JSON list, Parquet, a hub data set, gzipped files, folders of them."""
+
+import codecs
+import gzip
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from umi_lite.data.rows import HubData, Place, Row, make_row, suffix
+from umi_lite.data.strict_json import BadJson, CutJson, decode, parse
+from umi_lite.errors import UserError
+from umi_lite.hub import check_data
+
+# Longer than any record of the known sources by far; anything longer is damage.
+MAX_RECORD = 64 * 2**20
+_WINDOW = 2**18
+_NOT_BLANK = re.compile(r"[^ \t\r\n]")
+_ENDINGS = {".json", ".jsonl", ".parquet"}
+_GZIP = b"\x1f\x8b"
+_PARQUET = b"PAR1"
+_UTF16 = "not UTF-8 text: save it as UTF-8"
+# How files begin that cannot be read as rows, and what to do about it.
+_NOT_ROWS = {
+    codecs.BOM_UTF16_LE: _UTF16,
+    codecs.BOM_UTF16_BE: _UTF16,
+    _PARQUET: "a Parquet file, which only sources of rows read",
+    b"ARROW1": "an Arrow file: save it as Parquet or JSON lines",
+    b"PK\x03\x04": "a zip archive: unpack it first",
+    b"BZh": "compressed by bzip2: unpack it first",
+    b"\xfd7zXZ\x00": "compressed by xz: unpack it first",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd: unpack it first",
+    b"version https://git-lfs": "a pointer of Git LFS, not the file: run git lfs pull",
+    b"<!doctype html": "a web page: download the file itself",
+    b"<html": "a web page: download the file itself",
+}
+
+
+def any_rows(place: Place, what: str) -> Iterator[Row]:
+    """Yield the rows of a hub data set, of a file, or of a folder's files in the names' order.
+
+    A file holds JSON lines, a JSON list or, with the ending `.json`, one object; each may be
+    gzipped. Parquet is read through `datasets`.
+
+    Raises:
+        UserError: there is no such file, none in the folder, or it cannot be read.
+    """
+    if (streamed := streamed_rows(place)) is not None:
+        yield from streamed
+        return
+    path = Path(str(place))
+    files = sorted(file for file in path.iterdir() if _readable(file)) if path.is_dir() else [path]
+    if not files:
+        raise UserError(
+            f"{path}: no .json or .jsonl file in this folder (nor .parquet); {what} is expected"
+        )
+    for file in files:
+        whole = suffix(file) == ".json" and begins_with(file, b"{", what) and not _is_lines(file)
+        yield from [_one_row(file, what)] if whole else jsonl_rows(file, what)
+
+
+def _readable(file: Path) -> bool:
+    return suffix(file) in _ENDINGS and not file.name.startswith(".")
+
+
+def _is_lines(file: Path) -> bool:
+    """True if the first line is a whole JSON value: then each line is one."""
+    with opened(file, "data") as begun:
+        line = begun.readline(MAX_RECORD)
+    try:
+        parse(line.decode("utf-8"))
+    except (BadJson, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _one_row(file: Path, what: str) -> Row:
+    with opened(file, what) as whole:
+        data = whole.read()
+    try:
+        return make_row(file, 1, parse(data.decode("utf-8")))
+    except UnicodeDecodeError:
+        return Row(f"{file}:1", 1, None, "not UTF-8 text")
+    except BadJson as err:
+        return Row(f"{file}:{err.line}", 1, None, str(err))
+
+
+def streamed_rows(place: Place) -> Iterator[Row] | None:
+    """Return the rows of a hub data set or a Parquet file; None for a file of text."""
+    if isinstance(place, HubData):
+        return hub_rows(place)
+    return parquet_rows(Path(place)) if is_parquet(place) else None
+
+
+def jsonl_rows(place: Place, what: str) -> Iterator[Row]:
+    """Yield the rows of a JSON-lines file, blank lines left out, `number` counted from 1.
+
+    Read line by line: never more than one line is held. A file that is one JSON list is read as
+    such, and a Parquet file or a hub data set through `datasets`.
+
+    Raises:
+        UserError: the file or data set cannot be read.
+    """
+    if (streamed := streamed_rows(place)) is not None:
+        yield from streamed
+        return
+    path = Path(str(place))
+    if begins_with(path, b"[", what):
+        yield from list_rows(path, what)
+        return
+    # In bytes: text mode would break lines at a lone "\r" too.
+    with opened(path, what) as file:
+        number = 0
+        while line := file.readline(MAX_RECORD):
+            number += 1
+            if len(line) == MAX_RECORD and not line.endswith(b"\n"):
+                while (rest := file.readline(MAX_RECORD)) and not rest.endswith(b"\n"):
+                    pass
+                yield Row(f"{path}:{number}", number, None, "the line is longer than 64 MiB")
+            elif line.strip():
+                yield _line_row(path, number, line)
+
+
+def begins_with(path: Path, sign: bytes, what: str) -> bool:
+    """True if the file's first character that is not blank is `sign`."""
+    with opened(path, what) as file:
+        while start := file.read(4096):
+            if text := start.lstrip():
+                return text.startswith(sign)
+    return False
+
+
+def _line_row(path: Path, number: int, line: bytes) -> Row:
+    try:
+        return make_row(path, number, parse(line.decode("utf-8")))
+    except UnicodeDecodeError:
+        fault = "not UTF-8 text"
+    except BadJson as err:
+        fault = str(err)
+    return Row(f"{path}:{number}", number, None, fault)
+
+
+def list_rows(place: Place, what: str) -> Iterator[Row]:
+    """Yield the records of a JSON list, `number` counted from 1.
+
+    The file is read in windows, each record decoded by Python's own parser. The first record
+    that is not JSON, or a list that breaks off (a truncated download), is the last row: its
+    `fault` says on which line it begins and how many records were read before it.
+
+    Raises:
+        UserError: the file or data set cannot be read, or the file is not a JSON list.
+    """
+    if (streamed := streamed_rows(place)) is not None:
+        yield from streamed
+        return
+    path = Path(str(place))
+    with opened(path, what) as file:
+        window = _Window(file)
+        if window.peek() != "[":
+            raise UserError(f"{path}: {what} is expected, a JSON list of records")
+        window.at += 1
+        for number in count(1):
+            try:
+                if window.at_list_end():
+                    return
+                value = _next_value(window)
+            except BadJson as err:
+                yield Row(f"{path}:{number}", number, None, _list_fault(window, number, err))
+                return
+            yield make_row(path, number, value)
+
+
+def _list_fault(window: "_Window", number: int, err: BadJson) -> str:
+    reason = str(err).removeprefix("not JSON: ")
+    before = "nothing before it was" if number == 1 else f"{number - 1} before it were"
+    return f"not JSON from line {window.line()} on: {reason} ({before} read, nothing after it)"
+
+
+def _next_value(window: "_Window") -> Any:
+    while True:
+        try:
+            value, window.at = decode(window.text, window.at, more=window.more)
+            break
+        except CutJson:
+            if len(window.text) - window.at > MAX_RECORD:
+                raise BadJson("the record is longer than 64 MiB") from None
+            window.fill()
+    # A missing comma between two objects harms neither.
+    if (after := window.peek()) == ",":
+        window.at += 1
+    elif after not in {"", "]", "{"}:
+        raise BadJson("not JSON: Expecting ',' delimiter")
+    return value
+
+
+class _Window:
+    """A stretch of the file as text, read up to `at`."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.text, self.at, self.more = "", 0, True
+        self._file, self._lines = file, 1
+        # A byte that is not UTF-8 is kept as a mark and found again in its record.
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+
+    def fill(self) -> None:
+        """Drop what was read and read on."""
+        self._lines += self.text.count("\n", 0, self.at)
+        # As much again as there is, so that a long record is not decoded too often.
+        data = self._file.read(max(_WINDOW, len(self.text) - self.at))
+        self.more = bool(data)
+        self.text = self.text[self.at :] + self._decoder.decode(data, final=not data)
+        self.at = 0
+
+    def peek(self) -> str:
+        """Return the next character that is not blank and move `at` there; "" at the end."""
+        while True:
+            found = _NOT_BLANK.search(self.text, self.at)
+            self.at = found.start() if found else len(self.text)
+            if found or not self.more:
+                return found[0] if found else ""
+            self.fill()
+
+    def at_list_end(self) -> bool:
+        """True at the list's bracket.
+
+        Raises:
+            BadJson: the file ends without it, or has more text after it.
+        """
+        here = self.peek()
+        if not here:
+            raise BadJson("not JSON: the list breaks off")
+        if here != "]":
+            return False
+        self.at += 1
+        if self.peek():
+            raise BadJson("not JSON: more text after the end of the list")
+        return True
+
+    def line(self) -> int:
+        """Return the number of the line that `at` is on, from 1."""
+        return self._lines + self.text.count("\n", 0, self.at)
+
+
+def is_parquet(place: Place) -> bool:
+    """True if the place is a Parquet file, whatever its name is."""
+    if isinstance(place, HubData) or not Path(place).is_file():
+        return False
+    with opened_raw(Path(place), "data") as file:
+        return file.read(len(_PARQUET)) == _PARQUET
+
+
+@contextmanager
+def opened(path: Path, what: str) -> Iterator[BinaryIO]:
+    """Open a file for its bytes, unpacked where it is gzipped, after a byte-order mark.
+
+    Args:
+        what: what should be in the file, for the messages.
+
+    Raises:
+        UserError: it is missing, a folder, unreadable, UTF-16, a gzip file that breaks off, or of
+            another kind that holds no text (an archive, a web page, a pointer of Git LFS).
+    """
+    with opened_raw(path, what) as packed:
+        file = packed
+        if packed.read(len(_GZIP)) == _GZIP:
+            packed.seek(0)
+            file = cast(BinaryIO, gzip.GzipFile(fileobj=packed))
+        try:
+            file.seek(0)
+            start = file.read(64)
+            for mark, kind in _NOT_ROWS.items():
+                if start.startswith(mark) or start.lower().startswith(mark):
+                    raise UserError(f"{path}: cannot be read ({kind}); {what} is expected there")
+            file.seek(len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0)
+            yield file
+        except (EOFError, gzip.BadGzipFile, zlib.error):
+            raise UserError(
+                f"{path}: cannot be read (the gzip file is broken or cut off); download it again"
+            ) from None
+
+
+@contextmanager
+def opened_raw(path: Path, what: str) -> Iterator[BinaryIO]:
+    """Open a file for the bytes that are on the disk.
+
+    Raises:
+        UserError: it is missing, a folder or unreadable.
+    """
+    try:
+        with path.open("rb") as file:
+            yield file
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; {what} is expected there") from None
+    except gzip.BadGzipFile:
+        raise
+    except OSError as err:
+        raise UserError(
+            f"{path}: cannot be read ({err.strerror}); {what} is expected there"
+        ) from None
+
+
+def hub_rows(place: HubData) -> Iterator[Row]:
+    """Yield the rows of one split, streamed: nothing is downloaded as a whole. `number` from 1.
+
+    Raises:
+        UserError: `datasets` is not installed, there is no such data set, configuration or
+            split, or it cannot be reached.
+    """
+    label = f"hub {place}"
+    datasets = _datasets(label)
+    check_data(place.name)
+    arguments = {"path": place.name, "name": place.config, "split": place.split}
+    hint = "; name a local file (path: FILE) or a folder of data files (hub: FOLDER)"
+    return _streamed(datasets, place, label, arguments, hint)
+
+
+def parquet_rows(path: Path) -> Iterator[Row]:
+    """Yield the rows of a Parquet file, `number` counted from 1.
+
+    Raises:
+        UserError: `datasets` is not installed, or the file cannot be read.
+    """
+    label = f"{path} (Parquet)"
+    arguments = {"path": "parquet", "data_files": str(path), "split": "train"}
+    return _streamed(_datasets(label), path, label, arguments)
+
+
+def _datasets(label: str) -> Any:
+    try:
+        import datasets
+    except ImportError:
+        raise UserError(f"{label}: needs the package datasets: pip install datasets") from None
+    return datasets
+
+
+def _streamed(
+    datasets: Any, place: Place, label: str, arguments: dict[str, Any], hint: str = ""
+) -> Iterator[Row]:
+    try:
+        rows = datasets.load_dataset(**arguments, streaming=True)
+        for number, value in enumerate(rows, start=1):
+            yield make_row(place, number, value)
+    except Exception as err:
+        # `datasets` lets through what its many file systems raise.
+        reason = " ".join(str(err).split())[:300] or type(err).__name__
+        raise UserError(f"{label}: cannot be read ({reason}){hint}") from err
