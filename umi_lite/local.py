@@ -38,10 +38,10 @@ def load_tasks(source: str, **options: Any) -> list[Trajectory]:
     Raises:
         UserError: no such source, options that it does not take, or no task in it; why.
     """
-    from umi_lite.data import TASKS, load_source
+    from umi_lite.data import load_questions
     from umi_lite.data.why_nothing import why_nothing
 
-    loaded = load_source(source, options, TASKS)
+    loaded = load_questions(source, options)
     if not loaded.trajectories and loaded.dropped:
         raise UserError(f"there is no task: {why_nothing(source, options, loaded)}")
     return loaded.trajectories

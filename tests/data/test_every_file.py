@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from datafiles import data_file
 
-from umi_lite.data import SOURCES, TASKS, load_source
+from umi_lite.data import load_questions, load_source
 
 # Name, source, with steps, and how many records the file has.
 FILES = [
@@ -30,8 +30,8 @@ FILES = [
 
 @pytest.mark.parametrize(("name", "source", "steps", "records"), FILES)
 def test_records_are_loaded_or_counted(name: str, source: str, steps: bool, records: int) -> None:
-    loaders = SOURCES if steps else TASKS
-    loaded = load_source(source, {"path": data_file(name)}, loaders)
+    load = load_source if steps else load_questions
+    loaded = load(source, {"path": data_file(name)})
     made = sum(t.meta.get("samples", 1) for t in loaded.trajectories)
     assert made + len(loaded.dropped) == records
     assert all(drop.reason and drop.where for drop in loaded.dropped)

@@ -15,10 +15,10 @@ ViewOption = Annotated[str, typer.Option("--role", help="backbone, planner, call
 
 def ls() -> None:
     """The sources of trajectories."""
-    from umi_lite.data import ABOUT
+    from umi_lite.data import SOURCES, find_source
 
-    for name, about in ABOUT.items():
-        typer.echo(f"{name:<19}{about}")
+    for name in SOURCES:
+        typer.echo(f"{name:<19}{find_source(name).about}")
 
 
 def leaks(

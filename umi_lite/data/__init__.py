@@ -1,85 +1,73 @@
-"""Where trajectories come from: one module a source, each with `load(...) -> Loaded`."""
+"""The sources of trajectories by name: a new benchmark is one file and one line here."""
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from umi_lite.data.rows import HubData, Loaded
 from umi_lite.errors import UserError
 
+if TYPE_CHECKING:
+    from umi_lite.data.source import Source
+
+# Where each `Source` is: a command that reads no data imports none of them.
+SOURCES: dict[str, str] = {
+    "toolworld": "toolworld:SOURCE",
+    "gsm8k": "gsm8k:SOURCE",
+    "math": "math_problems:MATH",
+    "tora": "math_problems:TORA",
+    "toolbench": "toolbench:SOURCE",
+    "toolbench_raw": "toolbench_raw:SOURCE",
+    "toolbench_samples": "toolbench_samples:SOURCE",
+    "toolalpaca": "toolalpaca:SOURCE",
+    "traces": "traces:SOURCE",
+    "openai": "openai_chat:SOURCE",
+}
+
 _HUB = ("hub", "config", "split")
 
 
-@dataclass(frozen=True)
-class Loader:
-    """A source's function by its name: a command that reads no data imports none of it."""
-
-    name: str
-
-    def __call__(self, **options: Any) -> Loaded:
-        return self.function()(**options)
-
-    def function(self) -> Any:
-        module, _, function = self.name.partition(".")
-        return getattr(import_module(f"umi_lite.data.{module}"), function)
-
-
-# Toolworld is generated (split, n, seed); the others read a file, a folder or a hub data set.
-SOURCES: dict[str, Loader] = {
-    **{
-        name: Loader(f"{name}.load")
-        for name in (
-            *("toolworld", "gsm8k", "toolbench", "toolbench_raw", "toolbench_samples"),
-            *("toolalpaca", "traces"),
-        )
-    },
-    "tora": Loader("math_problems.load"),
-    "openai": Loader("openai_chat.load"),
-}
-
-# The same as tasks to be solved anew: where only the gold answer is needed, less is dropped.
-TASKS: dict[str, Loader] = SOURCES | {
-    "gsm8k": Loader("gsm8k.questions"),
-    "toolalpaca": Loader("toolalpaca.tasks"),
-    "math": Loader("math_problems.questions"),
-}
-
-ABOUT: dict[str, str] = {
-    "toolworld": "generated tasks over small local tools that really run (split, n, seed)",
-    "gsm8k": "GSM8K's train.jsonl or test.jsonl as Python-tool trajectories (path, n)",
-    "math": "MATH problems as tasks for the Python tool, without steps (path, n)",
-    "tora": "ToRA-style rationale, program, output and answer (path, n)",
-    "toolbench": "ToolBench conversations as prepared by α-UMi (path, n, exclude)",
-    "toolbench_raw": "ToolBench's raw answer trees, a file each (path, n, exclude)",
-    "toolbench_samples": "α-UMi's training samples, put together again (path, n, exclude)",
-    "toolalpaca": "ToolAlpaca's train_data.json; its evaluation files as tasks (path, n)",
-    "traces": "one's own traces, or trajectories as JSONL (path, n)",
-    "openai": "chats with tool calls as OpenAI has them, messages and tools (path, n)",
-}
-
-
-def load_source(
-    name: str, options: Mapping[str, Any], loaders: Mapping[str, Loader] = SOURCES
-) -> Loaded:
-    """What a source holds.
-
-    Args:
-        options: what its function takes; one that is None is not given. `hub` (with `config`
-            and `split`, default `train`) stands for `path`.
-        loaders: SOURCES, or TASKS for what is to be solved anew.
+def find_source(name: str) -> "Source":
+    """Return the source of a name, importing its module.
 
     Raises:
-        UserError: no such source, an option that it does not take or one that it lacks, or
-            what it raises itself.
+        UserError: there is no such source.
     """
-    if name not in loaders:
-        if name in TASKS:
-            raise UserError(f"source {name} holds tasks without steps: nothing to train on")
-        raise UserError(f"no source {name!r}; there are {', '.join(loaders)}")
-    function = loaders[name].function()
-    taken = inspect.signature(function).parameters.values()
+    from umi_lite.data.source import named
+
+    if name not in SOURCES:
+        raise UserError(f"no source {name!r}; there are {', '.join(SOURCES)}")
+    return named(f"umi_lite.data.{SOURCES[name]}")
+
+
+def load_source(name: str, options: Mapping[str, Any]) -> Loaded:
+    """Return a source's gold trajectories, to train on.
+
+    Args:
+        options: what its `load` takes; one that is None is not passed. `hub` (with `config`
+            and `split`, default `train`) replaces `path`.
+
+    Raises:
+        UserError: no such source, an option that it does not take, one that is missing, or
+            what the source itself raises.
+    """
+    load = find_source(name).load
+    if load is None:
+        raise UserError(f"source {name} holds tasks without steps: nothing to train on")
+    return _load(name, load, options)
+
+
+def load_questions(name: str, options: Mapping[str, Any]) -> Loaded:
+    """Return a source's tasks, to be solved again; options and errors as in `load_source`."""
+    source = find_source(name)
+    load = source.questions or source.load
+    if load is None:
+        raise UserError(f"source {name} holds no tasks")
+    return _load(name, load, options)
+
+
+def _load(name: str, load: Any, options: Mapping[str, Any]) -> Loaded:
+    taken = inspect.signature(load).parameters.values()
     # Keyword-only parameters are for callers in code.
     known = [p.name for p in taken if p.kind is not p.KEYWORD_ONLY]
     given = {key: value for key, value in options.items() if value is not None}
@@ -89,11 +77,11 @@ def load_source(
         parts = {key: given.pop(key) for key in _HUB if key in given}
         given["path"] = HubData(parts.pop("hub"), **parts)
     wrong = [key for key in given if key not in {p.name for p in taken}]
-    lacking = [p.name for p in taken if p.default is p.empty and p.name not in given]
-    if wrong or lacking:
-        told = f"source {name} takes {', '.join(known)}"
-        told += " (or hub, config, split for path)" if "path" in known else ""
-        told += f"; not {', '.join(wrong)}" if wrong else ""
-        told += f"; {', '.join(lacking)} is missing" if lacking else ""
-        raise UserError(told)
-    return function(**given)
+    missing = [p.name for p in taken if p.default is p.empty and p.name not in given]
+    if wrong or missing:
+        error = f"source {name} takes {', '.join(known)}"
+        error += " (or hub, config, split for path)" if "path" in known else ""
+        error += f"; not {', '.join(wrong)}" if wrong else ""
+        error += f"; {', '.join(missing)} is missing" if missing else ""
+        raise UserError(error)
+    return load(**given)

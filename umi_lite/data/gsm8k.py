@@ -15,6 +15,7 @@ from typing import Any
 from umi_lite.data.gsm8k_notes import BadNotes, Derived, derive
 from umi_lite.data.read_rows import jsonl_rows
 from umi_lite.data.rows import BadRow, Dropped, Loaded, Place, Row, checked, split_name, typed_field
+from umi_lite.data.source import Source, with_python
 from umi_lite.errors import UserError
 from umi_lite.protocol.roles import PYTHON_TOOL
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Trajectory
@@ -195,3 +196,12 @@ def run_together(programs: Sequence[str]) -> list[str | None]:
     if result.status != "ok":
         raise RuntimeError(f"the batch of {len(programs)} programs failed: {result.error}")
     return json.loads(result.stdout)
+
+
+SOURCE = Source(
+    about="GSM8K's train.jsonl or test.jsonl as Python-tool trajectories (path, n)",
+    load=load,
+    questions=questions,
+    tools=with_python,
+    judge="umi_lite.evals.live:by_number",
+)

@@ -21,6 +21,7 @@ from umi_lite.data.rows import (
     stem,
     typed_field,
 )
+from umi_lite.data.source import Source, with_python
 from umi_lite.protocol.roles import PYTHON_TOOL
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Trajectory
 
@@ -182,3 +183,17 @@ def _last_sentence(text: str) -> tuple[str, str]:
 def _observation(output: str) -> Observation:
     last = output.strip().rpartition("\n")[2]
     return Observation(content=output, error=_ERROR.match(last) is not None)
+
+
+MATH = Source(
+    about="MATH problems as tasks for the Python tool, without steps (path, n)",
+    questions=questions,
+    tools=with_python,
+    judge="umi_lite.evals.live:by_value",
+)
+TORA = Source(
+    about="ToRA-style rationale, program, output and answer (path, n)",
+    load=load,
+    tools=with_python,
+    judge="umi_lite.evals.live:by_value",
+)

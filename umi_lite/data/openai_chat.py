@@ -23,6 +23,7 @@ from umi_lite.data.rows import (
     split_name,
     stem,
 )
+from umi_lite.data.source import Source
 from umi_lite.data.tool_specs import tools_of
 from umi_lite.protocol.roles import dump_json
 from umi_lite.protocol.trajectory import (
@@ -225,3 +226,8 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, dict | list):
         for part in value.values() if isinstance(value, dict) else value:
             yield from _texts(part)
+
+
+SOURCE = Source(
+    about="chats with tool calls as OpenAI has them, messages and tools (path, n)", load=load
+)

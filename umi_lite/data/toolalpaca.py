@@ -26,6 +26,7 @@ from umi_lite.data.rows import (
     stem,
     typed_field,
 )
+from umi_lite.data.source import Source
 from umi_lite.data.strict_json import BadJson, parse, parse_loose
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Tool, Trajectory
 
@@ -233,3 +234,10 @@ def _tools(api: dict[str, Any]) -> tuple[Tool, ...]:
             raise BadRow("'Function_Projection' must have a path and a method a function")
         tools.append(tool_of(spec, name, place[0], place[1]))
     return tuple(tools)
+
+
+SOURCE = Source(
+    about="ToolAlpaca's train_data.json; its evaluation files as tasks (path, n)",
+    load=load,
+    questions=tasks,
+)

@@ -22,6 +22,7 @@ from umi_lite.data.rows import (
     stem,
     typed_field,
 )
+from umi_lite.data.source import Source
 from umi_lite.data.strict_json import BadJson, parse_as_python, parse_loose
 from umi_lite.protocol.paper import NO_ANSWER
 from umi_lite.protocol.roles import dump_json
@@ -244,3 +245,6 @@ def _call(text: str, keep: bool) -> Call:
         arguments = {}
     # A line that ends with "\r\n" would put the "\r" into the name.
     return Call(tool=parts[1].strip(), arguments=arguments, source_text=text)
+
+
+SOURCE = Source(about="ToolBench conversations as prepared by α-UMi (path, n, exclude)", load=load)

@@ -25,6 +25,7 @@ from umi_lite.data.rows import (
     outcomes,
     typed_field,
 )
+from umi_lite.data.source import Source
 from umi_lite.data.strict_json import BadJson, parse
 from umi_lite.data.toolbench import trajectory
 from umi_lite.errors import UserError
@@ -146,3 +147,6 @@ def _row(file: Path, number: int) -> Row:
     except BadJson as err:
         made = Row(str(file), number, None, str(err))
     return Row(str(file), number, made.value, made.fault)
+
+
+SOURCE = Source(about="ToolBench's raw answer trees, a file each (path, n, exclude)", load=load)

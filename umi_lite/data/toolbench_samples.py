@@ -26,6 +26,7 @@ from umi_lite.data.rows import (
     collect,
     typed_field,
 )
+from umi_lite.data.source import Source
 from umi_lite.data.toolbench import trajectory
 from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Trajectory
@@ -192,3 +193,6 @@ def _rows(place: Place) -> Iterator[Row]:
     files.sort(key=lambda file: ("backbone" in file.name, file.name))
     for file in files:
         yield from list_rows(file, _WHAT)
+
+
+SOURCE = Source(about="α-UMi's training samples, put together again (path, n, exclude)", load=load)

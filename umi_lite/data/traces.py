@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from umi_lite.data.read_rows import any_rows
 from umi_lite.data.rows import BadRow, Loaded, Place, Row, checked, collect, outcomes
+from umi_lite.data.source import Source
 from umi_lite.errors import UserError
 from umi_lite.files import write_text
 from umi_lite.protocol.trajectory import Trajectory
@@ -51,3 +52,6 @@ def _trajectory(row: Row) -> Trajectory:
     if not trajectory.steps:
         raise BadRow("the episode has no step")
     return trajectory
+
+
+SOURCE = Source(about="your own traces, or trajectories as JSONL (path, n)", load=load)

@@ -15,15 +15,16 @@ from pydantic import BaseModel, ConfigDict
 from umi_lite.agent.agent import Job, Runner, run_many
 from umi_lite.agent.bounds import Bounds, Sampling
 from umi_lite.agent.trace import Trace
+from umi_lite.data import SOURCES, find_source
+from umi_lite.data.source import Judge
+from umi_lite.data.toolsets import live_sources
 from umi_lite.data.toolworld import GIVE_UP
-from umi_lite.data.toolworld import environment as toolworld_environment
 from umi_lite.errors import UserError
 from umi_lite.evals.answers import gsm8k_correct, holds_gold
 from umi_lite.evals.bounds import bounds_for
 from umi_lite.evals.math.grade import equal
 from umi_lite.evals.stats import Rate, rates_by
 from umi_lite.protocol.trajectory import Call, Observation, Plan, Trajectory
-from umi_lite.tools.python import python_tool
 from umi_lite.tools.tools import Toolbox
 
 
@@ -117,19 +118,18 @@ class Score(_Model):
 
 
 def environment_of(trajectory: Trajectory) -> Toolbox:
-    """Fresh live tools for a task of a source that can be run: toolworld, gsm8k, math, tora.
+    """Return fresh live tools for a task of a source that has them (`Source.tools`).
 
     Raises:
-        UserError: the source's tools are not here (recorded API calls, say).
+        UserError: the source's tools are not available (recorded API calls, for example).
     """
-    if trajectory.source == "toolworld":
-        return toolworld_environment(trajectory)
-    if trajectory.source in _WITH_PYTHON:
-        return Toolbox([python_tool()])
-    raise UserError(
-        f"{trajectory.id}: tasks of {trajectory.source!r} cannot be run live, their tools are "
-        f"not here; toolworld, {' and '.join(_WITH_PYTHON)} can"
-    )
+    tools = find_source(trajectory.source).tools if trajectory.source in SOURCES else None
+    if tools is None:
+        raise UserError(
+            f"{trajectory.id}: tasks of {trajectory.source!r} cannot be run live, their tools are "
+            f"not available; those of {', '.join(live_sources())} can"
+        )
+    return tools(trajectory)
 
 
 def evaluate(
@@ -244,31 +244,33 @@ def _fault(task: Trajectory, trace: Trace, toolbox: Toolbox) -> str:
             return f"should have given up, ended with {trace.stop}"
     elif answer is None or trace.stop != "answer":
         return trace.error or f"ended with {trace.stop}"
-    elif wrong := _JUDGES.get(task.source, _by_words)(task, trace, answer):
+    elif wrong := _judge_of(task.source)(task, trace, answer):
         return f"{wrong} ({trace.error})" if trace.error else wrong
     wanted = task.meta.get("state")
     left = toolbox.state() if isinstance(toolbox, Stateful) else None
     return "" if wanted == left else f"the tools were left as {left}, not as {wanted}"
 
 
-def _by_words(task: Trajectory, trace: Trace, answer: str) -> str:
+def _judge_of(source: str) -> Judge:
+    return find_source(source).judged_by() if source in SOURCES else by_words
+
+
+def by_words(task: Trajectory, trace: Trace, answer: str) -> str:
+    """Return what is wrong with an answer that should hold the gold's words; "" for nothing."""
     held = holds_gold(task.gold or "", answer, task.instruction)
     return "" if held else "the answer does not hold the gold"
 
 
-def _by_number(task: Trajectory, trace: Trace, answer: str) -> str:
+def by_number(task: Trajectory, trace: Trace, answer: str) -> str:
+    """Return what is wrong with an answer that should be GSM8K's number; "" for nothing."""
     return "" if gsm8k_correct(task.gold or "", answer) else "another number"
 
 
-def _by_value(task: Trajectory, trace: Trace, answer: str) -> str:
+def by_value(task: Trajectory, trace: Trace, answer: str) -> str:
+    """Return what is wrong with an answer that should equal MATH's; "" for nothing."""
     printed = [s.content for s in trace.trajectory.steps if isinstance(s, Observation)]
     same = equal(answer, task.gold or "", output=printed[-1] if printed else None)
     return "" if same else "another value"
-
-
-# What is wrong with an answer, by its source; "" for nothing. Other sources: `_by_words`.
-_JUDGES = {"gsm8k": _by_number, "math": _by_value, "tora": _by_value}
-_WITH_PYTHON = tuple(_JUDGES)
 
 
 def _calls(trajectory: Trajectory) -> int:

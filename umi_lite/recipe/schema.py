@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from umi_lite.data import SOURCES
 from umi_lite.protocol.roles import ROLES
+from umi_lite.recipe.load import hint
 from umi_lite.recipe.stages import Count, Int, Rate, Ratio, Stages, Strict
 from umi_lite.weights.gguf_to_hf import GgufType
 
@@ -21,7 +23,14 @@ def _named(name: str) -> str:
     return name
 
 
+def _known_source(name: str) -> str:
+    if name not in SOURCES:
+        raise ValueError(f"no source {name!r}{hint(name, list(SOURCES))}: {', '.join(SOURCES)}")
+    return name
+
+
 Name = Annotated[str, AfterValidator(_named)]
+SourceName = Annotated[str, AfterValidator(_known_source)]
 # A path, or a name where one may be given in its place; `~` is the user's home folder.
 Place = Annotated[str, AfterValidator(os.path.expanduser)]
 # numpy takes seeds of 32 bits, and each job's seed is this one and its number.
@@ -62,18 +71,7 @@ class Data(Strict):
         n: at most so many trajectories; None takes all that there are.
     """
 
-    source: Literal[
-        "toolworld",
-        "gsm8k",
-        "math",
-        "tora",
-        "toolbench",
-        "toolbench_raw",
-        "toolbench_samples",
-        "toolalpaca",
-        "traces",
-        "openai",
-    ]
+    source: SourceName
     split: str | None = None
     path: Place | None = None
     hub: Place | None = None

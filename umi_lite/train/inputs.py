@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from umi_lite.data import SOURCES, TASKS, Loader, load_source
+from umi_lite.data import load_questions, load_source
 from umi_lite.data.leaks import Leak, find_leaks
 from umi_lite.data.rows import Dropped, Loaded
 from umi_lite.data.why_nothing import why_nothing
@@ -17,6 +18,8 @@ from umi_lite.train.sayable import only_sayable
 from umi_lite.train.tokenizer import Language, load_language
 from umi_lite.weights.gguf_to_hf import cache_folder, embedded_gguf, hf_folder
 
+_Load = Callable[[str, Mapping[str, Any]], Loaded]
+
 
 def load_data(recipe: Recipe) -> Loaded:
     """The trajectories of all the recipe's sources, in order, and what was dropped.
@@ -28,7 +31,7 @@ def load_data(recipe: Recipe) -> Loaded:
         UserError: an option that a source does not have, a file that is missing (the held-out
             one too), nothing left to train on, or more than half of it leaks.
     """
-    loaded = _load(recipe.data, SOURCES, recipe.name)
+    loaded = _load(recipe.data, load_source, recipe.name)
     if recipe.style == "chat":
         loaded = only_sayable(loaded)
     leaks = {leak.index: leak for leak in _leaks(recipe, loaded)}
@@ -46,7 +49,7 @@ def load_data(recipe: Recipe) -> Loaded:
 
 def load_eval(recipe: Recipe) -> list[tuple[Data, Loaded]]:
     """The recipe's held-out sets, each with what was loaded of it."""
-    return [(data, _load((data,), TASKS, recipe.name)) for data in recipe.eval.data]
+    return [(data, _load((data,), load_questions, recipe.name)) for data in recipe.eval.data]
 
 
 def leaks_of(recipe: Recipe) -> list[Leak]:
@@ -55,7 +58,7 @@ def leaks_of(recipe: Recipe) -> list[Leak]:
     Raises:
         UserError: as `load_data`, but however much leaks.
     """
-    return _leaks(recipe, _load(recipe.data, SOURCES, recipe.name))
+    return _leaks(recipe, _load(recipe.data, load_source, recipe.name))
 
 
 def _leaks(recipe: Recipe, loaded: Loaded) -> list[Leak]:
@@ -63,7 +66,7 @@ def _leaks(recipe: Recipe, loaded: Loaded) -> list[Leak]:
     if recipe.eval.static:
         compared.append(Data(source="toolbench", path=recipe.eval.static))
     try:
-        parts = [_load((data,), TASKS, recipe.name) for data in compared]
+        parts = [_load((data,), load_questions, recipe.name) for data in compared]
     except UserError as err:
         raise UserError(f"{err} (held-out data is compared with what is trained)") from None
     return find_leaks(loaded.trajectories, [t for part in parts for t in part.trajectories])
@@ -81,12 +84,12 @@ def _why(leak: Leak) -> str:
     return f"LEAK: its instruction is in the held-out data, {same}"
 
 
-def _load(sources: tuple[Data, ...], loaders: Mapping[str, Loader], name: str) -> Loaded:
+def _load(sources: tuple[Data, ...], load: _Load, name: str) -> Loaded:
     loaded = Loaded([])
     nothing: list[str] = []
     for data in sources:
         try:
-            part = load_source(data.source, data.options(), loaders)
+            part = load(data.source, data.options())
         except UserError as err:
             raise UserError(f"recipe {name}: {err}") from None
         if not part.trajectories:

@@ -5,10 +5,11 @@ tools again, untouched, so that an agent can be run and scored on a task.
 """
 
 from umi_lite.data.rows import Loaded
+from umi_lite.data.source import Source
 from umi_lite.data.toolworld.families import PER_100, schedule, tasks_of
 from umi_lite.data.toolworld.generate import GIVE_UP, fits
 from umi_lite.data.toolworld.pools import SPLITS, Split
-from umi_lite.data.toolworld.toolbox import WorldToolbox
+from umi_lite.data.toolworld.toolbox import TOOLSETS, WorldToolbox
 from umi_lite.data.toolworld.world import World
 from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Trajectory
@@ -43,8 +44,20 @@ def load(split: Split = "train", n: int = 1000, seed: int = 0) -> Loaded:
     return Loaded(made)
 
 
-def environment(trajectory: Trajectory) -> WorldToolbox:
-    """Fresh live tools for a toolworld task, in the state in which its gold calls began."""
-    meta = trajectory.meta
+def environment(task: Trajectory | None = None) -> WorldToolbox:
+    """Return fresh live tools of a task, in the state in which its gold calls began.
+
+    Without a task they are five tools of an untouched world, to try an agent with.
+    """
+    if task is None:
+        return WorldToolbox(World("test", 0, frozenset()), TOOLSETS[8])
+    meta = task.meta
     world = World(meta["split"], meta["world_seed"], frozenset(meta["broken"]))
-    return WorldToolbox(world, [tool.name for tool in trajectory.tools])
+    return WorldToolbox(world, [tool.name for tool in task.tools])
+
+
+SOURCE = Source(
+    about="generated tasks over small local tools that really run (split, n, seed)",
+    load=load,
+    tools=environment,
+)
