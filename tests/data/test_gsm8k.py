@@ -60,11 +60,11 @@ def test_names_are_no_keywords_and_a_repeated_result_is_no_step():
     ("solution", "reason"),
     [
         ("It is 5.", "no calculator notes"),
-        ("<<2(3)=6>>6", "no sum that Python reads"),
-        ("<<__import__('os')=6>>6", "no sum that Python reads"),
-        ("<<2**99=6>>6", "no sum that Python reads"),
-        ("<<2+3=five>>5", "no sum that Python reads"),
-        ("<<2+3>>5", "no sum that Python reads"),
+        ("<<2(3)=6>>6", "not a sum that Python reads"),
+        ("<<__import__('os')=6>>6", "not a sum that Python reads"),
+        ("<<2**99=6>>6", "not a sum that Python reads"),
+        ("<<2+3=five>>5", "not a sum that Python reads"),
+        ("<<2+3>>5", "not a sum that Python reads"),
         ("<<77=77>>77", "states a number without a sum"),
     ],
 )

@@ -67,7 +67,7 @@ def test_wrong_options_are_one_line(name: str, options: dict, told: str) -> None
 
 
 def test_a_data_set_through_datasets(tmp_path, monkeypatch) -> None:
-    """A folder of data files stands for a data set on the hub: `datasets` opens both alike."""
+    """A folder of data files serves as a data set of the hub: `datasets` opens both alike."""
     pytest.importorskip("datasets")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
     folder = tmp_path / "mine"

@@ -56,8 +56,8 @@ def test_problem_and_solution_do_as_well(tmp_path) -> None:
     ("solution", "reason"),
     [
         ("No answer.", "no \\boxed answer"),
-        ("```python\n1\n```\n\\boxed{1}", "stands alone"),
-        ("```python\n'\\boxed{1}'\n```\n```output\n1\n```", "nothing stands behind"),
+        ("```python\n1\n```\n\\boxed{1}", "a program without an output"),
+        ("```python\n'\\boxed{1}'\n```\n```output\n1\n```", "no text follows"),
         ("\\boxed{1}", "an answer without a thought"),
     ],
 )

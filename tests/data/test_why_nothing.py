@@ -50,7 +50,7 @@ def refusal(source: str, path) -> str:
             "(1, first {path}:1); the first row has the fields data, version",
         ),
         ("traces", b"", "the file is empty"),
-        ("openai", b"\n \n", "there is no row in it"),
+        ("openai", b"\n \n", "it has no rows"),
         (
             "gsm8k",
             json.dumps([EPISODE]).encode(),

@@ -31,7 +31,7 @@ def find_source(name: str) -> "Source":
     """Return the source of a name, importing its module.
 
     Raises:
-        UserError: there is no such source.
+        UserError: no source has this name.
     """
     from umi_lite.data.source import named
 

@@ -60,14 +60,14 @@ def messages_of(row: dict[str, Any]) -> list[Message]:
 
 
 def _query(query: Any, answers: Any) -> Iterator[Message]:
-    """xLAM's form: what the user asks, and the calls for it."""
+    """Read xLAM's form: what the user asks, and the calls for it."""
     yield Message("user", _text(query, "user"))
     calls = (_call(call, None) for call in _listed(answers, "answers"))
     yield Message("assistant", "", tuple(calls))
 
 
 def _joined(messages: Iterable[Message]) -> list[Message]:
-    """What an assistant says in several messages as one: `Let me look.`, then the call."""
+    """Join what an assistant says in several messages: `Let me look.`, then the call."""
     joined: list[Message] = []
     for message in messages:
         last = joined[-1] if joined else None
@@ -109,7 +109,7 @@ def _message(message: Any) -> Message:
 
 
 def _text(content: Any, role: str) -> str:
-    """The text of a content: a string, parts of text, or none. Reasoning is not part of it."""
+    """Return the text of a content (a string, parts of text, or none), without reasoning."""
     if content is None:
         return ""
     if isinstance(content, list):
@@ -134,7 +134,7 @@ def _part(part: Any) -> str:
 
 
 def _result(content: Any) -> str:
-    """What a tool answered, as text: parts of text, or any JSON value."""
+    """Return what a tool answered, as text: parts of text, or any JSON value."""
     if isinstance(content, list) and content and all(_is_text_part(part) for part in content):
         return "\n".join(_part(part) for part in content)
     return "" if content is None else dump_json(content)
@@ -180,7 +180,7 @@ def _call(given: Any, call_id: str | None) -> ToolCall:
 
 
 def _turn(turn: Any) -> Message:
-    """A turn of ShareGPT, `{from, value}`; `function_call` is JSON text of a call or several."""
+    """Read a turn of ShareGPT, `{from, value}`; `function_call` is JSON text of calls."""
     if not isinstance(turn, dict) or not isinstance(turn.get("value"), str):
         raise BadRow("a turn is not {from, value}")
     who, value = turn.get("from"), turn["value"]

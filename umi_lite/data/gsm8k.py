@@ -1,8 +1,8 @@
-"""GSM8K (openai/grade-school-math, MIT) as planner, caller and summarizer would solve it.
+"""GSM8K (openai/grade-school-math, MIT), its solutions as plans, programs and answers.
 
 A solution's calculator notes become the planner's plan and the caller's Python program
-(`notes.py`). Every program is really run, all in one sandboxed process (`programs.py`), and a
-row is kept only where what it prints is the gold answer.
+(`gsm8k_notes.py`). Every program is run, all in one sandboxed process, and a row is kept only
+where its program prints the gold answer.
 """
 
 import json
@@ -39,7 +39,7 @@ class _Problem:
 
 
 def load(path: Place, n: int | None = None) -> Loaded:
-    """Rows `{"question", "answer"}` as trajectories, at most `n`, in the file's order.
+    """Return rows `{"question", "answer"}` as trajectories, at most `n`, in the file's order.
 
     `gold` is the number after `####`, commas left out; `meta.record` the line, from 1.
 
@@ -49,12 +49,12 @@ def load(path: Place, n: int | None = None) -> Loaded:
     Raises:
         UserError: the file cannot be read.
     """
-    # Few rows more than are wanted: about one in twelve falls out.
+    # A few rows more than are wanted: about one in twelve is dropped.
     return _take(path, n, _with_steps, lambda wanted: wanted + wanted // 10 + 8)
 
 
 def questions(path: Place, n: int | None = None) -> Loaded:
-    """As `load`, but without steps, so that no row is dropped for what its solution lacks.
+    """Return the rows as tasks without steps: none is dropped for what its solution lacks.
 
     Raises:
         UserError: the file cannot be read.
@@ -85,7 +85,7 @@ def _take(
 
 
 def _parse(row: Row) -> tuple[str, str, str]:
-    """Question, solution and gold answer."""
+    """Return question, solution and gold answer."""
     value = checked(row)
     question, answer = typed_field(value, "question", str), typed_field(value, "answer", str)
     solution, mark, gold = answer.rpartition("####")
@@ -181,13 +181,13 @@ print(json.dumps(results))
 
 
 def run_together(programs: Sequence[str]) -> list[str | None]:
-    """What each program prints, as the Python tool would give it; None where it raises.
+    """Return what each program prints, as the Python tool would; None where it raises.
 
     All run one after the other in one sandboxed process. So they could disturb each other:
     only for programs that we derived ourselves.
 
     Raises:
-        UserError: there is no sandbox on this machine.
+        UserError: this machine has no sandbox.
         RuntimeError: the process did not come to its end (60 s, 512 MiB).
     """
     result = run_python(_RUNNER.format(programs=json.dumps(list(programs))), _LIMITS)

@@ -58,12 +58,12 @@ class Derived:
 
 
 def derive(question: str, solution: str) -> Derived:
-    """Plan and program of one solution (the text before `####`).
+    """Return the plan and the program of one solution (the text before `####`).
 
-    A number that stands in the question is the question's, also where a result equals it.
+    A number that is in the question is the question's, also where a result equals it.
 
     Raises:
-        BadNotes: there are no notes, one is no plain arithmetic, or one only states a number
+        BadNotes: there are no notes, one is not plain arithmetic, or one only states a number
             that the question does not hold (worked out in the head: no program finds it).
     """
     names = _Names({_value(number) for number, _ in _NUMBER.findall(question)})
@@ -73,7 +73,7 @@ def derive(question: str, solution: str) -> Derived:
     program: list[str] = []
     for line in solution.strip().splitlines():
         # Text with how many results were known there, put into words when the line is done:
-        # "He eats 32 because 2 x 16 = <<2*16=32>>32" tells a result before its note.
+        # "He eats 32 because 2 x 16 = <<2*16=32>>32" says a result before its note.
         said: list[tuple[str, int]] = []
         end = 0
         for span in _SPAN.finditer(line):
@@ -98,8 +98,8 @@ def derive(question: str, solution: str) -> Derived:
             said.append((f" = {name}" if span["equals"] else f" {named} = {name}", 0))
         if said:
             said.append((_apart(line[end:]), len(names.results)))
-            told = "".join(names.in_text(text, known) for text, known in said)
-            lines.append(_sentence(" ".join(told.split())))
+            text = "".join(names.in_text(text, known) for text, known in said)
+            lines.append(_sentence(" ".join(text.split())))
     if not names.results:
         raise BadNotes("no calculator notes")
     last = names.results[-1][1]
@@ -110,17 +110,17 @@ def derive(question: str, solution: str) -> Derived:
 
 
 def _split(note: str) -> tuple[str, float]:
-    """A note's sum and the result it states."""
+    """Return a note's sum and the result it states."""
     expression, equals, result = note.partition("=")
-    # The source's 05 is no Python number.
+    # The source writes 05, which Python does not read.
     expression = re.sub(r"(?<![\d.])0+(?=\d)", "", expression).strip()
     try:
         tree = ast.parse(expression, mode="eval")
         shown = float(result)
     except (SyntaxError, ValueError):
-        raise BadNotes("a note is no sum that Python reads") from None
+        raise BadNotes("a note is not a sum that Python reads") from None
     if not equals or not all(isinstance(node, _NODES) for node in ast.walk(tree)):
-        raise BadNotes("a note is no sum that Python reads")
+        raise BadNotes("a note is not a sum that Python reads")
     return expression, shown
 
 
@@ -129,7 +129,7 @@ def _sentence(text: str) -> str:
 
 
 def _apart(text: str) -> str:
-    """Text behind a result: a unit that was glued to the number stands apart from the name."""
+    """Return the text after a result, a unit that was glued to the number set apart."""
     return f" {text}" if text[:1].isalnum() else text
 
 
@@ -145,7 +145,7 @@ class _Names:
     results: list[tuple[float, str]] = field(default_factory=list)
 
     def find(self, value: float, known: int | None = None) -> str | None:
-        """The name of a result with this value; None where the question has the number.
+        """Return the name of a result with this value; None where the question has the number.
 
         The latest of the `known` first results (all by default), else the first of the others.
         """
@@ -159,7 +159,7 @@ class _Names:
         return _LITERAL.sub(lambda found: self.find(float(found[0])) or found[0], expression)
 
     def in_text(self, text: str, known: int) -> str:
-        """Text in which results go by their names: `24 clips` is `clips`."""
+        """Return a text in which results go by their names: `24 clips` is `clips`."""
 
         def worded(found: re.Match[str]) -> str:
             name = self.find(_value(found[1]), known)
@@ -171,7 +171,7 @@ class _Names:
         return text
 
     def new(self, value: float, line: str, end: int, unit: str) -> tuple[str, int]:
-        """Name a result by the word behind it, else its unit; also where the text goes on."""
+        """Return a result's name (the word after it, else its unit) and where the text resumes."""
         word = _WORD.match(line, end)
         stem = "dollars" if unit == "$" else "result"
         if word is not None and word[1] not in _NO_NAME:

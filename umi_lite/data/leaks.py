@@ -1,4 +1,4 @@
-"""Training instructions that are also in the held-out data, word for word or nearly.
+"""Finds training instructions that are also in the held-out data, word for word or nearly.
 
 Nearly: the sets of word 5-grams have a Jaccard similarity of 0.8 or more, after Lee et al. 2022
 ("Deduplicating Training Data Makes Language Models Better", section 4.2: 5-grams, 0.8). They
@@ -22,7 +22,7 @@ from umi_lite.data.strict_json import BadJson, parse
 from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Trajectory
 
-_WHAT = "test query ids or instructions (a JSON list, or one a line)"
+_WHAT = "test query ids or instructions (a JSON list, or one per line)"
 _FIELDS = ("query_id", "id", "instruction", "query")
 
 
@@ -45,10 +45,10 @@ class Excluded:
 
 
 def read_excluded(path: Path | str | None) -> Excluded:
-    """Ids and instructions from a file, or from all files of a folder.
+    """Return ids and instructions from a file, or from all files of a folder.
 
     ToolBench's `test_query_ids/*.json` (a list of ids, or an object with ids as keys) and its
-    `test_instruction/*.json` (a list of objects) are read, and text with one a line.
+    `test_instruction/*.json` (a list of objects) are read, and text with one per line.
 
     Raises:
         UserError: the file is missing or holds none.
@@ -123,12 +123,12 @@ class Leak:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """What is compared: words and signs, without case and blanks. `3.5` and `3,5` differ."""
+    """Return the words and signs that are compared, without case and blanks: `3.5` is not `3,5`."""
     return tuple(_WORD.findall(text.casefold()))
 
 
 def find_leaks(train: Sequence[Trajectory], held_out: Iterable[Trajectory]) -> list[Leak]:
-    """The training trajectories whose instruction leaks, in their order.
+    """Return the training trajectories whose instruction leaks, in their order.
 
     A generated task is its world as well as its words: of two trajectories that both have a
     `meta.world_seed`, those with different ones are different tasks.
@@ -171,7 +171,7 @@ class _Index:
         return self._sets[-best[1]][1], min(float(best[0]), 0.999)
 
     def _rarest(self, grams: Grams) -> list[tuple[str, ...]]:
-        """So many that sets this similar cannot share only the others."""
+        """Return enough of the rarest grams that similar sets share at least one of them."""
         ordered = sorted(grams, key=lambda gram: (self._counts[gram], gram))
         return ordered[: len(grams) - math.ceil(THRESHOLD * len(grams)) + 1]
 
@@ -181,7 +181,7 @@ def _world(trajectory: Trajectory) -> object:
 
 
 def _grams(said: tuple[str, ...]) -> Grams:
-    """A text shorter than a 5-gram is one gram."""
+    """Return a text's 5-grams; a shorter text is one gram."""
     return frozenset(said[i : i + GRAM] for i in range(max(1, len(said) - GRAM + 1)))
 
 

@@ -1,8 +1,9 @@
-"""ToRA-style solutions (Gou et al. 2024, MIT): rationale, program, its output, ..., answer.
+"""MATH problems as tasks, and ToRA-style solutions (Gou et al. 2024, MIT) with their programs.
 
-Each text before a program is the planner's thought, the program the caller's, and the last text
-the thought and, its last paragraph, the summarizer's answer. A solution without a program is a
-thought and an answer. The programs are not run again: what stands behind them is their output.
+A solution is rationale, program, its output, ..., answer. Each text before a program is the
+planner's thought, the program the caller's, and the last text the thought and, its last
+paragraph, the summarizer's answer. A solution without a program is a thought and an answer. The
+programs are not run again: their output is the text after them.
 """
 
 import re
@@ -29,9 +30,9 @@ _BOXES = ("\\boxed", "\\fbox")
 
 
 def questions(path: Place, n: int | None = None) -> Loaded:
-    """Rows `{"problem", "level", "type", "solution"}` as tasks without steps, at most `n`.
+    """Return rows `{"problem", "level", "type", "solution"}` as tasks without steps, at most `n`.
 
-    `gold` is what stands in the solution's last `\\boxed{}`; `meta` has `level` and `type`.
+    `gold` is the content of the solution's last `\\boxed{}`; `meta` has `level` and `type`.
 
     Raises:
         UserError: the file cannot be read.
@@ -61,7 +62,7 @@ def questions(path: Place, n: int | None = None) -> Loaded:
 
 
 def boxed(text: str) -> str | None:
-    r"""The content of the last `\boxed{...}` (or `\fbox`, or `\boxed 5`), braces nested.
+    r"""Return the content of the last `\boxed{...}` (or `\fbox`, or `\boxed 5`), braces nested.
 
     None where there is none or its braces do not close.
     """
@@ -82,7 +83,7 @@ def boxed(text: str) -> str | None:
     return None
 
 
-# A program and its output, each between fences that stand on lines of their own.
+# A program and its output, each between fences on lines of their own.
 _RUN = re.compile(
     r"^```python[ \t]*\n(?P<code>.*?)\n```[ \t]*\n+```output[ \t]*\n(?P<output>.*?)\n?^```[ \t]*$",
     re.DOTALL | re.MULTILINE,
@@ -94,7 +95,7 @@ _DONE = "The program's output answers the question."
 
 
 def load(path: Place, n: int | None = None) -> Loaded:
-    """Rows `{"messages": [user, assistant]}` (or `problem`, `solution`), at most `n`.
+    """Return rows `{"messages": [user, assistant]}` (or `problem`, `solution`), at most `n`.
 
     `gold` is the row's `gt` where it has one, else the content of the last `\\boxed{}`.
 
@@ -125,7 +126,7 @@ def load(path: Place, n: int | None = None) -> Loaded:
 
 
 def _texts(value: dict[str, Any]) -> tuple[str, str]:
-    """Question and solution."""
+    """Return question and solution."""
     if "messages" in value:
         said = [_message(message) for message in typed_field(value, "messages", list)]
         said = [(role, text) for role, text in said if role != "system"]
@@ -158,7 +159,7 @@ def _steps(solution: str) -> tuple[Step, ...]:
         at = run.end()
     last = _prose(solution[at:])
     if not last:
-        raise BadRow("nothing stands behind the last output")
+        raise BadRow("no text follows the last output")
     thought, _, answer = last.rpartition("\n\n")
     if not thought.strip() and not steps:
         # One paragraph: the planner's part is all but the sentence with the answer.
@@ -171,7 +172,7 @@ def _steps(solution: str) -> tuple[Step, ...]:
 
 def _prose(text: str) -> str:
     if "```" in text:
-        raise BadRow("a program or an output stands alone")
+        raise BadRow("a program without an output, or an output without a program")
     return text.strip()
 
 

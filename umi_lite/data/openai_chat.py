@@ -47,7 +47,7 @@ _BLANKS = re.compile(r"\s+")
 def load(path: Place, n: int | None = None) -> Loaded:
     """Return the chats of a file, a folder or a hub data set as trajectories, at most `n`.
 
-    A row that cannot be said by the three roles is dropped with its reason. `meta.system` keeps
+    A row that the three roles cannot express is dropped with its reason. `meta.system` keeps
     the system message, which no role sees, but where a call takes a value from it alone: there
     it is the beginning of the instruction.
 
@@ -99,7 +99,7 @@ class _Chat:
     seen: str = ""
 
     def add(self, message: Message) -> None:
-        """Take a message in.
+        """Add a message.
 
         Raises:
             BadRow: it cannot follow the ones before it.
@@ -126,7 +126,7 @@ class _Chat:
             raise BadRow("an assistant's message has neither text nor tool calls")
 
     def finish(self) -> dict[str, Any]:
-        """End the chat; return what is to be remembered of it.
+        """End the chat and return what is remembered of it.
 
         A chat may end with calls: the first one is kept, as what comes after it depends on its
         result.
@@ -220,7 +220,7 @@ def _leave_out_nulls(arguments: dict[str, Any], tool: Tool) -> None:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Texts of an argument that are long enough to be known again."""
+    """Yield texts of an argument that are long enough to be recognised."""
     if isinstance(value, str) and len(value) > 3:
         yield value
     elif isinstance(value, dict | list):

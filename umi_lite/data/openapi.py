@@ -1,4 +1,4 @@
-"""Tools from an API's OpenAPI document, as ToolAlpaca has them."""
+"""Converts an OpenAPI operation to a tool, as ToolAlpaca has them."""
 
 from typing import Any
 
@@ -19,13 +19,13 @@ class _Circle(BadRow):
 
 
 def tool_of(spec: dict[str, Any], name: str, path: str, method: str) -> Tool:
-    """The operation at `path` and `method` as a tool, parameters and body fields together.
+    """Return the operation at `path` and `method` as a tool, parameters and body fields together.
 
     `required` is what the document requires: a parameter marked so, or a body field that the
     body's schema lists.
 
     Raises:
-        BadRow: there is no such operation, or it is not described.
+        BadRow: the document lacks the operation, or does not describe it.
     """
     operation = _at(spec, "paths", path, method.lower())
     properties: dict[str, Any] = {}
@@ -68,10 +68,10 @@ def _at(spec: dict[str, Any], *keys: str) -> dict[str, Any]:
 
 
 def _resolved(spec: dict[str, Any], node: Any) -> dict[str, Any]:
-    """The node that a `$ref` names, e.g. `#/components/schemas/Order`."""
+    """Return the node that a `$ref` names, e.g. `#/components/schemas/Order`."""
     for _ in range(_DEPTH):
         if not isinstance(node, dict):
-            raise BadRow("the OpenAPI document has a parameter that is no object")
+            raise BadRow("the OpenAPI document has a parameter that is not an object")
         if not isinstance(node.get("$ref"), str):
             return node
         node = _at(spec, *node["$ref"].removeprefix("#/").split("/"))
@@ -79,7 +79,7 @@ def _resolved(spec: dict[str, Any], node: Any) -> dict[str, Any]:
 
 
 def _schema(spec: dict[str, Any], node: Any, depth: int) -> dict[str, Any]:
-    """A schema without references; a circle, or what nests deeper than `depth`, is left open."""
+    """Return a schema without references; circles and what nests below `depth` stay open."""
     if depth == 0:
         return {}
     try:

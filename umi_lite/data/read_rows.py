@@ -46,7 +46,7 @@ def any_rows(place: Place, what: str) -> Iterator[Row]:
     gzipped. Parquet is read through `datasets`.
 
     Raises:
-        UserError: there is no such file, none in the folder, or it cannot be read.
+        UserError: the file is missing or cannot be read, or the folder has none.
     """
     if (streamed := streamed_rows(place)) is not None:
         yield from streamed
@@ -306,8 +306,8 @@ def hub_rows(place: HubData) -> Iterator[Row]:
     """Yield the rows of one split, streamed: nothing is downloaded as a whole. `number` from 1.
 
     Raises:
-        UserError: `datasets` is not installed, there is no such data set, configuration or
-            split, or it cannot be reached.
+        UserError: `datasets` is not installed, the data set, configuration or split does not
+            exist, or it cannot be reached.
     """
     label = f"hub {place}"
     datasets = _datasets(label)

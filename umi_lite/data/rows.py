@@ -29,14 +29,14 @@ Place = Path | str | HubData
 
 
 def stem(place: Place) -> str:
-    """A short name, for ids: the file's without its ending, or the data set's and split's."""
+    """Return a short name for ids: the file's without its ending, or the data set's and split's."""
     if isinstance(place, HubData):
         return f"{Path(place.name).name}-{place.split}"
     return _plain_name(Path(place)).stem
 
 
 def split_name(place: Place) -> str:
-    """Which split of its data set a place is: for a file its name (`train.jsonl`)."""
+    """Return the split of its data set that a place is: for a file its name (`train.jsonl`)."""
     return place.split if isinstance(place, HubData) else _plain_name(Path(place)).stem
 
 
@@ -57,7 +57,7 @@ class BadRow(ValueError):
 class Row:
     """One row: `where` is "file:line" for JSONL, "file:record" (from 1) for a JSON list.
 
-    `value` is None where `fault` says why the line is no JSON object.
+    `value` is None where `fault` says why the line is not a JSON object.
     """
 
     where: str
@@ -67,7 +67,7 @@ class Row:
 
 
 def make_row(place: Place, number: int, value: Any) -> Row:
-    """A JSON value as a row; anything but an object is a fault."""
+    """Return a JSON value as a row; anything but an object is a fault."""
     where = f"{place}:{number}"
     if isinstance(value, dict):
         return Row(where, number, value)
@@ -75,10 +75,10 @@ def make_row(place: Place, number: int, value: Any) -> Row:
 
 
 def checked(row: Row) -> dict[str, Any]:
-    """The row's object.
+    """Return the row's object.
 
     Raises:
-        BadRow: there is none.
+        BadRow: the row has none.
     """
     if row.value is None:
         raise BadRow(row.fault)
@@ -86,7 +86,7 @@ def checked(row: Row) -> dict[str, Any]:
 
 
 def typed_field(row: dict[str, Any], name: str, kind: type) -> Any:
-    """A field of the type it must have.
+    """Return a field, checked for its type.
 
     Raises:
         BadRow: it is missing or of another type.
@@ -122,7 +122,7 @@ class Loaded:
     amended: list[Dropped] = field(default_factory=list)
 
     def drop_table(self) -> list[tuple[str, int, str]]:
-        """Reason, how many rows, and where the first one is; the most frequent first."""
+        """Return reason, number of rows and place of the first, the most frequent first."""
         return _counted(self.dropped)
 
     def amended_table(self) -> list[tuple[str, int, str]]:
@@ -142,7 +142,7 @@ def _counted(dropped: Iterable[Dropped]) -> list[tuple[str, int, str]]:
 def outcomes(
     rows: Iterable[Row], parse: Callable[[Row], Trajectory]
 ) -> Iterator[Trajectory | Dropped]:
-    """Each row's trajectory, or what `parse` says of it in a BadRow."""
+    """Yield each row's trajectory, or what `parse` says of it in a BadRow."""
     for row in rows:
         try:
             yield parse(row)
@@ -151,7 +151,7 @@ def outcomes(
 
 
 def collect(made: Iterable[Trajectory | Dropped], n: int | None) -> Loaded:
-    """The first `n` trajectories (all: None), and what was dropped before the last of them."""
+    """Return the first `n` trajectories (None: all) and what was dropped before the last one."""
     loaded = Loaded([])
     for outcome in made:
         if isinstance(outcome, Dropped):

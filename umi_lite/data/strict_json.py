@@ -1,4 +1,4 @@
-"""JSON as the standard has it, without values that no model can be trained on.
+"""Parses JSON strictly by the standard, without values that no model can be trained on.
 
 Python's own parser also takes NaN, turns 1e999 into infinity, keeps the last of two equal keys,
 and reads a lone surrogate that no UTF-8 text can hold. Each of these is a fault here.
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class BadJson(ValueError):
-    """The text is no such JSON. The message is one of few, to be counted.
+    """The text is not such JSON. Messages are few, so that they can be counted.
 
     `line` is where in the text, from 1, as far as is known.
     """
@@ -33,12 +33,12 @@ _BAD_BYTE = re.compile("[\udc80-\udcff]")
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise BadJson("not JSON: a key stands twice in one object")
+        raise BadJson("not JSON: a key is repeated in one object")
     return value
 
 
 def _constant(text: str) -> Any:
-    raise BadJson(f"not JSON: {text} is no number")
+    raise BadJson(f"not JSON: {text} is not a number")
 
 
 def _float(text: str) -> float:
@@ -60,14 +60,14 @@ _DECODER = json.JSONDecoder(
 
 
 def decode(text: str, position: int, *, more: bool) -> tuple[Any, int]:
-    """The JSON value that begins at `position`, and where it ends.
+    """Return the JSON value that begins at `position`, and where it ends.
 
     Args:
-        more: the text may go on behind its end.
+        more: the text may continue after its end.
 
     Raises:
-        CutJson: `more`, and the value may go on behind the text's end.
-        BadJson: it is no such value.
+        CutJson: `more`, and the value may continue after the text's end.
+        BadJson: it is not such a value.
     """
     try:
         value, end = _DECODER.raw_decode(text, position)
@@ -85,15 +85,15 @@ def decode(text: str, position: int, *, more: bool) -> tuple[Any, int]:
     if _BAD_BYTE.search(text, position, end):
         raise BadJson("not UTF-8 text")
     if _ESCAPED_SURROGATE.search(text, position, end) and _has_surrogate(value):
-        raise BadJson("half of a surrogate pair stands alone")
+        raise BadJson("half of a surrogate pair is without the other")
     return value, end
 
 
 def parse(text: str) -> Any:
-    """The one JSON value that a text is.
+    """Return the one JSON value that a text is.
 
     Raises:
-        BadJson: it is not one, or something stands behind it.
+        BadJson: it is not one, or more text follows.
     """
     start = len(text) - len(text.lstrip(" \t\r\n"))
     value, end = decode(text, start, more=False)
@@ -103,7 +103,7 @@ def parse(text: str) -> Any:
 
 
 def parse_loose(text: str) -> Any:
-    """JSON in which strings may hold line breaks (ChatGPT writes them) and keys may repeat.
+    """Parse JSON in which strings may hold line breaks (ChatGPT writes them) and keys may repeat.
 
     Raises:
         BadJson: it is not JSON (NaN and infinity are not), or holds half of a surrogate pair.
@@ -117,10 +117,10 @@ def parse_loose(text: str) -> Any:
 
 
 def parse_as_python(text: str) -> Any:
-    """As Python's parser reads it: line breaks inside strings, NaN and 1e999 included.
+    """Parse as Python does: line breaks inside strings, NaN and 1e999 included.
 
     Raises:
-        BadJson: it is no JSON, or holds half of a surrogate pair.
+        BadJson: it is not JSON, or holds half of a surrogate pair.
     """
     try:
         value = json.loads(text, strict=False)
@@ -129,7 +129,7 @@ def parse_as_python(text: str) -> Any:
     except (ValueError, RecursionError):
         raise BadJson("not JSON: a number is too large, or it is nested too deep") from None
     if _ESCAPED_SURROGATE.search(text) and _has_surrogate(value):
-        raise BadJson("half of a surrogate pair stands alone")
+        raise BadJson("half of a surrogate pair is without the other")
     return value
 
 

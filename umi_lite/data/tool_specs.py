@@ -1,4 +1,4 @@
-"""Tools as the rows of data sets have them."""
+"""Reads the tools of a row in the forms that data sets use."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def tools_of(given: Any) -> tuple[Tool, ...]:
     """Return the tools of a list as OpenAI has it, of one as JSON text, or of None.
 
     An entry is `{"type": "function", "function": {name, description, parameters}}`, or the
-    function alone; `input_schema` may stand for `parameters`.
+    function alone; `input_schema` may replace `parameters`.
 
     Raises:
         BadRow: it is not such a list, or two tools have one name.

@@ -59,20 +59,20 @@ _Items = Callable[[dict[str, Any]], list[_Item]]
 
 
 def load(path: Place, n: int | None = None) -> Loaded:
-    """The instances of training data as trajectories, at most `n`.
+    """Return the instances of training data as trajectories, at most `n`.
 
     A record is one API; `meta.record` counts them from 1 and `meta.instance` its instances.
     `Dropped.where` is "file:record.instance". Of ToolAlpaca's evaluations of
     models (`{API: [verdicts], "statistics"}`) every verdict is dropped.
 
     Raises:
-        UserError: the file cannot be read or is no JSON list.
+        UserError: the file cannot be read or is not a JSON list.
     """
     return collect(_made(path, _instances), n)
 
 
 def tasks(path: Place, n: int | None = None) -> Loaded:
-    """The instructions of evaluation data as tasks without steps, at most `n`.
+    """Return the instructions of evaluation data as tasks without steps, at most `n`.
 
     `meta.golden` are the golden calls: `{"tool", "arguments", "optional"}`, arguments being the
     text that the file has (it may hold places to fill in, `${ip from getDetails}`).
@@ -112,7 +112,7 @@ def _made(path: Place, items: _Items) -> Iterator[Trajectory | Dropped]:
 
 
 def _verdicts(place: Place) -> list[tuple[str, int]] | None:
-    """The places in an evaluation's output `{API: [verdicts], "statistics"}`; None for data."""
+    """Return the places in an evaluation's output `{API: [verdicts], ...}`; None for data."""
     if isinstance(place, HubData):
         return None
     with opened(Path(place), _WHAT) as file:
@@ -150,7 +150,7 @@ def _without_steps(tools: tuple[Tool, ...]) -> _Made:
 
 def _task(instruction: Any, golden: Any, tools: tuple[Tool, ...]) -> _Made:
     if not isinstance(instruction, str) or not instruction.strip():
-        raise BadRow("an instruction is no text")
+        raise BadRow("an instruction is not text")
     if not isinstance(golden, list) or not all(isinstance(call, dict) for call in golden):
         raise BadRow("a golden answer is not a list of calls")
     calls = [_golden(call) for call in golden]
@@ -190,7 +190,7 @@ def _instance(instance: Any, tools: tuple[Tool, ...]) -> _Made:
 
 
 def _step(step: Any, known: set[str]) -> tuple[Plan, Call, Observation]:
-    """`[[action, action input, all that was written], observation]`."""
+    """Read `[[action, action input, all that was written], observation]`."""
     if not isinstance(step, list) or len(step) != 2 or not isinstance(step[0], list):
         raise BadRow("an intermediate step is not [[action, input, text], observation]")
     action, observation = step
@@ -218,12 +218,12 @@ def _arguments(given: Any) -> dict[str, Any]:
 
 
 def _thought(text: str) -> str:
-    """What stands before the action, without the words that ask for it."""
+    """Return the text before the action, without the words that ask for it."""
     return _ACTION.split(text, maxsplit=1)[0].strip().removeprefix("Thought:").strip()
 
 
 def _tools(api: dict[str, Any]) -> tuple[Tool, ...]:
-    """`getDetails`, as officially, and the API's functions in their order."""
+    """Return `getDetails`, as officially, and the API's functions in their order."""
     try:
         spec = parse(typed_field(api, "Documentation", str))
     except BadJson as err:

@@ -57,17 +57,17 @@ def load(
     *,
     keep_bad_arguments: bool = False,
 ) -> Loaded:
-    """The file's trajectories, at most `n`. `meta.record` counts records from 1.
+    """Return the file's trajectories, at most `n`. `meta.record` counts records from 1.
 
     A record that does not parse is dropped with the reason. So is one with a call whose
-    arguments are no JSON object, unless `keep_bad_arguments` (static evaluation scores such
+    arguments are not a JSON object, unless `keep_bad_arguments` (static evaluation scores such
     steps): then the call's `arguments` are empty and its `source_text` is what there is.
 
     Args:
         exclude: a file of test instructions that are kept out.
 
     Raises:
-        UserError: a file is missing, or `path` is no JSON list.
+        UserError: a file is missing, or `path` is not a JSON list.
     """
     excluded, name = read_excluded(exclude), stem(path)
 
@@ -84,7 +84,7 @@ def load(
 def trajectory(
     record: dict[str, Any], name: str, meta: dict[str, Any], keep_bad_arguments: bool
 ) -> Trajectory:
-    """One record `{tools, instruction, conversations}` (or `chains`), under the id `name`.
+    """Return one record `{tools, instruction, conversations}` (or `chains`), under the id `name`.
 
     Raises:
         BadRow: it has no such form.
@@ -126,7 +126,7 @@ def _tool(tool: Any) -> Tool:
 
 
 def _argument(tool: str, name: str, text: Any) -> dict[str, Any]:
-    """`"type, description"`. Which arguments are required, the source does not say."""
+    """Read `"type, description"`; the source does not say which arguments are required."""
     if not isinstance(text, str):
         raise BadRow(f"argument {name!r} of tool {tool!r} must be a str, not {text!r}")
     kind, comma, description = text.partition(", ")
@@ -136,7 +136,7 @@ def _argument(tool: str, name: str, text: Any) -> dict[str, Any]:
 
 
 def conversation_turns(conversation: list[Any]) -> Iterator[Turn]:
-    """Who and what, of each entry `{from, value}`.
+    """Yield who and what, of each entry `{from, value}`.
 
     Raises:
         BadRow: one has no such form.
@@ -148,7 +148,7 @@ def conversation_turns(conversation: list[Any]) -> Iterator[Turn]:
 
 
 def chain_turns(messages: list[Any]) -> Iterator[Turn]:
-    """OpenAI-style messages (assistant with `function_call`, function, user) as turns.
+    """Yield OpenAI-style messages (assistant with `function_call`, function, user) as turns.
 
     An assistant message without a function call is left out, as officially.
 
@@ -192,13 +192,13 @@ def _called(thought: str, call: dict[str, Any]) -> Iterator[Turn]:
 
 
 def _final_answer(given: Any) -> str:
-    """The text of `final_answer`; without one the official mark of a missing answer."""
+    """Return the text of `final_answer`; without one the official mark of a missing answer."""
     text = given if isinstance(given, str) else "" if given is None else dump_json(given)
     return text if text.strip() else NO_ANSWER
 
 
 def _response(content: str) -> str:
-    """The `response` field; of an observation that was cut, what stands behind its name."""
+    """Return the `response` field; of an observation that was cut, the text after its name."""
     try:
         value = parse_as_python(content)
     except BadJson:

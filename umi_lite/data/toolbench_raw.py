@@ -42,7 +42,7 @@ def load(
     *,
     keep_bad_arguments: bool = False,
 ) -> Loaded:
-    """The trajectories of a file or of a folder's files, in the names' order, at most `n`.
+    """Return the trajectories of a file or of a folder's files, in the names' order, at most `n`.
 
     One file is held at a time. `meta` has the `query_id`, which is the number that the file's
     name begins with, and ToolBench's own verdict `win`.
@@ -53,7 +53,7 @@ def load(
         keep_bad_arguments: as in `toolbench.load`.
 
     Raises:
-        UserError: there is no such file, or none in the folder.
+        UserError: the file is missing, or the folder has none.
     """
     excluded = read_excluded(exclude)
 
@@ -70,10 +70,10 @@ def load(
 
 
 def intermediate(tree: dict[str, Any]) -> dict[str, Any]:
-    """A tree as a record `{tools, instruction, chains}`.
+    """Return a tree as a record `{tools, instruction, chains}`.
 
     Raises:
-        BadRow: it is no answer tree, or not one to learn from.
+        BadRow: it is not an answer tree, or not one to learn from.
     """
     answer = typed_field(tree, "answer_generation", dict)
     if answer.get("valid_data") is False:
@@ -116,7 +116,7 @@ def _argument(argument: Any) -> str:
 
 
 def _query_id(where: str) -> str | None:
-    """The number at the head of the file's name; None where there is none."""
+    """Return the number at the head of the file's name; None where there is none."""
     number = Path(where).name.partition("_")[0]
     return number if number.isdecimal() else None
 
@@ -127,7 +127,7 @@ def _rows(place: Place) -> Iterator[Row]:
         return
     path = Path(place)
     if path.is_dir():
-        # Hidden files are somebody's half-written ones.
+        # Hidden files may be half written.
         files = sorted(f for f in path.rglob("*.json") if not f.name.startswith("."))
         if not files:
             raise UserError(f"{path}: no .json file in this folder; {_WHAT} is expected")

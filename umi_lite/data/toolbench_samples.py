@@ -54,7 +54,7 @@ def load(
     *,
     keep_bad_arguments: bool = False,
 ) -> Loaded:
-    """The dialogues of the samples, at most `n`, in the order in which they first appear.
+    """Return the dialogues of the samples, at most `n`, in the order in which they first appear.
 
     `meta.samples` counts the samples that were put together. All of them are read first, and
     each dialogue's turns held once.
@@ -66,7 +66,7 @@ def load(
         keep_bad_arguments: as in `toolbench.load`.
 
     Raises:
-        UserError: there is no such file, or it is no JSON list.
+        UserError: the file is missing, or is not a JSON list.
     """
     excluded = read_excluded(exclude)
     gathered = _Gathered()
@@ -99,7 +99,7 @@ def _outcome(
 
 
 def _turns(record: dict[str, Any]) -> list[Turn]:
-    """The sample's history and what its target adds to it."""
+    """Return the sample's history and what its target adds to it."""
     history = [_turn(turn) for turn in typed_field(record, "history", list)]
     prompt, target = typed_field(record, "input", str), typed_field(record, "target", str)
     if not history:
@@ -122,7 +122,7 @@ def _turn(turn: Any) -> Turn:
 
 
 def _backbone(target: str) -> list[Turn]:
-    """The backbone's one turn as the planner's and the caller's or summarizer's."""
+    """Return the backbone's one turn as the planner's and the caller's or summarizer's."""
     if action := _ACTION.search(target):
         thought, turn = target[: action.start()], {"from": "caller", "value": action[1]}
         return [_plan(thought, "caller"), turn]
@@ -167,13 +167,13 @@ class _Gathered:
         self._of.update(dict.fromkeys(keys, at))
 
     def _goes_on(self, at: int, keys: list[bytes], length: int) -> bool:
-        """Whether what is held of a dialogue is the beginning of this sample."""
+        """True if the stored part of a dialogue is the beginning of this sample."""
         held = self._dialogues[at]
         return len(held.turns) < length and keys[len(held.turns)] in self._of
 
 
 def _keys(tools: list[Any], turns: list[Turn]) -> Iterator[bytes]:
-    """A key for the tools and for each beginning of the turns, whatever their blanks."""
+    """Return a key for the tools and for each beginning of the turns, whatever their blanks."""
     digest = hashlib.sha256(json.dumps(tools, sort_keys=True).encode())
     yield digest.digest()
     for turn in turns:

@@ -1,4 +1,4 @@
-"""The tools of a Python file of the user's own: its public functions."""
+"""Loads the public functions of your own Python file as tools."""
 
 import importlib.util
 import symtable
@@ -88,10 +88,10 @@ def _fault(err: BaseException) -> str:
         said = " ".join((err.msg if isinstance(err, SyntaxError) else str(err)).split())
     except Exception:
         said = ""
-    told = f"{type(err).__name__}: {said}" if said else type(err).__name__
+    fault = f"{type(err).__name__}: {said}" if said else type(err).__name__
     if isinstance(err, ModuleNotFoundError):
-        return f"{told}; install it, or put {err.name}.py next to the file"
-    return told
+        return f"{fault}; install it, or put {err.name}.py next to the file"
+    return fault
 
 
 def _own_functions(module: types.ModuleType, bound: set[str]) -> Iterator[tuple[str, Any]]:

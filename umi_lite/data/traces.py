@@ -1,6 +1,6 @@
-"""One's own episodes: traces as the agent wrote them, or trajectories as JSON lines.
+"""Your own episodes: traces as the agent wrote them, or trajectories as JSON lines.
 
-A trace is a JSON object with a field `trajectory` (runtime/trace.py); only that is read, so a
+A trace is a JSON object with a field `trajectory` (agent/trace.py); only that is read, so a
 trace of another version serves as long as its trajectory does.
 """
 
@@ -19,7 +19,7 @@ _WHAT = "a trace, or trajectories as JSON lines,"
 
 
 def load(path: Place, n: int | None = None) -> Loaded:
-    """The trajectories of a file or of a folder's files, at most `n`, in the names' order.
+    """Return the trajectories of a file or of a folder's files, at most `n`, in the names' order.
 
     A file holds traces or trajectories, in any form that `any_rows` reads. An episode
     without a step (it crashed at once) is dropped: there is nothing in it to train on or score.

@@ -1,4 +1,4 @@
-"""Why a source gave no trajectory: the reasons that it had, and the source that would fit."""
+"""Explains why a source gave no trajectory, and names the source that fits the rows."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -33,10 +33,10 @@ def why_nothing(source: str, options: Mapping[str, Any], loaded: Loaded) -> str:
     reasons = [f"{reason} ({count}, first {at})" for reason, count, at in table[:_REASONS]]
     more = len(table) - _REASONS
     reasons += [f"{more} more reasons"] if more > 0 else []
-    told = f"{where}: {rows} row{'s' * (rows > 1)} left out: {'; '.join(reasons)}"
+    error = f"{where}: {rows} row{'s' * (rows > 1)} left out: {'; '.join(reasons)}"
     if table[0][0].startswith("not UTF-8"):
-        return told + _UTF8
-    return told if place is None else f"{told}{_hint(source, place)}"
+        return error + _UTF8
+    return error if place is None else f"{error}{_hint(source, place)}"
 
 
 def place_of(options: Mapping[str, Any]) -> Place | None:
@@ -105,4 +105,4 @@ def _emptiness(place: Place | None) -> str:
     path = None if isinstance(place, HubData) else Path(place)
     if path is not None and path.is_file() and not path.stat().st_size:
         return "the file is empty"
-    return "there is no row in it"
+    return "it has no rows"

@@ -1,1 +1,1 @@
-"""What the roles say to each other. Imports no other part of umi_lite."""
+"""Trajectories, prompts, grammars and tool schemas; imports no other part of umi_lite."""

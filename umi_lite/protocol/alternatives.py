@@ -43,24 +43,24 @@ def _branches(schema: Schema, defs: Schema, depth: int) -> Iterator[Schema]:
     parts = [part for key in ALTERNATIVES for part in schema.get(key, ())]
     parts += [schema[key] for key in ("then", "else") if key in schema]
     parts += schema.get("dependentSchemas", {}).values()
-    for part in [*parts, *_beside(schema)]:
+    for part in [*parts, *_adjacent(schema)]:
         found = referred(part, defs)
         if found is not None and depth:
             yield found
             yield from _branches(found, defs, depth - 1)
 
 
-def _beside(schema: Schema) -> list[Schema]:
-    """A reference with properties next to it: both hold."""
+def _adjacent(schema: Schema) -> list[Schema]:
+    """Return a reference that has properties next to it: both apply."""
     return [{"$ref": schema["$ref"]}] if "$ref" in schema and "properties" in schema else []
 
 
 def _required(schema: Schema, defs: Schema, depth: int) -> Iterator[str]:
-    """What an object must have, by itself, all of `allOf` or each of the alternatives."""
+    """Yield what an object must have, by itself, all of `allOf` or each of the alternatives."""
     yield from schema.get("required", ())
     if not depth:
         return
-    for part in [*schema.get("allOf", ()), *_beside(schema)]:
+    for part in [*schema.get("allOf", ()), *_adjacent(schema)]:
         yield from _required(referred(part, defs) or {}, defs, depth - 1)
     for key in ("anyOf", "oneOf"):
         parts = [referred(part, defs) or {} for part in schema.get(key, ())]

@@ -22,7 +22,7 @@ _OPTIONS = {
 
 
 def plan_grammar(max_thought_chars: int, *, tools: bool = True) -> str:
-    """The planner's turn: one line of thought, then `Next: ` and a speaker.
+    """Return the planner's grammar: one line of thought, then `Next: ` and a speaker.
 
     Args:
         max_thought_chars: the thought has 1 to this many characters.
@@ -34,7 +34,7 @@ def plan_grammar(max_thought_chars: int, *, tools: bool = True) -> str:
 
 
 def call_grammar(tools: Iterable[Tool]) -> str:
-    """The caller's turn: a tool's name, a space, its arguments as one JSON object.
+    """Return the caller's grammar: a tool's name, a space, its arguments as one JSON object.
 
     Raises:
         UserError: no tools, a name that a call cannot begin with, two tools of one name, or a
@@ -57,5 +57,5 @@ def call_grammar(tools: Iterable[Tool]) -> str:
 
 
 def answer_grammar() -> str:
-    """The summarizer's turn: any text that is not empty and does not begin with space."""
+    """Return the summarizer's grammar: any text that is not empty and does not begin with space."""
     return r"start: /\S(.|\n)*/"

@@ -1,4 +1,4 @@
-"""Render a chat template as transformers does, but on the same date every day."""
+"""Renders chat templates as transformers does, but with one fixed date."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -62,7 +62,7 @@ def _tojson(
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
 ) -> str:
-    """jinja's own filter escapes HTML."""
+    """Write JSON without escaping HTML, unlike jinja's own filter."""
     return json.dumps(
         value,
         ensure_ascii=ensure_ascii,
@@ -128,7 +128,7 @@ class Jinja:
 
 
 def _place(err: Exception) -> str:
-    """` in line 3`, where the template's line is known."""
+    """Return ` in line 3`, where the template's line is known."""
     frames = walk_tb(err.__traceback__)
     lines = [line for frame, line in frames if frame.f_code.co_filename == "<template>"]
     return f" in line {lines[-1]}" if lines else ""

@@ -1,4 +1,4 @@
-"""Style `paper`: the official α-UMi prompts byte for byte, one sample a step.
+"""Style `paper`: the official α-UMi prompts byte for byte, one sample per step.
 
 The facts are those of the official repository's prompts and split rules (X-PLUG/Multi-LLM-Agent,
 snapshot f9eeef7), its spelling mistakes included; the code is our own. A source's exact words
@@ -91,12 +91,12 @@ class _Sample(NamedTuple):
 
 
 def tool_name(name: str) -> str:
-    """A tool's name as the official docs have it: its last 64 characters."""
+    """Return a tool's name as the official docs have it: its last 64 characters."""
     return name[-NAME_CHARS:]
 
 
 def tool_doc(tool: Tool) -> str:
-    """One line of official docs: `{"Name", "function", "input": {argument: "type, text"}}`."""
+    """Return an official doc: `{"Name", "function", "input": {argument: "type, text"}}`."""
     arguments = tool.parameters.get("properties", {})
     doc = {
         "Name": tool_name(tool.name),
@@ -119,14 +119,14 @@ def _argument_doc(schema: Any) -> str:
 
 
 def plan_text(plan: Plan) -> str:
-    """`thought`, newline, ` Next: caller.|conclusion.|give up.`; no tag where none is next."""
+    """Return `thought`, newline, ` Next: caller.|conclusion.|give up.`; no tag without a next."""
     if plan.source_text is not None:
         return plan.source_text
     return plan.thought if plan.next is None else f"{plan.thought}\n Next: {NEXT_WORD[plan.next]}."
 
 
 def call_text(call: Call, tools: tuple[Tool, ...]) -> str:
-    """`Action: name`, newline, `Action Input: json`."""
+    """Return `Action: name`, newline, `Action Input: json`."""
     if call.source_text is not None:
         return call.source_text
     arguments = dump_json(order_arguments(call, tools))
@@ -152,7 +152,7 @@ def _hallucinated(step: Step | None) -> bool:
 
 
 def _role_samples(trajectory: Trajectory, view: View) -> Iterator[_Sample]:
-    """Samples of planner, caller and summarizer."""
+    """Yield samples of planner, caller and summarizer."""
     tools, steps = trajectory.tools, trajectory.steps
     history = [_Turn("user", trajectory.instruction, True)]
     head = _SUMMARIZER_HEAD if view == "summarizer" else _HEAD.format(docs=_docs(tools))
@@ -174,7 +174,7 @@ def _role_samples(trajectory: Trajectory, view: View) -> Iterator[_Sample]:
 
 
 def _backbone_samples(trajectory: Trajectory, as_published: bool) -> Iterator[_Sample]:
-    """The backbone writes thought and action, or thought and conclusion, as one turn."""
+    """Yield the backbone's samples: thought and action, or thought and conclusion, as one turn."""
     tools, steps = trajectory.tools, trajectory.steps
     head, tail = _HEAD.format(docs=_docs(tools)), _tail("backbone", tools, "")
     history = [_Turn("user", trajectory.instruction, True)]
@@ -226,7 +226,7 @@ def _history_text(history: Sequence[_Turn]) -> str:
 
 
 def samples(trajectory: Trajectory, view: View, *, as_published: bool = True) -> list[PaperSample]:
-    """The official samples of a view, one for each of its turns.
+    """Return the official samples of a view, one for each of its turns.
 
     Left out, as officially: plans without a `Next` tag (they stay in the history); for planner
     and caller the steps that call `invalid_hallucination_function_name` (the backbone keeps
@@ -252,9 +252,9 @@ def render_paper(
     bos: str = "",
     as_published: bool = True,
 ) -> list[Rendered]:
-    """The samples as token ids, trained on the target and the end token only.
+    """Return the samples as token ids, trained on the target and the end token only.
 
-    As the official training does, `system: ` stands before every prompt. The official `</s>`
+    As the official training does, `system: ` precedes every prompt. The official `</s>`
     is LLaMA's end token; here it is the base's own end token `end`, after every turn and after
     the target. All the other text is plain: no tool output can forge an end.
 

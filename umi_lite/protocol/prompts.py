@@ -1,4 +1,4 @@
-"""Style `chat`: a trajectory as one view sees it, as token ids with the trained-token mask."""
+"""Style `chat`: a trajectory as one view sees it, as token ids and a mask of trained tokens."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,9 +24,9 @@ class Rendered:
 
 
 def view_messages(trajectory: Trajectory, view: View) -> list[Message]:
-    """The conversation for one view: what the roles say is assistant, all else user.
+    """Return the conversation for one view: what the roles say is assistant, all else user.
 
-    Every view reads the same words behind its own system message, so that what the global
+    Every view reads the same words after its own system message, so that what the global
     stage learned holds for each role (docs/decisions.md); only the view's own are trained,
     without those that are context only (`trained` false).
     Neighbouring steps of one side share a message, a line each.
@@ -49,7 +49,7 @@ def view_messages(trajectory: Trajectory, view: View) -> list[Message]:
 
 
 def encode_pieces(pieces: Sequence[Piece], tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
-    """Token ids and mask of pieces, each piece tokenized on its own."""
+    """Return token ids and mask of pieces, each piece tokenized on its own."""
     ids: list[int] = []
     mask: list[int] = []
     for piece in pieces:
@@ -62,7 +62,7 @@ def encode_pieces(pieces: Sequence[Piece], tokenizer: Tokenizer) -> tuple[list[i
 def render(
     trajectory: Trajectory, view: View, template: ChatTemplate, tokenizer: Tokenizer
 ) -> Rendered | None:
-    """All turns of a view in a trajectory as one sample, or None where it never speaks."""
+    """Return all turns of a view in a trajectory as one sample, or None where it never speaks."""
     pieces = template.pieces(view_messages(trajectory, view))
     last = max((i for i, piece in enumerate(pieces) if piece.trained), default=None)
     if last is None:
@@ -77,7 +77,7 @@ class Transcript:
     """One view's growing prompt in a running episode: every id is handed out once.
 
     The first `shared` of its ids are the system message, the same for all episodes of this
-    view with these tools. The ids a role generated stand in the transcript as they were
+    view with these tools. The ids a role generated are in the transcript as they were
     generated, not as the tokenizer would write their text.
     """
 
@@ -90,11 +90,11 @@ class Transcript:
         self._seen = 0
 
     def advance(self, trajectory: Trajectory) -> list[int]:
-        """The whole prompt's ids, now that the trajectory has grown and the view speaks."""
+        """Return the whole prompt's ids, now that the trajectory has grown and the view speaks."""
         messages = view_messages(trajectory, self.view)
         pieces = self._template.pieces(messages)
         if messages[-1].role == "assistant":
-            # A role goes on where another one stopped: no end of turn, a line break.
+            # A role continues where another one stopped: no end of turn, a line break.
             pieces = [*pieces[:-1], Piece("\n", special=False, trained=False)]
         if not self._seen:
             self.shared = len(encode_pieces(pieces[:3], self._tokenizer)[0])
@@ -110,5 +110,5 @@ class Transcript:
 
 
 def ends_episode(step: Step) -> bool:
-    """An answer or a plan that gives up is the last step."""
+    """True if the last step is an answer or a plan that gives up."""
     return isinstance(step, Answer) or (isinstance(step, Plan) and step.next == "give_up")

@@ -1,6 +1,6 @@
 """The roles, and how each one words its turn.
 
-All views read one growing transcript, in training and inference alike, each behind a system
+All views read one growing transcript, in training and inference alike, each after a system
 message of its own. `backbone` is the global stage's view: one model that plays all the roles.
 """
 
@@ -52,12 +52,12 @@ class BadTurn(ValueError):
 
 
 def dump_json(value: Any) -> str:
-    """JSON as every role writes and reads it: one line, `", "` and `": "`, unicode kept."""
+    """Return JSON as every role writes and reads it: one line, `", "` and `": "`, unicode kept."""
     return json.dumps(value, ensure_ascii=False)
 
 
 def tool_line(tool: Tool) -> str:
-    """One line of docs: `name(arg: type, other?: type) - description`."""
+    """Return one line of docs: `name(arg: type, other?: type) - description`."""
     schema = tool.parameters
     required = set(schema.get("required", ()))
     args = ", ".join(
@@ -83,27 +83,27 @@ def _type_name(schema: Any) -> str:
 
 
 def system_text(view: View, tools: tuple[Tool, ...]) -> str:
-    """The system message of a view, with the tool docs where the view sees them."""
+    """Return the system message of a view, with the tool docs where the view sees them."""
     if view not in SEES_TOOLS or not tools:
         return SYSTEM[view]
     return "\n".join([SYSTEM[view], "Tools:", *map(tool_line, tools)])
 
 
 def thought_text(plan: Plan) -> str:
-    """The thought on one line: the grammar allows the planner no more."""
+    """Return the thought on one line: the grammar allows the planner no more."""
     return " ".join(plan.thought.split())
 
 
 def plan_text(plan: Plan) -> str:
-    """`thought`, newline, `Next: caller|summarizer|give_up`; the thought alone without a next."""
+    """Return `thought`, newline, `Next: caller|summarizer|give_up`; without a next, only it."""
     return thought_text(plan) + (f"{NEXT_MARK}{plan.next}" if plan.next else "")
 
 
 def spoken(steps: Sequence[Step]) -> Iterator[tuple[int, Step]]:
-    """The steps as every transcript has them, each with its place (from 0) among the given ones.
+    """Yield the steps as every transcript has them, each with its index among the given ones.
 
     A plan that names no next speaker names the one of the step after it; where that is not a
-    role's turn either, the plan is left out, as nobody would speak. An empty thought is worded
+    role's turn either, the plan is left out, as no role would speak. An empty thought is worded
     from what the plan led to.
     """
     for at, (step, after) in enumerate(zip_longest(steps, steps[1:])):
@@ -131,7 +131,7 @@ def _worded(who: Next, after: Step | None) -> str:
 
 
 def order_arguments(call: Call, tools: tuple[Tool, ...]) -> dict[str, Any]:
-    """A call's arguments in the schema's order, unknown ones last, as the grammar forces it.
+    """Return a call's arguments in the schema's order, unknown ones last, as the grammar forces it.
 
     So are the keys of objects in them.
     """
@@ -155,7 +155,7 @@ def _ordered(value: Any, schema: Any, defs: dict[str, Any]) -> Any:
 
 
 def _facts(value: dict[str, Any], schema: Any, defs: dict[str, Any]) -> dict[str, Any]:
-    """The schema of an object; of alternatives the first one that knows all of its keys."""
+    """Return the schema of an object; of alternatives the first one that knows all of its keys."""
     facts = referred(schema, defs) or {}
     choices = [] if "properties" in facts else [*facts.get("anyOf", ()), *facts.get("oneOf", ())]
     for choice in choices:
@@ -166,15 +166,15 @@ def _facts(value: dict[str, Any], schema: Any, defs: dict[str, Any]) -> dict[str
 
 
 def call_text(call: Call, tools: tuple[Tool, ...]) -> str:
-    """`tool {json}` with the arguments in the schema's order."""
+    """Return `tool {json}` with the arguments in the schema's order."""
     return f"{call.tool} {dump_json(order_arguments(call, tools))}"
 
 
 def parse_plan(text: str) -> Plan:
-    """The planner's turn from its text.
+    """Return the planner's turn from its text.
 
     Raises:
-        BadTurn: there is no `Next:` line, or it names nobody who exists.
+        BadTurn: there is no `Next:` line, or it names an unknown role.
     """
     thought, mark, who = text.rpartition(NEXT_MARK)
     who = who.strip()
@@ -186,7 +186,7 @@ def parse_plan(text: str) -> Plan:
 
 
 def parse_call(text: str) -> Call:
-    """The caller's turn from its text.
+    """Return the caller's turn from its text.
 
     Raises:
         BadTurn: the text is not `tool {json object}`.
@@ -202,7 +202,7 @@ def parse_call(text: str) -> Call:
 
 
 def step_text(step: Step, tools: tuple[Tool, ...]) -> str:
-    """How a step reads in every transcript."""
+    """Return a step as it reads in every transcript."""
     match step:
         case User():
             return step.text

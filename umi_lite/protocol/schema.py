@@ -1,4 +1,4 @@
-"""Tools' parameter schemas in one dialect, JSON Schema 2020-12, from the many that are in use.
+"""Normalises tools' parameter schemas to JSON Schema 2020-12, from the dialects in use.
 
 Every `Tool` normalises its own, so that no reader of one meets null for a list, `required: true`
 or a type named `dict`. What a schema says is kept; what it does not say in any dialect is dropped.
@@ -161,7 +161,7 @@ class _Reader:
         return name
 
     def _target(self, ref: str) -> Any:
-        """What a pointer into this document names (`#/$defs/City`); None for anything else."""
+        """Return what a pointer into this document names (`#/$defs/City`), or None."""
         from urllib.parse import unquote
 
         head, mark, path = ref.partition("#")

@@ -137,7 +137,7 @@ def _has_type(value: Any, kinds: Iterable[str]) -> bool:
 
 
 def listed(kind: Any) -> list[str]:
-    """Return a name or a list of names (types, arguments) as a list, without what is no text."""
+    """Return a name or a list of names (types, arguments) as a list, without what is not text."""
     given = list_of(kind)
     return [name for name in ([kind] if given is None else given) if isinstance(name, str)]
 

@@ -2,7 +2,7 @@
 
 The template is rendered with a private sentinel in place of every content, then split at the
 sentinels. So it is known which text is the template's (special tokens count) and which is a
-role's, a user's or a tool's (special tokens are plain text there: nobody can forge a turn).
+role's, a user's or a tool's (special tokens are plain text there: no text can forge a turn).
 """
 
 import re
@@ -20,7 +20,7 @@ class Tokenizer(Protocol):
     """What the renderer needs of a tokenizer; the HF and the llama.cpp one both have it."""
 
     def encode(self, text: str, *, special: bool) -> list[int]:
-        """Token ids, without a BOS. `special`: are special tokens in `text` parsed?"""
+        """Return token ids, without a BOS. `special`: parse special tokens in `text`."""
         ...
 
     def decode(self, ids: Sequence[int]) -> str: ...
@@ -103,7 +103,7 @@ class ChatTemplate:
         return end
 
     def pieces(self, messages: Sequence[Message]) -> list[Piece]:
-        """The conversation cut into pieces.
+        """Return the conversation cut into pieces.
 
         A conversation that ends with a user message is a prompt (generation prompt added);
         one that ends with an assistant message ends with its end-of-turn token.
@@ -129,9 +129,9 @@ class ChatTemplate:
         return pieces + (tail[:1] if last else tail)
 
     def _between(self, text: str, after: Part | None) -> list[Piece]:
-        """Template text; behind an assistant's last part, split after the token that ends it.
+        """Return template text; after an assistant's last part, split after the token that ends it.
 
-        Whoever wrote that part also ends the turn.
+        The author of that part also ends the turn.
         """
         if after is None:
             return [Piece(text, special=True, trained=False)]
@@ -141,7 +141,7 @@ class ChatTemplate:
 
 
 def _first(ends: Sequence[str], text: str) -> str:
-    """The first of `ends` in a text, the longest where two begin at one place."""
+    """Return the first of `ends` in a text, the longest where two begin at one place."""
     found = [(text.index(end), -len(end), end) for end in ends if end and end in text]
     if not found:
         names = " or ".join(repr(end) for end in ends if end) or "any token"

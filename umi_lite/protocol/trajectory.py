@@ -101,5 +101,5 @@ class Trajectory(_Model):
     meta: dict[str, Any] = Field(default_factory=dict)
 
     def with_step(self, step: Step) -> "Trajectory":
-        """A copy with one step more."""
+        """Return a copy with one more step."""
         return self.model_copy(update={"steps": (*self.steps, step)})

@@ -20,7 +20,7 @@ _OR = re.compile(r"\s*\|\s*|\s+or\s+")
 
 
 def named_type(text: str) -> dict[str, Any]:
-    """Return the schema that a type's name stands for; {} for `any` and for unknown names.
+    """Return the schema that a type's name means; {} for `any` and for unknown names.
 
     `dict` is an object, `float` a number, `List[int]` an array of integers, `Optional[str]` and
     `str | None` a string or null.

@@ -1,4 +1,4 @@
-"""toolworld: a generated world of small local tools and tasks with verifiable answers.
+"""Toolworld, a generated world of small local tools and tasks with verifiable answers.
 
 `load` makes trajectories whose gold calls were really made; `environment` gives the same
 tools again, untouched, so that an agent can be run and scored on a task.
@@ -18,14 +18,14 @@ __all__ = ["GIVE_UP", "SPLITS", "environment", "load"]
 
 
 def load(split: Split = "train", n: int = 1000, seed: int = 0) -> Loaded:
-    """n tasks of a split with gold trajectories, the same ones for the same seed.
+    """Return n tasks of a split with gold trajectories, the same ones for the same seed.
 
     Args:
         split: `train`; `test` (the same families and tools, new values); `ood` (families,
             tools, wordings and give-ups that `train` never has).
 
     Raises:
-        UserError: no such split, or n below 1.
+        UserError: unknown split, or n below 1.
     """
     if split not in SPLITS:
         raise UserError(f"toolworld has no split {split!r}; there are {', '.join(SPLITS)}")

@@ -1,4 +1,4 @@
-"""Which tasks a split has and how often: one call to four, errors, give-ups."""
+"""The task families of a split and their shares: one call to four, errors, give-ups."""
 
 import random
 from collections.abc import Iterator, Sequence

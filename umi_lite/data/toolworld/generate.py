@@ -1,4 +1,4 @@
-"""Tasks from families: draw the slots, play the gold calls on live tools, write the episode."""
+"""Generates tasks: draws values, plays the gold calls on live tools, writes the episode."""
 
 import itertools
 import random
@@ -72,7 +72,7 @@ class _Writer:
         return results
 
     def _typed(self, name: str, texts: dict[str, str]) -> dict[str, Any]:
-        """Texts as the schema's types, in its order."""
+        """Return texts as the schema's types, in its order."""
         schema = next(spec.parameters for spec in self.toolbox.specs if spec.name == name)
         typed: dict[str, Any] = {}
         for key, sub in schema["properties"].items():
@@ -86,7 +86,7 @@ def _number(text: str) -> float | int:
     try:
         value = float(text)
     except ValueError:
-        raise Misfit(f"{text!r} is no number") from None
+        raise Misfit(f"{text!r} is not a number") from None
     return int(value) if value.is_integer() else value
 
 
@@ -103,7 +103,7 @@ def _clause(rng: random.Random, goal: Goal, values: Values) -> wording.Clause:
 
 
 def write(task: Task, toolset: Toolset, split: Split, world_seed: int, name: str) -> Trajectory:
-    """One episode of a task.
+    """Return one episode of a task.
 
     Raises:
         Misfit: this seed gives no good task.
@@ -160,7 +160,7 @@ def _refused(rng: random.Random, clause: wording.Clause, split: Split) -> tuple[
 def _play(
     rng: random.Random, pairs: Sequence[tuple[Goal, Values]], toolbox: WorldToolbox
 ) -> tuple[list[Step], str]:
-    """The steps and the gold answer."""
+    """Return the steps and the gold answer."""
     writer = _Writer(rng, toolbox)
     golds: list[str] = []
     says: list[str] = []
@@ -181,7 +181,7 @@ def _play(
 def fits(
     tasks: Iterator[tuple[Task, Toolset]], split: Split, kind: str, seed: int
 ) -> Iterator[Trajectory]:
-    """The episodes of a kind's tasks, without an end where the tasks have none."""
+    """Yield the episodes of a kind's tasks, without an end where the tasks have none."""
     for number, (task, toolset) in enumerate(tasks):
         for attempt in range(50):
             # The kind is hashed in, so that tasks of two kinds never share a world.

@@ -1,4 +1,4 @@
-"""What toolworld's tasks ask for: goals, each with the calls that reach it, read from YAML.
+"""Goals that toolworld's tasks ask for, each with the calls that reach it, read from YAML.
 
 A goal is a clause of an instruction; a task asks for one goal or for several. Templates are
 `str.format` texts over the goal's drawn values and `r1`, `r2` … (what its calls returned; `r` the

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def words(text: str) -> list[str]:
-    """A table of one-word values, written as a text."""
+    """Return a table of one-word values, written as a text."""
     return text.split()
 
 
@@ -111,18 +111,18 @@ def _part(text: str) -> int:
 
 
 def split_of(slot: str, value: object) -> Split:
-    """To which split a value of a slot belongs: 6 in 10 train, 3 test, 1 out-of-domain."""
+    """Return the split that a value of a slot belongs to: 6 in 10 train, 3 test, 1 ood."""
     part = _part(f"{slot}:{value}")
     return "train" if part < 6 else "test" if part < 9 else "ood"
 
 
 def pool(slot: str, values: Iterable[T], split: Split) -> list[T]:
-    """The values of one split, in the given order."""
+    """Return the values of one split, in the given order."""
     return [value for value in values if split_of(slot, value) == split]
 
 
 def draw(rng: random.Random, slot: str, split: Split, make: Callable[[], T]) -> T:
-    """A value of the split from `make`, which draws until one fits."""
+    """Return a value of the split from `make`, which draws until one fits."""
     for _ in range(1000):
         value = make()
         if split_of(slot, value) == split:

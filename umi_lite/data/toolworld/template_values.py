@@ -1,4 +1,4 @@
-"""What is drawn for a task: each generator gives one or more texts to fill templates with."""
+"""Draws a task's values: each generator gives one or more texts to fill templates with."""
 
 import datetime
 import random
@@ -104,7 +104,7 @@ def _money(rng: random.Random, world: World) -> Values:
 
 
 def _typo(rng: random.Random, text: str) -> str:
-    """One letter inside the last word changed, dropped or doubled; never the text itself."""
+    """Return a text with a letter of its last word changed, dropped or doubled; never the same."""
     at = rng.randrange(text.rindex(" ") + 2, len(text))
     letter = rng.choice([c for c in "aeiostz" if c != text[at]])
     return text[:at] + rng.choice([letter, text[at] * 2]) + text[at + 1 :]
@@ -121,7 +121,7 @@ def _products(rng: random.Random, world: World) -> Values:
 
 
 def _gone_product(rng: random.Random, world: World) -> Values:
-    """A product whose name resembles none of the shop's."""
+    """Return a product whose name resembles none of the shop's."""
     names = pools.pairs(("velvet", "wooden", "marble"), ("statue", "flute", "helmet", "puzzle"))
     return {"gone": rng.choice(pool("gone", names, world.split) or names)}
 

@@ -1,4 +1,4 @@
-"""Toolworld's tools, alive in a world, and the sets of them that tasks offer."""
+"""Toolworld's live tools, bound to a world, and the sets of them that tasks offer."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -47,7 +47,7 @@ STATEFUL = frozenset({"todo_add", "todo_done", "reserve_book"})
 
 
 def functions(world: World) -> dict[str, Callable[..., str]]:
-    """Every tool of toolworld but `python`, alive in a world."""
+    """Return every tool of toolworld but `python`, bound to a world."""
     shop, people = tools.Shop(world), tools.People(world)
     todo, library = tools.Todo(world), tools_unseen.Library(world)
     known = (
@@ -77,7 +77,7 @@ class WorldToolbox(Toolbox):
         self._world = world
 
     def state(self) -> dict[str, Any] | None:
-        """What the calls so far have changed, None where no tool here changes anything."""
+        """Return what the calls so far have changed, None where no tool here changes anything."""
         names = {spec.name for spec in self.specs}
         return self._world.state() if names & STATEFUL else None
 

@@ -1,4 +1,4 @@
-"""How users ask and how the planner thinks.
+"""Wordings of instructions and of the planner's thoughts, by split.
 
 A thought names the next call with its values and looks one step ahead ("use price for the
 lamp, then exchange."), so whether to go on is decided while the clause just done with is in
@@ -123,7 +123,7 @@ Clause = tuple[str, str]
 
 
 def listing(texts: Sequence[str]) -> str:
-    """`a, b and c`."""
+    """Return `a, b and c`."""
     return " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
 
 
@@ -132,7 +132,7 @@ def capital(text: str) -> str:
 
 
 def instruction(rng: random.Random, clauses: Sequence[Clause], split: Split) -> str:
-    """One instruction that asks for all clauses, in words of the split."""
+    """Return one instruction that asks for all clauses, in words of the split."""
     unseen = split == "ood"
     if len(clauses) == 1:
         kind, text = clauses[0]

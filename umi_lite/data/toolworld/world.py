@@ -1,4 +1,4 @@
-"""What the tools know and change: a shop in SQLite, contacts, a to-do list, a library."""
+"""The state of toolworld's tools: a shop in SQLite, contacts, a to-do list, a library."""
 
 import random
 import sqlite3
@@ -12,7 +12,7 @@ STATUSES = ("packed", "shipped", "paid", "late", "lost")
 
 
 def number_text(value: float) -> str:
-    """A number as every tool writes it: at most two decimals, none where it is whole."""
+    """Return a number as every tool writes it: at most two decimals, none where it is whole."""
     return f"{round(value, 2):.2f}".rstrip("0").rstrip(".")
 
 
@@ -79,11 +79,11 @@ class World:
         }
 
     def row(self, query: str, *values: str) -> Any:
-        """The first row of a query, or None."""
+        """Return the first row of a query, or None."""
         return self.shop.execute(query, values).fetchone()
 
     def state(self) -> dict[str, Any]:
-        """What calls can change, as JSON: tasks and reserved books."""
+        """Return what calls can change, as JSON: tasks and reserved books."""
         return {"todo": sorted(map(list, self.todo)), "reserved": sorted(self.reserved)}
 
 
