@@ -6,7 +6,7 @@ import pytest
 from llguidance import LLMatcher, LLTokenizer
 
 from umi_lite.errors import UserError
-from umi_lite.protocol.check import Check
+from umi_lite.protocol.constraints import Check
 from umi_lite.protocol.grammar import answer_grammar, call_grammar, plan_grammar
 from umi_lite.protocol.roles import call_text, parse_call, plan_text
 from umi_lite.protocol.trajectory import Call, Plan, Tool

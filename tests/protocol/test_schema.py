@@ -10,13 +10,12 @@ from pydantic import ValidationError
 
 from umi_lite.agent.callable_tools import callable_tools
 from umi_lite.data import toolworld
-from umi_lite.protocol.check import Check
+from umi_lite.protocol.constraints import Check, enforceable
 from umi_lite.protocol.grammar import call_grammar
-from umi_lite.protocol.patterns import enforceable, fault, translated
 from umi_lite.protocol.roles import tool_line
 from umi_lite.protocol.schema import BadSchema, normalised
+from umi_lite.protocol.schema_values import fault, named_type, translated
 from umi_lite.protocol.trajectory import Tool
-from umi_lite.protocol.type_names import named_type
 
 BYTES = LLTokenizer("byte")
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from umi_lite.data.rows import BadRow
 from umi_lite.data.tool_specs import make_tool
-from umi_lite.protocol.alternatives import spread
+from umi_lite.protocol.schema_parts import spread
 from umi_lite.protocol.trajectory import Tool
 
 _KEPT = (

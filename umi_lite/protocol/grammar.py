@@ -1,7 +1,7 @@
 """The roles' grammars, as llguidance's Lark text: what can be guaranteed is not learned.
 
 A planner can only name a next speaker that exists; a caller can only name a tool that exists,
-with arguments that its JSON Schema allows as far as a grammar can hold it (`relaxed`), keys in
+with arguments that its JSON Schema allows as far as a grammar can hold it, keys in
 the schema's order, `", "` and `": "` between them as `roles.dump_json` writes them.
 """
 
@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable
 
 from umi_lite.errors import UserError
-from umi_lite.protocol.relaxed import held
+from umi_lite.protocol.constraints import held
 from umi_lite.protocol.roles import NEXTS
 from umi_lite.protocol.trajectory import Tool
 
@@ -38,7 +38,7 @@ def call_grammar(tools: Iterable[Tool]) -> str:
 
     Raises:
         UserError: no tools, a name that a call cannot begin with, two tools of one name, or a
-            schema that no call can fulfil (see `relaxed.held`); the message names the tool.
+            schema that no call can fulfil (see `constraints.held`); the message names the tool.
     """
     rules: dict[str, str] = {}
     for tool in tools:

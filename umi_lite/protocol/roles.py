@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Any, Literal, cast, get_args
 
-from umi_lite.protocol.alternatives import referred, spread
+from umi_lite.protocol.schema_parts import list_of, object_of, referred, spread
 from umi_lite.protocol.trajectory import Answer, Call, Next, Observation, Plan, Step, Tool, User
-from umi_lite.protocol.values import list_of, object_of
 
 Role = Literal["planner", "caller", "summarizer"]
 View = Literal["backbone", "planner", "caller", "summarizer"]

@@ -8,20 +8,19 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from umi_lite.protocol.alternatives import ALTERNATIVES, spread
+from umi_lite.protocol.schema_parts import ALTERNATIVES, Schema, list_of, object_of, spread
 from umi_lite.protocol.schema_values import (
+    JSON_TYPE,
     allow_null,
     fix_older,
     fix_required,
     fix_type,
     fix_values,
     listed,
+    named_type,
     set_or_drop,
 )
-from umi_lite.protocol.type_names import JSON_TYPE, named_type
-from umi_lite.protocol.values import list_of, object_of
 
-Schema = dict[str, Any]
 _DEPTH = 64
 _MEANS_NULL = {"const", "default", "example"}
 # Where a document is and what may be extended elsewhere: of no use in a tool's own schema.
@@ -47,8 +46,8 @@ def normalised(parameters: Any) -> Schema:
     """Return a tool's parameters as a JSON Schema 2020-12; a well-formed one as it is.
 
     Read are drafts 3 to 2020-12, OpenAPI's `nullable`, types by Python's, Java's and ToolBench's
-    names (`type_names.named_type`), argument schemas without a `properties` around them, and null
-    for what is not there. Every `$ref` of the result is in its `$defs`; one that leads nowhere,
+    names (`schema_values.named_type`), argument schemas without a `properties` around them, and
+    null for what is not there. Every `$ref` of the result is in its `$defs`; one to nowhere,
     to another document, or back to itself is dropped, which leaves its value open.
 
     Raises:

@@ -1,15 +1,12 @@
-"""What the keywords of a schema can have for values, in whatever dialect it is written."""
+"""What a schema's keywords may have as values, in any dialect: type names, numbers, patterns."""
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
-from umi_lite.protocol.alternatives import ALTERNATIVES
-from umi_lite.protocol.patterns import translated
-from umi_lite.protocol.type_names import JSON_TYPE, named_type
-from umi_lite.protocol.values import list_of, object_of
+from umi_lite.protocol.schema_parts import ALTERNATIVES, Schema, list_of, object_of
 
-Schema = dict[str, Any]
 _NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 _COUNTS = {
     *("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"),
@@ -17,6 +14,25 @@ _COUNTS = {
 }
 _TEXTS = {"title", "description", "format", "pattern", "$comment"}
 _FLAGS = {"uniqueItems", "deprecated", "readOnly", "writeOnly"}
+# JSON's types by the names that schemas give them: Python's, Java's, BFCL's, ToolBench's.
+_NAMES = {
+    "string": "string str text char character date datetime date-time time timestamp uuid url uri "
+    "email enum",
+    "integer": "integer int long short byte bigint int32 int64",
+    "number": "number float double decimal numeric",
+    "boolean": "boolean bool",
+    "array": "array list tuple set sequence iterable arraylist vector",
+    "object": "object dict dictionary map mapping hashmap hash json struct record",
+    "null": "null none nonetype",
+}
+JSON_TYPE: dict[str, str] = {name: kind for kind, names in _NAMES.items() for name in names.split()}
+# `List[int]`, `DATE (YYYY-MM-DD)`, `str, optional`: a name, and what it holds.
+_HEAD = re.compile(r"\s*([\w-]+)\s*(?:\[(.*)\])?")
+_OR = re.compile(r"\s*\|\s*|\s+or\s+")
+# Patterns are written for JavaScript and checked by Python.
+_NAMED_GROUP = re.compile(r"\(\?<(?=[A-Za-z_])")
+_CLASS_HYPHEN = re.compile(r"(\\[dDwWsS])-(?!\])")
+_LITERAL = re.compile(r"/(\^.*\$)/")
 
 
 def fix_values(out: Schema) -> None:
@@ -159,3 +175,62 @@ def set_or_drop(out: Schema, key: str, value: Any) -> None:
         del out[key]
     else:
         out[key] = value
+
+
+def named_type(text: str) -> dict[str, Any]:
+    """Return the schema that a type's name means; {} for `any` and for unknown names.
+
+    `dict` is an object, `float` a number, `List[int]` an array of integers, `Optional[str]` and
+    `str | None` a string or null.
+    """
+    if "[" not in text and len(parts := _OR.split(text)) > 1:
+        return either([named_type(part) for part in parts])
+    found = _HEAD.match(text)
+    if found is None:
+        return {}
+    head, inner = found[1].casefold(), found[2]
+    if inner and head == "optional":
+        return either([named_type(inner), {"type": "null"}])
+    if inner and head == "union" and "[" not in inner:
+        return either([named_type(part) for part in inner.split(",")])
+    kind = JSON_TYPE.get(head)
+    if kind is None:
+        return {}
+    if kind == "array" and inner and head != "tuple" and (items := named_type(inner)):
+        return {"type": "array", "items": items}
+    return {"type": kind}
+
+
+def either(schemas: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the schema of a value that has one of the types, {} where one of them is open."""
+    if not all(schemas):
+        return {}
+    if any(set(schema) != {"type"} for schema in schemas):
+        return {"anyOf": schemas}
+    kinds: list[str] = []
+    for schema in schemas:
+        kinds += schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    kinds = list(dict.fromkeys(kinds))
+    return {"type": kinds[0] if len(kinds) == 1 else kinds}
+
+
+def translated(pattern: str) -> str:
+    r"""Return the pattern as Python writes it, where that is all that keeps it from compiling.
+
+    `(?<year>` becomes `(?P<year>`, `[\w-.]` becomes `[\w\-.]`; `/^a$/` loses its slashes.
+    """
+    literal = _LITERAL.fullmatch(pattern)
+    pattern = literal[1] if literal else pattern
+    if fault(pattern) is None:
+        return pattern
+    changed = _CLASS_HYPHEN.sub(r"\1\\-", _NAMED_GROUP.sub("(?P<", pattern))
+    return changed if fault(changed) is None else pattern
+
+
+def fault(pattern: str) -> str | None:
+    """Return why Python cannot compile the pattern, None where it can."""
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as err:
+        return str(err)
+    return None

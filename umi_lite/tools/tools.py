@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from umi_lite.errors import UserError
-from umi_lite.protocol.check import Check
+from umi_lite.protocol.constraints import Check
+from umi_lite.protocol.schema_parts import object_of
 from umi_lite.protocol.trajectory import Call, Observation, Tool
-from umi_lite.protocol.values import object_of
 from umi_lite.tools.awaited import awaited
 from umi_lite.tools.callables import name_of
 from umi_lite.tools.result_text import result_text

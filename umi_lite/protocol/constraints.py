@@ -1,12 +1,13 @@
-"""What of a tool's schema a grammar can hold; the rest is checked before the call (`check`)."""
+"""What a grammar can hold of a tool's schema, and the check of a call against all of it."""
 
+import re
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from umi_lite.errors import UserError
-from umi_lite.protocol.alternatives import ALTERNATIVES, of_branches, spread
-from umi_lite.protocol.patterns import enforceable, fault
-from umi_lite.protocol.schema import Schema
-from umi_lite.protocol.values import object_of
+from umi_lite.protocol.schema_parts import ALTERNATIVES, Schema, object_of, of_branches, spread
+from umi_lite.protocol.schema_values import fault
 
 # Keywords that llguidance enforces (its docs/json_schema.md). `oneOf` is held to `anyOf`.
 _ENFORCED = {
@@ -26,6 +27,14 @@ _NUMBERS = {
 _MOST = 2**63 - 1
 # An object that inherits from itself could be spread without end.
 _MOST_SPREADS = 3
+# Patterns are written for JavaScript, enforced by Rust and checked by Python: only where all three
+# agree is one enforced. One token that they read alike; anchors count only at a pattern's ends.
+_ESCAPE = r"\\(?:[dDwWsStnrfv]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|[!-/:;=?@\[-`{-~])"
+_TOKEN = re.compile(
+    rf"(?P<atom>{_ESCAPE}|\[\^?(?!\])(?:{_ESCAPE}|(?!&&|--|~~)[^\\\[\]])+\]|[^\\\[\](){{}}|.*+?^$]|\.)"
+    r"|(?P<open>\((?:\?:)?(?![?*+{]))|(?P<close>\))|(?P<or>\|)"
+    r"|(?P<many>(?:[*+?]|\{\d{1,4}(?:,\d{0,4})?\})\??)|(?P<start>\^)|(?P<end>\$)"
+)
 
 
 def held(parameters: Schema, where: str) -> Schema:
@@ -115,3 +124,52 @@ def _close(out: Schema, by_pattern: Schema | None, where: str) -> None:
     if "additionalProperties" not in out:
         out["properties"] = {**out["properties"], **{name: {} for name in missing}}
         out["additionalProperties"] = False
+
+
+def enforceable(pattern: str) -> bool:
+    """True if a grammar can hold a text to the pattern, with the meaning that JSON Schema has."""
+    at, depth, before = 0, 0, "start"
+    anchored = alternatives = False
+    while at < len(pattern):
+        token = _TOKEN.match(pattern, at)
+        if token is None:
+            return False
+        kind = token.lastgroup or ""
+        if (kind == "start" and at > 0) or (kind == "end" and token.end() < len(pattern)):
+            return False
+        if kind == "many" and before not in ("atom", "close"):
+            return False
+        anchored |= kind in ("start", "end")
+        alternatives |= kind == "or" and depth == 0
+        depth += (kind == "open") - (kind == "close")
+        at, before = token.end(), kind
+    # `^a|b$` is anchored at one end each: left to the check.
+    return not (anchored and alternatives) and fault(pattern) is None
+
+
+class Check:
+    """The check of one tool's calls.
+
+    Args:
+        parameters: a tool's normalised parameters (`Tool.parameters`).
+    """
+
+    def __init__(self, parameters: Mapping[str, Any]):
+        self._parameters = parameters
+
+    @cached_property
+    def _validator(self) -> Any:
+        import jsonschema
+
+        return jsonschema.Draft202012Validator(self._parameters)
+
+    def fault(self, arguments: Mapping[str, Any]) -> str | None:
+        """Return what is wrong with the arguments, on one line with its place; None if nothing."""
+        try:
+            wrong = next(iter(self._validator.iter_errors(arguments)), None)
+        except re.error as err:
+            return f"the pattern {err.pattern!r} is not a regular expression: {err}"
+        if wrong is None:
+            return None
+        at = ".".join(str(step) for step in wrong.absolute_path)
+        return " ".join((f"{at}: {wrong.message}" if at else wrong.message).split())

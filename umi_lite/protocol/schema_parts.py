@@ -1,13 +1,21 @@
-"""Properties that an object has from its alternatives and conditions (`anyOf`, `then`, ...)."""
+"""The parts of a JSON Schema: what references, alternatives and conditions add to an object."""
 
 from collections.abc import Iterator
-from typing import Any
-
-from umi_lite.protocol.values import object_of
+from typing import Any, cast
 
 Schema = dict[str, Any]
 ALTERNATIVES = ("anyOf", "oneOf", "allOf")
 _DEPTH = 8
+
+
+def object_of(value: Any) -> dict[str, Any] | None:
+    """Return the value if it is a JSON object, else None."""
+    return cast(dict[str, Any], value) if isinstance(value, dict) else None
+
+
+def list_of(value: Any) -> list[Any] | None:
+    """Return the value if it is a JSON list, else None."""
+    return cast(list[Any], value) if isinstance(value, list) else None
 
 
 def spread(schema: Schema, defs: Schema) -> Schema:
