@@ -1,4 +1,4 @@
-"""Runs Python code as no root: what the tests do at each level cannot be done by root."""
+"""Python code run as an unprivileged user: root cannot do what the tests do at each level."""
 
 import json
 import os
@@ -10,8 +10,8 @@ from typing import Any
 from umi_lite.sandbox import unprivileged
 
 
-def as_user(code: str, told: Any = None, timeout: float = 300.0) -> Any:
-    """Run code that reads JSON from stdin (`told`) and prints JSON as its last line."""
+def as_user(code: str, given: Any = None, timeout: float = 300.0) -> Any:
+    """Run code that reads JSON from stdin (`given`) and prints JSON as its last line."""
     done = subprocess.run(
         unprivileged.command([sys.executable, "-c", code]),
         env={
@@ -21,7 +21,7 @@ def as_user(code: str, told: Any = None, timeout: float = 300.0) -> Any:
             "HOME": "/",
         },
         cwd="/",
-        input=json.dumps(told),
+        input=json.dumps(given),
         capture_output=True,
         text=True,
         timeout=timeout,

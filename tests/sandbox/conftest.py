@@ -10,14 +10,14 @@ _ASK = """
 import json
 from umi_lite.errors import UserError
 from umi_lite.sandbox.sandbox import Sandbox
-told = {}
+missing = {}
 for level in ("standard", "full"):
     with Sandbox(level, packages=()) as sandbox:
         try:
-            sandbox.start(); told[level] = None
+            sandbox.start(); missing[level] = None
         except UserError as err:
-            told[level] = str(err)
-print(json.dumps(told))
+            missing[level] = str(err)
+print(json.dumps(missing))
 """
 
 
@@ -28,7 +28,7 @@ def lacking() -> dict[str, str | None]:
 
 @pytest.fixture(scope="module", params=LEVELS)
 def level(request: pytest.FixtureRequest) -> str:
-    """Each level; `full` is skipped where it is not to be had, `standard` must be."""
+    """Each level; `full` is skipped where it is not available, `standard` must be."""
     missing = lacking()[request.param]
     if missing is not None and request.param == "full":
         pytest.skip(missing)

@@ -1,4 +1,4 @@
-"""Root's Python below a folder that is closed to others: shown to those whom root becomes."""
+"""Root's Python below a closed folder: shown to the user that root switches to."""
 
 import json
 import os

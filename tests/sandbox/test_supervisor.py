@@ -114,8 +114,8 @@ def test_a_session_can_lie_about_itself_alone(sandbox):
     assert said == [str(i) for i in range(50)]
 
 
-def test_beside_many_others_nothing_is_inherited(sandbox):
-    # Then the supervisor's descriptors are above a leaf's limit on them.
+def test_with_many_others_nothing_is_inherited(sandbox):
+    # Then the supervisor's descriptors are above a worker's limit on them.
     scan = (
         "import os\nfound = []\nfor fd in range(4096):\n"
         "    try: os.fstat(fd); found.append(fd)\n    except OSError: pass\nfound"
@@ -151,7 +151,7 @@ def test_a_killed_supervisor_is_replaced_and_takes_its_leaves_along():
             time.sleep(chance.uniform(0.0, 0.03))
             assert sandbox.pid is not None
             old = descendants(sandbox.pid)
-            # At `full` the outermost is bubblewrap, then comes the supervisor, then the leaves.
+            # At `full` the outermost is bubblewrap, then comes the supervisor, then the workers.
             killed = chance.choice(old[:2])
             os.kill(killed, signal.SIGKILL)
             while alive(killed):
@@ -205,9 +205,9 @@ def test_many_programs_leave_nothing(level):
         "import json, sys\nfrom umi_lite.sandbox.attacks.soak import soak\n"
         f"print(json.dumps(soak(json.load(sys.stdin), {count}, lambda line: None)))"
     )
-    told = as_user(code, level)
-    assert (told["zombies"], told["leaked"], told["wrong"]) == (0, 0, 0)
-    assert told["RSS growth MB"] < 2.0
+    counts = as_user(code, level)
+    assert (counts["zombies"], counts["leaked"], counts["wrong"]) == (0, 0, 0)
+    assert counts["RSS growth MB"] < 2.0
 
 
 def test_what_gets_through_is_named(monkeypatch):
@@ -220,7 +220,7 @@ def test_what_cannot_be_confined_is_named(monkeypatch):
     def confine() -> None:
         raise PermissionError("no Landlock")
 
-    assert probe.breaches(confine) == ["not to be had: no Landlock"]
+    assert probe.breaches(confine) == ["not available: no Landlock"]
 
 
 def test_a_level_that_is_missing_is_refused_and_nothing_runs(monkeypatch):
@@ -233,7 +233,7 @@ def test_a_level_that_is_missing_is_refused_and_nothing_runs(monkeypatch):
             sandbox.start()
 
 
-def test_what_bubblewrap_says_is_told(monkeypatch, tmp_path):
+def test_what_bubblewrap_says_is_reported(monkeypatch, tmp_path):
     fails = tmp_path / "bwrap"
     fails.write_text("#!/bin/sh\necho 'bwrap: no namespaces here' >&2\nexit 1\n")
     fails.chmod(0o755)
@@ -253,10 +253,10 @@ def test_run_prints_json(tmp_path):
     done = subprocess.run(
         [umi, "sandbox", "run", program, "--json"], capture_output=True, text=True, timeout=60
     )
-    told = json.loads(done.stdout)
-    assert list(told) == ["status", "stdout", "value", "error", "limit", "level", "seconds"]
-    assert (told["status"], told["stdout"], told["value"]) == ("ok", "hi\n", "42")
-    assert told["level"] in ("full", "standard") and done.returncode == 0
+    result = json.loads(done.stdout)
+    assert list(result) == ["status", "stdout", "value", "error", "limit", "level", "seconds"]
+    assert (result["status"], result["stdout"], result["value"]) == ("ok", "hi\n", "42")
+    assert result["level"] in ("full", "standard") and done.returncode == 0
 
 
 def test_root_never_runs_without_a_sandbox(tmp_path):

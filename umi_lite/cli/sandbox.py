@@ -27,7 +27,7 @@ def run(
     ] = False,
 ) -> None:
     """Run a Python program as the agent's Python tool does. Exit code 2: refused."""
-    from umi_lite.sandbox.show import as_json, as_text, run_file
+    from umi_lite.sandbox.python import as_json, as_text, run_file
 
     result = run_file(file, "none" if no_sandbox else level)
     if json_:
@@ -52,5 +52,5 @@ def test(
     seen = attack_levels(level, Console(stderr=json_))
     if json_:
         print_json(summary(seen))
-    failed = any(o.verdict in ("through", "unclear") for found in seen.values() for o in found)
+    failed = any(o.failed for found in seen.values() for o in found)
     raise typer.Exit(1 if failed else 0)

@@ -1,7 +1,8 @@
-"""Puts a process under the kernel's limits, for good. Linux.
+"""Confinement of a process by the kernel, irrevocably (Linux).
 
-The order matters: the parent's death and the limits first, then no_new_privs, which lets an
-ordinary process go on, then Landlock, then seccomp, which takes away the calls that did it.
+The order matters: the parent-death signal and the limits first, then no_new_privs, without which
+an ordinary process may not use the next two, then Landlock, then seccomp, which takes away the
+calls that did it.
 """
 
 import os
@@ -19,7 +20,7 @@ _MS_BIND, _MS_REC, _MS_PRIVATE = 1 << 12, 1 << 14, 1 << 18
 
 
 def show(paths: Iterable[str]) -> None:
-    """Replace each folder on the way that is closed to others by one that holds only these paths.
+    """Replace each parent folder that is closed to others by one that holds only these paths.
 
     Raises:
         OSError: root without the right to mount, as in a container.
@@ -46,7 +47,7 @@ def show(paths: Iterable[str]) -> None:
 
 
 def _closed(path: Path) -> Path | None:
-    """The outermost folder on the way to `path` that others cannot pass, None where they can."""
+    """Return the outermost folder on the way to `path` that others cannot enter, or None."""
     for folder in (*reversed(path.parents), path):
         if folder.exists() and not folder.stat().st_mode & stat.S_IXOTH and folder.is_dir():
             return folder
@@ -59,10 +60,10 @@ _THREADS = 64
 
 
 def drop_root(user: int) -> None:
-    """Become this user and group, for good.
+    """Become this user and group, irrevocably.
 
     Raises:
-        OSError: the kernel does not let us, or we could still go back.
+        OSError: the kernel refused, or root could be regained.
     """
     os.setgroups([])
     os.setresgid(user, user, user)
@@ -71,21 +72,21 @@ def drop_root(user: int) -> None:
         os.setuid(0)
     except OSError:
         return
-    raise PermissionError("root can be taken back")
+    raise PermissionError("root can be regained")
 
 
 def die_with(parent: int) -> None:
-    """Be killed when the parent dies; end at once where it already did."""
+    """Ask to be killed when the parent dies; exit at once if it already has."""
     libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(0)
 
 
 def limit(limits: dict[str, Any]) -> None:
-    """Set soft and hard limits alike, so that they cannot be raised again.
+    """Set soft and hard limits to the same values, so that they cannot be raised again.
 
-    Limits on processes count a user's threads on the whole machine, so that one is a number
-    above what is there now.
+    The limit on processes counts a user's threads on the whole machine, so it is set relative to
+    the current number.
     """
     for kind, value in (
         (resource.RLIMIT_CORE, 0),
@@ -99,23 +100,23 @@ def limit(limits: dict[str, Any]) -> None:
         (resource.RLIMIT_NOFILE, limits["open_files"]),
         (resource.RLIMIT_NPROC, libc.thread_count() + _THREADS),
     ):
-        # A hard limit that is lower already stays.
+        # Keep a hard limit that is already lower.
         hard = resource.getrlimit(kind)[1]
         bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(kind, (bound, bound))
 
 
 def limit_cpu(seconds: float) -> None:
-    """A backstop behind the supervisor's clock: a second later the kernel kills."""
+    """Set a backstop to the supervisor's clock: the kernel kills a second or two later."""
     bound = int(seconds) + 2
     resource.setrlimit(resource.RLIMIT_CPU, (bound, bound))
 
 
 def enter(ruleset: int) -> None:
-    """no_new_privs, Landlock, no file descriptor but a leaf's own, seccomp.
+    """Apply no_new_privs, Landlock and seccomp; close all descriptors but a worker's own.
 
     Raises:
-        OSError: one of them is not to be had; the process must not run a program.
+        OSError: one of them is not available; the process must not run a program.
     """
     libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
     landlock.restrict(ruleset)

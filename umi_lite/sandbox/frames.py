@@ -1,6 +1,6 @@
-"""Frames between the sandbox's processes: four bytes of length, then one JSON object.
+"""Messages between the sandbox's processes: four bytes of length, then one JSON object.
 
-Never pickle: what comes from a leaf was written by whoever wrote its program.
+Never pickle: what a worker sends may come from the program that it runs.
 """
 
 import json
@@ -23,25 +23,25 @@ REPLY: Schema = {
     "state_lost": (bool,),
 }
 MOST = 256 << 20
-"""Bytes of a request or a reply."""
+"""Maximum bytes of a request or a reply."""
 
 
 class FrameError(Exception):
-    """Not a frame, too large a frame, or not the fields that belong in it."""
+    """Not a frame, a frame that is too large, or one with the wrong fields."""
 
 
 def packed(frame: Mapping[str, Any]) -> bytes:
-    """The frame's bytes."""
+    """Return the frame's bytes."""
     body = json.dumps(frame, separators=(",", ":")).encode("ascii")
     return _HEAD.pack(len(body)) + body
 
 
 class Unpacker:
-    """Makes frames of bytes as they come.
+    """Assembles frames from bytes as they arrive.
 
     Args:
         schema: a frame's fields, all of them required, and their types.
-        most: bytes that a frame may have.
+        most: maximum bytes of a frame.
     """
 
     def __init__(self, schema: Schema, most: int):
@@ -51,16 +51,16 @@ class Unpacker:
 
     @property
     def missing(self) -> int:
-        """Bytes until the frame that has begun is whole, or until its length is known."""
+        """Bytes until the current frame is complete, or until its length is known."""
         if len(self._bytes) < _HEAD.size:
             return _HEAD.size - len(self._bytes)
         return _HEAD.size + _HEAD.unpack_from(self._bytes)[0] - len(self._bytes)
 
     def feed(self, data: bytes) -> list[dict[str, Any]]:
-        """The frames that are whole now.
+        """Return the frames that are complete now.
 
         Raises:
-            FrameError: no frame of this schema, or one above `most` bytes.
+            FrameError: not a frame of this schema, or one above `most` bytes.
         """
         self._bytes += data
         frames: list[dict[str, Any]] = []
@@ -77,7 +77,7 @@ class Unpacker:
 
 
 def read_frame(source: int, schema: Schema, most: int) -> dict[str, Any] | None:
-    """One frame from a file descriptor, and not a byte more; None at its end.
+    """Read one frame from a file descriptor, and not a byte more; None at its end.
 
     Raises:
         FrameError: as `Unpacker.feed`.
@@ -97,12 +97,12 @@ def _read(body: bytes, schema: Schema) -> dict[str, Any]:
     except (ValueError, RecursionError) as err:
         raise FrameError(f"not JSON: {type(err).__name__}") from err
     if not isinstance(read, dict):
-        raise FrameError("no object")
+        raise FrameError("not an object")
     frame = cast(dict[str, Any], read)
     if frame.keys() != schema.keys():
-        raise FrameError("not the fields that belong in a frame")
+        raise FrameError("wrong fields for a frame")
     for key, types in schema.items():
-        # bool is an int to isinstance, but no number.
+        # isinstance would take a bool for an int.
         if type(frame[key]) not in types:
             raise FrameError(f"{key} has the wrong type")
     return frame

@@ -1,4 +1,4 @@
-"""The host's side of a supervisor: starts it, opens conversations with it, ends it."""
+"""The host's side of the supervisor: start it, connect to it, end it."""
 
 import contextlib
 import json
@@ -27,27 +27,27 @@ main(sys.argv[1])
 
 
 class NoSandbox(Exception):
-    """This machine cannot hold a program; the message says what is missing, in one line."""
+    """This machine cannot confine a program; the message says what is missing, in one line."""
 
 
 class Supervisor:
     """A running supervisor.
 
     Args:
-        level: how its programs are held.
-        packages: what they may import besides the standard library, where it is installed.
+        level: how its programs are confined.
+        packages: what they may import besides the standard library, if installed.
 
     Raises:
-        NoSandbox: this level is not to be had here.
+        NoSandbox: this level is not available here.
     """
 
     def __init__(self, level: Level, packages: Sequence[str]):
         self.level: Level = level
-        ours, theirs = socket.socketpair(socket.AF_UNIX, _packets(), 0)
+        here, there = socket.socketpair(socket.AF_UNIX, _packets(), 0)
         host = _pidfd()
         command, settings = _command(level, packages)
-        settings |= {"control": theirs.fileno(), "host": -1 if host is None else host}
-        passed = (theirs.fileno(), *(() if host is None else (host,)))
+        settings |= {"control": there.fileno(), "host": -1 if host is None else host}
+        passed = (there.fileno(), *(() if host is None else (host,)))
         try:
             self._process = subprocess.Popen(
                 [*command, json.dumps(settings)],
@@ -60,17 +60,17 @@ class Supervisor:
                 start_new_session=True,
             )
         except BaseException:
-            ours.close()
+            here.close()
             raise
         finally:
-            theirs.close()
+            there.close()
             if host is not None:
                 os.close(host)
-        self._control = ours
+        self._control = here
         missing = self._missing()
         if missing != "":
             said = self.close().splitlines()
-            raise NoSandbox(missing or (said[-1] if said else "it ended without a word"))
+            raise NoSandbox(missing or (said[-1] if said else "it ended and gave no reason"))
 
     @property
     def pid(self) -> int:
@@ -78,28 +78,28 @@ class Supervisor:
         return self._process.pid
 
     def alive(self) -> bool:
-        """Has it not ended?"""
+        """True until it has ended."""
         return self._process.poll() is None
 
-    def conversation(self) -> socket.socket:
-        """A socket for requests and replies (`conversation.py`).
+    def connect(self) -> socket.socket:
+        """Return a socket for requests and replies (`connection.py`).
 
         Raises:
             OSError: the supervisor is gone.
         """
-        ours, theirs = socket.socketpair()
-        with theirs:
+        here, there = socket.socketpair()
+        with there:
             try:
-                socket.send_fds(self._control, [b"c"], [theirs.fileno()])
+                socket.send_fds(self._control, [b"c"], [there.fileno()])
             except BaseException:
-                ours.close()
+                here.close()
                 raise
-        return ours
+        return here
 
     def close(self) -> str:
-        """End it and all its leaves; what it said on stderr."""
+        """End it and all its workers; return what it wrote to stderr."""
         with contextlib.suppress(OSError):
-            # Copies of our end may live in processes that this one has forked.
+            # Processes that this one has forked may hold copies of this end.
             self._control.shutdown(socket.SHUT_RDWR)
         self._control.close()
         assert self._process.stderr is not None
@@ -113,19 +113,19 @@ class Supervisor:
             return (stderr.read() or b"").decode("utf-8", "replace").strip()
 
     def forget(self) -> None:
-        """In a fork of the host: let go of it without ending it."""
+        """Let go of it without ending it, in a fork of the host."""
         self._control.close()
 
     def _missing(self) -> str | None:
-        """Wait until it is set up; what stands against it, None where it just ended."""
+        """Wait until it is set up; return what the machine lacks, None if it just ended."""
         deadline = time.monotonic() + _START_SECONDS
         ready, _, _ = select.select([self._control], [], [], deadline - time.monotonic())
-        told = b""
+        report = b""
         if ready:
             with contextlib.suppress(ConnectionError):
-                told = self._control.recv(1 << 16)
-        if told:
-            return "; ".join(json.loads(told)["missing"])
+                report = self._control.recv(1 << 16)
+        if report:
+            return "; ".join(json.loads(report)["missing"])
         if ready:
             return None
         self._process.send_signal(signal.SIGKILL)
@@ -133,12 +133,12 @@ class Supervisor:
 
 
 def _packets() -> socket.SocketKind:
-    # macOS has no packets over a pair of local sockets; datagrams do, but tell no end.
+    # macOS has no packets over a pair of local sockets; datagrams work, but report no end.
     return socket.SOCK_STREAM if sys.platform == "darwin" else socket.SOCK_SEQPACKET
 
 
 def _pidfd() -> int | None:
-    """Tells the supervisor, also in its own process namespace, that the host has died."""
+    """Return a descriptor that reports the host's death, even in another process namespace."""
     try:
         return os.pidfd_open(os.getpid())
     except (AttributeError, OSError):
@@ -146,14 +146,14 @@ def _pidfd() -> int | None:
 
 
 def _command(level: Level, packages: Sequence[str]) -> tuple[list[str], dict[str, object]]:
-    from umi_lite.sandbox.libc import NOBODY
+    from umi_lite.sandbox.libc import UNPRIVILEGED_ID
 
     installed, folder = places.package_folder(packages)
     root = str(Path(__file__).parents[2])
     python = [places.interpreter(), "-I", "-S", "-B", "-X", "utf8", "-c", _BOOT.format(root=root)]
     settings: dict[str, object] = {
         "level": level,
-        "user": NOBODY,
+        "user": UNPRIVILEGED_ID,
         "packages": installed,
         "folder": folder,
         "readable": places.readable(installed, folder),

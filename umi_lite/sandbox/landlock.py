@@ -1,4 +1,4 @@
-"""Landlock: which files a process may open, for good. All other access to files is denied.
+"""Landlock: which files a process may open; all other access to files is denied.
 
 Source: the kernel's Documentation/userspace-api/landlock.rst. The syscall numbers are the
 same on every architecture.
@@ -21,7 +21,7 @@ _ABSTRACT_SOCKETS_AND_SIGNALS = 0b11
 
 
 def version() -> int:
-    """The kernel's Landlock ABI, 0 where it has none or it is switched off."""
+    """Return the kernel's Landlock ABI, 0 if it has none or it is switched off."""
     try:
         return syscall(_CREATE, 0, 0, _WANT_VERSION)
     except OSError:
@@ -29,12 +29,12 @@ def version() -> int:
 
 
 def readable_only(paths: Iterable[str]) -> int:
-    """A ruleset: these files and folders can be read, nothing else can be opened or changed.
+    """Return a ruleset: these files and folders can be read, nothing else opened or changed.
 
     Where the kernel knows how, TCP, abstract sockets and signals to outside are denied too.
 
     Returns:
-        its file descriptor; `restrict` takes it.
+        Its file descriptor; `restrict` takes it.
 
     Raises:
         OSError: the kernel has no Landlock.
@@ -67,7 +67,7 @@ def _allow_reading(ruleset: int, path: str) -> None:
     try:
         opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
-        return  # what is not there, or not for us, need not be allowed
+        return  # what is missing, or not readable, need not be allowed
     rights = _READ_FILE | (_READ_DIR if os.path.isdir(path) else 0)
     rule = _PathBeneath(rights, opened)
     try:

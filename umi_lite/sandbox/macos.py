@@ -1,7 +1,7 @@
-"""EXPERIMENTAL, never run yet: a leaf on macOS, held by the system's own sandbox.
+"""EXPERIMENTAL, never run yet: a worker on macOS, confined by the system's own sandbox.
 
-The profile is put on the leaf after the fork by `sandbox_init`, the call behind sandbox-exec.
-There is no process table, memory limit or death with the parent of Linux's kind.
+`sandbox_init`, the call that sandbox-exec uses, applies the profile after the fork. It lacks
+Linux's private process table, memory limit and parent-death signal.
 """
 
 import ctypes
@@ -21,10 +21,10 @@ _PROFILE = """\
 
 
 def enter(limits: dict[str, Any]) -> None:
-    """Put this process under rlimits and the profile, for good.
+    """Put this process under rlimits and the profile, irrevocably.
 
     Raises:
-        OSError: the system does not take the profile.
+        OSError: the system refused the profile.
     """
     for kind, value in (
         (resource.RLIMIT_CORE, 0),

@@ -1,4 +1,4 @@
-"""Where the interpreter and its packages lie: what a leaf may read, what `full` shows."""
+"""Paths of the interpreter and its packages: what a worker may read, what `full` shows."""
 
 import glob
 import importlib.util
@@ -15,31 +15,31 @@ from umi_lite.errors import UserError
 _COMPANIONS = {"sympy": ("sympy", "mpmath")}
 _SYSTEM_LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache")
 _NIX = "/nix/store"
-# The same on most machines, and too short to be replaced in a text.
+# The same on most machines, and too short to replace in a text.
 _COMMON_PREFIXES = ("/", "/usr", "/usr/local", "/opt")
 
 
 def interpreter() -> str:
-    """The interpreter itself, not a virtual environment's link to it."""
+    """Return the interpreter itself, not a virtual environment's link to it."""
     return os.path.realpath(getattr(sys, "_base_executable", sys.executable))
 
 
 def package_folder(packages: Sequence[str]) -> tuple[list[str], str | None]:
-    """Those of the packages that are installed, and the folder in which they lie.
+    """Return those of the packages that are installed, and the folder that holds them.
 
     Raises:
-        UserError: they lie in several folders.
+        UserError: they are in several folders.
     """
     specs = {name: importlib.util.find_spec(name) for name in packages}
     origins = {name: spec.origin for name, spec in specs.items() if spec and spec.origin}
     folders = {os.path.dirname(os.path.dirname(origin)) for origin in origins.values()}
     if len(folders) > 1:
-        raise UserError(f"{', '.join(origins)} lie in several folders; install them into one")
+        raise UserError(f"{', '.join(origins)} are in several folders; install them into one")
     return list(origins), next(iter(folders), None)
 
 
 def readable(packages: Sequence[str], folder: str | None) -> list[str]:
-    """What a leaf can read: the standard library, the packages, time zones."""
+    """Return what a worker can read: the standard library, the packages, time zones."""
     names = [name for package in packages for name in _COMPANIONS.get(package, (package,))]
     return [
         *_standard_library(),
@@ -49,7 +49,7 @@ def readable(packages: Sequence[str], folder: str | None) -> list[str]:
 
 
 def shown(packages: Sequence[str], folder: str | None) -> list[str]:
-    """What `full` shows to the supervisor, read-only; all else is not there at all."""
+    """Return what `full` shows to the supervisor, read-only; nothing else exists there."""
     here = os.path.dirname(os.path.abspath(__file__))
     base = sys.base_prefix
     libraries = glob.glob(os.path.join(base, "lib*", "lib*.so*")) if base != "/usr" else []
@@ -66,7 +66,7 @@ def shown(packages: Sequence[str], folder: str | None) -> list[str]:
 
 
 def aliases(folder: str | None) -> list[tuple[str, str]]:
-    """What results call the paths of this machine that a traceback shows, longest path first."""
+    """Return (path, alias) for paths that tracebacks may show, longest path first."""
     paths = sysconfig.get_paths()
     library = {paths["stdlib"], os.path.dirname(os.__file__), *_standard_library()}
     named = {path: "<python>" for path in library if "site-packages" not in path}
@@ -89,27 +89,28 @@ def _standard_library() -> list[str]:
 
 
 def bwrap_program() -> str | None:
-    """Where bubblewrap is, None where it is not installed."""
+    """Return the path of bubblewrap, None if it is not installed."""
     return shutil.which("bwrap")
 
 
 def bwrap_command(bwrap: str, shown: Sequence[str]) -> list[str]:
-    """What to put before a command, to run it inside. As root, no user namespace is needed.
+    """Return the words before a command that run it inside bubblewrap.
 
     Args:
-        shown: existing paths; a command can read these, nothing else.
+        bwrap: path of bubblewrap.
+        shown: existing paths; the command can read these, nothing else.
     """
     namespaces = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
     namespaces += ["--unshare-cgroup-try", "--hostname", "sandbox"]
     if os.geteuid() == 0:
-        # Only to become somebody else.
+        # As root, no user namespace is needed; only the rights to become another user.
         rights = ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     else:
         rights = ["--unshare-user", "--cap-drop", "ALL"]
-    # Made here for everybody: bubblewrap would close a parent folder that is closed outside.
+    # Created open to all: bubblewrap would close a parent folder that is closed outside.
     parents = {str(parent) for path in shown for parent in PurePath(path).parents}
     paths = [word for parent in sorted(parents - {"/"}) for word in ("--dir", parent)]
     paths += [word for path in shown for word in ("--ro-bind", path, path)]
     paths += ["--dev-bind", "/dev/null", "/dev/null", "--remount-ro", "/", "--chdir", "/"]
-    # As process 1 the supervisor takes everything inside along when it dies.
+    # As process 1 the supervisor takes everything inside with it when it dies.
     return [bwrap, *namespaces, *rights, *paths, "--new-session", "--as-pid-1", "--"]

@@ -1,7 +1,7 @@
-"""A leaf as its supervisor sees it: process id, pipes, what it wrote, how it ended.
+"""Workers as the supervisor sees them: process id, pipes, output; one forked ahead.
 
-It is forked ahead of its first program: then it waits for its limits, confines itself with
-them, and only then reads the program.
+A worker is forked before its first program: it waits for its limits, confines itself with them,
+and only then reads the program.
 """
 
 import contextlib
@@ -22,12 +22,12 @@ _CHUNK = 1 << 16
 
 @dataclass
 class Output:
-    """Bytes as they come, head and tail kept.
+    """Bytes as they arrive, of which head and tail are kept.
 
     Attributes:
-        room: at least so many bytes of head, and of tail, are kept.
-        written: all bytes that came.
-        lost: those of them that were dropped from the middle.
+        room: bytes of head, and of tail, that are kept at least.
+        written: number of bytes received.
+        lost: how many of them were dropped from the middle.
     """
 
     room: int
@@ -36,7 +36,7 @@ class Output:
     kept: bytearray = field(default_factory=bytearray)
 
     def add(self, data: bytes) -> None:
-        """Take in more."""
+        """Append data."""
         self.written += len(data)
         self.kept += data
         if len(self.kept) > 4 * self.room + _CHUNK:
@@ -45,11 +45,11 @@ class Output:
             del self.kept[self.room : len(self.kept) - self.room]
 
 
-class Child:
-    """One leaf. Nothing here waits for it.
+class WorkerHandle:
+    """One worker process. No method waits for it.
 
     Args:
-        confined: called in the new process with its limits; puts it under the sandbox.
+        confined: called in the new process with its limits; confines it.
 
     Raises:
         OSError: the machine has no room for another process.
@@ -68,20 +68,20 @@ class Child:
         parent = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
-            _become_leaf(parent, confined, commands, claims, output)
+            _become_worker(parent, confined, commands, claims, output)
         for end in (commands, claims, output):
             os.close(end)
         for end in (self._commands, self._claim, self._output):
             os.set_blocking(end, False)
 
     def begin(self, limits: dict[str, Any]) -> None:
-        """Have it confined with these limits. Once, before the first program."""
+        """Send its limits, with which it confines itself. Once, before the first program."""
         self._claims = Unpacker(worker.CLAIM, worker.most_claim(limits["output_chars"]))
         self._room = 4 * limits["output_chars"]
         self._to_write = packed({"limits": limits})
 
     def give(self, code: str, *, last: bool) -> None:
-        """Send a program; after the last one the leaf ends."""
+        """Send a program; after the last one the worker ends."""
         self.output = Output(self._room)
         self.claims.clear()
         self._to_write += packed({"code": code})
@@ -89,27 +89,27 @@ class Child:
         self.write()
 
     def write(self) -> None:
-        """Send what the pipe takes now."""
+        """Write as much as the pipe takes now."""
         try:
             while self._to_write:
                 self._to_write = self._to_write[os.write(self._commands, self._to_write) :]
         except BlockingIOError:
             return
         except BrokenPipeError:
-            self._to_write = b""  # the leaf has gone, or closed its end: it will be judged
+            self._to_write = b""  # the worker has gone, or closed its end: its exit status decides
         if self._close_when_sent and self._commands >= 0:
             os.close(self._commands)
             self._commands = -1
 
     def interests(self) -> dict[int, int]:
-        """File descriptors to poll, and for what."""
+        """Return the file descriptors to poll, and the events to poll them for."""
         polled = {end: select.POLLIN for end in (self._claim, self._output) if end >= 0}
         if self._to_write and self._commands >= 0:
             polled[self._commands] = select.POLLOUT
         return polled
 
     def ready(self, end: int) -> None:
-        """Do what `poll` says can be done, one read or write."""
+        """Do one read or write on a file descriptor that `poll` reported."""
         if end == self._commands:
             self.write()
         elif end == self._output:
@@ -118,7 +118,7 @@ class Child:
             self._read_claims()
 
     def drain(self, most: int) -> None:
-        """Read what is in the pipes, `most` bytes of output at most."""
+        """Read what is in the pipes, at most `most` bytes of output."""
         before = self.output.written
         while self._output >= 0 and self._read_output() and self.output.written - before < most:
             pass
@@ -126,7 +126,7 @@ class Child:
             pass
 
     def cpu_seconds(self) -> float:
-        """CPU time of all its threads so far; 0 where the system does not tell."""
+        """Return the CPU time of all its threads so far; 0 where the system does not report it."""
         try:
             # The clock id of a process's CPU time, as clock_getcpuclockid(3) makes it.
             return time.clock_gettime((~self.pid << 3) | 2)
@@ -134,12 +134,12 @@ class Child:
             return 0.0
 
     def kill(self) -> None:
-        """SIGKILL. It cannot have made other processes."""
+        """Send SIGKILL. The worker cannot have started other processes."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
 
     def pause(self, paused: bool) -> None:
-        """Between a session's programs its threads do not run."""
+        """Stop or continue its threads, between the programs of a session."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGSTOP if paused else signal.SIGCONT)
 
@@ -166,21 +166,21 @@ class Child:
         try:
             self.claims += self._claims.feed(data or b"")
             if len(self.claims) > 1 or any(c["kind"] not in worker.KINDS for c in self.claims):
-                raise FrameError("more than it was asked")
+                raise FrameError("more than one result, or of an unknown kind")
         except FrameError as err:
             self.breach = f"the program wrote into the sandbox's own channel ({err})"
         return bool(data) and self.breach is None
 
 
 def _read(source: int) -> bytes | None:
-    """What is there; None where nothing is yet."""
+    """Return the available bytes; None where there are none yet."""
     try:
         return os.read(source, _CHUNK)
     except BlockingIOError:
         return None
 
 
-def _become_leaf(
+def _become_worker(
     parent: int,
     confined: Callable[[dict[str, Any]], None],
     commands: int,
@@ -193,49 +193,49 @@ def _become_leaf(
         if sys.platform == "linux":
             confine.die_with(parent)
         os.setsid()
-        # The supervisor keeps these places free, so no pipe's end can lie there.
+        # The supervisor keeps these numbers free, so no pipe's end can have them.
         ends = (output, 1), (output, 2), (commands, worker.COMMANDS), (claims, worker.CLAIMS)
         for end, place in ends:
             os.dup2(end, place)
-        # Else it would hold the pipes of others open, who wait for their end.
+        # Else it would keep the pipes of other workers open, and their end would go unnoticed.
         libc.close_from(worker.RULESET + 1)
         worker.rehearse()
-        told = read_frame(worker.COMMANDS, worker.LIMITS, 1 << 16)
-        if told is not None:
-            confined(told["limits"])
-            worker.serve(told["limits"]["output_chars"])
+        frame = read_frame(worker.COMMANDS, worker.LIMITS, 1 << 16)
+        if frame is not None:
+            confined(frame["limits"])
+            worker.serve(frame["limits"]["output_chars"])
     except BaseException as err:
         worker.claim_out({"kind": "setup", "text": f"{type(err).__name__}: {err}"})
     finally:
         os._exit(worker.NOT_SET_UP)
 
 
-class Nursery:
-    """Leaves, one of them forked ahead: making one takes as long as all the rest of a call.
+class WorkerPool:
+    """Workers, one of them forked ahead: a fork takes as long as the rest of a call.
 
     Args:
-        confined: what `Child` wants.
+        confined: see `WorkerHandle`.
     """
 
     def __init__(self, confined: Callable[[dict[str, Any]], None]):
         self._confined = confined
-        self._spare: Child | None = None
+        self._spare: WorkerHandle | None = None
 
-    def take(self) -> Child:
-        """A leaf that has seen no program.
+    def take(self) -> WorkerHandle:
+        """Return a worker that has seen no program.
 
         Raises:
             OSError: the machine has no room for another process.
         """
-        child, self._spare = self._spare, None
-        if child is not None:
-            if os.waitpid(child.pid, os.WNOHANG)[0] == 0:
-                return child
-            child.close()
-        return Child(self._confined)
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            if os.waitpid(spare.pid, os.WNOHANG)[0] == 0:
+                return spare
+            spare.close()
+        return WorkerHandle(self._confined)
 
     def refill(self) -> None:
-        """Fork the next one, while those that were taken run."""
+        """Fork the next worker, while those that were taken run."""
         if self._spare is None:
-            with contextlib.suppress(OSError):  # then it is made when it is needed
-                self._spare = Child(self._confined)
+            with contextlib.suppress(OSError):  # then it is forked when it is needed
+                self._spare = WorkerHandle(self._confined)

@@ -1,4 +1,4 @@
-"""Is this machine's sandbox one? A confined child tries what must fail."""
+"""A check that confinement works here: a confined child tries what must fail."""
 
 import os
 import resource
@@ -48,40 +48,40 @@ _ATTEMPTS: dict[str, Callable[[], Any]] = {
 
 
 def breaches(confine: Callable[[], None]) -> list[str]:
-    """Confine a child, try everything in it, and name what got through.
+    """Confine a child process, try everything in it, and return what got through.
 
     Args:
-        confine: puts the process it is called in under the sandbox.
+        confine: confines the process that calls it.
 
     Returns:
-        what must not work and did, or why the child could not be confined; empty: it holds.
+        What must not work and did, or why the child could not be confined; empty if it holds.
     """
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             signal.set_wakeup_fd(-1)
-            _tell(writer, confine)
+            _report(writer, confine)
         finally:
             os._exit(1)
     os.close(writer)
-    told = b""
+    report = b""
     while data := os.read(reader, 4096):
-        told += data
+        report += data
     os.close(reader)
     _, status = os.waitpid(child, 0)
-    *found, last = told.decode("utf-8", "replace").splitlines() or [""]
+    *found, last = report.decode("utf-8", "replace").splitlines() or [""]
     if status != 0 or last != _DONE:
         return [*found, f"the probe ended too early, with status {status}"]
     return found
 
 
-def _tell(writer: int, confine: Callable[[], None]) -> None:
-    os.dup2(writer, 4)  # what stays open in a leaf
+def _report(writer: int, confine: Callable[[], None]) -> None:
+    os.dup2(writer, 4)  # what stays open in a worker
     try:
         confine()
     except OSError as err:
-        os.write(4, f"not to be had: {err}\n{_DONE}\n".encode())
+        os.write(4, f"not available: {err}\n{_DONE}\n".encode())
         os._exit(0)
     through = [name for name, attempt in _ATTEMPTS.items() if _works(attempt)]
     os.write(4, "".join(f"{name}\n" for name in [*through, _DONE]).encode())

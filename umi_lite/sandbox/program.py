@@ -1,6 +1,6 @@
-"""Runs in a leaf: a program from what a model wrote, and what helps after its fault.
+"""A program from a model's text, and hints after its errors; runs in a worker.
 
-Small models put their program into Markdown, import what is not there, and ask the network.
+Small models wrap programs in Markdown, import what is missing, and use the network.
 """
 
 import ast
@@ -16,7 +16,7 @@ _FENCE = re.compile(r"^[ \t]*```[ \t]*([\w+-]*)[ \t]*$")
 _PYTHON = ("", "python", "python3", "py", "tool_code")
 _USUAL = "math, fractions, decimal, statistics, itertools, datetime, re, json"
 _NETWORK = "there is no network in this sandbox"
-# Modules that are of no use without a network; and whose errors mean that there is none.
+# Modules that are useless without a network, and modules whose errors mean that there is none.
 _OF_NETWORK = ("requests", "httpx", "urllib3", "aiohttp", "websockets", "ssl", "_ssl", "selenium")
 _NETWORK_FAULTS = ("socket", "urllib.error", "ssl")
 # What the kernel refused, by the module of the standard library that asked for it.
@@ -32,7 +32,7 @@ def parse(text: str) -> ast.Module:
     """Return the program's tree, with the lines of the text.
 
     Raises:
-        SyntaxError: it is none, also without a byte order mark and Markdown fences.
+        SyntaxError: it does not parse, even without a byte order mark and Markdown fences.
     """
     text = text.removeprefix("\ufeff")
     try:
@@ -45,7 +45,7 @@ def parse(text: str) -> ast.Module:
 
 
 def hint(err: BaseException) -> str:
-    """Return what the sandbox has instead, or does not have, after such an error; "" for others."""
+    """Return what the sandbox lacks, or has instead, after such an error; "" for others."""
     if isinstance(err, ImportError):
         said = [_NETWORK] if err.name in _OF_NETWORK else []
         if isinstance(err, ModuleNotFoundError):
@@ -65,7 +65,7 @@ def hint(err: BaseException) -> str:
 
 
 def _fenced(text: str) -> str | None:
-    """Return what is inside of Markdown's code marks, on its lines; None where there are none."""
+    """Return what is inside Markdown code fences, on its own lines; None if there are none."""
     lines = text.split("\n")
     fences = [(at, found[1].lower()) for at, ln in enumerate(lines) if (found := _FENCE.match(ln))]
     if not fences:

@@ -1,4 +1,4 @@
-"""What a program may use, and what came of it."""
+"""The limits of a program, and its result."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,10 +14,10 @@ class Limits:
 
     Attributes:
         seconds: wall time.
-        cpu_seconds: CPU time, all its threads together.
+        cpu_seconds: CPU time of all its threads together.
         memory_mib: address space, the interpreter's own ~30 MiB (60 with sympy) included.
-        output_chars: how much output is kept (head and tail); a program that writes
-            `flood_mib` is killed.
+        output_chars: characters of output that are kept (head and tail).
+        flood_mib: output that gets a program killed.
         open_files: open file descriptors.
     """
 
@@ -31,22 +31,22 @@ class Limits:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a program.
+    """The result of a program.
 
-    `limit` memory, `ok` and `error` are what the program's own process says; the other
-    verdicts, `seconds` and `level` come from outside of it.
+    `ok`, `error` and the memory limit are what the program's own process reports; the other
+    verdicts, `seconds` and `level` are determined outside it.
 
     Attributes:
-        status: `ok`; `error` it raised or exited non-zero; `limit` it was stopped;
-            `crash` the process died by a signal or said nonsense; `refused` there is no
-            sandbox on this machine, and nothing ran.
-        stdout: stdout and stderr together, bounded, made harmless (`text.harmless`).
+        status: `ok`; `error` (it raised, or exited non-zero); `limit` (it was stopped); `crash`
+            (its process died by a signal, or broke the protocol); `refused` (this machine has
+            no sandbox, and nothing ran).
+        stdout: stdout and stderr together, bounded and made harmless (`text.harmless`).
         value: the last expression's value (repr; a str as it is), None without one.
         error: one line, e.g. `ZeroDivisionError: division by zero (line 2)`.
         limit: which limit was hit.
-        level: what held the program; None where nothing ran.
+        level: what confined the program; None if nothing ran.
         seconds: wall time.
-        state_lost: the session's variables are gone; its next program starts anew.
+        state_lost: the session's variables are gone; its next program starts afresh.
     """
 
     status: Status

@@ -1,4 +1,4 @@
-"""A sandbox: a supervisor that is there when it is needed, and programs run by it."""
+"""A sandbox: a supervisor that is started when needed, and sessions of programs."""
 
 import contextlib
 import functools
@@ -18,23 +18,23 @@ from umi_lite.sandbox.host import NoSandbox, Supervisor
 from umi_lite.sandbox.result import Level, Limits, Result
 from umi_lite.sandbox.text import harmless, head_and_tail
 
-# A reply comes when the program has ended, or has waited for others to end.
+# A reply may wait for the program, and for others to end first.
 _PATIENCE = 120.0
 _DYING = 1.0
-# Strongest first. `none` is no level to fall back to.
+# Strongest first. It never falls back to `none`.
 _LEVELS: dict[str, tuple[Level, ...]] = {"linux": ("full", "standard"), "darwin": ("macos",)}
 
 
 class _Gone(Exception):
-    """The supervisor went away before it answered."""
+    """The supervisor went away before it replied."""
 
 
 class Sandbox:
     """Runs programs; thread-safe. A supervisor that died is replaced.
 
     Args:
-        level: hold programs so, or not at all; default the strongest to be had here.
-        packages: importable besides the standard library, where they are installed.
+        level: how programs are confined; default is the strongest level available here.
+        packages: importable besides the standard library, if installed.
     """
 
     def __init__(self, level: Level | None = None, packages: Sequence[str] = ("sympy",)):
@@ -45,28 +45,28 @@ class Sandbox:
         self._lock = threading.Lock()
 
     def start(self) -> Level:
-        """Have a supervisor; its level.
+        """Start the supervisor if it is not running; return its level.
 
         Raises:
-            UserError: there is no sandbox on this machine; what is missing.
+            UserError: this machine has no sandbox; the message says what is missing.
         """
         return self._running().level
 
     @functools.cached_property
     def aliases(self) -> list[tuple[str, str]]:
-        """What results call the paths of this machine: a program's reader needs none of them."""
+        """(path, alias) for this machine's paths, which results do not show."""
         return places.aliases(places.package_folder(self._packages)[1])
 
     @property
     def pid(self) -> int | None:
-        """The supervisor's process (at `full` the bubblewrap around it), None without one."""
+        """The supervisor's process id (at `full` that of bubblewrap), None if it is not running."""
         return None if self._supervisor is None else self._supervisor.pid
 
     def run(self, code: str, limits: Limits | None = None) -> Result:
-        """Run a program in a fresh process. Never raises for the program's fault.
+        """Run a program in a fresh process; never raises for the program's errors.
 
-        Where the supervisor dies meanwhile the program is run again, once: it can have
-        changed nothing.
+        If the supervisor dies meanwhile, the program is run again once: it cannot have changed
+        anything.
         """
         for _ in range(2):
             with self.session(limits) as session, contextlib.suppress(_Gone):
@@ -74,18 +74,18 @@ class Sandbox:
         return Result("crash", error="the sandbox's supervisor died, twice")
 
     def session(self, limits: Limits | None = None) -> "Session":
-        """A process whose variables live on from one program to the next."""
+        """Return a process whose variables persist from one program to the next."""
         return Session(self, limits or Limits())
 
     def close(self) -> None:
-        """End the supervisor. The next program starts one anew."""
+        """End the supervisor. The next program starts a new one."""
         with self._lock:
             if self._supervisor is not None:
                 self._supervisor.close()
                 self._supervisor = None
 
     def forget(self) -> None:
-        """In a fork of this process: leave the supervisor to the parent."""
+        """Leave the supervisor to the parent, in a fork of this process."""
         if self._supervisor is not None:
             self._supervisor.forget()
         self._supervisor = None
@@ -112,20 +112,20 @@ class Sandbox:
                     raise
             return self._supervisor
 
-    def conversation(self) -> tuple[socket.socket, Level]:
-        """A conversation with a supervisor that lives, and its level."""
+    def connect(self) -> tuple[socket.socket, Level]:
+        """Return a connection to a live supervisor, and its level."""
         supervisor = self._running()
         try:
-            return supervisor.conversation(), supervisor.level
+            return supervisor.connect(), supervisor.level
         except OSError:  # it died just now
             self._discard(supervisor)
             supervisor = self._running()
-            return supervisor.conversation(), supervisor.level
+            return supervisor.connect(), supervisor.level
 
     def settle(self) -> None:
-        """A conversation broke off: a supervisor that is dying is given the time to be dead.
+        """Wait, after a broken connection, until a dying supervisor is dead.
 
-        Else the next conversation would be with the same one.
+        Else the next connection would go to the same one.
         """
         supervisor, deadline = self._supervisor, time.monotonic() + _DYING
         while supervisor is not None and supervisor.alive() and time.monotonic() < deadline:
@@ -141,8 +141,8 @@ class Sandbox:
 class Session:
     """Programs that share their variables, in one process of a sandbox.
 
-    The process stands still between programs. When one breaks a limit or crashes, the
-    variables are gone: its result says `state_lost`, and the next program starts anew.
+    The process is stopped between programs. When a program breaks a limit or crashes, the
+    variables are lost: its result says `state_lost`, and the next program starts afresh.
     """
 
     def __init__(self, sandbox: Sandbox, limits: Limits):
@@ -153,21 +153,21 @@ class Session:
         self._used = False
 
     def run(self, code: str) -> Result:
-        """Run a program after the ones before. Never raises for the program's fault."""
+        """Run the next program; never raises for the program's errors."""
         for _ in range(2):
             lost = self._used and self._socket is None
             with contextlib.suppress(_Gone):
                 result = self.ask(code, last=False)
                 self._used = True
-                # A supervisor that died took the variables along.
+                # A supervisor that died took the variables with it.
                 return replace(result, state_lost=result.state_lost or lost)
         return Result("crash", error="the sandbox's supervisor died, twice", state_lost=True)
 
     def ask(self, code: str, *, last: bool) -> Result:
-        """One request; after the last one the process ends."""
+        """Send one request and wait for its reply; after the last one the process ends."""
         try:
             if self._socket is None:
-                self._socket, self._level = self._sandbox.conversation()
+                self._socket, self._level = self._sandbox.connect()
         except UserError as err:
             return Result("refused", error=str(err))
         text = code.encode("utf-8", "replace").decode()
@@ -196,7 +196,7 @@ class Session:
             return None
         for path, alias in self._sandbox.aliases:
             text = text.replace(path, alias)
-        # Cut once more: what is written out is longer.
+        # Cut again: escapes make the text longer.
         return head_and_tail(harmless(text), self._limits.output_chars)
 
     def close(self) -> None:
@@ -218,16 +218,16 @@ def _reply(source: socket.socket, deadline: float) -> dict[str, Any]:
         ready, _, _ = select.select([source], [], [], max(0.0, deadline - time.monotonic()))
         data = source.recv(1 << 20) if ready else b""
         if not data:
-            raise ConnectionError("no answer")
+            raise ConnectionError("no reply")
         if frames := unpacker.feed(data):
             return frames[0]
 
 
 def _started(wanted: Level | None, packages: Sequence[str]) -> Supervisor:
-    """The strongest level that holds, or the one that is wanted.
+    """Start a supervisor at the strongest level that holds, or at the wanted one.
 
     Raises:
-        UserError: none of them; what each lacks.
+        UserError: no level holds; the message says what each lacks.
     """
     if sys.platform == "win32":
         raise UserError("the Python sandbox does not run on Windows itself: use WSL2 (Linux)")

@@ -1,7 +1,7 @@
-"""seccomp: which system calls a process may make, for good.
+"""seccomp: which system calls a process may make.
 
-An allow-list. What is not on it gives EPERM; a call in a foreign architecture's way (i386,
-x32) kills the process. Source: the kernel's Documentation/userspace-api/seccomp_filter.rst.
+An allow-list. What is not on it gives EPERM; a call with a foreign architecture's convention
+(i386, x32) kills the process. Source: the kernel's Documentation/userspace-api/seccomp_filter.rst.
 """
 
 import ctypes
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from umi_lite.sandbox.libc import PR_SET_SECCOMP, prctl
 
-# name, number on x86-64, number on aarch64 (`-`: it has none); from the kernel's headers.
+# name, number on x86-64, number on aarch64 (`-`: none); from the kernel's headers.
 _ALWAYS = """
 read 0 63, write 1 64, readv 19 65, writev 20 66, pread64 17 67, close 3 57, fstat 5 80,
 newfstatat 262 79, stat 4 -, lstat 6 -, statx 332 291, lseek 8 62, getdents64 217 61,
@@ -36,7 +36,7 @@ fcntl 72 25, kill 62 129, tgkill 234 131
 
 
 def column(table: str) -> dict[str, int]:
-    """This machine's numbers from such a table, empty where it has no column there."""
+    """Return this machine's numbers from such a table, empty where it has no column there."""
     which = {"x86_64": 1, "aarch64": 2}.get(platform.machine())
     if which is None:
         return {}
@@ -71,7 +71,7 @@ _Instruction = tuple[int, int, int, int]
 
 
 def supported() -> bool:
-    """Is there a table for this machine's architecture?"""
+    """True if there is a table for this machine's architecture."""
     return platform.machine() in _ARCH and bool(ALWAYS)
 
 
@@ -114,13 +114,13 @@ def _program(pid: int) -> list[_Instruction]:
     # Its own limits can be read (process 0, no new limit), not changed.
     asking = [step for at in (_low(0), _low(2), _high(2)) for step in (_load(at), *_unless_zero())]
     program += _when(numbers["prlimit64"], [*asking, _result(_ALLOW)])
-    # Its flags lie in memory, where a filter cannot look: glibc takes clone instead.
+    # Its flags are in memory, which a filter cannot read: glibc takes clone instead.
     program += _when(numbers["clone3"], [_result(_ERRNO | _ENOSYS)])
     return [*program, _result(_ERRNO | _EPERM)]
 
 
 def _when(number: int, block: Sequence[_Instruction]) -> list[_Instruction]:
-    """For this call alone, the block, which must end by returning."""
+    """Return the block, which must end by returning, for this call alone."""
     return [(_JUMP_EQUAL, 0, len(block), number), *block]
 
 

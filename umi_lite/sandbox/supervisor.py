@@ -1,9 +1,8 @@
-"""The process between the host and the programs: forks a leaf for each, watches, judges.
+"""The process between the host and the programs: forks a worker for each and watches it.
 
-Started by `host.py` as `python -I -S` with an empty environment; it holds no secret and does
-no more than this loop. Over its control socket comes a file descriptor for each conversation;
-over a conversation come requests, and a reply goes back to each. The verdicts rest on
-waitpid and on clocks.
+`host.py` starts it as `python -I -S` with an empty environment; it holds no secret and runs only
+this loop. Its control socket delivers a file descriptor per connection; a connection delivers
+requests, and each gets a reply. Verdicts rest on waitpid and on clocks.
 """
 
 import contextlib
@@ -22,11 +21,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from umi_lite.sandbox import confine, landlock, libc, macos, probe, seccomp, worker
-from umi_lite.sandbox.conversation import Conversation
-from umi_lite.sandbox.pool import Nursery
+from umi_lite.sandbox.connection import Connection
+from umi_lite.sandbox.pool import WorkerPool
 
-# What loads a shared library has to be here: a leaf can read the standard library's folder,
-# no other.
+# Whatever loads a shared library has to be here: a worker can read no other folder than the
+# standard library's.
 _MODULES = """
 abc argparse array base64 binascii bisect bz2 calendar cmath codecs collections.abc colorsys
 concurrent.futures.thread contextlib copy csv ctypes dataclasses datetime decimal difflib dis enum
@@ -50,9 +49,9 @@ N(pi, 30); sympify("2*x + 1"); latex(x / y); str(Eq(x, y)); isprime(97); solve(x
 
 
 def warm(packages: Sequence[str], folder: str | None) -> None:
-    """Import the standard library's usual modules, and packages that lie in `folder`.
+    """Import the standard library's usual modules, and the packages in `folder`.
 
-    sympy also solves something, so that what it loads and caches late is there.
+    sympy also solves something, so that what it loads and caches late is loaded.
     """
     for name in _MODULES.split():
         with contextlib.suppress(ImportError):
@@ -64,7 +63,7 @@ def warm(packages: Sequence[str], folder: str | None) -> None:
         if "sympy" in packages:
             exec(_SYMPY, {})
         sys.path.remove(folder)
-        # Else the finder of that folder would still be asked.
+        # Else that folder's finder would still be used.
         sys.path_importer_cache.pop(folder, None)
     gc.collect()
     gc.freeze()
@@ -78,35 +77,36 @@ Confined = Callable[[dict[str, Any]], None]
 
 
 def main(settings: str) -> None:
-    """Set up and report on the control socket, then serve it until the host goes.
+    """Set up and report on the control socket, then serve it until the host is gone.
 
     Args:
         settings: JSON: `control` and `host` (file descriptors, host -1: none), `level`, `user`
-            (whom root becomes), `packages` and the `folder` they lie in, `readable` (paths).
+            (the id that root switches to), `packages` and the `folder` that holds them,
+            `readable` (paths).
     """
-    told = json.loads(settings)
-    # A leaf inherits the memory: the paths of the machine are no business of its.
+    given = json.loads(settings)
+    # A worker inherits the memory and must not find the machine's paths in it.
     del settings, sys.argv[1:], sys.orig_argv[1:]
     os.environ.clear()  # bubblewrap sets PWD, the interpreter LC_CTYPE
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    control = socket.socket(fileno=fcntl.fcntl(told["control"], fcntl.F_DUPFD_CLOEXEC, 8))
-    host = fcntl.fcntl(told["host"], fcntl.F_DUPFD_CLOEXEC, 8) if told["host"] >= 0 else None
+    control = socket.socket(fileno=fcntl.fcntl(given["control"], fcntl.F_DUPFD_CLOEXEC, 8))
+    host = fcntl.fcntl(given["host"], fcntl.F_DUPFD_CLOEXEC, 8) if given["host"] >= 0 else None
     _only_keep(control.fileno(), host)
     os.chdir("/")
-    if os.geteuid() == 0 and told["level"] == "standard":
-        with contextlib.suppress(OSError):  # what cannot be read is told below
-            confine.show(told["readable"])
-    ruleset, missing = None, _drop_root(told["user"])
-    if told["level"] == "full":
-        # Our parent is bubblewrap. (The host is no such parent: the signal would come at the end
-        # of the thread that started us. As root, bubblewrap has no right to signal us; then we
-        # end when the host finds it dead, at its next call.)
+    if os.geteuid() == 0 and given["level"] == "standard":
+        with contextlib.suppress(OSError):  # what cannot be read is reported below
+            confine.show(given["readable"])
+    ruleset, missing = None, _drop_root(given["user"])
+    if given["level"] == "full":
+        # The parent is bubblewrap. (With the host as parent the signal would come at the end of
+        # the thread that started this process. As root, bubblewrap may not send the signal; then
+        # this process ends when the host finds bubblewrap dead, at its next call.)
         libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
     if not missing:
-        warm(told["packages"], told["folder"])
-        ruleset, missing = _confinement(told["level"], told["readable"])
-    confined = functools.partial(_confine, told["level"], ruleset)
-    if not missing and told["level"] != "none":
+        warm(given["packages"], given["folder"])
+        ruleset, missing = _confinement(given["level"], given["readable"])
+    confined = functools.partial(_confine, given["level"], ruleset)
+    if not missing and given["level"] != "none":
         missing = probe.breaches(functools.partial(_probed, os.getpid(), confined))
     control.send(json.dumps({"missing": missing}).encode())
     if not missing:
@@ -114,14 +114,11 @@ def main(settings: str) -> None:
 
 
 def _only_keep(control: int, host: int | None) -> None:
-    """Close all but 0 to 2 and ours; what a leaf keeps has its place taken."""
+    """Close all descriptors but 0 to 2 and these; occupy the numbers that a worker uses."""
     null = os.open(os.devnull, os.O_RDWR)
-    for place in (
-        leaf_end
-        for leaf_end in (worker.COMMANDS, worker.CLAIMS, worker.RULESET)
-        if leaf_end != null
-    ):
-        os.dup2(null, place, inheritable=False)
+    for number in (worker.COMMANDS, worker.CLAIMS, worker.RULESET):
+        if number != null:
+            os.dup2(null, number, inheritable=False)
     kept = {control, host}
     for end in range(worker.RULESET + 1, 256):
         if end not in kept:
@@ -130,7 +127,7 @@ def _only_keep(control: int, host: int | None) -> None:
 
 
 def _drop_root(user: int) -> list[str]:
-    """Whatever we were, be nobody of importance; what stands against it."""
+    """Drop to an unprivileged user; return what prevents it."""
     try:
         if os.geteuid() == 0:
             confine.drop_root(user)
@@ -141,12 +138,12 @@ def _drop_root(user: int) -> list[str]:
         return [f"an unprivileged user: {err}"]
     library = os.path.dirname(os.__file__)
     if not os.access(library, os.R_OK | os.X_OK):
-        return [f"read access to {library} for user {user}, whom root becomes here"]
+        return [f"read access to {library} for user {user}, to which root switches here"]
     return []
 
 
 def _confinement(level: str, readable: Sequence[str]) -> tuple[int | None, list[str]]:
-    """The Landlock ruleset, and what the machine lacks."""
+    """Return the Landlock ruleset, and what the machine lacks."""
     if level in ("none", "macos"):
         return None, []
     if not seccomp.supported():
@@ -160,7 +157,7 @@ def _confinement(level: str, readable: Sequence[str]) -> tuple[int | None, list[
 
 
 def _confine(level: str, ruleset: int | None, limits: dict[str, Any]) -> None:
-    """In a leaf."""
+    """Confine a worker, in its own process."""
     if sys.platform == "linux":
         confine.limit(limits)
     if not limits["session"]:
@@ -174,56 +171,56 @@ def _confine(level: str, ruleset: int | None, limits: dict[str, Any]) -> None:
 
 
 def _probed(parent: int, confined: Confined) -> None:
-    """In the probe's child."""
+    """Confine the probe's child, in its own process."""
     if sys.platform == "linux":
         confine.die_with(parent)
     confined(_PROBED_WITH)
 
 
 def _serve(control: socket.socket, host: int | None, confined: Confined) -> None:
-    """Until the host goes; then the leaves are killed by the kernel, with us."""
+    """Serve until the host is gone; then the kernel kills the workers with this process."""
     woken, wake = os.pipe()
     for end in (woken, wake):
         os.set_blocking(end, False)
     signal.signal(signal.SIGCHLD, _woken)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    conversations: list[Conversation] = []
-    nursery = Nursery(confined)
+    connections: list[Connection] = []
+    pool = WorkerPool(confined)
     while True:
-        nursery.refill()
-        owners = {end: talk for talk in conversations for end in talk.interests()}
+        pool.refill()
+        owners = {end: connection for connection in connections for end in connection.interests()}
         poll = select.poll()
-        for talk in conversations:
-            for end, events in talk.interests().items():
+        for connection in connections:
+            for end, events in connection.interests().items():
                 poll.register(end, events)
-        busy = sum(talk.running for talk in conversations)
+        busy = sum(connection.running for connection in connections)
         for end in (woken, *(() if host is None else (host,))):
             poll.register(end, select.POLLIN)
-        # Above so many at once, further ones wait in the socket.
+        # When this many run, further connections wait in the socket.
         poll.register(control, select.POLLIN if busy < _MOST_AT_ONCE else 0)
         for end, events in poll.poll(_TICK_MS if busy else None):
             if end == host or (end == control.fileno() and events & ~select.POLLIN):
                 return
             if end == control.fileno():
-                if (ours := _accepted(control)) is None:
+                if (accepted := _accepted(control)) is None:
                     return
-                conversations.append(Conversation(ours, nursery))
+                connections.append(Connection(accepted, pool))
             elif end == woken:
                 with contextlib.suppress(BlockingIOError):
                     os.read(woken, 4096)
-                for talk in conversations:
-                    talk.reap()
-            elif end in (talk := owners[end]).interests():
-                talk.ready(end, events)
-        for talk in conversations:
-            talk.check_clocks()
-            if not talk.open:
-                talk.close()
-        conversations = [talk for talk in conversations if talk.open]
+                for connection in connections:
+                    connection.reap()
+            elif end in (connection := owners[end]).interests():
+                connection.ready(end, events)
+        for connection in connections:
+            connection.check_clocks()
+            if not connection.open:
+                connection.close()
+        connections = [connection for connection in connections if connection.open]
 
 
 def _woken(*_: object) -> None:
-    """A handler, so that the signal is not ignored: it wakes the loop by its file descriptor."""
+    """Do nothing: with a handler the signal is not ignored and wakes the loop by its descriptor."""
 
 
 def _accepted(control: socket.socket) -> socket.socket | None:

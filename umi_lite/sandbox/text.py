@@ -1,4 +1,4 @@
-"""Bounding a text (head and tail kept, the middle named), and making it harmless."""
+"""Bounding a text (head and tail kept), and making it harmless."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import unicodedata
 
 
 def head_and_tail(text: str, limit: int, missing: int = 0) -> str:
-    """The text, or its head and tail around `[… n characters left out …]`.
+    """Return the text, or its head and tail around `[… n characters left out …]`.
 
     The result has at most `limit` characters, or the marker's own about 40 where that is
     more. `missing` more characters were already taken out of the middle.
@@ -32,27 +32,27 @@ _SPOKEN = re.compile(
 
 
 def harmless(text: str) -> str:
-    r"""The text as a prompt and a terminal may have it.
+    r"""Return the text in a form that is safe in a prompt and on a terminal.
 
     Control characters, ANSI escapes, bidi and invisible characters are written out
     (`\x1b`, `\u202e`); what looks like a chat template's special token gets a space inside,
-    `< |im_end| >`. That comes on top of the tokenizer, which parses no special token in what a
-    tool says.
+    `< |im_end| >`. This is a second line of defence: the tokenizer parses no special tokens in a
+    tool's output.
     """
     return _SPOKEN.sub(_spaced, visible(text))
 
 
 def visible(text: str) -> str:
-    r"""The text as a terminal may have it: what it would act on, or hide, is written out.
+    r"""Return the text in a form that is safe on a terminal, which neither acts on it nor hides it.
 
     Control characters but tab and line feed, ANSI escapes, bidi and invisible characters, and
-    half surrogate pairs, as in `\x1b` and `\u202e`.
+    half surrogate pairs are written out, as in `\x1b` and `\u202e`.
     """
     return _HIDDEN.sub(_written_out, text.replace("\r\n", "\n"))
 
 
 def visible_json(text: str) -> str:
-    r"""A JSON text, on one line, with the same characters as JSON's own `\u001b`."""
+    r"""Return a one-line JSON text with the same characters written as JSON's own `\u001b`."""
     return _HIDDEN.sub(_written_in_json, text)
 
 

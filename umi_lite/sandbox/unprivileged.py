@@ -1,4 +1,4 @@
-"""Runs a command as nobody of importance, where this process is root."""
+"""A command as an unprivileged user, where this process is root."""
 
 import os
 import sys
@@ -10,18 +10,18 @@ import os, sys
 root, needed, command = sys.argv[1], sys.argv[2].split(os.pathsep), sys.argv[3:]
 sys.path.insert(0, root)
 from umi_lite.sandbox.confine import drop_root, show
-from umi_lite.sandbox.libc import NOBODY
+from umi_lite.sandbox.libc import UNPRIVILEGED_ID
 show(needed)
-drop_root(NOBODY)
+drop_root(UNPRIVILEGED_ID)
 os.execv(command[0], command)
 """
 
 
 def command(words: Sequence[str]) -> list[str]:
-    """The command as it is, or, for root, one that gives root up first.
+    """Return the command as it is, or, for root, one that gives up root first.
 
-    A folder on the way to the interpreter that is closed to others is shown with nothing but
-    the interpreter and this package in it.
+    A parent folder of the interpreter that is closed to others is shown with nothing but the
+    interpreter and this package in it.
 
     Args:
         words: a command whose first word is this interpreter.

@@ -1,6 +1,6 @@
-"""What runs in a leaf, the process of one program: run it, say what came of it, end.
+"""The worker, the process of one program: run it, report its result, end.
 
-It is confined before it reads the program. What it says is a claim: the program can write
+It is confined before it reads the program. What it reports is only a claim: the program can write
 to the same pipe.
 """
 
@@ -16,7 +16,7 @@ from umi_lite.sandbox import program
 from umi_lite.sandbox.frames import FrameError, Schema, Unpacker, packed, read_frame
 
 COMMANDS, CLAIMS = 3, 4
-"""The leaf's file descriptors: programs come in, claims go out."""
+"""The worker's file descriptors: programs come in, claims go out."""
 
 RULESET = 5
 """Its Landlock rules, until it is confined by them."""
@@ -28,21 +28,21 @@ KINDS = ("value", "error", "memory", "setup")
 MOST_PROGRAM = 16 << 20
 
 NOT_SET_UP = 70
-"""Its exit status where it could not be confined."""
+"""Its exit status when it could not be confined."""
 
-_FRAMES_TOLD = 6
+_FRAMES_SHOWN = 6
 
 
 def most_claim(output_chars: int) -> int:
-    """Bytes that a claim may have: its text is cut, JSON needs up to 12 bytes a character."""
+    """Return the maximum bytes of a claim: cut text, up to 12 bytes per character in JSON."""
     return 1024 + 12 * (2 * output_chars + 1)
 
 
 def rehearse() -> None:
-    """Run something harmless, so that the memory it takes is our own before time counts.
+    """Run something harmless, so that its memory pages are copied before time counts.
 
-    A forked process copies each page when it first writes to it: hundreds of them, some
-    milliseconds.
+    A forked process copies each page when it first writes to it: hundreds of pages, which take
+    some milliseconds.
     """
     claim = _run("def f(x): return x + 1\n[f(i) for i in range(9)]", {})
     _run("1 / 0", {})
@@ -50,7 +50,7 @@ def rehearse() -> None:
 
 
 def serve(output_chars: int) -> NoReturn:
-    """Run programs until the pipe ends; the names live on from one to the next."""
+    """Run programs until the pipe ends; names persist from one to the next."""
     names = types.ModuleType("__main__")
     sys.modules["__main__"] = names
     # Python's own come with `site`, which is not loaded here, and close stdin.
@@ -59,9 +59,9 @@ def serve(output_chars: int) -> NoReturn:
         try:
             frame = read_frame(COMMANDS, PROGRAM, MOST_PROGRAM)
         except (FrameError, OSError):
-            frame = None  # the program took our pipe away
+            frame = None  # the program closed the pipe
         if frame is None:
-            # Threads and exit handlers of the program have no say after its result.
+            # Threads and exit handlers of the program must not run after its result.
             os._exit(0)
         claim = _run(frame["code"], names.__dict__)
         try:
@@ -83,7 +83,7 @@ def claim_out(claim: dict[str, Any]) -> None:
 
 
 def _run(code: str, names: dict[str, Any]) -> dict[str, Any]:
-    """Run a program; the last statement's value is kept where it is an expression."""
+    """Run a program; its value is that of its last statement, if that is an expression."""
     try:
         tree = program.parse(code)
         last = None
@@ -110,13 +110,13 @@ def _describe(err: BaseException) -> str:
         where = f"line {err.lineno or 0}"
     else:
         where = _user_frames(err)
-    told = f"{type(err).__name__}: {text}" if text else type(err).__name__
-    told = f"{told} ({where})" if where else told
+    described = f"{type(err).__name__}: {text}" if text else type(err).__name__
+    described = f"{described} ({where})" if where else described
     try:
         hint = program.hint(err)
     except BaseException:
         hint = ""  # its attributes may be the program's own, too
-    return f"{told}; {hint}" if hint else told
+    return f"{described}; {hint}" if hint else described
 
 
 def _text(err: BaseException) -> str:
@@ -127,12 +127,12 @@ def _text(err: BaseException) -> str:
 
 
 def _user_frames(err: BaseException) -> str:
-    """`line 9, line 5 in f`: the way into the program, outermost first; deep ones shortened."""
+    """Return e.g. `line 9, line 5 in f`: the program's frames, outermost first; deep ones cut."""
     frames = [
         f"line {frame.lineno}" + ("" if frame.name == "<module>" else f" in {frame.name}")
         for frame in traceback.extract_tb(err.__traceback__)
         if frame.filename == program.SOURCE
     ]
-    if len(frames) > _FRAMES_TOLD:
-        frames = [*frames[:2], "…", *frames[-_FRAMES_TOLD + 2 :]]
+    if len(frames) > _FRAMES_SHOWN:
+        frames = [*frames[:2], "…", *frames[-_FRAMES_SHOWN + 2 :]]
     return ", ".join(frames)

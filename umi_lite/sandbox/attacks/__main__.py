@@ -1,6 +1,6 @@
-"""`python -m umi_lite.sandbox.attacks LEVEL`: a JSON line an outcome, then `"done"`.
+"""`python -m umi_lite.sandbox.attacks LEVEL`: one JSON line per outcome, then `"done"`.
 
-A string instead of it says why the suite did not run.
+Another string says why the suite did not run.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What an attack is: a program, how it may end, and what is looked at from outside."""
+"""An attack: a program, how it may end, and a check from outside."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ Check = Callable[[Result], str | None]
 class Attack:
     """One program that tries one thing.
 
-    The suite puts names before it: `CANARY` and `FOLDER` (a file with a secret, its folder),
+    The suite defines names for it: `CANARY` and `FOLDER` (a file with a secret, its folder),
     `VICTIM` (a process id), `HOST` (the suite's own), `TCP`, `UDP` (ports), `UNIX`, `ABSTRACT`
-    (socket names), `number[…]` (system calls), `call(name, …)`, which raises OSError where the
-    kernel says no, and `won()`, which says that the kernel let it through.
+    (socket names), `number[…]` (system calls), `call(name, …)`, which raises OSError if the
+    kernel refuses, and `won()`, which reports that the kernel let it through.
 
     Attributes:
-        name: what it tries, a few words.
+        name: what it tries, in a few words.
         program: its source.
-        ends: results that show that it was stopped, and not that the program is mistaken:
+        ends: results that show that it was stopped, and not that the program has a mistake:
             `denied` (an OSError of refusal), `error`, `crash`, `ok`, or `limit`.
         errnos: further OSErrors that count as refusal.
-        check: a look at the result; says what got through, None where nothing did.
-        known: levels that do not promise to stop it; the docs name these.
+        check: called with the result; returns what got through, None if nothing did.
+        known: levels that do not promise to stop it; the docs list these.
         limits: what the program may use.
-        machine: runs on this kind of processor only.
+        machine: the only kind of processor it runs on.
     """
 
     name: str
@@ -43,5 +43,5 @@ class Attack:
 
 
 def denied(programs: Mapping[str, str]) -> tuple[Attack, ...]:
-    """Attacks that have won when the program comes to its end."""
+    """Return attacks that have won if the program reaches its end."""
     return tuple(Attack(name, f"{program}\nwon()") for name, program in programs.items())

@@ -1,4 +1,4 @@
-"""The suite in a process that is not root, and its outcomes as a table."""
+"""The suite run in a process that is not root, and its outcomes as a table."""
 
 import json
 import os
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 
 def outcomes(level: Level) -> Iterator[Outcome]:
-    """Run the suite at a level in another process, which gives root up first where it has it.
+    """Run the suite at a level in another process, which gives up root first if it has it.
 
     Raises:
-        UserError: the level is not to be had here.
+        UserError: the level is not available here.
         RuntimeError: the suite broke off.
     """
     words = [sys.executable, "-m", "umi_lite.sandbox.attacks", level]
     kept = {key: os.environ[key] for key in ("PATH",) if key in os.environ}
-    # Installed or not, it is this package that is tested.
+    # Test this package, installed or not.
     kept |= {"PYTHONPATH": str(Path(__file__).parents[3]), "PYTHONDONTWRITEBYTECODE": "1"}
     with tempfile.TemporaryDirectory(prefix="umi-suite-") as home:
         os.chmod(home, 0o755)
@@ -45,17 +45,17 @@ def outcomes(level: Level) -> Iterator[Outcome]:
         with process:
             assert process.stdout is not None and process.stderr is not None
             for line in process.stdout:
-                told = json.loads(line)
-                if told == "done":
+                said = json.loads(line)
+                if said == "done":
                     return
-                if isinstance(told, str):
-                    raise UserError(told)
-                yield Outcome(**told)
+                if isinstance(said, str):
+                    raise UserError(said)
+                yield Outcome(**said)
             raise RuntimeError(f"the attack suite broke off: {process.stderr.read()}")
 
 
 def table(level: Level, seen: Sequence[Outcome]) -> "Table":
-    """A row a family: how many attacks, and how they ended."""
+    """Return a table of one row per family: how many attacks, and how they ended."""
     from rich import box
     from rich.table import Table
 
@@ -69,10 +69,10 @@ def table(level: Level, seen: Sequence[Outcome]) -> "Table":
 
 
 def attack_levels(level: Level | None, console: "Console") -> dict[Level, list[Outcome]]:
-    """Attack one level, or each that this machine has; print what failed, and the tables.
+    """Attack one level, or each that this machine has; print failures and a table per level.
 
     Raises:
-        UserError: the level, or every level, is not to be had here.
+        UserError: the level, or every level, is not available here.
     """
     found: dict[Level, list[Outcome]] = {}
     lacks: list[str] = []
@@ -85,8 +85,8 @@ def attack_levels(level: Level | None, console: "Console") -> dict[Level, list[O
             continue
         for one in seen:
             if one.verdict != "held":
-                told = f"{one.verdict}: {one.family}: {one.attack}: {one.why}"
-                console.print(told, highlight=False, markup=False)
+                line = f"{one.verdict}: {one.family}: {one.attack}: {one.why}"
+                console.print(line, highlight=False, markup=False)
         console.print(table(wanted, seen))
         found[wanted] = seen
     if not found:
@@ -95,7 +95,7 @@ def attack_levels(level: Level | None, console: "Console") -> dict[Level, list[O
 
 
 def summary(found: Mapping[Level, Sequence[Outcome]]) -> str:
-    """One JSON object: a level's counts, and what did not hold."""
+    """Return one JSON object: per level its counts, and what did not hold."""
     return json.dumps(
         {
             level: {

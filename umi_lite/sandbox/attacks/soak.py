@@ -1,4 +1,4 @@
-"""Very many programs, some of them attacks, and what they left behind: nothing, it should be."""
+"""A soak test: many programs, some of them attacks, and what they leave (it should be nothing)."""
 
 import itertools
 import os
@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from umi_lite.sandbox.attacks.attack import SHORT
-from umi_lite.sandbox.attacks.scene import Scene
-from umi_lite.sandbox.attacks.suite import FAMILIES, descendants, show_confined
+from umi_lite.sandbox.attacks.suite import FAMILIES, check_confined, descendants
+from umi_lite.sandbox.attacks.victims import Victims
 from umi_lite.sandbox.result import Level
 from umi_lite.sandbox.sandbox import Sandbox
 
@@ -17,35 +17,38 @@ _ATTACKS_EVERY = 20
 _WARM_UP = 200
 
 
-def soak(level: Level, calls: int, tell: Callable[[str], None]) -> dict[str, float | int | None]:
-    """Run so many programs, one in 20 an attack; what is there afterwards that was not before.
+def soak(level: Level, calls: int, note: Callable[[str], None]) -> dict[str, float | int | None]:
+    """Run `calls` programs, one in 20 of them an attack; return what they left.
 
-    Attacks that end by a time limit are left out, for they would take an hour. Run it as no
-    root; the suite's own check comes before.
+    Attacks that end by a time limit are left out: they would take an hour. Not for root;
+    confinement is checked first.
+
+    Args:
+        note: called with a progress line every 1,000 calls.
 
     Returns:
-        counts of `zombies`, `leaked` processes, descriptors, files and shared memory, `wrong`
+        Counts of `zombies`, `leaked` processes, descriptors, files and shared memory, `wrong`
         answers, and `RSS growth MB` of supervisor and host after the first 200 calls.
     """
     quick = [a for family in FAMILIES.values() for a in family if "limit" not in a.ends]
     attacks = itertools.cycle(random.Random(0).sample(quick, len(quick)))
     wrong = 0
-    with Sandbox(level) as sandbox, Scene() as scene:
-        show_confined(sandbox)
+    with Sandbox(level) as sandbox, Victims() as victims:
+        check_confined(sandbox)
         for i in range(_WARM_UP):
             sandbox.run(f"print({i})")
         assert sandbox.pid is not None
-        # At `full` the first is the bubblewrap around it.
+        # At `full` the first is bubblewrap.
         supervisor = descendants(sandbox.pid)[level == "full"]
         first, before = sandbox.pid, _left(supervisor)
         rss = _rss(supervisor), _rss(os.getpid())
         for i in range(calls):
             if i % _ATTACKS_EVERY == 0:
-                sandbox.run(scene.program(next(attacks).program), SHORT)
+                sandbox.run(victims.program(next(attacks).program), SHORT)
             elif sandbox.run(f"print({i})").stdout != f"{i}\n":
                 wrong += 1
             if i % 1000 == 999:
-                tell(f"{i + 1} calls, supervisor {_rss(supervisor):.1f} MB")
+                note(f"{i + 1} calls, supervisor {_rss(supervisor):.1f} MB")
         after = _left(supervisor)
         wrong += sandbox.pid != first
         grown = max(_rss(supervisor) - rss[0], _rss(os.getpid()) - rss[1])
@@ -55,19 +58,19 @@ def soak(level: Level, calls: int, tell: Callable[[str], None]) -> dict[str, flo
 
 
 def _left(supervisor: int) -> dict[str, set[object]]:
-    time.sleep(0.3)  # until the leaf for the next program is forked
+    time.sleep(0.3)  # until the worker for the next program is forked
     return {
-        # Their number; the waiting leaf is another one each time.
+        # Their number; the waiting worker is a different one each time.
         "processes": set(range(len(descendants(os.getpid())))),
         "descriptors": {*os.listdir("/proc/self/fd"), len(os.listdir("/proc/self/fd"))},
-        # Its table of them is closed to us; the table's size is not, and grows with a leak.
+        # Its table of them cannot be read; the table's size can, and grows with a leak.
         "supervisor's descriptors": {_field(supervisor, "FDSize")},
         "files": {
             name
             for folder in ("/tmp", "/var/tmp", "/dev/shm")
             if os.path.isdir(folder)
             for name in os.listdir(folder)
-            if _ours(os.path.join(folder, name))
+            if _own(os.path.join(folder, name))
         },
         "shared memory": set(
             Path("/proc/sysvipc/shm").read_text().splitlines()
@@ -77,7 +80,7 @@ def _left(supervisor: int) -> dict[str, set[object]]:
     }
 
 
-def _ours(path: str) -> bool:
+def _own(path: str) -> bool:
     try:
         return os.lstat(path).st_uid == os.getuid()
     except OSError:

@@ -1,4 +1,4 @@
-"""One host's call, or one session of calls, in the supervisor: requests in, replies out."""
+"""A connection of the host to the supervisor: one call, or one session of calls."""
 
 import contextlib
 import os
@@ -8,27 +8,27 @@ import socket
 import time
 from typing import Any
 
-from umi_lite.sandbox import worker
 from umi_lite.sandbox.frames import MOST, REQUEST, FrameError, Unpacker, packed
-from umi_lite.sandbox.pool import Child, Nursery
+from umi_lite.sandbox.pool import WorkerHandle, WorkerPool
 from umi_lite.sandbox.text import head_and_tail
+from umi_lite.sandbox.worker import NOT_SET_UP
 
 
-class Conversation:
-    """A socket of the host's, and the leaf that runs its programs.
+class Connection:
+    """A socket pair with the host, and the worker that runs its programs.
 
     Args:
-        ours: the supervisor's end.
-        nursery: where its leaves come from.
+        end: the supervisor's end.
+        pool: where its workers come from.
     """
 
-    def __init__(self, ours: socket.socket, nursery: Nursery):
-        ours.setblocking(False)
-        self._socket = ours
+    def __init__(self, end: socket.socket, pool: WorkerPool):
+        end.setblocking(False)
+        self._socket = end
         self._requests = Unpacker(REQUEST, MOST)
         self._replies = b""
-        self._nursery = nursery
-        self._child: Child | None = None
+        self._pool = pool
+        self._worker: WorkerHandle | None = None
         self._request: dict[str, Any] | None = None
         self._stopped: str | None = None
         self._lost = False
@@ -37,20 +37,20 @@ class Conversation:
 
     @property
     def running(self) -> bool:
-        """Is a program being run?"""
+        """True while a program runs."""
         return self._request is not None
 
     def interests(self) -> dict[int, int]:
-        """File descriptors to poll, and for what."""
+        """Return the file descriptors to poll, and the events to poll them for."""
         wanted = select.POLLIN | (select.POLLOUT if self._replies else 0)
-        return {self._socket.fileno(): wanted, **(self._child.interests() if self._child else {})}
+        return {self._socket.fileno(): wanted, **(self._worker.interests() if self._worker else {})}
 
     def ready(self, end: int, events: int) -> None:
-        """Go on where `poll` says it is possible."""
+        """Continue with a file descriptor that `poll` reported."""
         if end != self._socket.fileno():
-            assert self._child is not None
-            self._child.ready(end)
-            self._judge_what_came()
+            assert self._worker is not None
+            self._worker.ready(end)
+            self._check_worker()
             return
         if events & select.POLLOUT:
             self._send()
@@ -58,40 +58,40 @@ class Conversation:
             self._receive()
 
     def check_clocks(self) -> None:
-        """Kill a program that is past its wall or CPU time."""
-        if self._request is None or self._child is None:
+        """Kill a program that has used up its wall or CPU time."""
+        if self._request is None or self._worker is None:
             return
         limits = self._request["limits"]
         if time.monotonic() - self._started > limits["seconds"]:
             self._stop("time")
-        elif self._child.cpu_seconds() - self._cpu_before > limits["cpu_seconds"]:
+        elif self._worker.cpu_seconds() - self._cpu_before > limits["cpu_seconds"]:
             self._stop("cpu")
 
     def reap(self) -> None:
-        """See whether the leaf has ended; reply where a program ran in it."""
-        if self._child is None:
+        """Check whether the worker has ended; reply if a program ran in it."""
+        if self._worker is None:
             return
-        pid, status, usage = os.wait4(self._child.pid, os.WNOHANG)
+        pid, status, usage = os.wait4(self._worker.pid, os.WNOHANG)
         if pid == 0:
             return
-        child, self._child = self._child, None
+        worker, self._worker = self._worker, None
         if self._request is None:
             self._lost = True
         else:
-            child.drain(self._request["limits"]["flood_mib"] << 20)
+            worker.drain(self._request["limits"]["flood_mib"] << 20)
             cpu = usage.ru_utime + usage.ru_stime - self._cpu_before
-            self._reply(self._verdict(child, status, cpu), child, ended=True)
-        child.close()
+            self._reply(self._verdict(worker, status, cpu), worker, ended=True)
+        worker.close()
 
     def close(self) -> None:
-        """End it: the leaf is killed and waited for."""
+        """Close the connection: kill the worker and wait for it."""
         self.open = False
         self._socket.close()
-        if self._child is not None:
-            self._child.kill()
-            os.waitpid(self._child.pid, 0)
-            self._child.close()
-            self._child = None
+        if self._worker is not None:
+            self._worker.kill()
+            os.waitpid(self._worker.pid, 0)
+            self._worker.close()
+            self._worker = None
 
     def _receive(self) -> None:
         try:
@@ -101,7 +101,7 @@ class Conversation:
             return
         except (OSError, FrameError):
             data, requests = b"", []
-        # A host that asks before it has its answer is none of ours.
+        # A host that sends a request before it has its reply breaks the protocol.
         if not data or len(requests) + self.running > 1:
             self.open = False
         elif requests:
@@ -113,68 +113,70 @@ class Conversation:
         self._started, self._cpu_before = time.monotonic(), 0.0
         limits = request["limits"]
         try:
-            if self._child is None:
-                self._child = self._nursery.take()
-                self._child.begin({**limits, "session": request["session"]})
+            if self._worker is None:
+                self._worker = self._pool.take()
+                self._worker.begin({**limits, "session": request["session"]})
             else:
-                self._cpu_before = self._child.cpu_seconds()
-                self._child.pause(False)
+                self._cpu_before = self._worker.cpu_seconds()
+                self._worker.pause(False)
         except OSError as err:
-            self._reply({"status": "crash", "error": f"no process could be made: {err}"}, None)
+            self._reply({"status": "crash", "error": f"cannot start a process: {err}"}, None)
             return
-        # Leaves forked from now on need not find it in their copy of our memory.
-        self._child.give(request.pop("code"), last=not request["session"])
+        # Dropped here: workers that are forked later need no copy of it in their memory.
+        self._worker.give(request.pop("code"), last=not request["session"])
 
-    def _judge_what_came(self) -> None:
-        child, request = self._child, self._request
-        if child is None:
+    def _check_worker(self) -> None:
+        worker, request = self._worker, self._request
+        if worker is None:
             return
-        if child.breach is not None:
-            child.kill()
+        if worker.breach is not None:
+            worker.kill()
         elif request is None:
-            if child.claims:
-                child.kill()  # it speaks unasked
-        elif child.output.written > request["limits"]["flood_mib"] << 20:
+            if worker.claims:
+                worker.kill()  # it wrote without a request
+        elif worker.output.written > request["limits"]["flood_mib"] << 20:
             self._stop("output")
-        elif request["session"] and child.claims and self._stopped is None:
-            child.pause(True)
-            child.drain(request["limits"]["flood_mib"] << 20)
-            if child.breach is None:
-                self._reply(_claimed(child.claims[0], request["limits"]), child)
-                child.claims.clear()
+        elif request["session"] and worker.claims and self._stopped is None:
+            worker.pause(True)
+            worker.drain(request["limits"]["flood_mib"] << 20)
+            if worker.breach is None:
+                self._reply(_claimed(worker.claims[0], request["limits"]), worker)
+                worker.claims.clear()
 
     def _stop(self, limit: str) -> None:
-        assert self._child is not None
+        assert self._worker is not None
         self._stopped = self._stopped or limit
-        self._child.kill()
+        self._worker.kill()
 
-    def _verdict(self, child: Child, status: int, cpu: float) -> dict[str, Any]:
+    def _verdict(self, worker: WorkerHandle, status: int, cpu: float) -> dict[str, Any]:
         assert self._request is not None
         limits = self._request["limits"]
         signalled = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
         by_cpu = signalled == signal.SIGXCPU or (
             signalled == signal.SIGKILL and cpu > limits["cpu_seconds"]
         )
-        stopped = self._stopped or ("cpu" if by_cpu and child.breach is None else None)
+        stopped = self._stopped or ("cpu" if by_cpu and worker.breach is None else None)
         if stopped is not None:
             return _limit(stopped, limits)
-        if child.breach is not None:
-            return {"status": "crash", "error": child.breach}
+        if worker.breach is not None:
+            return {"status": "crash", "error": worker.breach}
         if signalled is not None:
             return {"status": "crash", "error": f"the program died by signal {signalled}"}
-        if (code := os.WEXITSTATUS(status)) and code != worker.NOT_SET_UP:
+        if (code := os.WEXITSTATUS(status)) and code != NOT_SET_UP:
             return {"status": "error", "error": f"the program exited with status {code}"}
-        if child.claims:
-            return _claimed(child.claims[0], limits)
+        if worker.claims:
+            return _claimed(worker.claims[0], limits)
         return {"status": "ok"}
 
-    def _reply(self, verdict: dict[str, Any], child: Child | None, *, ended: bool = False) -> None:
+    def _reply(
+        self, verdict: dict[str, Any], worker: WorkerHandle | None, *, ended: bool = False
+    ) -> None:
         assert self._request is not None
         stdout = ""
-        if child is not None:
-            text = child.output.kept.decode("utf-8", "replace")
+        if worker is not None:
+            text = worker.output.kept.decode("utf-8", "replace")
             room = self._request["limits"]["output_chars"]
-            stdout = head_and_tail(text, room, child.output.lost)
+            stdout = head_and_tail(text, room, worker.output.lost)
         seconds = time.monotonic() - self._started
         lost = self._lost or (ended and self._request["session"])
         self._request, self._lost = None, False
@@ -207,7 +209,7 @@ def _claimed(claim: dict[str, Any], limits: dict[str, Any]) -> dict[str, Any]:
     if kind == "memory":
         return _limit("memory", limits)
     if text is not None:
-        # Half a surrogate pair is no text.
+        # Half a surrogate pair cannot be encoded.
         text = text.encode("utf-8", "replace").decode()
         text = head_and_tail(text, limits["output_chars"])
     if kind == "error":

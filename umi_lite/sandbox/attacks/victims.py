@@ -9,8 +9,26 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from umi_lite.sandbox.attacks.numbers import NUMBERS
+from umi_lite.sandbox.seccomp import column
 
+# name, number on x86-64, number on aarch64 (`-`: none); from the kernel's headers.
+_NUMBERS = column(
+    """
+socket 41 198, connect 42 203, clone 56 220, clone3 435 435, execveat 322 281,
+ptrace 101 117, process_vm_readv 310 270, process_vm_writev 311 271, kcmp 312 272,
+pidfd_open 434 434, pidfd_getfd 438 438, pidfd_send_signal 424 424, keyctl 250 219,
+add_key 248 217, request_key 249 218, io_uring_setup 425 425, userfaultfd 323 282,
+bpf 321 280, perf_event_open 298 241, unshare 272 97, setns 308 268, mount 165 40,
+chroot 161 51, memfd_secret 447 447, shmget 29 194, semget 64 190, msgget 68 186,
+mq_open 240 180, fanotify_init 300 262, inotify_init1 294 26, seccomp 317 277,
+personality 135 92, name_to_handle_at 303 264, openat2 437 437, tkill 200 130,
+tgkill 234 131, rt_sigqueueinfo 129 138, prlimit64 302 261, prctl 157 167,
+timer_create 222 107, epoll_create1 291 20, eventfd2 290 19, timerfd_create 283 85,
+landlock_create_ruleset 444 444, modify_ldt 154 -, mlockall 151 230,
+process_madvise 440 440, move_pages 279 239, fsopen 430 430, open_tree 428 428,
+splice 275 76, setuid 105 146, capset 126 91
+"""
+)
 _PRELUDE = """\
 import ctypes, os
 CANARY, FOLDER, VICTIM, HOST = {canary!r}, {folder!r}, {victim}, {host}
@@ -28,11 +46,11 @@ def won(): os.write(1, b"\\n{token}\\n")
 """
 
 
-class Scene:
-    """One attack's victims. Use it as a context; then ask what was touched.
+class Victims:
+    """One attack's victims, as a context manager; `touched` reports changes to them.
 
     Attributes:
-        secret: stands in the canary file, and in the victim's environment.
+        secret: in the canary file, and in the victim's environment.
         token: what the attack prints when the kernel let it through.
     """
 
@@ -41,9 +59,9 @@ class Scene:
         self.token = f"umi-won-{secrets.token_hex(8)}"
         self._stack = contextlib.ExitStack()
 
-    def __enter__(self) -> "Scene":
+    def __enter__(self) -> "Victims":
         with contextlib.ExitStack() as stack:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="umi-scene-"))
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="umi-victims-"))
             self._folder = Path(folder)
             self._canary = self._folder / "canary"
             self._canary.write_text(self.secret)
@@ -63,7 +81,7 @@ class Scene:
         self._stack.close()
 
     def program(self, source: str) -> str:
-        """The attack's program, with the names it counts on before it."""
+        """Return the attack's program with the names that it uses."""
         names = _PRELUDE.format(
             canary=str(self._canary),
             folder=str(self._folder),
@@ -73,13 +91,13 @@ class Scene:
             udp=self._udp.getsockname()[1],
             unix=str(self._folder / "socket"),
             abstract=self._abstract_name,
-            numbers=NUMBERS,
+            numbers=_NUMBERS,
             token=self.token,
         )
         return names + source
 
     def touched(self) -> str | None:
-        """What is not as it was, None where all is."""
+        """Return what has changed, None if nothing has."""
         if self._files() != self._files_before:
             return "a file was changed"
         if (state := self._victim_state()) != self._victim_before:
@@ -87,7 +105,7 @@ class Scene:
         for listener in (self._tcp, self._unix, self._abstract):
             with contextlib.suppress(BlockingIOError):
                 listener.accept()[0].close()
-                return "somebody connected"
+                return "a connection was made"
         with contextlib.suppress(BlockingIOError):
             self._udp.recv(16)
             return "a packet came"
@@ -108,11 +126,11 @@ class Scene:
             one.setblocking(False)
 
     def _files(self) -> object:
-        def told(path: Path) -> object:
+        def state(path: Path) -> object:
             seen = path.lstat()
             return path.name, seen.st_ino, seen.st_mode, seen.st_nlink, seen.st_mtime_ns
 
-        files = sorted(map(told, self._folder.iterdir()), key=str)
+        files = sorted(map(state, self._folder.iterdir()), key=str)
         return files, self._canary.read_text(), os.listxattr(self._canary)
 
     def _victim_state(self) -> object:
@@ -122,7 +140,7 @@ class Scene:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         fields = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
         return (
-            # What sleeps may be seen running for a moment; what is stopped or traced not.
+            # A sleeping process may be seen running for a moment, but not stopped or traced.
             "stopped" if fields["State"][0] in "Tt" else "there",
             fields["TracerPid"],
             fields["SigPnd"],
