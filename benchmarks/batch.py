@@ -59,8 +59,8 @@ def bench(
         for _ in range(rounds):
             for name, (form, which, slots) in plans.items():
                 console.print(name, highlight=False)
-                fold_into = Path(folder) if form == "folded" else None
-                with which.engine(fold_into=fold_into, slots=slots, n_ctx=n_ctx) as engine:
+                merge_into = Path(folder) if form == "folded" else None
+                with which.engine(merge_into=merge_into, slots=slots, n_ctx=n_ctx) as engine:
                     threads = engine.threads
                     jobs = [Job.replay(task, environment_of(task)) for task in tasks]
                     started = time.perf_counter()

@@ -23,7 +23,7 @@ from benchmarks.rivals import Llamas, Reload, grammars, server
 from umi_lite.agent.agent import Agent, Runner
 from umi_lite.agent.trace import Trace
 from umi_lite.bundle.bundle import Bundle
-from umi_lite.bundle.merge import kept_fold
+from umi_lite.bundle.merge import kept_merge
 from umi_lite.data import toolworld
 from umi_lite.engine.engine import Engine
 from umi_lite.evals.bounds import BOUNDS
@@ -68,7 +68,7 @@ def bench(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         adapters: dict[View, Path] = {role: bundle.adapters[role] for role in ROLES}
         merged: dict[View, Path] = {
-            role: kept_fold(bundle.base, path, folder, bundle.place(role).made_of)
+            role: kept_merge(bundle.base, path, folder, bundle.place(role).made_of)
             for role, path in adapters.items()
         }
         words = stack.enter_context(Engine(bundle.base, dict.fromkeys(ROLES), n_ctx=n_ctx))
@@ -115,8 +115,10 @@ def _setups(
 
     setups: dict[str, Open] = {
         "umi": lambda: ours(bundle, prefixes_in=kept),
-        "umi, folded weights": lambda: ours(bundle, fold_into=folder, prefixes_in=kept),
-        "umi, folded weights, no drafts": lambda: ours(without, fold_into=folder, prefixes_in=kept),
+        "umi, folded weights": lambda: ours(bundle, merge_into=folder, prefixes_in=kept),
+        "umi, folded weights, no drafts": lambda: ours(
+            without, merge_into=folder, prefixes_in=kept
+        ),
         "umi, no drafts": lambda: ours(without, prefixes_in=kept),
         "umi, nor docs on disk": lambda: ours(without),
         "umi, forgets episodes": lambda: lever(levers.ForgetsEpisodes),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.report import ratio, show
 from benchmarks.shapes import SHAPES, write_adapter, write_model
 from umi_lite.bundle.bundle import Bundle
-from umi_lite.bundle.merge import kept_fold
+from umi_lite.bundle.merge import kept_merge
 from umi_lite.engine.machine import cores
 from umi_lite.engine.proof import death
 from umi_lite.errors import UserError
@@ -74,7 +74,7 @@ def _merged(
 ) -> Mapping[View, Path]:
     """A model a role. Of a made-up shape any weights do: copies of the base, a file each."""
     if shape is None:
-        return {role: kept_fold(base, path, folder, role) for role, path in adapters.items()}
+        return {role: kept_merge(base, path, folder, role) for role, path in adapters.items()}
     import shutil
 
     return {view: Path(shutil.copyfile(base, folder / f"merged-{view}.gguf")) for view in adapters}

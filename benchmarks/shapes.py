@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from umi_lite.bundle.staging import staged_file
+from umi_lite.files import staged_file
 from umi_lite.weights.gguf_to_hf import embedded_gguf
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.report import show
 from umi_lite.bundle.bundle import load_bundle
-from umi_lite.bundle.merge import fold
+from umi_lite.bundle.merge import merge
 from umi_lite.engine.llama import Context, Model
 from umi_lite.engine.machine import cores
 from umi_lite.weights.gguf_to_hf import GgufType
@@ -71,9 +71,9 @@ def main() -> None:
         for kind in TYPES:
             base = folder / f"{kind}.gguf"
             requantize(bundle.base, base, kind)
-            fold(base, lora, folder / f"{kind}-folded.gguf")
+            merge(base, lora, folder / f"{kind}-merged.gguf")
             forms = {"bare": (base, None), "adapter": (base, lora)}
-            forms["folded"] = (folder / f"{kind}-folded.gguf", None)
+            forms["folded"] = (folder / f"{kind}-merged.gguf", None)
             for form, (path, adapter) in forms.items():
                 model = stack.enter_context(closing(Model(path)))
                 context = Context(

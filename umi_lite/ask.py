@@ -105,7 +105,7 @@ def ask(
     path = trace_path or _default_place(bundle)
     views: tuple[View, ...] = ("backbone",) if single else ROLES
     where: Mapping[str, Any] = {"elsewhere": elsewhere, "wishes": wishes, "timeout": timeout}
-    with open_roles(bundle, views=views, tell=dim(console), **where) as engine:
+    with open_roles(bundle, views=views, note=dim(console), **where) as engine:
         agent = bundle.agent(engine, toolbox, single=single, bounds=bounds, sampling=sampling)
         trace = agent.run(instruction, stream_to(console), path)
     console.print()
@@ -143,7 +143,7 @@ def _instruction(given: str) -> str:
 def _default_place(bundle: "Bundle") -> Path | None:
     """Where the trace can be written: found out now, as later the answer would be lost."""
     from umi_lite.agent.trace import check_place
-    from umi_lite.weights.gguf_to_hf import cache_folder
+    from umi_lite.files import cache_folder
 
     name = f"run-{uuid4().hex[:12]}.json"
     refusals: list[str] = []

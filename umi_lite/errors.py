@@ -1,8 +1,8 @@
-"""What a user can mend: an error, printed as one line with exit code 2, or a note."""
+"""What a user can fix: an error, printed as one line with exit code 2, or a note."""
 
 
 class UserError(Exception):
-    """What was wrong, where, and what would be right, in one line."""
+    """What is wrong, where, and what would be right, in one line."""
 
 
 class Note(UserWarning):

@@ -1,11 +1,15 @@
-"""Files that are there whole or not at all, and folders that one process holds a lock on."""
+"""Files written whole or not at all, folder locks, the cache folder, and hashes of files."""
 
 import fcntl
 import glob
+import hashlib
+import json
 import os
 import re
 import shutil
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,31 +18,43 @@ from umi_lite.errors import UserError
 
 
 def text_of(name: str) -> str:
-    """A path's name as text that a file can hold: bytes that are not UTF-8 become `\\udcff`."""
+    """Return a path's name as text for a file: bytes that are not UTF-8 become `\\udcff`."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 
 def sync(path: Path) -> None:
-    """Put a file on disk, so that no rename or mark is there before what it stands for."""
-    if path.is_file():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+    """Flush a file, or all files below a folder, to disk before a rename or mark vouches for it."""
+    for file in path.rglob("*") if path.is_dir() else (path,):
+        if file.is_file():
+            with file.open("rb") as opened:
+                os.fsync(opened.fileno())
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Yield a new path next to `target`, which replaces it when the block ends well.
+
+    For small files; a killed process may leave the new path. For large ones see `staged_file`.
+    """
+    work = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_native_id()}")
+    try:
+        yield work
+        sync(work)
+        work.replace(target)
+    finally:
+        with suppress(OSError):
+            work.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
-    work = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with replacing(path) as work:
         work.write_text(text, encoding="utf-8")
-        sync(work)
-        work.replace(path)
-    finally:
-        work.unlink(missing_ok=True)
 
 
 @contextmanager
 def writing(target: Path) -> Iterator[None]:
-    """Turn the system's refusal to write into one line.
+    """Turn the system's refusal to write into a one-line error.
 
     Raises:
         UserError: instead of an OSError of the block: no folder, read-only, full, ...
@@ -46,41 +62,57 @@ def writing(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as err:
-        where = f" ({err.filename})" if err.filename and Path(err.filename) != target else ""
+        above = err.filename and Path(os.fsdecode(err.filename)) in target.parents
+        where = f" ({err.filename})" if above else ""
         raise UserError(f"{target} cannot be written: {err.strerror or err}{where}") from err
+    except UserError:
+        raise
     except Exception as err:
-        # What safetensors and tokenizers raise has the system's number in its text alone.
+        # safetensors and tokenizers give the system's error number in the message only.
         if not (number := re.search(r"os error (\d+)", str(err))):
             raise
         reason = os.strerror(int(number[1]))
         raise UserError(f"{target} cannot be written: {reason}") from err
 
 
-def lock(folder: Path) -> int | None:
-    """Lock a folder for this process until the descriptor is closed.
+@contextmanager
+def staged_file(target: Path) -> Iterator[Path]:
+    """Yield a path of the same name on the same disk, which replaces `target` when all went well.
 
-    The kernel holds the lock: a process that dies lets go of it, and no file is left.
-
-    Returns:
-        The descriptor; None where the file system has no locks.
-
-    Raises:
-        BlockingIOError: another process holds it.
+    What killed processes left of such paths is removed first.
     """
-    held = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as err:
-        os.close(held)
-        if isinstance(err, BlockingIOError):
+    with scratch(target) as parent:
+        work = parent / target.name
+        yield work
+        sync(work)
+        work.replace(target)
+
+
+@contextmanager
+def staged_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty folder on the same disk, which replaces `target` when all went well.
+
+    An older `target` is restored if the new one cannot take its place.
+    """
+    with scratch(target) as parent:
+        work = parent / target.name
+        work.mkdir()
+        yield work
+        sync(work)
+        old = parent / ".replaced"
+        if target.exists():
+            target.rename(old)
+        try:
+            work.rename(target)
+        except BaseException:
+            if old.exists():
+                old.rename(target)
             raise
-        return None
-    return held
 
 
 @contextmanager
 def scratch(target: Path) -> Iterator[Path]:
-    """A folder next to `target`, on the same disk, that is gone when the block ends.
+    """Yield a folder next to `target`, on the same disk, that is removed when the block ends.
 
     What killed processes left of such folders is removed first.
     """
@@ -120,14 +152,61 @@ def _sweep(target: Path) -> None:
             os.close(held)
 
 
-def make_room(folder: Path, pattern: str, max_bytes: int) -> None:
-    """Drop matching files, by their modification time, until the others fit.
+def lock(folder: Path) -> int | None:
+    """Lock a folder for this process until the descriptor is closed.
 
-    Whoever uses a file marks it with `os.utime`.
+    The kernel holds the lock: it ends with the process, and no file is left.
+
+    Returns:
+        The descriptor; None where the file system has no locks.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as err:
+        os.close(held)
+        if isinstance(err, BlockingIOError):
+            raise
+        return None
+    return held
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Hard-link a file under another name where the disk allows it, else copy it."""
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def cache_folder() -> Path:
+    """Return the folder of what can be made again: `$UMI_LITE_CACHE`, else in the user's cache.
+
+    Raises:
+        UserError: this user has no home folder, and no other folder is named.
+    """
+    named = os.environ.get("UMI_LITE_CACHE")
+    try:
+        if named:
+            return Path(named).expanduser()
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "umi_lite"
+    except RuntimeError:
+        raise UserError(
+            "this user has no home folder for a cache: name one in UMI_LITE_CACHE"
+        ) from None
+
+
+def trim_cache(folder: Path, pattern: str, max_bytes: int) -> None:
+    """Remove matching files, oldest modification time first, until the others fit.
+
+    The user of a file marks it with `os.utime`.
     """
     files: list[tuple[float, int, Path]] = []
     for path in folder.glob(pattern):
-        with suppress(OSError):  # another process may have dropped it
+        with suppress(OSError):  # another process may have removed it
             found = path.stat()
             files.append((found.st_mtime, found.st_size, path))
     spare = sum(size for _, size, _ in files) - max_bytes
@@ -137,3 +216,45 @@ def make_room(folder: Path, pattern: str, max_bytes: int) -> None:
         with suppress(OSError):
             path.unlink(missing_ok=True)
             spare -= size
+
+
+def sha256(path: Path) -> str:
+    """Return the hex SHA-256 of a file (0.1 s per 100 MB)."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+_SETTLED_NS = 2_000_000_000  # a younger file may change again within one tick of its time stamps
+_HASHES_BYTES = 1 << 20
+
+
+def known_sha256(path: Path) -> str:
+    """Return the hex SHA-256 of a file, from the cache folder if it was hashed before.
+
+    It is hashed again when its size, inode or times have changed. A cache folder that cannot be
+    read or written is ignored.
+    """
+    before = _state(path)
+    try:
+        folder = cache_folder() / "hashes"
+    except UserError:
+        return sha256(path)
+    name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
+    kept = folder / f"{name}.json"
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        record = json.loads(kept.read_text(encoding="utf-8"))
+        if record["state"] == before and re.fullmatch(r"[0-9a-f]{64}", record["sha256"]):
+            return record["sha256"]
+    found = sha256(path)
+    if _state(path) == before and max(before[-2:]) < time.time_ns() - _SETTLED_NS:
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            write_text(kept, json.dumps({"state": before, "sha256": found}))
+            trim_cache(folder, "*.json", _HASHES_BYTES)
+    return found
+
+
+def _state(path: Path) -> list[int]:
+    """Device, inode, size, and times of the last changes of content and of metadata, in ns."""
+    now = path.stat()
+    return [now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns]

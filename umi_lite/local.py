@@ -144,7 +144,7 @@ def gather(
     title = f"trying {len(tasks)} questions"
     most = len(tasks) * plenty.tries
     with (
-        open_roles(bundle, views=views, tell=dim(console), **where) as engine,
+        open_roles(bundle, views=views, note=dim(console), **where) as engine,
         counting(title, most, "right", console) as count,
     ):
         return bootstrap(

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from umi_lite.bundle.staging import scratch_folder
 from umi_lite.data.traces import save
 from umi_lite.errors import UserError
+from umi_lite.files import cache_folder, staged_folder, writing
 from umi_lite.protocol.roles import ROLES, View
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Tool, Trajectory
 from umi_lite.train.samples import make_rows
 from umi_lite.train.tokenizer import Language, load_language
-from umi_lite.weights.gguf_to_hf import cache_folder, embedded_gguf, hf_folder
+from umi_lite.weights.gguf_to_hf import embedded_gguf, hf_folder
 
 _VIEWS: tuple[View, ...] = ("backbone", *ROLES)
 _SHARD = 4 << 30
@@ -82,11 +82,9 @@ def model_folder(shape: Shape, folder: Path, *, disk: float) -> Path:
     free = shutil.disk_usage(folder.parent).free
     if free < size + (1 << 30):
         raise UserError(f"the weights are {size / 1e9:.1f} GB, the disk has {free / 1e9:.1f} free")
-    with scratch_folder(folder) as work:
+    with writing(folder), staged_folder(folder) as work:
         _write_shards(shape, work)
         describe(shape, work)
-        work.chmod(0o755)
-        work.rename(folder)
     return folder
 
 

@@ -11,8 +11,8 @@ import pytest
 from umi_lite.bundle.bundle import Bundle, load_bundle, write_bundle
 from umi_lite.engine.draft import Phrases
 from umi_lite.errors import UserError
+from umi_lite.files import sha256
 from umi_lite.protocol.roles import ROLES
-from umi_lite.weights.gguf_to_hf import sha256
 
 
 def refused(path: Path) -> str:
@@ -55,7 +55,7 @@ def test_a_copy_opens_wherever_it_is(copy):
 
 
 def test_what_is_no_bundle(tmp_path):
-    assert "it is no folder" in refused(tmp_path / "none")
+    assert "it is not a folder" in refused(tmp_path / "none")
     assert "it has no bundle.json" in refused(tmp_path)
     (tmp_path / "bundle.json").write_text("{")
     assert "bundle.json cannot be read" in refused(tmp_path)
@@ -127,7 +127,7 @@ def test_a_model_in_an_adapters_place(copy, bundle):
     (copy / "caller.gguf").unlink()
     os.link(bundle.base, copy / "caller.gguf")
     respell_file(copy, "caller")
-    assert "caller.gguf is no LoRA adapter" in refused(copy)
+    assert "caller.gguf is not a LoRA adapter" in refused(copy)
 
 
 def test_another_template(copy):
@@ -192,7 +192,7 @@ def test_a_folder_that_is_something_else_stays(tmp_path, base_gguf, bundle):
     out.mkdir()
     (out / "chapter1.tex").write_text("x")
     message = not_written(out, base_gguf=base_gguf, adapters=roles(bundle))
-    assert "holds something that is no bundle" in message
+    assert "holds something that is not a bundle" in message
 
 
 def test_a_truncated_base_and_the_older_bundle_stays(copy, tmp_path, base_gguf, bundle):
@@ -207,7 +207,7 @@ def test_a_truncated_base_and_the_older_bundle_stays(copy, tmp_path, base_gguf, 
 def test_an_adapter_is_no_base(tmp_path, bundle):
     adapter = bundle.adapters["planner"]
     message = not_written(tmp_path / "b", base_gguf=adapter, adapters=roles(bundle))
-    assert "planner.gguf is no model" in message
+    assert "planner.gguf is not a model" in message
 
 
 def test_a_full_disk(tmp_path, base_gguf, bundle):
@@ -217,4 +217,4 @@ def test_a_full_disk(tmp_path, base_gguf, bundle):
         message = not_written(tmp_path / "b", base_gguf=base_gguf, adapters=roles(bundle))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert f"{tmp_path / 'b'} could not be written: File too large" in message
+    assert f"{tmp_path / 'b'} cannot be written: File too large" in message

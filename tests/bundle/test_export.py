@@ -124,7 +124,7 @@ def test_a_recipes_own_template_goes_with_the_bundle(own_run, tmp_path):
     rewrite(own_run, template=str(template))
     bundle = export_run(own_run)
     template.unlink()
-    with bundle.engine(n_ctx=256, fold_into=tmp_path / "folded") as engine:
+    with bundle.engine(n_ctx=256, merge_into=tmp_path / "merged") as engine:
         words = engine.words("planner")
         assert words is engine.words("caller")
         pieces = words.template.pieces(
@@ -229,7 +229,7 @@ def test_texts_that_the_base_reads_otherwise_are_named(own_run, base_hf, tmp_pat
     monkeypatch.setenv("UMI_LITE_CACHE", str(tmp_path / "cache"))
     notes: list[str] = []
     export_run(own_run, note=notes.append)
-    lines = [note for note in notes if "tried" in note]
+    lines = [note for note in notes if "tested texts" in note]
     assert len(lines) == 1
-    assert "reads 1 of the texts that were tried as other tokens" in lines[0]
+    assert "reads 1 of the tested texts as other tokens" in lines[0]
     assert "training did: '<file_sep>'; the roles" in lines[0]

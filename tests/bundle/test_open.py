@@ -16,8 +16,8 @@ from umi_lite.cli.app import app
 from umi_lite.engine.placement import Wishes
 from umi_lite.engine.request import Request
 from umi_lite.errors import Note, UserError
+from umi_lite.files import cache_folder
 from umi_lite.protocol.roles import VIEWS
-from umi_lite.weights.gguf_to_hf import cache_folder
 
 TOOLS = "toolworld"
 
@@ -52,7 +52,7 @@ def say(roles, view) -> str:
 def test_the_fit_is_told_and_wishes_hold(bundles):
     told = []
     wishes = Wishes(n_ctx=300, kv="q8_0", threads=1)
-    with open_roles(bundles[0], wishes=wishes, tell=told.append) as roles:
+    with open_roles(bundles[0], wishes=wishes, note=told.append) as roles:
         assert (roles.n_ctx, roles.views) == (300, ("planner", "caller", "summarizer"))
         assert say(roles, "planner")
     assert len(told) == 1 and "1 thread, context 300 in q8_0" in told[0]
@@ -79,10 +79,10 @@ def test_a_role_with_weights_of_its_own(bundles, base_gguf):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("caller", "a role elsewhere is ROLE=WHERE, with one of backbone, planner"),
+        ("caller", "a role elsewhere is ROLE=WHERE, where ROLE is one of backbone, planner"),
         ("cook=x.gguf", "a role elsewhere is ROLE=WHERE"),
-        ("backbone=x.gguf", "backbone does not speak here"),
-        ("caller=nowhere", "nowhere is no bundle, no GGUF and no http:// address"),
+        ("backbone=x.gguf", "backbone does not take part here"),
+        ("caller=nowhere", "nowhere is neither a bundle, nor a GGUF, nor an http:// address"),
         ("caller=http://localhost:1/v1", "right is http://HOST:PORT/v1#MODEL"),
     ],
 )
@@ -111,7 +111,7 @@ def test_without_a_cache_folder_the_roles_run_with_their_adapters(bundles, cache
     told = []
     with (
         pytest.warns(Note, match=f"the cache folder {cache} cannot be written") as notes,
-        open_roles(bundles[0], wishes=Wishes(n_ctx=300), tell=told.append) as roles,
+        open_roles(bundles[0], wishes=Wishes(n_ctx=300), note=told.append) as roles,
     ):
         assert say(roles, "planner") == usual
     assert len(notes) == 1 and told[0].startswith("adapters on the CPU")
@@ -122,8 +122,8 @@ def test_without_a_cache_folder_the_roles_run_with_their_adapters(bundles, cache
         open_roles(bundles[0], wishes=Wishes(weights="folded"))
 
 
-def test_weights_that_cannot_be_kept_folded_run_with_their_adapters(base_gguf, tmp_path, cache):
-    """Only some types of weights fold: F16 ones do."""
+def test_merged_weights_that_cannot_be_kept_run_with_their_adapters(base_gguf, tmp_path, cache):
+    """Only some types of weights can be merged: F16 can."""
     from umi_lite.weights.quantize import requantize
 
     base = tmp_path / "base.F16.gguf"
@@ -133,10 +133,10 @@ def test_weights_that_cannot_be_kept_folded_run_with_their_adapters(base_gguf, t
     wishes = Wishes(weights="adapters", n_ctx=300)
     with open_roles(bundle, views=["backbone"], wishes=wishes) as roles:
         usual = say(roles, "backbone")
-    (cache / "folded").write_text("a file in the way")
+    (cache / "merged").write_text("a file in the way")
     wishes = Wishes(weights="folded", n_ctx=300)
     with (
-        pytest.warns(Note, match="could not be written: .*: backbone runs with its adapter"),
+        pytest.warns(Note, match="cannot be written: .*: backbone runs with its adapter"),
         open_roles(bundle, views=["backbone"], wishes=wishes) as roles,
     ):
         assert say(roles, "backbone") == usual

@@ -63,7 +63,7 @@ def test_what_is_no_whole_adapter(tmp_path, base_hf):
 def test_a_base_that_is_none(tmp_path, base_hf):
     adapter = write_peft(tmp_path / "a", base_hf, 1)
     message = refused({"a": adapter}, tmp_path, tmp_path / "out")
-    assert "no Hugging Face folder" in message
+    assert "not a Hugging Face folder" in message
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""An adapter folded into a base computes what base and adapter compute."""
+"""An adapter merged into a base computes what base and adapter compute."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_merge_hf import logits
 
-from umi_lite.bundle.merge import can_fold, fold, kept_fold
+from umi_lite.bundle.merge import can_merge, kept_merge, merge
 from umi_lite.engine.engine import Engine
 from umi_lite.engine.gguf import read_gguf
 from umi_lite.engine.request import Request
@@ -35,27 +35,27 @@ def distance(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.abs(one - other).max())
 
 
-def test_folded_weights_are_base_and_adapter(bases, lora, tmp_path):
-    fold(bases["F16"], lora, tmp_path / "folded.gguf")
+def test_merged_weights_are_base_and_adapter(bases, lora, tmp_path):
+    merge(bases["F16"], lora, tmp_path / "merged.gguf")
     adapted, plain = logits(bases["F16"], lora), logits(bases["F16"])
-    # F16 rounds the folded weights; a wrong scale would be off by half and more.
-    assert distance(logits(tmp_path / "folded.gguf"), adapted) < 0.04 * distance(adapted, plain)
-    assert [p.name for p in tmp_path.iterdir()] == ["folded.gguf"]
+    # F16 rounds the merged weights; a wrong scale would be off by half and more.
+    assert distance(logits(tmp_path / "merged.gguf"), adapted) < 0.04 * distance(adapted, plain)
+    assert [p.name for p in tmp_path.iterdir()] == ["merged.gguf"]
 
 
 def test_q8_is_quantised_as_finely_as_llama_cpp_does(bases, lora, tmp_path):
-    fold(bases["Q8_0"], lora, tmp_path / "folded.gguf")
-    fold(bases["F16"], lora, tmp_path / "exact.gguf")
+    merge(bases["Q8_0"], lora, tmp_path / "merged.gguf")
+    merge(bases["F16"], lora, tmp_path / "exact.gguf")
     requantize(tmp_path / "exact.gguf", tmp_path / "theirs.gguf", "Q8_0")
     exact = logits(tmp_path / "exact.gguf")
     theirs = distance(logits(tmp_path / "theirs.gguf"), exact)
-    assert distance(logits(tmp_path / "folded.gguf"), exact) < 1.5 * theirs
+    assert distance(logits(tmp_path / "merged.gguf"), exact) < 1.5 * theirs
 
 
 def test_a_type_that_cannot_be_written_is_refused(bases, lora, tmp_path):
-    assert can_fold(bases["F16"]) and can_fold(bases["Q8_0"]) and not can_fold(bases["Q4_K_M"])
-    with pytest.raises(UserError, match="F32, F16, Q8_0 fold"):
-        fold(bases["Q4_K_M"], lora, tmp_path / "folded.gguf")
+    assert can_merge(bases["F16"]) and can_merge(bases["Q8_0"]) and not can_merge(bases["Q4_K_M"])
+    with pytest.raises(UserError, match="merging needs F32, F16 or Q8_0"):
+        merge(bases["Q4_K_M"], lora, tmp_path / "merged.gguf")
     assert not list(tmp_path.iterdir())
 
 
@@ -71,16 +71,16 @@ def test_a_foreign_adapter_is_refused(bases, tmp_path):
     writer.write_tensors_to_file()
     writer.close()
     with pytest.raises(UserError, match=r"does not fit base.F16.gguf: blk.0.attn_q.weight"):
-        fold(bases["F16"], tmp_path / "foreign.gguf", tmp_path / "folded.gguf")
+        merge(bases["F16"], tmp_path / "foreign.gguf", tmp_path / "merged.gguf")
     assert [p.name for p in tmp_path.iterdir()] == ["foreign.gguf"]
 
 
-def test_an_engine_runs_folded_views_as_it_runs_adapters(bases, lora, tmp_path):
-    made = kept_fold(bases["F16"], lora, tmp_path, "base lora")
+def test_an_engine_runs_merged_views_as_it_runs_adapters(bases, lora, tmp_path):
+    made = kept_merge(bases["F16"], lora, tmp_path, "base lora")
     inode = made.stat().st_ino
-    assert kept_fold(bases["F16"], lora, tmp_path, "base lora") == made
+    assert kept_merge(bases["F16"], lora, tmp_path, "base lora") == made
     assert made.stat().st_ino == inode
-    assert kept_fold(bases["F16"], lora, tmp_path, "base other") != made
+    assert kept_merge(bases["F16"], lora, tmp_path, "base other") != made
     said = []
     for adapter, models in ((lora, {}), (None, {"planner": made})):
         with Engine(bases["F16"], {"planner": adapter}, models=models, n_ctx=256) as engine:

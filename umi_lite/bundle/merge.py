@@ -1,6 +1,6 @@
-"""A LoRA folded into the weights of a GGUF: no adapter to compute, and a model more to hold.
+"""LoRA adapters merged into the weights of GGUFs: faster roles, at the memory of a model per role.
 
-Where memory is plentiful this is how roles run fastest; the files are made once and kept.
+The merged files are made once and kept.
 """
 
 import hashlib
@@ -13,37 +13,37 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from umi_lite.bundle.staging import staged_file
 from umi_lite.engine.gguf import Tensor, read_gguf
 from umi_lite.errors import Note, UserError
+from umi_lite.files import staged_file, writing
 from umi_lite.protocol.roles import View
 
 if TYPE_CHECKING:
     from umi_lite.bundle.spec import Place
 
-# ggml types whose weights can be told and written again (ggml/include/ggml.h).
+# ggml types that can be read and written here (ggml/include/ggml.h).
 F32, F16, Q8_0 = 0, 1, 8
 _BLOCK = 32
 
 
-def folded(places: Mapping[View, "Place"], folder: Path) -> dict[View, "Place"]:
-    """The same places, each adapter that can be folded into its model's weights folded.
+def merged(places: Mapping[View, "Place"], folder: Path) -> dict[View, "Place"]:
+    """Return the places with each adapter merged into its model's weights where that is possible.
 
-    One that cannot be kept (a full disk, no permission) is not, and a `Note` says so.
+    If the file cannot be kept (a full disk, no permission) the adapter stays one, with a `Note`.
 
     Args:
-        folder: see `kept_fold`.
+        folder: see `kept_merge`.
 
     Raises:
-        UserError: see `fold`.
+        UserError: see `merge`.
     """
-    able = {model: can_fold(model) for model in {place.model for place in places.values()}}
+    able = {model: can_merge(model) for model in {place.model for place in places.values()}}
     done = dict(places)
     for view, place in places.items():
         if place.adapter is None or not able[place.model]:
             continue
         try:
-            made = kept_fold(place.model, place.adapter, folder, place.made_of)
+            made = kept_merge(place.model, place.adapter, folder, place.made_of)
         except (UserError, OSError) as err:
             if isinstance(err, UserError) and not isinstance(err.__cause__, OSError):
                 raise
@@ -53,37 +53,37 @@ def folded(places: Mapping[View, "Place"], folder: Path) -> dict[View, "Place"]:
     return done
 
 
-def kept_fold(base: Path, adapter: Path, folder: Path, made_of: str) -> Path:
-    """The adapter folded into the base: a file in `folder`, made once.
+def kept_merge(base: Path, adapter: Path, folder: Path, made_of: str) -> Path:
+    """Return the file in `folder` with the adapter merged into the base; it is made once.
 
-    0.5 s and the base's size on disk for 135M.
+    Takes 0.5 s for 135M, and the base's size on disk.
 
     Args:
         made_of: the hashes of both, which name the file.
 
     Raises:
-        UserError: see `fold`.
+        UserError: see `merge`.
     """
     name = hashlib.sha256(made_of.encode()).hexdigest()[:24]
     kept = folder / f"{base.stem}-{adapter.stem}-{name}.gguf"
     if kept.exists():
         with suppress(OSError):
-            os.utime(kept)  # used just now (files)
+            os.utime(kept)  # so that `trim_cache` keeps it
     else:
-        fold(base, adapter, kept)
+        merge(base, adapter, kept)
     return kept
 
 
-def can_fold(base: Path) -> bool:
-    """Are all its matrices of a type that `fold` can write?"""
+def can_merge(base: Path) -> bool:
+    """True if all its matrices are of a type that `merge` can write."""
     return all(t.type in _CODECS for t in read_gguf(base, "base")[1] if len(t.shape) > 1)
 
 
-def fold(base: Path, adapter: Path, target: Path) -> None:
+def merge(base: Path, adapter: Path, target: Path) -> None:
     """Write `base` with W + alpha/r · B A in place of every W that the adapter has a pair for.
 
-    In F32 and F16 that is the model with the adapter but for rounding; in Q8_0 the sum is
-    quantised anew.
+    In F32 and F16 that equals the model with the adapter up to rounding; in Q8_0 the sum is
+    quantised again.
 
     Raises:
         UserError: a matrix is of another type than F32, F16 or Q8_0, the adapter does not
@@ -96,7 +96,7 @@ def fold(base: Path, adapter: Path, target: Path) -> None:
     there = {tensor.name: tensor for tensor in read_gguf(base, "base")[1]}
     lora = np.memmap(adapter, np.uint8, "r")
     halves = {pair.name: _read(lora, pair, f"adapter {adapter}") for pair in pairs}
-    with staged_file(target) as work:
+    with writing(target), staged_file(target) as work:
         shutil.copyfile(base, work)
         weights = np.memmap(work, np.uint8, "r+")
         for name in sorted({name.removesuffix(".lora_a") for name in halves if "lora_a" in name}):
@@ -112,11 +112,13 @@ def fold(base: Path, adapter: Path, target: Path) -> None:
 
 
 def _read(file: Any, tensor: Tensor, what: str) -> Any:
-    """float32 of the tensor's shape."""
+    """Return the tensor in float32 and its shape."""
     import numpy as np
 
     if tensor.type not in _CODECS:
-        raise UserError(f"{what}: {tensor.name} is of ggml type {tensor.type}; F32, F16, Q8_0 fold")
+        raise UserError(
+            f"{what}: {tensor.name} is of ggml type {tensor.type}; merging needs F32, F16 or Q8_0"
+        )
     count = int(np.prod(tensor.shape))
     return _CODECS[tensor.type][0](file[tensor.start :], count).reshape(tensor.shape)
 
@@ -135,7 +137,7 @@ def _write_floats(dtype: str) -> Callable[[Any], Any]:
 
 
 def _read_q8(data: Any, count: int) -> Any:
-    """Blocks of a float16 scale and 32 signed bytes (ggml-common.h, block_q8_0)."""
+    """Read blocks of a float16 scale and 32 signed bytes (ggml-common.h, block_q8_0)."""
     import numpy as np
 
     blocks = data[: count // _BLOCK * (_BLOCK + 2)].reshape(-1, _BLOCK + 2)

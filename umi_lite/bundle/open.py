@@ -1,4 +1,4 @@
-"""Where a bundle's roles run: here as the machine allows, on other weights, at an endpoint."""
+"""Opening a bundle's roles: fitted to this machine, on other weights, or at an endpoint."""
 
 import shutil
 import tempfile
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from umi_lite.engine.engine import Engine
     from umi_lite.engine.placement import Wishes
 
-_FOLDED_BYTES = 16 << 30
+_MERGED_BYTES = 16 << 30
 
 
 def open_roles(
@@ -28,49 +28,51 @@ def open_roles(
     elsewhere: Sequence[str] = (),
     wishes: "Wishes | None" = None,
     timeout: float | None = None,
-    tell: Callable[[str], None] | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> "Engine | Mixed":
-    """Open the roles, fitted to what this machine has free.
+    """Open the roles, fitted to this machine's free memory.
 
-    Folded weights (16 GiB at most) and the tool docs that were read (1 GiB) are kept in the
-    cache folder; the least recently used go first. Where it cannot be written, nothing is kept,
-    and a `Note` says so.
+    Merged weights (at most 16 GiB) and evaluated tool docs (1 GiB) are kept in the cache folder;
+    the least recently used are removed first. If it cannot be written, nothing is kept, and a
+    `Note` says so.
 
     Args:
         views: the views that will speak.
         elsewhere: `ROLE=WHERE`, a role that does not run from this bundle. WHERE is another
             bundle's folder, a GGUF with the role's own weights, or an endpoint
             `http://HOST:PORT/v1#MODEL` that serves the role's adapter over this bundle's base.
-        wishes: what is fixed beforehand.
+        wishes: settings that are not chosen here.
         timeout: seconds without a byte from an endpoint that end a turn, default 120.
-        tell: called with the fit, one line, where anything runs here.
+        note: called with the placement, one line, if anything runs here.
 
     Raises:
-        UserError: no such role or place, a file that does not fit, folded weights that were asked
-            for and cannot be kept, or weights on which llama.cpp dies here: a child process tries
-            each type of weights once (`engine.proof`).
+        UserError: no such role or weights, a file that does not fit, merged weights that were asked
+            for and cannot be kept, or weights on which llama.cpp crashes here: a child process
+            tries each type of weights once (`engine.proof`).
     """
     from umi_lite.engine.threads import times
 
     since = times()
-    from umi_lite.bundle.merge import can_fold
+    from umi_lite.bundle.merge import can_merge
     from umi_lite.engine.machine import machine
     from umi_lite.engine.placement import Wishes, fit, size_of
     from umi_lite.engine.proof import prove_once
-    from umi_lite.files import make_room
+    from umi_lite.files import trim_cache
 
     views = list(views)
     others, away = _elsewhere(elsewhere, views)
     own: list[View] = [view for view in views if view not in others and view not in away]
     wishes = wishes or Wishes()
     cache = _cache()
-    if cache is None and wishes.weights == "folded":
-        raise UserError("--weights folded keeps them in the cache folder, which cannot be written")
-    foldable = (
-        cache is not None and can_fold(bundle.base) and _disk_holds(cache, bundle.base, len(own))
+    if cache is None and wishes.weights not in (None, "adapters"):
+        raise UserError(
+            f"--weights {wishes.weights} keeps them in the cache folder, which cannot be written"
+        )
+    mergeable = (
+        cache is not None and can_merge(bundle.base) and _disk_holds(cache, bundle.base, len(own))
     )
     adapters = [bundle.place(view).adapter for view in own]
-    size = size_of(bundle.base, [path for path in adapters if path], foldable=foldable)
+    size = size_of(bundle.base, [path for path in adapters if path], foldable=mergeable)
     taken = {place.model: place.model.stat().st_size for place in others.values()}
     now = machine(since)
     chosen = fit(size, replace(now, ram=now.ram - sum(taken.values())), wishes)
@@ -78,12 +80,12 @@ def open_roles(
         here = {bundle.base} if own else set[Path]()
         for gguf in sorted(here | taken.keys()):
             prove_once(gguf, cache / "proofs" if cache else None)
-    if tell is not None and (own or others):
-        tell(str(chosen))
+    if note is not None and (own or others):
+        note(str(chosen))
     engine = bundle.engine(
         views=own,
         others=others,
-        fold_into=cache / "folded" if cache and chosen.weights == "folded" else None,
+        merge_into=cache / "merged" if cache and chosen.weights != "adapters" else None,
         prefixes_in=cache and cache / "prefixes",
         n_ctx=chosen.n_ctx,
         slots=chosen.slots,
@@ -92,7 +94,7 @@ def open_roles(
         n_gpu_layers=chosen.n_gpu_layers,
     )
     if cache is not None:
-        make_room(cache / "folded", "*.gguf", _FOLDED_BYTES)
+        trim_cache(cache / "merged", "*.gguf", _MERGED_BYTES)
     if not away:
         return engine
     from umi_lite.engine.endpoint import TIMEOUT, Mixed
@@ -105,8 +107,8 @@ def open_roles(
 
 
 def _cache() -> Path | None:
-    """The cache folder, None where nothing can be written to it."""
-    from umi_lite.weights.gguf_to_hf import cache_folder
+    """Return the cache folder, None if it cannot be written."""
+    from umi_lite.files import cache_folder
 
     try:
         folder = cache_folder()
@@ -117,7 +119,7 @@ def _cache() -> Path | None:
         reason = str(err)
     except OSError as err:
         reason = f"the cache folder {err.filename} cannot be written ({err.strerror})"
-    slower = "running without it, more slowly; UMI_LITE_CACHE names one"
+    slower = "running without it, more slowly; set UMI_LITE_CACHE to another"
     warnings.warn(f"{reason}: {slower}", Note, stacklevel=3)
     return None
 
@@ -139,10 +141,10 @@ def _elsewhere(
         view: View | None = next((view for view in VIEWS if view == name), None)
         if not equals or view is None:
             raise UserError(
-                f"{text!r}: a role elsewhere is ROLE=WHERE, with one of {', '.join(VIEWS)}"
+                f"{text!r}: a role elsewhere is ROLE=WHERE, where ROLE is one of {', '.join(VIEWS)}"
             )
         if view not in views:
-            raise UserError(f"{text!r}: {view} does not speak here; {', '.join(views)} do")
+            raise UserError(f"{text!r}: {view} does not take part here; {', '.join(views)} do")
         if where.startswith(("http://", "https://")):
             away[view] = Endpoint.parse(where)
         else:
@@ -153,10 +155,10 @@ def _elsewhere(
 def _place(view: View, path: Path) -> "Place":
     from umi_lite.bundle.bundle import load_bundle
     from umi_lite.bundle.spec import Place
-    from umi_lite.weights.gguf_to_hf import sha256
+    from umi_lite.files import known_sha256
 
     if path.is_dir():
         return load_bundle(path).place(view)
     if not path.is_file():
-        raise UserError(f"{view}: {path} is no bundle, no GGUF and no http:// address")
-    return Place(path, None, sha256(path))
+        raise UserError(f"{view}: {path} is neither a bundle, nor a GGUF, nor an http:// address")
+    return Place(path, None, known_sha256(path))

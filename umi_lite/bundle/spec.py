@@ -1,4 +1,4 @@
-"""`bundle.json`: what a bundle is made of, and what its adapters were trained on."""
+"""`bundle.json`: a bundle's files and hashes, and what its adapters were trained on."""
 
 import json
 from dataclasses import dataclass
@@ -47,14 +47,14 @@ class BundleSpec(_Model):
 
     Attributes:
         hf_id: hub id or folder name of the weights that the adapters were trained on.
-        views: one adapter a view; `backbone` is the global stage's, alone.
-        phrases: what a view usually says (`engine.draft`), so that its turns are drafted.
-        style: the prompts that the adapters were trained on.
+        views: one adapter per view; `backbone` is the global stage's, alone.
+        phrases: what a view usually writes (`engine.draft`), for drafting its turns.
+        style: of the prompts that the adapters were trained on.
         template_sha256: of the base GGUF's chat template.
-        template: what the prompts are written in, where it is not the base's own.
-        tools: a toolset's name, the tools themselves, or None: whoever runs it brings them.
+        template: the chat template of the prompts, if it is not the base's own.
+        tools: a toolset's name, the tools themselves, or None if the caller supplies them.
         recipe: the run's resolved recipe.
-        versions: of what trained and exported it.
+        versions: of the packages that trained and exported it.
     """
 
     version: Literal[1] = 1
@@ -73,15 +73,21 @@ class BundleSpec(_Model):
 
 
 def bundle_folder(path: Path) -> Path:
-    """The bundle at a path: the folder itself, or `bundle` in it where it is a run's."""
+    """Return the bundle at a path: the folder itself, or its `bundle` if it is a run."""
     run = path / "bundle"
     return run if not (path / SPEC).exists() and (run / SPEC).exists() else path
 
 
 @dataclass(frozen=True)
 class Place:
-    """What a view runs on: a GGUF, an adapter for it or None, the hashes of both, the chat
-    template of its prompts where it is not the GGUF's own, and its phrases where it has some.
+    """What a view runs on.
+
+    Attributes:
+        model: a GGUF.
+        adapter: for it, or None.
+        made_of: the hashes of both.
+        template: the chat template of its prompts, if it is not the GGUF's own.
+        phrases: its phrases file, if it has one.
     """
 
     model: Path
@@ -92,17 +98,19 @@ class Place:
 
 
 def read_spec(folder: Path) -> BundleSpec:
-    """The `bundle.json` of a folder.
+    """Read the `bundle.json` of a folder.
 
     Raises:
-        UserError: there is none, or what is wrong with it, in one line.
+        UserError: it is missing, or what is wrong with it, in one line.
     """
     path = folder / SPEC
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
-        reason = f"has no {SPEC}" if folder.is_dir() else "is no folder"
-        raise UserError(f"{folder} is no bundle, it {reason}: umi export RUN makes one") from None
+        reason = f"has no {SPEC}" if folder.is_dir() else "is not a folder"
+        raise UserError(
+            f"{folder} is not a bundle, it {reason}: umi export RUN makes one"
+        ) from None
     except (OSError, ValueError) as err:
         raise UserError(f"{path} cannot be read ({err}): {AGAIN}") from None
     if isinstance(tree, dict) and tree.get("version") != VERSION:

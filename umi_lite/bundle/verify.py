@@ -1,4 +1,4 @@
-"""Checks of a bundle's files: each refusal is one line with the file and what to do."""
+"""Checks of a bundle's files; each error is one line with the file and what to do."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,21 +11,21 @@ from umi_lite.engine.gguf import read_header
 from umi_lite.engine.llama import Context, Model
 from umi_lite.engine.machine import cores
 from umi_lite.errors import UserError
-from umi_lite.weights.gguf_to_hf import sha256
+from umi_lite.files import known_sha256, sha256
 
 _F = TypeVar("_F", bound=AnyFile)
 
 
 def describe(path: Path, kind: type[_F]) -> _F:
-    """A file as the bundle names it."""
+    """Return a file's entry in the manifest."""
     return kind(file=path.name, size=path.stat().st_size, sha256=sha256(path))
 
 
 def template_hash(base: Path, header: Mapping[str, Any]) -> str:
-    """SHA-256 of the chat template in a base GGUF's metadata.
+    """Return the SHA-256 of the chat template in a base GGUF's metadata.
 
     Raises:
-        UserError: it has none.
+        UserError: it has no template.
     """
     template = header.get("tokenizer.chat_template")
     if not isinstance(template, str):
@@ -34,13 +34,15 @@ def template_hash(base: Path, header: Mapping[str, Any]) -> str:
 
 
 def check_adapter(path: Path, header: Mapping[str, Any], architecture: str, what: str) -> None:
-    """Is it a LoRA for a base of this architecture?
+    """Check that a GGUF is a LoRA for a base of this architecture.
 
     Raises:
         UserError: it is a model, or one of another architecture.
     """
     if header.get("general.type") != "adapter":
-        raise UserError(f"{what} {path} is no LoRA adapter: take the GGUF that export made of one")
+        raise UserError(
+            f"{what} {path} is not a LoRA adapter: take the GGUF that export made of one"
+        )
     own = header.get("general.architecture")
     if own != architecture:
         raise UserError(
@@ -50,39 +52,39 @@ def check_adapter(path: Path, header: Mapping[str, Any], architecture: str, what
 
 
 def check_base(path: Path, header: Mapping[str, Any]) -> None:
-    """Is it a model?
+    """Check that a GGUF is a model.
 
     Raises:
-        UserError: it is an adapter, or does not say what it is.
+        UserError: it is an adapter, or has no architecture.
     """
     if "general.architecture" not in header or header.get("general.type") == "adapter":
-        raise UserError(f"base {path} is no model: take the GGUF of a whole model")
+        raise UserError(f"base {path} is not a model: take the GGUF of a whole model")
 
 
-def verified(path: Path, told: File, what: str) -> dict[str, Any]:
-    """The metadata of a file that is as it was when the bundle was written.
+def verified(path: Path, entry: File, what: str) -> dict[str, Any]:
+    """Return the metadata of a file after checking that it is unchanged since export.
 
     Raises:
-        UserError: it is missing, foreign, cut off, or another one.
+        UserError: it is missing, cut off, changed, or not a GGUF.
     """
     header = read_header(path, what)
-    check_unchanged(path, told, what)
+    check_unchanged(path, entry, what)
     return header
 
 
-def check_unchanged(path: Path, told: AnyFile, what: str) -> None:
-    """Is a file as it was when the bundle was written?
+def check_unchanged(path: Path, entry: AnyFile, what: str) -> None:
+    """Check that a file is unchanged since export.
 
     Raises:
-        UserError: it is missing, cut off, or another one.
+        UserError: it is missing, cut off or changed.
     """
     try:
         size = path.stat().st_size
     except OSError as err:
         raise UserError(f"{what} {path}: {err.strerror}: copy it again, or {AGAIN}") from None
-    if size < told.size:
-        raise UserError(f"{what} {path} is cut off ({size} of {told.size} bytes): copy it again")
-    if size != told.size or sha256(path) != told.sha256:
+    if size < entry.size:
+        raise UserError(f"{what} {path} is cut off ({size} of {entry.size} bytes): copy it again")
+    if size != entry.size or known_sha256(path) != entry.sha256:
         raise UserError(
             f"{what} {path} is not the file that was exported (its SHA-256 differs from "
             f"{SPEC}): copy it again, or {AGAIN}"
@@ -97,15 +99,15 @@ SMALLEST_CHANGE = 1e-4
 
 
 def check_changes(base: Path, adapters: Mapping[Name, Path]) -> dict[Name, float]:
-    """How far each adapter moves the base's logits on a short text: the largest difference.
+    """Return the largest difference that each adapter makes to the base's logits on a short text.
 
     Takes under a second for 135M: a few tokens on the CPU for the base and each adapter.
 
     Args:
-        adapters: GGUF files by the name they have in messages.
+        adapters: GGUF files by their names in messages.
 
     Raises:
-        UserError: a file does not load, or an adapter moves no logit, or to no number.
+        UserError: a file does not load, or an adapter changes no logit, or makes some NaN.
     """
     import numpy as np
 
@@ -117,7 +119,7 @@ def check_changes(base: Path, adapters: Mapping[Name, Path]) -> dict[Name, float
             change = float(np.abs(_logits(model, adapter) - plain).max())
             if not np.isfinite(change):
                 raise UserError(
-                    f"adapter {name} ({adapters[name].name}) gives logits that are no numbers: its "
+                    f"adapter {name} ({adapters[name].name}) gives logits that are NaN: its "
                     "training diverged; train it again at a lower learning rate"
                 )
             if change < SMALLEST_CHANGE:
@@ -130,7 +132,7 @@ def check_changes(base: Path, adapters: Mapping[Name, Path]) -> dict[Name, float
 
 
 def _logits(model: Model, adapter: Any) -> Any:
-    """float32 [n_vocab] after the text."""
+    """Return the logits after the text, float32 [n_vocab]."""
     ids = model.encode(_TEXT, special=False)
     size = len(ids)
     threads = cores()

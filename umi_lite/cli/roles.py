@@ -209,7 +209,7 @@ class Roles:
             elsewhere=self.elsewhere,
             wishes=self.wishes(slots),
             timeout=self.timeout,
-            tell=dim(console),
+            note=dim(console),
         )
 
 

@@ -6,7 +6,6 @@ hash of all that made it, and a file whose content does not match its own checks
 
 import hashlib
 import os
-import tempfile
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from umi_lite.engine.llama import Context
 from umi_lite.errors import Note
-from umi_lite.files import make_room
+from umi_lite.files import replacing, trim_cache
 
 _SUM = 32  # bytes of a SHA-256, behind the state
 
@@ -70,25 +69,17 @@ class Prefixes:
     def save(self, context: Context, sequence: int, ids: Sequence[int]) -> None:
         """Keep a sequence that holds exactly these tokens. A full disk is a warning."""
         path = self.path(ids)
-        work = None
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self._folder, prefix=".", suffix=".part")
-            os.close(handle)
-            work = Path(name)
-            if not context.save_state(sequence, work, ids):
-                raise OSError("llama.cpp could not write the state")
-            digest = hashlib.sha256(work.read_bytes()).digest()
-            with work.open("ab") as file:
-                file.write(digest)
-            os.replace(work, path)
-            make_room(self._folder, "*.state", self._max_bytes)
+            with replacing(path) as work:
+                if not context.save_state(sequence, work, ids):
+                    raise OSError("llama.cpp could not write the state")
+                digest = hashlib.sha256(work.read_bytes()).digest()
+                with work.open("ab") as file:
+                    file.write(digest)
+            trim_cache(self._folder, "*.state", self._max_bytes)
         except OSError as err:
             reason = err.strerror or err
             warnings.warn(
                 f"prefix cache {self._folder} is not written: {reason}", Note, stacklevel=2
             )
-        finally:
-            if work is not None:
-                with suppress(OSError):
-                    work.unlink(missing_ok=True)

@@ -67,7 +67,7 @@ def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
     console.rule("4/5  held-out tasks, after training")
 
     def trained() -> "Engine":
-        return bundle.engine(fold_into=out / "folded", **room)
+        return bundle.engine(merge_into=out / "folded", **room)
 
     how: dict[str, Any] = {"bundle": bundle, "console": console}
     after = measured(out / "after.json", "after", trained, tasks, **how, single=False)

@@ -119,7 +119,7 @@ def _do(run: Planned, folder: RunDir, out: Path, console: "Console") -> None:
 
     def opened() -> "Engine":
         speak = ("backbone",) if single else ROLES
-        return bundle.engine(views=speak, fold_into=folded, **options)
+        return bundle.engine(views=speak, merge_into=folded, **options)
 
     if run.recipe.eval.static:
         predicted(folder.root / STEPS, run.recipe.eval.static, opened, console, single=single)

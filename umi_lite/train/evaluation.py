@@ -4,7 +4,6 @@ import json
 import math
 import random
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from umi_lite.errors import UserError
-from umi_lite.files import sync, write_text
+from umi_lite.files import staged_folder, write_text
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.chart import read_metrics
@@ -56,16 +55,11 @@ class Best:
         before = self.found()
         if not loss < (before.loss if before else float("inf")):
             return
-        work = Path(tempfile.mkdtemp(prefix=".best-", dir=self._root))
-        try:
+        kept = self._root / f"best-{step}"
+        with staged_folder(kept) as work:
             save(str(work / "adapter"))
             (work / "evaluation.json").write_text(json.dumps({"step": step, "loss": loss}))
-            for path in work.rglob("*"):
-                sync(path)
-            work.rename(self._root / work.name.removeprefix("."))
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-        if before:
+        if before and before.folder != kept:
             shutil.rmtree(before.folder)
 
     def remove(self) -> None:

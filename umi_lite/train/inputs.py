@@ -9,6 +9,7 @@ from umi_lite.data.leaks import Leak, find_leaks
 from umi_lite.data.rows import Dropped, Loaded
 from umi_lite.data.why_nothing import why_nothing
 from umi_lite.errors import UserError
+from umi_lite.files import cache_folder
 from umi_lite.hub import check_model
 from umi_lite.protocol.jinja import BadTemplate
 from umi_lite.recipe.library import template_names, template_text
@@ -16,7 +17,7 @@ from umi_lite.recipe.schema import Data, Recipe
 from umi_lite.train.loading import loading
 from umi_lite.train.sayable import only_sayable
 from umi_lite.train.tokenizer import Language, load_language
-from umi_lite.weights.gguf_to_hf import cache_folder, embedded_gguf, hf_folder
+from umi_lite.weights.gguf_to_hf import embedded_gguf, hf_folder
 
 _Load = Callable[[str, Mapping[str, Any]], Loaded]
 

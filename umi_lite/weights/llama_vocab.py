@@ -1,8 +1,8 @@
-"""Make a Hugging Face tokenizer read text as llama.cpp will read it from the converted GGUF.
+"""Hugging Face tokenizers changed to read text as llama.cpp will from the converted GGUF.
 
 Two things differ. llama.cpp applies no Unicode normalisation (Qwen's tokenizer.json asks for NFC).
-And it takes tokens for control tokens by their look, which no plain text can spell there, where
-tokenizer.json calls them ordinary added tokens (`<|fim_prefix|>`, `<unused0>`).
+And it classifies tokens as control tokens by their look, which plain text can then not produce,
+where tokenizer.json has ordinary added tokens (`<|fim_prefix|>`, `<unused0>`).
 """
 
 import json
@@ -40,7 +40,7 @@ def ends_of(tokenizer: Any, eos: str) -> list[str]:
     """
     known = {end for end in (*ENDS, eos) if end and tokenizer.token_to_id(end) is not None}
     calls = bool(known & {"<|call|>", "<|calls|>"})
-    if calls and known & {"<|return|>", "<|flush|>"}:  # gpt-oss and Solar go on after it
+    if calls and known & {"<|return|>", "<|flush|>"}:  # gpt-oss and Solar continue after it
         known.discard("<|end|>")
     if "<|tool_response>" in known:
         known.discard("</s>")
@@ -48,7 +48,7 @@ def ends_of(tokenizer: Any, eos: str) -> list[str]:
 
 
 def as_llama_cpp(tokenizer: Any) -> None:
-    """Change a `tokenizers.Tokenizer` in place."""
+    """Change a `tokenizers.Tokenizer` in place to read text as llama.cpp does."""
     from tokenizers import AddedToken
 
     _drop_unicode_forms(tokenizer)

@@ -1,11 +1,11 @@
-"""An adapter merged into its base: one GGUF for programs that take no adapters."""
+"""An adapter merged into its Hugging Face base: one GGUF for programs without adapters."""
 
 import shutil
 from pathlib import Path
 from typing import Any, Literal
 
-from umi_lite.bundle.staging import scratch_folder
 from umi_lite.errors import UserError
+from umi_lite.files import scratch, writing
 from umi_lite.weights.gguf_to_hf import GgufType
 from umi_lite.weights.hf_to_gguf import convert, read_adapter_config
 from umi_lite.weights.quantize import requantize
@@ -34,22 +34,22 @@ def merge_adapter(
 ) -> None:
     """Write base and adapter as one GGUF model.
 
-    Takes about 20 s for 135M; needs the memory and twice the disk of the base in its dtype.
+    Takes about 20 s for 135M; needs memory for the base in its dtype, and twice that on disk.
 
     Args:
         base_hf_dir: HF folder of the base, weights included.
         adapter: PEFT folder.
-        quantization: the one that was trained on. `4bit` is quantised and dequantised again
-            before merging: what the adapter was trained on is the base with these errors (KL
-            from the trained model ~0, against 0.69 for the unquantised base).
+        quantization: of the base in training. `4bit` is quantised and dequantised before
+            merging, because the adapter was trained on a base with these errors (KL from the
+            trained model ~0, against 0.69 for the unquantised base).
         type: of the file.
 
     Raises:
         UserError: no weights, no adapter or one of another base, what the converter refused,
-            or a full disk. `target` is then as it was.
+            or a full disk. `target` is then unchanged.
     """
     read_adapter_config(adapter)
-    with scratch_folder(target) as work:
+    with writing(target), scratch(target) as work:
         folder = work / target.stem
         folder.mkdir()
         merged = _merged(base_hf_dir, adapter, quantization)
@@ -67,7 +67,7 @@ def merge_adapter(
 
 
 def _merged(base: Path, adapter: Path, quantization: Literal["none", "4bit"]) -> Any:
-    """A transformers model on the CPU, in the base's own dtype."""
+    """Return the merged transformers model, on the CPU, in the base's own dtype."""
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from umi_lite.console import Line
 from umi_lite.engine.machine import machine
 from umi_lite.errors import UserError
+from umi_lite.files import cache_folder
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.backends import choose
 from umi_lite.train.budget.fit import Fitted, fit
@@ -21,7 +22,6 @@ from umi_lite.train.inputs import base_gguf, base_model
 from umi_lite.train.plan import plan
 from umi_lite.train.progress import Reporter, Silent
 from umi_lite.train.trainer import make_all
-from umi_lite.weights.gguf_to_hf import cache_folder
 
 _FP32 = 4
 # The two that are kept and the one being written, each with the adapter and its two moments.

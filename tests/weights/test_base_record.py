@@ -9,10 +9,16 @@ import pytest
 import tiny_gguf
 from tiny_gguf import write_tiny
 
-from umi_lite.bundle.right_base import check_right_base
 from umi_lite.engine.library import library
 from umi_lite.errors import UserError
-from umi_lite.weights.base_record import FILE, BaseRecord, keep_record, read_record, record_of
+from umi_lite.weights.base_record import (
+    FILE,
+    BaseRecord,
+    check_right_base,
+    keep_record,
+    read_record,
+    record_of,
+)
 from umi_lite.weights.gguf_to_hf import embedded_gguf, hf_folder
 
 TYPES = ["F16", "Q8_0", "Q6_K", "Q5_0", "Q5_K_M", "Q4_0", "Q4_K_M", "Q3_K_S", "Q2_K"]
