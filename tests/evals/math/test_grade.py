@@ -10,9 +10,15 @@ import pytest
 from datafiles import data_file
 
 from umi_lite.errors import UserError
-from umi_lite.evals.math.extract import answer_of, boxed, is_prose, last_number, said
+from umi_lite.evals.math.extract import (
+    answer_of,
+    boxed,
+    is_prose,
+    last_number,
+    said,
+    without_markup,
+)
 from umi_lite.evals.math.grade import Grader, equal, grader, grades
-from umi_lite.evals.math.markup import without_markup
 from umi_lite.evals.math.normalize import spell
 from umi_lite.sandbox.sandbox import Sandbox
 

@@ -1,4 +1,4 @@
-"""Are two sets of real numbers the same? Intervals, unions, inequalities. Runs in the sandbox."""
+"""Compare two answers by value: numbers, terms, relations, sets. Runs in the sandbox."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,25 +21,135 @@ from umi_lite.evals.math.values import (
     made,
 )
 
-TOLERANCE = 1e-4
+_TOLERANCE = 1e-4
 _DIGITS = 30
 _EXACT = sympy.Float("1e-20", _DIGITS)
 _NOISE = 1e-12
 _MOST_SYMBOLS = 12
 _POINTS = ("0.7310585786", "1.6180339887", "2.2360679775", "3.3166247904", "0.3678794412")
+_MOST_ITEMS = 60
+_FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
 
 
-def same_number(one: Number, other: Number) -> bool:
-    if same_value(one, other):
+def same_answer(pred: str, gold: str) -> bool:
+    """True if two spelled answers have the same value; False if one cannot be read."""
+    try:
+        return same(parse(pred), parse(gold))
+    except Exception:
+        # sympy raises many kinds of errors on odd input; each means "not shown equal".
+        return False
+
+
+def same(one: Value, other: Value) -> bool:
+    """True if two values are the same; order counts in tuples and matrices only."""
+    one, other = _without_names(one, other), _without_names(other, one)
+    one, other = _alone(one), _alone(other)
+    if isinstance(one, Number) and isinstance(other, Number):
+        return _same_number(one, other)
+    if isinstance(one, Based) or isinstance(other, Based):
+        return one == other
+    if isinstance(one, Matrix) and isinstance(other, Matrix):
+        return len(one.rows) == len(other.rows) and all(map(_in_order, one.rows, other.rows))
+    if isinstance(one, Relation) and isinstance(other, Relation):
+        return _same_relation(one, other)
+    if isinstance(one, Group) and isinstance(other, Group):
+        if {one.kind, other.kind} <= {"set", "bare"}:
+            if _in_any_order(one.items, other.items):
+                return True
+        elif one.kind == other.kind:
+            return _in_order(one.items, other.items)
+    return _same_reals(one, other)
+
+
+def _alone(value: Value) -> Value:
+    """Return the item of a set or list that has one; any other value as it is."""
+    while isinstance(value, Group) and len(value.items) == 1 and value.kind != "ratio":
+        value = value.items[0]
+    return value
+
+
+def _without_names(value: Value, other: Value) -> Value:
+    """Return a value without the names of its variables, where the other answer names none.
+
+    `x = 5` becomes 5; `x = 1, y = 2` becomes a tuple next to a tuple, else a list.
+    """
+    if isinstance(value, Relation) and not _names(other):
+        return value.right if value.op == "=" and _is_name(value.left) else value
+    if isinstance(value, Group) and value.kind == "bare" and not _names(other):
+        relations = [item for item in value.items if isinstance(item, Relation)]
+        if all(item.op == "=" and _is_name(item.left) for item in relations):
+            items = tuple(i.right if isinstance(i, Relation) else i for i in value.items)
+            names = {_symbols(item.left) for item in relations}
+            as_tuple = isinstance(other, Group) and other.kind == "tuple"
+            if as_tuple and len(names) == len(items):
+                return Group("tuple", items)
+            return Group("bare", items, value.joiner)
+    return value
+
+
+def _names(value: Value) -> bool:
+    if isinstance(value, Group):
+        return any(_names(item) for item in value.items)
+    return isinstance(value, Relation | Chain)
+
+
+def _is_name(value: Value) -> bool:
+    if isinstance(value, Group):
+        return value.kind == "tuple" and all(map(_is_name, value.items))
+    # P(A) and the like are read as products of names.
+    return isinstance(value, Number) and (
+        value.expr.is_Symbol or (value.expr.is_Mul and all(a.is_Symbol for a in value.expr.args))
+    )
+
+
+def _symbols(value: Value) -> str:
+    return str(value.expr).split("_")[0] + str(value.expr) if isinstance(value, Number) else ""
+
+
+def _in_order(one: Sequence[Value], other: Sequence[Value]) -> bool:
+    return len(one) == len(other) and all(map(same, one, other))
+
+
+def _in_any_order(one: Sequence[Value], other: Sequence[Value]) -> bool:
+    """True if every item matches one on the other side; multiplicity is ignored."""
+    if max(len(one), len(other)) > _MOST_ITEMS:
+        return False
+    return all(any(same(a, b) for b in other) for a in one) and all(
+        any(same(b, a) for a in one) for b in other
+    )
+
+
+def _same_relation(one: Relation, other: Relation) -> bool:
+    if _is_name(one.left) and one.left == other.left and one.op == other.op:
+        return same(one.right, other.right)
+    a, b = _moved(one), _moved(other)
+    if a is None or b is None or a[0] != b[0]:
+        return False
+    return _is_multiple(a[1], b[1], signed=a[0] in ("=", "!="))
+
+
+def _moved(relation: Relation) -> tuple[str, Number] | None:
+    """Return (operator, left minus right), with > and >= turned into < and <=."""
+    left, right = relation.left, relation.right
+    if not isinstance(left, Number) or not isinstance(right, Number):
+        return None
+    op = relation.op
+    if op in (">", ">="):
+        left, right, op = right, left, _FLIPPED[op]
+    return op, made(left.expr - right.expr, left, right)
+
+
+def _same_number(one: Number, other: Number) -> bool:
+    if _same_value(one, other):
         return True
     if one.percent == other.percent:
         return False
     # A percentage is either the number before the sign or the share.
     part, whole = (one, other) if one.percent else (other, one)
-    return same_value(made(part.expr / 100, part), whole)
+    return _same_value(made(part.expr / 100, part), whole)
 
 
-def same_value(one: Number, other: Number) -> bool:
+def _same_value(one: Number, other: Number) -> bool:
     a, b = one.expr, other.expr
     rounded = one.rounded or other.rounded
     if a == b:
@@ -53,7 +163,7 @@ def same_value(one: Number, other: Number) -> bool:
         return _near(a, b, rounded)
     if len(symbols) > _MOST_SYMBOLS:
         return False
-    return all(_near_at(a, b, point, rounded) for point in _points(symbols)) and all(
+    return all(_near(a.subs(at), b.subs(at), rounded) for at in _points(symbols)) and all(
         _near_where_real(a, b, point, rounded) for point in _mirrored(symbols)
     )
 
@@ -73,12 +183,8 @@ def _mirrored(symbols: Sequence[Any]) -> list[dict[Any, Any]]:
     return [{**point, symbol: -point[symbol]} for symbol in symbols]
 
 
-def _near_at(a: Any, b: Any, point: dict[Any, Any], rounded: bool) -> bool:
-    return _near(a.subs(point), b.subs(point), rounded)
-
-
 def _near_where_real(a: Any, b: Any, point: dict[Any, Any], rounded: bool) -> bool:
-    """As `_near_at`; True where one of the two is not real there, as roots and logarithms."""
+    """True if the two are near at a point, or one of them is not real there (roots, logarithms)."""
     values = [sympy.N(side.subs(point), _DIGITS) for side in (a, b)]
     return not all(value.is_Float for value in values) or _near(values[0], values[1], rounded)
 
@@ -89,12 +195,12 @@ def _near(a: Any, b: Any, rounded: bool) -> bool:
         return False
     gap, size = sympy.Abs(x - y), sympy.Max(sympy.Abs(x), sympy.Abs(y))
     if rounded:
-        return bool(gap <= sympy.Max(TOLERANCE * size, _NOISE))
+        return bool(gap <= sympy.Max(_TOLERANCE * size, _NOISE))
     return bool(gap <= _EXACT * sympy.Max(size, 1))
 
 
-def is_multiple(one: Number, other: Number, *, signed: bool) -> bool:
-    """Do they differ by a constant factor only (a positive one, unless `signed`)?"""
+def _is_multiple(one: Number, other: Number, *, signed: bool) -> bool:
+    """True if they differ by a constant factor only (a positive one, unless `signed`)."""
     if one.expr.free_symbols != other.expr.free_symbols or not one.expr.free_symbols:
         return False
     point = _points(sorted(one.expr.free_symbols, key=str))[0]
@@ -104,26 +210,23 @@ def is_multiple(one: Number, other: Number, *, signed: bool) -> bool:
     factor = a / b
     if not signed and not sympy.N(factor) > 0:
         return False
-    return same_value(one, made(other.expr * factor, other))
+    return _same_value(one, made(other.expr * factor, other))
 
 
-def size(number: Number) -> Any:
+def _end(number: Number) -> Any:
     value = sympy.N(number.expr, _DIGITS)
     if not value.is_extended_real:
-        raise Unreadable("an end that is no real number")
+        raise Unreadable("an end that is not a real number")
     return value
 
 
-FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
-
-
-def same_reals(one: Value, other: Value) -> bool:
+def _same_reals(one: Value, other: Value) -> bool:
     a, b = _reals(_parts(one)), _reals(_parts(other))
     if a is None or b is None or len(a) != len(b):
         return False
     return all(
         x.low_open == y.low_open and x.high_open == y.high_open
-        and same_value(x.low, y.low) and same_value(x.high, y.high)
+        and _same_value(x.low, y.low) and _same_value(x.high, y.high)
         for x, y in zip(a, b, strict=True)
     )  # fmt: skip
 
@@ -133,16 +236,16 @@ def _reals(parts: Sequence[Interval] | None) -> list[Interval] | None:
     if parts is None:
         return None
     merged: list[Interval] = []
-    for part in sorted(parts, key=lambda part: (size(part.low), part.low_open)):
+    for part in sorted(parts, key=lambda part: (_end(part.low), part.low_open)):
         last = merged[-1] if merged else None
-        gap = None if last is None else size(part.low) - size(last.high)
+        gap = None if last is None else _end(part.low) - _end(last.high)
         if last is None or gap is None or gap > 0 or (
             gap == 0 and part.low_open and last.high_open
         ):  # fmt: skip
             merged.append(part)
-        elif size(part.high) > size(last.high):
+        elif _end(part.high) > _end(last.high):
             merged[-1] = Interval(last.low, part.high, last.low_open, part.high_open)
-        elif size(part.high) == size(last.high) and not part.high_open:
+        elif _end(part.high) == _end(last.high) and not part.high_open:
             merged[-1] = Interval(last.low, last.high, last.low_open, False)
     return merged
 
@@ -191,7 +294,7 @@ def _ray(relation: Relation) -> Interval | None:
     if not isinstance(left, Number) or not isinstance(right, Number):
         return None
     if right.expr.is_Symbol:
-        left, right, op = right, left, FLIPPED[op]
+        left, right, op = right, left, _FLIPPED[op]
     if not left.expr.is_Symbol or right.expr.free_symbols:
         return None
     if op in ("<", "<="):
@@ -202,7 +305,7 @@ def _ray(relation: Relation) -> Interval | None:
 
 
 def _holds(value: Value) -> bool:
-    """True of a condition, or of conditions joined."""
+    """True if the value is a condition, or conditions joined."""
     if isinstance(value, Group):
         return value.kind == "bare" and all(map(_holds, value.items))
     return isinstance(value, Relation | Chain)
@@ -236,117 +339,9 @@ def _without(
 
 def _met(one: Interval, other: Interval) -> Interval | None:
     """Return what two intervals have in common, None where that is nothing."""
-    low = max(one, other, key=lambda part: (size(part.low), part.low_open))
-    high = min(one, other, key=lambda part: (size(part.high), not part.high_open))
-    gap = size(high.high) - size(low.low)
+    low = max(one, other, key=lambda part: (_end(part.low), part.low_open))
+    high = min(one, other, key=lambda part: (_end(part.high), not part.high_open))
+    gap = _end(high.high) - _end(low.low)
     if gap < 0 or (gap == 0 and (low.low_open or high.high_open)):
         return None
     return Interval(low.low, high.high, low.low_open, high.high_open)
-
-
-_MOST_ITEMS = 60
-
-
-def same_answer(pred: str, gold: str) -> bool:
-    """Are the two, in one spelling each, the same? What cannot be read is not."""
-    try:
-        return same(parse(pred), parse(gold))
-    except Exception:
-        # sympy raises many kinds on input that nobody writes; each means "not shown equal".
-        return False
-
-
-def same(one: Value, other: Value) -> bool:
-    """Are two values the same? Order counts in tuples and matrices, not in sets and lists."""
-    one, other = _without_names(one, other), _without_names(other, one)
-    one, other = _alone(one), _alone(other)
-    if isinstance(one, Number) and isinstance(other, Number):
-        return same_number(one, other)
-    if isinstance(one, Based) or isinstance(other, Based):
-        return one == other
-    if isinstance(one, Matrix) and isinstance(other, Matrix):
-        return len(one.rows) == len(other.rows) and all(map(_in_order, one.rows, other.rows))
-    if isinstance(one, Relation) and isinstance(other, Relation):
-        return _same_relation(one, other)
-    if isinstance(one, Group) and isinstance(other, Group):
-        if {one.kind, other.kind} <= {"set", "bare"}:
-            if _in_any_order(one.items, other.items):
-                return True
-        elif one.kind == other.kind:
-            return _in_order(one.items, other.items)
-    return same_reals(one, other)
-
-
-def _alone(value: Value) -> Value:
-    """The one item of a set or list of one."""
-    while isinstance(value, Group) and len(value.items) == 1 and value.kind != "ratio":
-        value = value.items[0]
-    return value
-
-
-def _without_names(value: Value, other: Value) -> Value:
-    """`x = 5` is 5 beside an answer that names nothing; `x = 1, y = 2` is a tuple beside one."""
-    if isinstance(value, Relation) and not _names(other):
-        return value.right if value.op == "=" and _is_name(value.left) else value
-    if isinstance(value, Group) and value.kind == "bare" and not _names(other):
-        relations = [item for item in value.items if isinstance(item, Relation)]
-        if all(item.op == "=" and _is_name(item.left) for item in relations):
-            items = tuple(i.right if isinstance(i, Relation) else i for i in value.items)
-            names = {_symbols(item.left) for item in relations}
-            as_tuple = isinstance(other, Group) and other.kind == "tuple"
-            if as_tuple and len(names) == len(items):
-                return Group("tuple", items)
-            return Group("bare", items, value.joiner)
-    return value
-
-
-def _names(value: Value) -> bool:
-    if isinstance(value, Group):
-        return any(_names(item) for item in value.items)
-    return isinstance(value, Relation | Chain)
-
-
-def _is_name(value: Value) -> bool:
-    if isinstance(value, Group):
-        return value.kind == "tuple" and all(map(_is_name, value.items))
-    # P(A) and the like are read as products of names.
-    return isinstance(value, Number) and (
-        value.expr.is_Symbol or (value.expr.is_Mul and all(a.is_Symbol for a in value.expr.args))
-    )
-
-
-def _symbols(value: Value) -> str:
-    return str(value.expr).split("_")[0] + str(value.expr) if isinstance(value, Number) else ""
-
-
-def _in_order(one: Sequence[Value], other: Sequence[Value]) -> bool:
-    return len(one) == len(other) and all(map(same, one, other))
-
-
-def _in_any_order(one: Sequence[Value], other: Sequence[Value]) -> bool:
-    """Each item has its like on the other side; how often it stands there does not matter."""
-    if max(len(one), len(other)) > _MOST_ITEMS:
-        return False
-    return all(any(same(a, b) for b in other) for a in one) and all(
-        any(same(b, a) for a in one) for b in other
-    )
-
-
-def _same_relation(one: Relation, other: Relation) -> bool:
-    if _is_name(one.left) and one.left == other.left and one.op == other.op:
-        return same(one.right, other.right)
-    a, b = _moved(one), _moved(other)
-    if a is None or b is None or a[0] != b[0]:
-        return False
-    return is_multiple(a[1], b[1], signed=a[0] in ("=", "!="))
-
-
-def _moved(relation: Relation) -> tuple[str, Number] | None:
-    """All on the left; > and >= are written as < and <=."""
-    left, right = relation.left, relation.right
-    if not isinstance(left, Number) or not isinstance(right, Number):
-        return None
-    op = relation.op
-    if op in (">", ">="):
-        left, right, op = right, left, FLIPPED[op]
-    return op, made(left.expr - right.expr, left, right)

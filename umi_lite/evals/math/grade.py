@@ -1,9 +1,8 @@
-r"""Is a prediction the gold answer of a MATH problem?
+r"""Grade answers of MATH problems: predictions against golds, the values in the sandbox.
 
-The rule is ToRA's (arXiv 2309.17452): extraction (`math_answers`), one spelling
-(`math_text`), then equality of strings, of numbers to 1e-4, of terms. What parses and works
-out answers (`math_parse`, `math_compare`) runs in the sandbox: they are what a model wrote,
-and some take sympy longer than anyone would wait.
+The rule is ToRA's (arXiv 2309.17452): extraction (`extract`), one spelling (`normalize`), then
+equality of strings, of numbers to 1e-4, of terms. `values`, `parse` and `compare` run in the
+sandbox: a model wrote the answers, and some take sympy minutes.
 """
 
 import atexit
@@ -15,18 +14,15 @@ from pathlib import Path
 
 from umi_lite.data.read_rows import opened
 from umi_lite.errors import UserError
-from umi_lite.evals.math.extract import answer_of, marked
-from umi_lite.evals.math.markup import without_markup
+from umi_lite.evals.math.extract import answer_of, marked, without_markup
 from umi_lite.evals.math.normalize import LONGEST, spell
 from umi_lite.sandbox.python import Limits, sandbox
 
-# One comparison may take so long; with a new process before it, it stays below two seconds.
+# Limits of one comparison; with a new process before it, it takes less than two seconds.
 _LIMITS = Limits(seconds=1.2, cpu_seconds=1.2, output_chars=100)
 # sympy's caches grow with each comparison; a fresh process has empty ones.
 _PER_PROCESS = 200
-_MODULES = (
-    "values", "calls", "parse", "compare",
-)  # fmt: skip
+_MODULES = ("values", "parse", "compare")
 _NO_SYMPY = "no sympy"
 _LOADER = """\
 import sys, types
@@ -45,15 +41,15 @@ same_answer = module.same_answer
 
 
 def equal(pred: str, gold: str, output: str | None = None) -> bool:
-    r"""Do a solution (or a bare answer) and the gold (likewise) give the same answer?
+    r"""True if a solution (or a bare answer) gives the same answer as the gold (likewise).
 
-    Never raises for what they hold, and takes at most 2 s: hostile or endless text is False.
+    Never raises for their content, and takes at most 2 s: hostile or endless text gives False.
 
     Args:
-        output: what the solution's last program printed; read where its text gives no answer.
+        output: what the solution's last program printed; used if its text gives no answer.
 
     Raises:
-        UserError: there is no sandbox on this machine, or no sympy for it.
+        UserError: this machine has no sandbox, or no sympy for it.
     """
     said, wanted = answer_of(pred, output), marked(gold)
     wanted = without_markup(gold).strip() if wanted is None else wanted
@@ -76,19 +72,19 @@ def equal(pred: str, gold: str, output: str | None = None) -> bool:
 
 
 def _disagree(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Both have a unit, and not the same one."""
+    """True if both have units, but none in common."""
     return bool(one and other and not one & other)
 
 
 class Grader:
-    """Compares spelled answers in a process of the sandbox, which it keeps for the next ones."""
+    """Compares spelled answers in a sandbox process, kept for later comparisons."""
 
     def __init__(self) -> None:
         self._session = sandbox().session(_LIMITS)
         self._left = 0
 
     def start(self) -> None:
-        """Have the process, so that the first comparison does not wait for it.
+        """Start the process, so that the first comparison does not wait for it.
 
         Raises:
             UserError: as `equal`.
@@ -97,7 +93,7 @@ class Grader:
             self._load()
 
     def same(self, readings: Sequence[tuple[str, str]]) -> bool:
-        """Have two formulas the same value, in one reading of them? What breaks a limit has not.
+        """True if two formulas have the same value in one of their readings; False beyond a limit.
 
         Raises:
             UserError: as `equal`.
@@ -127,7 +123,7 @@ class Grader:
 
 @functools.cache
 def grader() -> Grader:
-    """This process's grader; it starts when it is needed."""
+    """Return this process's grader; it starts when it is needed."""
     made = Grader()
     atexit.register(made.close)
     if hasattr(os, "register_at_fork"):
@@ -148,13 +144,13 @@ _EXPECTED = '{"pred": text, number or null, "gold": text or number} is expected'
 
 
 def grades(path: Path) -> Iterator[bool]:
-    """Is `pred` the gold answer, a line `{"pred", "gold"}` each, in order (blank lines left out)?
+    """Yield whether `pred` is the gold answer, for each line `{"pred", "gold"}` that is not blank.
 
-    Both are a solution or a bare answer, as text or as a JSON number. A `pred` that is null or
-    anything else is no answer.
+    Both are a solution or a bare answer, as text or as a JSON number. Any other `pred`, null
+    included, is wrong.
 
     Raises:
-        UserError: the file cannot be read, or a line of it is not such a pair: before the first
+        UserError: the file cannot be read, or a line is not such a pair; raised before the first
             line is graded. Also as `equal`.
     """
     pairs = list(_pairs(path))
@@ -174,5 +170,5 @@ def _pairs(path: Path) -> Iterator[tuple[str | None, str]]:
         except (ValueError, RecursionError):
             raise UserError(f"{path}:{number}: not JSON; {_EXPECTED}") from None
         if not isinstance(row, dict) or "pred" not in row or not isinstance(row.get("gold"), str):
-            raise UserError(f"{path}:{number}: no such pair; {_EXPECTED}")
+            raise UserError(f"{path}:{number}: not such a pair; {_EXPECTED}")
         yield row["pred"] if isinstance(row["pred"], str) else None, row["gold"]

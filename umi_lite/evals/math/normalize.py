@@ -1,14 +1,13 @@
-r"""One spelling for what LaTeX, units and words can write in many. Text only.
+r"""Normalize an answer's spelling: LaTeX, units, currencies, words, Python. Text only.
 
-What is taken off here: dollars, spacing, `\left`, `\text{}`, units, words around a number,
-commas in thousands. Nothing is evaluated.
+Removed are dollars, spacing, `\left`, `\text{}`, units, words around a number and commas in
+thousands. What sympy, fractions, decimal, numpy and Python's complex numbers, dicts and booleans
+print is rewritten, or read by `parse` under its name (`Rational(1, 2)`). Nothing is evaluated.
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
-
-from umi_lite.evals.math.currency import CURRENCY_NAMES, without_currency
-from umi_lite.evals.math.python_text import CALL_NAMES, from_python
 
 LONGEST = 2000
 """Characters of an answer that are read; a longer one only equals itself."""
@@ -20,7 +19,7 @@ _SYMBOLS = {
     "⁄": "/", "∖": r"\setminus ",
     "²": "^2 ", "³": "^3 ", "½": r"\frac12 ", "∅": r"\emptyset ", "“": '"', "”": '"',
 }  # fmt: skip
-# What the unit is called, by its other names. Only two units of this table can disagree.
+# Units and their other names. Only two units of this table can disagree.
 _NAMES = {
     "cm": "centimeter centimeters", "m": "meter meters", "km": "kilometer kilometers",
     "mm": "millimeter millimeters", "ft": "foot feet", "in": "inch inches", "yd": "yard yards",
@@ -29,16 +28,24 @@ _NAMES = {
     "year": "years yr yrs", "g": "gram grams", "kg": "kilogram kilograms", "lb": "lbs pound pounds",
     "oz": "ounce ounces", "dollar": "dollars usd", "cent": "cents", "degree": "degrees deg",
     "radian": "radians rad", "liter": "liters", "ml": "milliliter milliliters",
-    "mph": "", "gallon": "gallons", **CURRENCY_NAMES,
+    "mph": "", "gallon": "gallons",
+    "euro": "euros eur", "gbp": "sterling quid", "yen": "jpy", "yuan": "cny rmb renminbi",
+    "rupee": "rupees inr", "won": "krw", "ruble": "rubles rouble roubles", "franc": "francs chf",
 }  # fmt: skip
 _UNITS = {name: unit for unit, names in _NAMES.items() for name in (unit, *names.split())}
 # Units of one letter, and `in`, are read as such in \text{} only: else they are variables.
 _BARE_UNITS = {name for name in _UNITS if len(name) > 1 and name != "in"}
+# Names of Python's calls that `parse` reads, with their brackets.
+_CALL_NAMES = (
+    "Rational Fraction Integer Float Decimal Interval Interval.open Interval.Lopen "
+    "Interval.Ropen Union Complement FiniteSet Eq Ne Lt Le Gt Ge binomial factorial root Abs "
+    "complex float int array Point Point2D Tuple sympify nsimplify"
+)
 _FUNCTION_NAMES = (
     "sin cos tan cot sec csc arcsin arccos arctan asin acos atan sinh cosh tanh log ln exp sqrt "
     "cbrt abs pi oo inf infinity floor ceil ceiling max min gcd lcm mod det binom Matrix infty cup"
 )
-_FUNCTIONS = frozenset([*_FUNCTION_NAMES.split(), *re.findall(r"[A-Za-z]+", CALL_NAMES)])
+_FUNCTIONS = frozenset([*_FUNCTION_NAMES.split(), *re.findall(r"[A-Za-z]+", _CALL_NAMES)])
 _TEXT = re.compile(
     r"\\(?:text|mbox|hbox|mathrm|textbf|mathbf|textrm|textit|mathit|bf|rm|operatorname)\s*"
     r"\{([^{}]*)\}"
@@ -48,7 +55,7 @@ _SPACING = re.compile(
     r"|\\!|\\(?=$)"
 )
 _SPACE = re.compile(r"(?<!\\)\\[,;: ]|~|\\q?quad(?![A-Za-z])|\\enspace|\s+")
-# A backslash between two sets is no spacing.
+# A backslash between two sets is a difference, not spacing.
 _DIFFERENCE = re.compile(r"(\\mathbb\s*\{?\s*R\s*\}?\s*|[\])]\s+)\\\s+(?=\\?[{(\[])")
 _POWER = r"(?:\s*\^\s*(?:(\d)|\{\s*(\d)\s*\}))?"
 _LETTER_UNIT = re.compile(
@@ -68,10 +75,10 @@ _LABEL = re.compile(
 
 @dataclass(frozen=True)
 class Spelled:
-    """An answer in one spelling: its formula, and the known units that stood in it.
+    """An answer in one spelling: its formula, and the known units that were in it.
 
     `listed` is the formula with "100,200" as a list of two, where `formula` has one number.
-    `words` is its text where it is no formula ("friday"), else None.
+    `words` is its text where it is not a formula ("friday"), else None.
     """
 
     formula: str
@@ -81,16 +88,16 @@ class Spelled:
 
     @property
     def key(self) -> str:
-        """Equal keys: the same answer, letter by letter."""
+        """The text without blanks; answers with equal keys are the same letter by letter."""
         return re.sub(r"\s+", "", self.formula if self.words is None else self.words)
 
 
 def spell(answer: str) -> Spelled:
-    """An answer of at most `LONGEST` characters in one spelling."""
+    """Return an answer of at most `LONGEST` characters in one spelling."""
     text = answer.strip()
     for symbol, plain in _SYMBOLS.items():
         text = text.replace(symbol, plain)
-    text, units = without_currency(from_python(text))
+    text, units = _without_currency(_from_python(text))
     if re.search(r"\\\$|^\$\s*-?[\d.,]+(?!.*\$)", text):
         units.add("dollar")
     text = text.replace(r"\$", "").replace("$", "")
@@ -135,7 +142,7 @@ def spell(answer: str) -> Spelled:
 
 
 def _as_words(text: str) -> str | None:
-    """A text answer's words in small letters, single letters as they are; None for a formula."""
+    """Return a text answer's words in lower case (single letters unchanged); None for a formula."""
     bare = _TEXT.sub(r" \1 ", text).strip(" .\"'")
     choice = re.fullmatch(r"\(?\s*([A-Z])\s*\)?\.?", bare)
     if choice:
@@ -146,7 +153,7 @@ def _as_words(text: str) -> str | None:
     only_text = _TEXT.fullmatch(text) is not None
     if len(bare) == 1 or bare in _FUNCTIONS or said[0] in _FUNCTIONS:
         return None
-    # Without \text{}, "xy" is a product and "or" is no answer.
+    # Without \text{}, "xy" is a product and "or" is not an answer.
     if not only_text and len(said) == 1 and len(bare) < 3 and not bare.istitle():
         return None
     return " ".join(said).casefold()
@@ -161,14 +168,14 @@ def _without_clock(text: str) -> tuple[str, set[str]]:
 
 
 def _without_texts(text: str, units: set[str]) -> str:
-    r"""`\text{…}` off: "or" and "and" separate, a unit is noted, letters alone stay."""
+    r"""Remove `\text{…}`: "or" and "and" separate, a unit is noted, letters alone stay."""
 
     def off(match: re.Match[str]) -> str:
         inside = match.group(1).strip().strip(".,")
         if inside in ("or", "and", "if", "to"):
             return {"or": r" \or ", "and": r" \and "}.get(inside, " ")
         before = match.string[: match.start()].rstrip()
-        # A single letter behind nothing is a name, behind a number a unit.
+        # A single letter is a unit after a number, a name otherwise.
         if re.fullmatch(r"\(?[A-Z]\)?|[A-Z](?:\s*,\s*[A-Z])+", inside):
             return f" {inside} "
         if re.fullmatch(r"-?[\d.]+", inside) or inside in _FUNCTIONS:
@@ -192,7 +199,7 @@ def _note_unit(name: str, power: str | None, units: set[str]) -> None:
 
 
 def _without_words(text: str, units: set[str]) -> str:
-    """Bare words off where they are no mathematics: units, and words beside a number."""
+    """Remove bare words that are not mathematics: units, and words next to a number."""
 
     def off(match: re.Match[str]) -> str:
         word = re.match(r"[A-Za-z]+", match.group())
@@ -206,7 +213,7 @@ def _without_words(text: str, units: set[str]) -> str:
         if name.lower() in _BARE_UNITS and re.search(r"[\d})iI]\s*$|\\pi\s*$", before):
             _note_unit(name.lower(), match.group(1) or match.group(2), units)
             return " "
-        # "xy" may be a product; a word has a vowel, a blank beside it and three letters.
+        # "xy" may be a product; a word has three letters, or a blank next to it.
         is_word = len(name) > 2 or name.lower() in ("so", "is", "it", "we", "by", "of", "to")
         at_start = not before.strip() and text[match.end() : match.end() + 1] in (" ", ":")
         if is_word and (at_start or (len(name) > 2 and before[-1:] == " ")):
@@ -219,7 +226,7 @@ def _without_words(text: str, units: set[str]) -> str:
 
 
 def _without_thousands(text: str) -> str:
-    """Commas in thousands off, outside of brackets only: (1,234) is a point."""
+    """Remove commas in thousands, outside of brackets only: (1,234) is a point."""
     depth, start, parts = 0, 0, []
     for match in re.finditer(r"[(\[]|\\\{|[)\]]|\\\}", text):
         if depth == 0:
@@ -235,3 +242,66 @@ def _without_thousands(text: str) -> str:
 
 def _joined(match: re.Match[str]) -> str:
     return match.group().replace(",", "")
+
+
+# A sign that several currencies share, or whose name a unit of weight has, agrees with each.
+_CURRENCY_SIGNS = {
+    "€": ("euro",), "£": ("gbp", "lb"), "¥": ("yen", "yuan"), "₹": ("rupee",), "₩": ("won",),
+    "₽": ("ruble",), "¢": ("cent",),
+}  # fmt: skip
+_CURRENCY_COMMANDS = {
+    "euro": "€", "texteuro": "€", "EUR": "€", "pounds": "£", "textsterling": "£",
+    "mathsterling": "£", "yen": "¥", "textyen": "¥", "textcent": "¢",
+}  # fmt: skip
+_CURRENCY_COMMAND = re.compile(rf"\\(?:{'|'.join(_CURRENCY_COMMANDS)})(?![A-Za-z])(?:\{{\}})?")
+# US$5, and no second dollar: that would be a formula after a letter.
+_COUNTRY_DOLLAR = re.compile(r"^([^$]*?)(?<![A-Za-z\\])[A-Z]{1,3}(\\?\$\s*-?[\d.])(?=[^$]*$)")
+
+
+def _without_currency(text: str) -> tuple[str, set[str]]:
+    """Return the text without currency signs other than $, and the units that they mean."""
+    text = _CURRENCY_COMMAND.sub(
+        lambda match: _CURRENCY_COMMANDS[match.group().strip("\\{}")], text
+    )
+    text = _COUNTRY_DOLLAR.sub(r"\1\2", text)
+    if text.isascii():
+        return text, set()
+    signs = {sign for sign in text if sign != "$" and unicodedata.category(sign) == "Sc"}
+    for sign in signs:
+        text = text.replace(sign, " ")
+    return text, {unit for sign in signs for unit in _CURRENCY_SIGNS.get(sign, (sign,))}
+
+
+_MODULE = re.compile(
+    r"(?<![\\\w.])(?:sympy|sp|sym|np|numpy|math|cmath|mpmath|mp|fractions|decimal|S)\.(?=[A-Za-z])"
+)
+_NUMPY_NUMBER = re.compile(
+    r"(?<![\\\w.])(?:float|int|complex)(?:8|16|32|64|128)\(([^()]*)\)|mpf\(([^()]*)\)"
+)
+_SYMPIFIED = re.compile(r"(?<![\\\w.])S\(([^()]*)\)")
+_QUOTED = re.compile(r"(?<=[A-Za-z]\()\s*(['\"])([^'\"()]*)\1\s*(?=\))")
+_SET_NAMES = re.compile(r"(?<![\\\w])(?:EmptySet(?:\(\))?|set\(\))|(?<![\\\w])Reals(?!\w)")
+_PYTHON_SETS = {"R": r"\mathbb{R}", "E": r"\emptyset"}
+_IMAGINARY = re.compile(r"(?<=[\d.])j(?![\w^{(])")
+_OTHER_UNITS = re.compile(r"(?<![A-Za-z\\])[iIk](?![A-Za-z])")
+_SOLUTION = re.compile(
+    r"(?<!\\)(?:^\[)?\{(\s*[A-Za-z]\w*\s*:[^:{}<>=|]+(?:,\s*[A-Za-z]\w*\s*:[^:{}<>=|]+)*)\}(?:\]$)?"
+)
+
+
+def _from_python(text: str) -> str:
+    """Return an answer with Python's spellings replaced by LaTeX's."""
+    if not re.search(r"[A-Za-z]", text):
+        return text
+    text = _MODULE.sub("", text)
+    text = _QUOTED.sub(r"\2", text)
+    text = _NUMPY_NUMBER.sub(lambda match: f"({match[1] or match[2]})", text)
+    text = _SYMPIFIED.sub(r"(\1)", text)
+    text = _SET_NAMES.sub(lambda match: _PYTHON_SETS["R" if "R" in match[0] else "E"], text)
+    text = _SOLUTION.sub(lambda match: match[1].replace(":", "="), text)
+    # In 3i + 2j, j is a direction.
+    if not _OTHER_UNITS.search(text):
+        text = _IMAGINARY.sub("i", text)
+    if "&" in text and r"\begin" not in text:
+        text = text.replace("&", r" \and ")
+    return re.sub(r"\)\s*\|\s*\(", r") \\or (", text)

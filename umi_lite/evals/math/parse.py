@@ -1,7 +1,7 @@
-r"""Reads one answer, spelled by `math_text.spell`, into its value. Runs in the sandbox.
+r"""The parser of answers, from one spelling to a value. Runs in the sandbox.
 
 A recursive descent over LaTeX and plain notation alike: `\frac12`, `1/2`, `2x^2`, `2*x**2`,
-`[1,2)`, `1 < x \le 3`, `\begin{pmatrix}…`. Nothing of the text is ever run as a program.
+`[1,2)`, `1 < x \le 3`, `\begin{pmatrix}…`. No part of the text is run.
 """
 
 import re
@@ -10,8 +10,8 @@ from typing import Any
 
 import sympy
 
-from umi_lite.evals.math.calls import CALLS, call
 from umi_lite.evals.math.values import (
+    CALLS,
     Based,
     Chain,
     Difference,
@@ -44,7 +44,7 @@ CLOSERS = {
 
 
 def bracket(reader: "Reader", opener: str) -> Value:
-    """What stands behind an opening bracket: a value, point, set, interval or matrix."""
+    """Read what follows an opening bracket: a value, point, set, interval or matrix."""
     closers = CLOSERS[opener]
     if opener in (r"\{", "{"):
         return _braces(reader, opener, closers[0])
@@ -91,7 +91,7 @@ def _braces(reader: "Reader", opener: str, closer: str) -> Value:
 
 
 def _is_row(value: Value) -> bool:
-    """A bracketed list within brackets is a matrix's row; one of two was read as an interval."""
+    """True if a value can be a matrix's row: a list, or two items, read as an interval."""
     if isinstance(value, Interval):
         return not value.low_open and not value.high_open
     return isinstance(value, Group) and value.kind == "list"
@@ -200,7 +200,7 @@ def function(reader: "Reader", name: str) -> Value:
 
 
 def _operand(reader: "Reader") -> Value:
-    r"""A function's argument: brackets, or all that stands beside it, as in \sin 2x."""
+    r"""Read a function's argument: brackets, or all factors next to it, as in \sin 2x."""
     if reader.peek() in ("(", "["):
         return reader.factor()
     value = reader.signed_factor()
@@ -209,6 +209,17 @@ def _operand(reader: "Reader") -> Value:
             break
         value = times(value, reader.factor())
     return value
+
+
+def call(reader: "Reader", name: str) -> Value:
+    """Read a Python call's arguments and return its value; the reader is after the name."""
+    reader.expect("(")
+    given = [] if reader.peek() == ")" else reader.items()
+    reader.expect(")")
+    try:
+        return CALLS[name](given)
+    except ValueError:
+        raise Unreadable(f"{name} with {len(given)} arguments") from None
 
 
 def absolute(reader: "Reader") -> Value:
@@ -270,7 +281,11 @@ def _environment_name(reader: "Reader") -> str:
 
 
 def _bounded(token: str) -> str:
-    """Raises: Unreadable: an exponent that would take minutes to write out."""
+    """Return a number's text for sympy.
+
+    Raises:
+        Unreadable: an exponent that would take minutes to write out.
+    """
     exponent = re.search(r"[eE]([+-]?\d+)", token)
     if exponent and len(exponent.group(1)) > 4:
         raise Unreadable("too large an exponent")
@@ -318,10 +333,10 @@ _MOST_TOKENS = 1500
 
 
 def parse(text: str) -> Value:
-    """The value of an answer.
+    """Return the value of a spelled answer.
 
     Raises:
-        Unreadable: it is none that is known here.
+        Unreadable: its notation is not supported.
     """
     based = _BASED.fullmatch(re.sub(r"\s+", "", text))
     if based:
@@ -371,7 +386,7 @@ class Reader:
         return token
 
     def alternatives(self, kind: str) -> Value:
-        r"""Items with separators between; one with \pm is two."""
+        r"""Read items with separators between them; one with \pm is two."""
         found: list[Value] = []
         joiner = ","
         while True:
@@ -388,7 +403,7 @@ class Reader:
         return found[0] if len(found) == 1 and kind == "bare" else Group(kind, tuple(found), joiner)
 
     def items(self) -> list[Value]:
-        """Items with separators between; `joiner` is then what joined them."""
+        """Read items with separators between them; `joiner` is then what joined them."""
         found, joiner = [self.item()], ","
         while (separator := self.separator()) is not None:
             joiner = separator if joiner == "," else joiner
@@ -397,7 +412,7 @@ class Reader:
         return found
 
     def separator(self) -> str | None:
-        """What stands between two items; a comma before "and" belongs to it."""
+        """Take what separates two items, if any; a comma before "and" belongs to it."""
         said = None
         while self.peek() in _SEPARATORS:
             name = _SEPARATORS[self.next()]
@@ -426,7 +441,7 @@ class Reader:
         return relations[0] if len(relations) == 1 else Chain(tuple(relations))
 
     def head(self) -> Value | None:
-        """`f(x)` before an equals sign is one name."""
+        """Read `f(x)` before an equals sign as one name."""
         shown = " ".join(self.tokens[self.at : self.at + 8])
         match = re.match(r"[A-Za-z] \( [a-z](?: , [a-z])* \) (?==)", shown)
         if match is None:
@@ -488,7 +503,7 @@ class Reader:
     def starts_factor(self) -> bool:
         token = self.peek()
         if token[:1].isdigit() or token[:1] == ".":
-            # "1 2" is no number; "(x+1)2" and "x2" are no notation either.
+            # "1 2" is not a number, nor are "(x+1)2" and "x2" products.
             return False
         return (
             token[:1].isalpha() or token in _STARTERS
@@ -540,11 +555,11 @@ class Reader:
         raise Unreadable(f"{token!r}")
 
     def argument(self) -> Value:
-        """What a command takes: a group, or one token."""
+        """Read what a command takes: a group, or one token."""
         return self.signed_factor() if self.peek() == "-" else self.primary()
 
 
 def _with_braces(match: re.Match[str]) -> str:
-    r"""`\frac12` takes a digit each: `\frac{1}{2}`."""
+    r"""Write `\frac12` with braces: `\frac{1}{2}`."""
     command, top, bottom = match.groups()
     return f"{command}{{{top}}}" + (f"{{{bottom}}}" if bottom else "")

@@ -1,26 +1,27 @@
-"""What a MATH answer can be. Runs in the sandbox; needs sympy there and nothing else."""
+"""The values that a MATH answer can have, and operations on them. Runs in the sandbox."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sympy
 
-# Above these a number is not worked out: nobody answers with it.
+# Limits of what is worked out; no answer is larger.
 _MOST_BITS = 200_000
 _MOST_FACTORIAL = 2000
 _MOST_DEGREE = 200
 
 
 class Unreadable(Exception):
-    """The text is no answer that can be compared by its value."""
+    """The text is not an answer that can be compared by its value."""
 
 
 @dataclass(frozen=True)
 class Number:
     """A number or a term with variables.
 
-    `rounded`: a decimal with digits behind the point is in it, so that it may be an
-    approximation. `percent`: it was followed by a percent sign.
+    `rounded`: it contains a decimal with digits after the point, so it may be an approximation.
+    `percent`: it was followed by a percent sign.
     """
 
     expr: Any
@@ -31,7 +32,7 @@ class Number:
 @dataclass(frozen=True)
 class Group:
     """Values together: `kind` is tuple, list (brackets), set, bare (a list without brackets),
-    or ratio; `joiner` says "and" where that stood between them."""
+    or ratio; `joiner` is "and" where that was between them."""
 
     kind: str
     items: tuple["Value", ...]
@@ -94,7 +95,7 @@ Value = Number | Group | Interval | Union | Difference | Matrix | Relation | Cha
 
 
 def term(value: Value) -> Number:
-    """The value as a number to go on with.
+    """Return the value as a number.
 
     Raises:
         Unreadable: it is a set, a relation or the like.
@@ -105,7 +106,7 @@ def term(value: Value) -> Number:
 
 
 def made(expr: Any, *parts: Number) -> Number:
-    """An expression made of parts, rounded where one of them is."""
+    """Return an expression made of parts; it is rounded if one of them is."""
     return Number(expr, any(part.rounded for part in parts))
 
 
@@ -177,3 +178,79 @@ def _by_cell(left: Matrix, right: Matrix) -> Matrix:
             for one, other in zip(left.rows, right.rows, strict=True)
         )
     )
+
+
+def _ratio(given: Sequence[Value]) -> Value:
+    if len(given) == 1:
+        return given[0]
+    top, bottom = given
+    return divided(top, bottom)
+
+
+def _alone(given: Sequence[Value]) -> Value:
+    (value,) = given
+    return value
+
+
+def _interval(low_open: bool, high_open: bool) -> Callable[[Sequence[Value]], Value]:
+    def read(given: Sequence[Value]) -> Value:
+        low, high = map(term, given)
+        # sympy writes an infinite end as if it were closed.
+        return Interval(
+            low, high, low_open or low.expr.is_infinite, high_open or high.expr.is_infinite
+        )
+
+    return read
+
+
+def _relation(op: str) -> Callable[[Sequence[Value]], Value]:
+    def read(given: Sequence[Value]) -> Value:
+        left, right = given
+        return Relation(op, left, right)
+
+    return read
+
+
+def _difference(given: Sequence[Value]) -> Value:
+    left, right = given
+    return Difference(left, right)
+
+
+def _complex(given: Sequence[Value]) -> Value:
+    real, imaginary = given
+    return plus(real, times(imaginary, Number(sympy.I)))
+
+
+def _root(given: Sequence[Value]) -> Value:
+    base, degree = given
+    return power(base, divided(Number(sympy.Integer(1)), degree))
+
+
+def _binomial(given: Sequence[Value]) -> Value:
+    top, bottom = given
+    return binomial(top, bottom)
+
+
+def _absolute(given: Sequence[Value]) -> Value:
+    number = term(_alone(given))
+    return made(sympy.Abs(number.expr), number)
+
+
+def _point(given: Sequence[Value]) -> Value:
+    return Group("tuple", tuple(given))
+
+
+# Python's calls by name, with what makes their value of their arguments; nothing is run.
+CALLS: dict[str, Callable[[Sequence[Value]], Value]] = {
+    "Rational": _ratio, "Fraction": _ratio, "Interval": _interval(False, False),
+    "Interval.open": _interval(True, True), "Interval.Lopen": _interval(True, False),
+    "Interval.Ropen": _interval(False, True), "Union": lambda given: Union(tuple(given)),
+    "FiniteSet": lambda given: Group("set", tuple(given)), "Complement": _difference,
+    "Eq": _relation("="), "Ne": _relation("!="), "Lt": _relation("<"), "Le": _relation("<="),
+    "Gt": _relation(">"), "Ge": _relation(">="), "complex": _complex, "root": _root,
+    "binomial": _binomial, "factorial": lambda given: factorial(_alone(given)), "Abs": _absolute,
+    "Point": _point, "Point2D": _point, "Tuple": _point,
+}  # fmt: skip
+CALLS |= dict.fromkeys(
+    ("Integer", "Float", "Decimal", "float", "int", "array", "sympify", "nsimplify"), _alone
+)
