@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from umi_lite.agent.trace import Trace
     from umi_lite.bundle.bundle import Bundle
     from umi_lite.engine.placement import Wishes
-    from umi_lite.evals.bootstrap import Plenty, Summary
+    from umi_lite.evals.bootstrap import BootstrapConfig, Summary
     from umi_lite.evals.judge import Judge, Question, Replies
     from umi_lite.evals.live import Result, Score
     from umi_lite.evals.static_files import Gold
-    from umi_lite.evals.teacher import Taught
+    from umi_lite.evals.teacher import TeacherForced
     from umi_lite.evals.verdicts import Judgement
 
 
@@ -104,7 +104,7 @@ def gather(
     bundle: "Bundle",
     tasks: Sequence[Trajectory],
     out: Path,
-    plenty: "Plenty",
+    config: "BootstrapConfig",
     console: "Console",
     *,
     single: bool = False,
@@ -142,7 +142,7 @@ def gather(
     if bounds is not None and bounds != usual:
         made_by["bounds"] = asdict(bounds)
     title = f"trying {len(tasks)} questions"
-    most = len(tasks) * plenty.tries
+    most = len(tasks) * config.tries
     with (
         open_roles(bundle, views=views, note=dim(console), **where) as engine,
         counting(title, most, "right", console) as count,
@@ -151,11 +151,11 @@ def gather(
             engine,
             tasks,
             out,
-            plenty,
+            config,
             made_by=made_by,
             single=single,
             bounds=bounds or usual,
-            on_try=lambda _, right: count(right),
+            on_attempt=lambda _, right: count(right),
         )
 
 
@@ -201,7 +201,7 @@ def _episodes(path: Path) -> list[Trajectory]:
 
 def predict_static(
     engine: "Runner", gold: "Gold", console: "Console", *, single: bool = False
-) -> "Taught":
+) -> "TeacherForced":
     """Let the roles predict every gold step, behind a progress bar that counts dialogues."""
     from umi_lite.evals.teacher import predict
 

@@ -1,4 +1,4 @@
-"""Trajectories of one's own: what is kept, what is the same, and that a kill loses nothing."""
+"""Bootstrapping: what is kept, what counts as a duplicate, and that a kill loses nothing."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from umi_lite.cli.app import app
 from umi_lite.data import traces
 from umi_lite.data.toolworld import GIVE_UP, load
 from umi_lite.errors import UserError
-from umi_lite.evals.bootstrap import Plenty, Summary, bootstrap, deeds
+from umi_lite.evals.bootstrap import BootstrapConfig, Summary, actions, bootstrap
 from umi_lite.evals.journal import Journal
 from umi_lite.protocol.prompts import render
 from umi_lite.protocol.roles import ROLES, step_text
@@ -49,10 +49,10 @@ WRONG = ["No idea.\nNext: give_up"]
 
 
 def run(
-    out: Path, asked: Sequence[Trajectory], turns: Sequence, **plenty
+    out: Path, asked: Sequence[Trajectory], turns: Sequence, **config
 ) -> tuple[Summary, Scripted]:
     engine = Scripted(*turns)
-    return bootstrap(engine, asked, out, Plenty(**plenty), made_by=MADE_BY), engine
+    return bootstrap(engine, asked, out, BootstrapConfig(**config), made_by=MADE_BY), engine
 
 
 def kept(out: Path) -> list[Trajectory]:
@@ -67,8 +67,8 @@ def test_what_ended_right_is_kept_once_a_kind(tmp_path: Path) -> None:
     turns = [*WRONG, *gold(task), *reworded(task), *twice(task), *gold(task)]
     summary, engine = run(out, [task], turns, tries=5, keep=3)
     assert not engine.turns
-    told = (summary.questions, summary.solved, summary.tries, summary.right)
-    assert told == (1, 1, 5, 4) and (summary.duplicates, summary.kept) == (2, 2)
+    counts = (summary.questions, summary.solved, summary.tries, summary.right)
+    assert counts == (1, 1, 5, 4) and (summary.duplicates, summary.kept) == (2, 2)
     made = kept(out)
     assert [t.id for t in made] == [f"{task.id}-try1", f"{task.id}-try3"]
     assert [t.gold for t in made] == [task.gold] * 2
@@ -120,7 +120,8 @@ def test_a_kill_loses_nothing_and_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(out, [task], [*turns[:5], KeyboardInterrupt()], tries=3, keep=2)
     part = tmp_path / "killed.jsonl.part"
-    assert not out.exists() and not traces._readable(part)
+    assert not out.exists()
+    assert kept(tmp_path) == kept(whole), "the .part file is not a source"
     assert len(part.read_text().splitlines()) == 3  # the settings, and two tries that ended
     with part.open("a") as file:
         file.write('{"task": "half a l')
@@ -161,26 +162,26 @@ def test_what_is_refused(tmp_path: Path) -> None:
         run(out, [task, task], [])
     with pytest.raises(UserError, match="no question"):
         run(out, [], [])
-    with pytest.raises(UserError, match="every try the same"):
-        Plenty(temperature=0)
+    with pytest.raises(UserError, match="all attempts the same"):
+        BootstrapConfig(temperature=0)
     out.write_text("")
-    with pytest.raises(UserError, match="there already"):
+    with pytest.raises(UserError, match="exists already"):
         run(out, [task], [])
     assert not out.with_name("a.jsonl.part").exists()
 
 
-def test_deeds_are_decisions_and_calls(tmp_path: Path) -> None:
+def test_actions_are_decisions_and_calls(tmp_path: Path) -> None:
     (task,) = tasks(1)
     said = task.model_copy(update={"steps": (*task.steps[:-1], Answer(text="Otherwise told."))})
-    assert deeds(said) == deeds(task)
+    assert actions(said) == actions(task)
     quit_ = task.model_copy(update={"steps": (*task.steps[:-2], Plan(thought="", next="give_up"))})
-    assert deeds(quit_) != deeds(task)
+    assert actions(quit_) != actions(task)
 
 
-def test_a_journal_that_is_none_is_told(tmp_path: Path) -> None:
+def test_a_broken_journal_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "j"
     path.write_text('{"a": 1}\nnonsense\n')
-    with pytest.raises(UserError, match=r"j:2: no JSON object"):
+    with pytest.raises(UserError, match=r"j:2: not a JSON object"):
         Journal(path)
 
 

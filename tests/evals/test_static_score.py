@@ -109,7 +109,7 @@ def test_faulty_gold_is_told(tmp_path: Path) -> None:
         (3, "no field 'Name'"),
         (4, "'split' must be str, not int"),
     ]
-    fault = {"dialogue": 0, "turn": 1, "reason": "'Next: caller' without a caller's turn behind it"}
+    fault = {"dialogue": 0, "turn": 1, "reason": "'Next: caller' without a caller's turn after it"}
     assert report["gold_faults"] == [fault]
     assert [step.place for step in gold.steps] == [(0, 1), (5, 1)]
     path = lines(tmp_path / "p.jsonl", line(2, 1))
@@ -139,10 +139,10 @@ def test_gold_without_a_step_is_refused(text: str, words: str, tmp_path: Path) -
     [
         ("{", "not JSON"),
         ("[]", "not list"),
-        (line(2, 1), "no dialogue 2; .* has 2, counted from 0"),
-        (line(-1, 1), "no dialogue -1"),
-        (line(0, 2), "turn 2 of dialogue 0 is no scored step; those are 1, 4, 6"),
-        (line(1, 1), "turn 1 of dialogue 1 is no scored step; those are 3"),
+        (line(2, 1), "dialogue 2 does not exist; .* has 2, counted from 0"),
+        (line(-1, 1), "dialogue -1 does not exist"),
+        (line(0, 2), "turn 2 of dialogue 0 is not a scored step; those are 1, 4, 6"),
+        (line(1, 1), "turn 1 of dialogue 1 is not a scored step; those are 3"),
         (line(0, 1), "dialogue 0, turn 1 was predicted in line 1 already"),
         (line("0", 1), "'dialogue': .*integer, not '0'"),
         (line(0, True), "'turn': .*integer, not True"),
@@ -187,7 +187,7 @@ def test_what_is_amiss_is_told_beside_the_table(tmp_path: Path) -> None:
         "2 of 2 steps have no prediction and count as wrong",
         "  2 of them: too long",
         "dialogue 2 cannot be read: a JSON object is expected, not int",
-        "dialogue 0, turn 1: 'Next: caller' without a caller's turn behind it",
+        "dialogue 0, turn 1: 'Next: caller' without a caller's turn after it",
     ]
 
 

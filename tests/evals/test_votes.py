@@ -65,7 +65,12 @@ def test_each_vote_has_a_seed_of_its_own_and_all_of_them_cost():
     [
         (0, "math", 0.7, "votes is 0; it must be 1 or more"),
         (4, "math", 0.0, "4 votes at temperature 0 are all the same: give --temperature too"),
-        (4, "toolworld", 0.7, "no votes for toolworld: answers of gsm8k, math, tora can be"),
+        (
+            4,
+            "toolworld",
+            0.7,
+            "no votes for toolworld: only gsm8k, math, tora have comparable answers",
+        ),
     ],
 )
 def test_what_cannot_be_voted_on(votes, source, temperature, message):

@@ -112,7 +112,7 @@ def bootstrap(
     from rich.console import Console
 
     from umi_lite.bundle.bundle import load_bundle
-    from umi_lite.evals.bootstrap import Plenty, check_split
+    from umi_lite.evals.bootstrap import BootstrapConfig, check_split
     from umi_lite.evals.bounds import bounds_of
     from umi_lite.local import gather, load_tasks
 
@@ -122,7 +122,7 @@ def bootstrap(
         opened,
         load_tasks(source, split=split, path=path, seed=data_seed, n=n),
         out,
-        Plenty(tries, temperature, keep, seed),
+        BootstrapConfig(tries, temperature, keep, seed),
         Console(stderr=True),
         single=roles.single,
         bounds=limits.bounds(opened.spec.bounds, bounds_of(source)),

@@ -1,4 +1,4 @@
-"""Does an answer say what is true? Toolworld's gold values, and GSM8K's numbers.
+"""Checks of an answer against the gold: toolworld's values, GSM8K's numbers.
 
 A toolworld gold is one or more parts, joined by " | "; an answer must contain each of them as
 whole words. GSM8K's rule is the official one (grade-school-math, `calculate_accuracy`): the
@@ -22,7 +22,7 @@ _WITH_UNIT = re.compile(r"(\d+(?:\.\d+)?)[^\W\d_]+")
 
 
 def tokens(text: str) -> list[str]:
-    """The words and numbers of a text. Commas inside numbers and units behind them go."""
+    """Return the words and numbers of a text, without commas in numbers and units after them."""
     found: list[str] = []
     bare = _THOUSANDS.sub("", text)
     for match in _TOKEN.finditer(bare):
@@ -39,7 +39,7 @@ def tokens(text: str) -> list[str]:
 
 
 def number(text: str) -> Decimal | None:
-    """A number from its text, commas left out; None where it is none."""
+    """Return the number that a text is, commas ignored, or None."""
     if not _NUMBER.fullmatch(text.strip()):
         return None
     try:
@@ -65,9 +65,9 @@ def _holds(part: str, said: list[str]) -> bool:
 
 
 def holds_gold(gold: str, answer: str, instruction: str = "") -> bool:
-    """True where the answer contains every gold part and is an answer, not a dump.
+    """True if the answer contains every gold part and is an answer, not a dump.
 
-    A dump is longer than 120 characters and 60 more a part, or has more than two numbers
+    A dump is longer than 120 characters plus 60 per part, or has more than two numbers
     that are neither in the gold nor in the instruction.
     """
     parts = gold.split(PARTS)
@@ -80,7 +80,7 @@ def holds_gold(gold: str, answer: str, instruction: str = "") -> bool:
 
 
 def gsm8k_number(text: str) -> Decimal | None:
-    """The number after the last `####`, otherwise the last number of the text, or None."""
+    """Return the number after the last `####`, otherwise the last number of the text, or None."""
     _, mark, tail = text.rpartition("####")
     found = _NUMBER.findall(tail if mark else text)
     wanted = found[:1] if mark else found[-1:]
@@ -88,6 +88,6 @@ def gsm8k_number(text: str) -> Decimal | None:
 
 
 def gsm8k_correct(gold: str, answer: str | None) -> bool:
-    """True where the answer's number equals the gold's. An answer without one is wrong."""
+    """True if the answer's number equals the gold's; an answer without one is wrong."""
     wanted = gsm8k_number(gold)
     return wanted is not None and answer is not None and gsm8k_number(answer) == wanted

@@ -1,4 +1,4 @@
-"""An evaluation's own bounds: what holds where neither an option nor the bundle says otherwise."""
+"""Default bounds of an evaluation; options and the bundle override them."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,7 +17,7 @@ BOUNDS = Bounds(
     max_answer_tokens=96,
     max_seconds=1800.0,
 )
-# Sources whose gold turns are longer; `tests/evals/test_gold_replay.py` says them all. Tokens are
+# Sources whose gold turns are longer; `tests/evals/test_gold_replay.py` lists them. Tokens are
 # those of SmolLM2, whose vocabulary is small: other models need fewer.
 # GSM8K's longest thought has 1,160 characters in 288 tokens, its longest program 129 tokens.
 _GSM8K = replace(BOUNDS, max_thought_chars=1200, max_thought_tokens=320, max_call_tokens=160)
@@ -33,10 +33,10 @@ _BOUNDS: dict[str, Bounds] = {"gsm8k": _GSM8K, "math": _MATH, "tora": _MATH}
 
 
 def bounds_of(source: str) -> Bounds:
-    """The bounds of a source's tasks."""
+    """Return the bounds of a source's tasks."""
     return _BOUNDS.get(source, BOUNDS)
 
 
 def bounds_for(tasks: Iterable[Trajectory]) -> Bounds:
-    """Bounds that hold the gold turns of all the tasks' sources."""
+    """Return bounds that hold the gold turns of all the tasks' sources."""
     return widest([BOUNDS, *map(bounds_of, {task.source for task in tasks})])

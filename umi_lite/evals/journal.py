@@ -1,4 +1,4 @@
-"""A file that a long run appends to, so that a second call goes on where a first was killed."""
+"""An append-only file of JSON objects, from which a killed run resumes."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -9,12 +9,12 @@ from umi_lite.errors import UserError
 
 
 class Journal:
-    """JSON objects, a line each, in the order they were appended.
+    """JSON objects, one per line, in the order in which they were appended.
 
-    A last line that a kill cut in half is taken off when the journal is opened.
+    A last line that a kill cut short is removed when the journal is opened.
 
     Raises:
-        UserError: the file cannot be read or written, or a line of it is no JSON object.
+        UserError: the file cannot be read or written, or a line of it is not a JSON object.
     """
 
     def __init__(self, path: Path):
@@ -37,7 +37,7 @@ class Journal:
             raise
 
     def append(self, row: Mapping[str, Any]) -> None:
-        """Write one more row; it is in the file when this returns.
+        """Append a row; it is in the file when this returns.
 
         Raises:
             UserError: it cannot be written (a full disk).
@@ -66,7 +66,7 @@ class Journal:
                 row = None
             if not isinstance(row, dict):
                 raise UserError(
-                    f"{self.path}:{number}: no JSON object; remove the file or repair it"
+                    f"{self.path}:{number}: not a JSON object; remove the file or repair it"
                 )
             yield row
 

@@ -1,7 +1,7 @@
-"""Votes of a judge: questions put to an OpenAI-compatible endpoint, each with its reply kept.
+"""A judge's votes: questions to an OpenAI-compatible endpoint, with every reply kept.
 
 Rows of the file of votes: `key, id, question, number, model, temperature, prompt, reply`. A reply
-that is in the file already is not asked for again; a changed prompt is another question.
+that is in the file already is not requested again; a changed prompt is another question.
 """
 
 import hashlib
@@ -19,15 +19,15 @@ from umi_lite.evals.journal import Journal
 
 
 def reply(client: Any, model: str, prompt: str, **sampling: Any) -> str:
-    """What the model answers to the prompt as a user's one message, empty where it says nothing.
+    """Return the model's answer to the prompt as the only user message; "" if it is empty.
 
     Args:
         client: `Endpoint.client`.
         sampling: temperature, seed, max_tokens, as the API names them.
 
     Raises:
-        openai.OpenAIError: the endpoint fails, after the client's retries, or what it sends is not
-            of the API's form.
+        openai.OpenAIError: the endpoint fails after the client's retries, or its answer is not of
+            the API's form.
     """
     import openai
 
@@ -45,7 +45,7 @@ Replies = Mapping["Question", Sequence[str]]
 
 @dataclass(frozen=True)
 class Question:
-    """`name` says what is asked about the task `id` (`pass`, `win`, …)."""
+    """A prompt about the task `id`; `name` is its kind (`pass`, `win`, …)."""
 
     id: str
     name: str
@@ -54,16 +54,16 @@ class Question:
 
 @dataclass(frozen=True)
 class Judge:
-    """How a judge is asked; the key is read from OPENAI_API_KEY.
+    """A judge's endpoint and settings; the key is read from OPENAI_API_KEY.
 
     Attributes:
-        votes: how often each question is put; the seed is the vote's number.
-        temperature: 0 is greedy; only above it do several votes differ much.
-        parallel: requests at once.
-        retries: of a request that was refused for now (429, 5xx) or not answered, with growing
-            waits between them.
-        timeout: seconds without a byte after which a request is tried again.
-        max_tokens: of a reply.
+        votes: requests per question; the seed is the vote's number.
+        temperature: 0 is greedy; votes differ much only above it.
+        parallel: concurrent requests.
+        retries: retries of a request that was refused temporarily (429, 5xx) or not answered,
+            with growing waits.
+        timeout: seconds without a byte after which a request is retried.
+        max_tokens: the most tokens of a reply.
     """
 
     endpoint: Endpoint
@@ -86,15 +86,15 @@ class Judge:
         votes: Path,
         on_reply: Callable[[], None] | None = None,
     ) -> Replies:
-        """The replies to each question, in the order of the votes' numbers.
+        """Return the replies to each question, in the order of the votes' numbers.
 
         Args:
-            votes: the file of votes; replies are appended to it as they come.
+            votes: the file of votes; replies are appended to it as they arrive.
             on_reply: called as each new reply is written.
 
         Raises:
-            UserError: the endpoint cannot be reached or refuses, after the retries. What came
-                before is in the file.
+            UserError: the endpoint cannot be reached or refuses, after the retries. Earlier
+                replies are in the file.
         """
         wanted = {
             self._key(question, number): (question, number)
@@ -147,7 +147,7 @@ class Judge:
                     try:
                         said = future.result()
                     except openai.OpenAIError as err:
-                        # What is under way is still written, nothing more is begun.
+                        # Requests in flight are still written, no more are sent.
                         failed = failed or err
                         continue
                     if said is None:

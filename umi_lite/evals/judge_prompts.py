@@ -1,9 +1,9 @@
-"""What a judge is asked about an episode, and how its words are read.
+"""Prompts for a judge about an episode, and the parsing of its replies.
 
-`toolalpaca_prompt` asks what ToolAlpaca's evaluation asks (Tang et al., arXiv 2306.05301;
-github.com/tangqiaoyu/ToolAlpaca, Apache-2.0): the same guidelines and the same form of the
-answer, in words of our own. The other two ask what ToolEval asks (Qin et al., arXiv 2307.16789):
-is the instruction done, and which of two answers is better.
+`toolalpaca_prompt` has the guidelines and the answer form of ToolAlpaca's evaluation (Tang et al.,
+arXiv 2306.05301; github.com/tangqiaoyu/ToolAlpaca, Apache-2.0), reworded. The other two ask what
+ToolEval asks (Qin et al., arXiv 2307.16789): is the instruction done, and which of two answers is
+better.
 """
 
 import json
@@ -92,7 +92,7 @@ Better: one of [1, 2, Tie]
 
 
 def toolalpaca_prompt(trajectory: Trajectory) -> str:
-    """Process and answer of an episode against `meta["golden"]`.
+    """Return the prompt on an episode's process and answer against `meta["golden"]`.
 
     `golden` is a list of calls `{"tool": str, "arguments": object}`.
 
@@ -108,19 +108,19 @@ def toolalpaca_prompt(trajectory: Trajectory) -> str:
 
 
 def pass_prompt(trajectory: Trajectory) -> str:
-    """Is the instruction done?"""
+    """Return the prompt that asks whether an episode did its instruction."""
     return _PASS.format(instruction=trajectory.instruction, solution=solution(trajectory))
 
 
 def win_prompt(first: Trajectory, second: Trajectory) -> str:
-    """Which of two episodes of one task is better, in this order."""
+    """Return the prompt that asks which of two episodes is better, shown in this order."""
     return _WIN.format(
         instruction=first.instruction, first=solution(first), second=solution(second)
     )
 
 
 def solution(trajectory: Trajectory) -> str:
-    """The calls with what they returned, numbered, and the final response; no thoughts."""
+    """Return the numbered calls with their results, and the final response, without thoughts."""
     lines: list[str] = []
     number = 1
     for step in trajectory.steps:
@@ -138,25 +138,25 @@ def solution(trajectory: Trajectory) -> str:
 
 
 def final_answer(trajectory: Trajectory) -> str:
-    """The answer's text, empty where the episode ended without one."""
+    """Return the answer's text, or "" if the episode ended without one."""
     last = trajectory.steps[-1] if trajectory.steps else None
     return last.text.strip() if isinstance(last, Answer) else ""
 
 
 def read_toolalpaca(reply: str) -> tuple[str | None, str | None]:
-    """The votes on process and response, `yes`, `no` or `uncertain`; None where there is none."""
+    """Return the votes on process and response: `yes`, `no`, `uncertain` or None."""
     choices = "yes|no|uncertain"
     response = _last(rf"final response correctness{_SEPARATOR}({choices})\b", reply)
     return _last(rf"process correctness{_SEPARATOR}({choices})\b", reply), response
 
 
 def read_pass(reply: str) -> str | None:
-    """`solved`, `unsolved` or `unsure`; None where the reply has no verdict."""
+    """Return `solved`, `unsolved` or `unsure`; None if the reply has no verdict."""
     return _last(rf"verdict{_SEPARATOR}(solved|unsolved|unsure)\b", reply)
 
 
 def read_win(reply: str) -> str | None:
-    """`1`, `2` or `tie`; None where the reply has no verdict."""
+    """Return `1`, `2` or `tie`; None if the reply has no verdict."""
     return _last(rf"better{_SEPARATOR}(?:assistant )?(1|2|tie)\b", reply)
 
 
@@ -165,7 +165,7 @@ _SEPARATOR = r"[\s*_]*:[\s*_\[]*"
 
 
 def _last(pattern: str, text: str) -> str | None:
-    """Models weigh first and conclude last."""
+    """Return the last match: models weigh first and conclude last."""
     found = re.findall(pattern, text, re.IGNORECASE)
     return found[-1].lower() if found else None
 

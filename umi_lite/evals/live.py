@@ -1,8 +1,8 @@
-"""Live evaluation: run every task anew on fresh tools, and judge what came out.
+"""Live evaluation: run every task again on fresh tools, and judge the outcome.
 
-A task counts where its answer is the gold, as its source has it (`evals.answers`,
-`evals.math.grade`), and the tools were left as the gold calls leave them; a task that cannot be
-done counts where the agent gave up. How the agent got there does not matter.
+A task is solved if its answer agrees with the gold by its source's rule (`evals.answers`,
+`evals.math.grade`) and the tools were left as the gold calls leave them. A task that cannot be
+done is solved if the agent gave up. How the agent got there does not matter.
 """
 
 import time
@@ -27,6 +27,10 @@ from umi_lite.evals.stats import Rate, rates_by
 from umi_lite.protocol.trajectory import Call, Observation, Plan, Trajectory
 from umi_lite.tools.tools import Toolbox
 
+# Seeds of one task's runs are this far apart: more than an episode has turns, each of which
+# increments the seed.
+SEEDS_APART = 1009
+
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,16 +38,16 @@ class _Model(BaseModel):
 
 @runtime_checkable
 class Stateful(Protocol):
-    """Tools that can say what the calls so far have changed."""
+    """Tools that report what the calls so far have changed."""
 
     def state(self) -> dict[str, Any] | None: ...
 
 
 class Result(_Model):
-    """One task's outcome. `why` is empty where it was solved, one line where not.
+    """One task's outcome. `why` is empty if it was solved, else one line.
 
-    `decisions` of the planner (who is next) were as in the gold trajectory, of `decided` that
-    can be compared: from the first one to the first that differs.
+    `decided` planner decisions (who is next) can be compared with the gold trajectory's, up to
+    and including the first that differs; `decisions` of them agree.
     """
 
     id: str
@@ -87,21 +91,21 @@ class Score(_Model):
         )
 
     def where(self, keep: Callable[[Result], bool] = lambda _: True) -> Rate:
-        """The success rate of the tasks that `keep` keeps."""
+        """Return the success rate of the tasks that `keep` accepts."""
         return Rate.of(result.ok for result in self.results if keep(result))
 
     def by(self, field: str) -> dict[str, Rate]:
-        """Success by `split`, `family`, `calls` or any other field of a result."""
+        """Return success by `split`, `family`, `calls` or any other field of a result."""
         return rates_by((str(getattr(result, field)), result.ok) for result in self.results)
 
     def rates(self) -> dict[str, Rate]:
-        """The rows of a before/after table, by the names they have there."""
+        """Return the rows of a before/after table by name."""
         rows = {"all": self.success, "several calls": self.multi_call}
         rows |= {f"{calls} calls": rate for calls, rate in self.by("calls").items()}
         return rows | {"decisions": self.decisions}
 
     def report(self) -> dict[str, Any]:
-        """Everything as JSON values, the single results included."""
+        """Return everything as JSON values, the single results included."""
         groups = ("split", "calls", "family")
         rates = {
             "success": self.success, "multi_call": self.multi_call, "decisions": self.decisions,
@@ -142,7 +146,7 @@ def evaluate(
     environment: Callable[[Trajectory], Toolbox] = environment_of,
     on_result: Callable[[Result, Trace], None] | None = None,
 ) -> Score:
-    """Run the tasks in a batch and judge them. Only what a gold can judge is run.
+    """Run the tasks in a batch and judge them against their golds.
 
     Args:
         single: one model (view `backbone`) takes all the turns.
@@ -155,7 +159,7 @@ def evaluate(
     """
     tasks = list(trajectories)
     if not tasks:
-        raise UserError("there is no task to evaluate; ask for at least one")
+        raise UserError("no task to evaluate; ask for at least one")
     for task in tasks:
         if task.gold is None:
             raise UserError(f"{task.id} has no gold answer, so it cannot be judged live")
@@ -193,9 +197,9 @@ def play(
     sampling: Sampling | None = None,
     environment: Callable[[Trajectory], Toolbox] = environment_of,
 ) -> None:
-    """Run the tasks in a batch; `on_end` is told of each (its place, its trace, the judgement).
+    """Run the tasks in a batch; call `on_end` with each one's index, trace and result.
 
-    Tasks with the same tools run as neighbours, as they share a cached prefix.
+    Tasks with the same tools run next to each other, as they share a cached prefix.
     """
     order = sorted(range(len(tasks)), key=lambda at: [tool.name for tool in tasks[at].tools])
     boxes: dict[int, Toolbox] = {}
@@ -214,7 +218,7 @@ def play(
 
 
 def judge(task: Trajectory, trace: Trace, toolbox: Toolbox) -> Result:
-    """The outcome of one episode, from its trace and the tools as it left them."""
+    """Return the outcome of one episode, from its trace and the tools as it left them."""
     why = _fault(task, trace, toolbox)
     decisions, decided = _decisions(task, trace.trajectory)
     meta, gold = task.meta, task.gold or ""
@@ -278,9 +282,9 @@ def _calls(trajectory: Trajectory) -> int:
 
 
 def _decisions(gold: Trajectory, made: Trajectory) -> tuple[int, int]:
-    """How many of the planner's decisions agree, and how many can be compared.
+    """Return how many of the planner's decisions agree, and how many can be compared.
 
-    After the first one that differs the histories differ, and the gold says nothing more.
+    After the first that differs, the histories differ and cannot be compared.
     """
     wanted = [step.next for step in gold.steps if isinstance(step, Plan)]
     said = [step.next for step in made.steps if isinstance(step, Plan)]

@@ -1,8 +1,8 @@
-"""Tools that are not here, played by another LLM from their documentation.
+"""Tools simulated by another LLM from their documentation.
 
-ToolAlpaca's APIs do not exist: its evaluation has an LLM answer in their place (Tang et al., arXiv
-2306.05301, section 3.3), and so does this, in words of our own. What comes out are traces, for a
-judge to read (`evals.judge`).
+ToolAlpaca's APIs do not exist: in its evaluation an LLM answers in their place (Tang et al., arXiv
+2306.05301, section 3.3), and so it does here, with another prompt. The traces are for a judge
+(`evals.judge`).
 """
 
 from collections.abc import Callable, Sequence
@@ -23,8 +23,7 @@ from umi_lite.protocol.roles import dump_json, tool_line
 from umi_lite.protocol.trajectory import Tool, Trajectory
 from umi_lite.tools.tools import Toolbox, ToolFunction
 
-# As long as in the official evaluation of ToolBench (`evals.teacher`): a judge wants what was said
-# in full.
+# As long as in the official evaluation of ToolBench (`evals.teacher`): a judge needs full answers.
 ANSWERING = replace(
     BOUNDS,
     max_thought_chars=2000,
@@ -38,7 +37,8 @@ You play a REST API whose functions are described below. Answer the request as t
 with made-up but plausible data that agrees with the requests before.
 
 - Where a necessary parameter is missing or makes no sense, answer with status 400 and say which.
-- `getDetails` is no function of the API: there you play the user, and answer the question from \
+- `getDetails` is \
+no function of the API: there you play the user, and answer the question from \
 the user's instruction, with made-up details where it has none.
 - Write one line and nothing else: Status Code: <code>. Response: <JSON or text>
 
@@ -59,7 +59,7 @@ the user's instruction, with made-up details where it has none.
 class Simulator:
     """Plays tools at an OpenAI-compatible endpoint, greedily; the key is read from OPENAI_API_KEY.
 
-    `failure` says why the endpoint could not be asked, None as long as it could.
+    `failure` is the endpoint's first error, or None.
     """
 
     def __init__(self, endpoint: Endpoint, *, retries: int = 4, timeout: float = TIMEOUT):
@@ -69,7 +69,7 @@ class Simulator:
         self._client = endpoint.client(timeout, max_retries=retries)
 
     def toolbox(self, task: Trajectory) -> Toolbox:
-        """The task's tools for one episode, whose requests the simulator remembers."""
+        """Return the task's tools for one episode, whose requests the simulator remembers."""
         before: list[str] = []
         return Toolbox(
             ToolFunction(tool, partial(self._answer, task, before, tool)) for tool in task.tools
@@ -109,21 +109,21 @@ def play_simulated(
 ) -> int:
     """Run the tasks on simulated tools; each trace goes to `out/<id>.json` as its episode ends.
 
-    A task whose trace is there already is not run again.
+    A task whose trace exists already is not run again.
 
     Args:
         single: one model (view `backbone`) takes all the turns.
         on_end: called as each episode ends.
 
     Returns:
-        How many episodes were run.
+        The number of episodes that were run.
 
     Raises:
-        UserError: no task, a folder that cannot be written, or the endpoint fails. The episodes
-            before are kept.
+        UserError: no task, a folder that cannot be written, or the endpoint fails. Earlier
+            episodes are kept.
     """
     if not tasks:
-        raise UserError("there is no task to run; ask for at least one")
+        raise UserError("no task to run; ask for at least one")
     check_place(_trace(out, tasks[0]))
     todo = [task for task in tasks if not _trace(out, task).is_file()]
 

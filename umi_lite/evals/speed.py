@@ -1,4 +1,4 @@
-"""How fast a bundle runs on this machine: seconds per episode, tokens per second, memory."""
+"""Speed of a bundle on this machine: seconds per episode, tokens per second, memory."""
 
 import resource
 import statistics
@@ -15,11 +15,11 @@ from umi_lite.protocol.trajectory import Trajectory
 
 
 class Speed(BaseModel):
-    """What a number of episodes took, one after the other.
+    """Measurements of episodes that ran one after the other.
 
     Attributes:
         first_seconds: the first episode, which reads the tool docs.
-        later_seconds: the median of the others, None where there was only one.
+        later_seconds: the median of the others, or None.
         generated_tokens_per_second: of the tokens that the roles wrote, reading included.
         peak_memory_mb: peak resident memory of this process, in MB (10^6 bytes).
     """

@@ -1,7 +1,7 @@
-"""Static evaluation: the metrics over a whole file, apart by split, and with intervals.
+"""Static evaluation: the metrics of a whole file and of its splits, with intervals.
 
-What a step's points are, `static_points` says. A metric is 100 times their mean over the steps
-that count for it, 0 where none does.
+`static_metrics` defines a step's points. A metric is 100 times their mean over the steps that
+count for it, 0 if none does.
 """
 
 import math
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Mean(BaseModel):
-    """A metric: `value` is 100 * `sum` / `n`, 0 where n is 0; the interval is in percent too."""
+    """A metric: `value` is 100 * `sum` / `n`, 0 if n is 0; the interval is in percent too."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,10 +42,10 @@ class Mean(BaseModel):
 
 
 class StaticScore(BaseModel):
-    """All metrics, and what they were counted on.
+    """All metrics, and the counts they rest on.
 
     Attributes:
-        groups: by a field of `GROUPS` and its value, the metrics of those dialogues alone.
+        groups: the metrics of some dialogues alone, by a field of `GROUPS` and its value.
         missing: gold steps without a prediction; `missing_why` counts those with a reason.
     """
 
@@ -61,7 +61,7 @@ class StaticScore(BaseModel):
     faults: tuple[Fault, ...]
 
     def report(self) -> dict[str, Any]:
-        """Everything as JSON values: metrics in percent, `counts` with each sum and n."""
+        """Return everything as JSON values: metrics in percent, `counts` with each sum and n."""
         counts: dict[str, Any] = {
             "dialogues": self.dialogues, "steps": sum(self.nexts.values()), **self.nexts,
         }  # fmt: skip
@@ -111,13 +111,13 @@ def score(
 def dialogue_sums(
     gold: Gold, predictions: Mapping[Place, Prediction]
 ) -> tuple[list[tuple[float, ...]], list[tuple[float, ...]]]:
-    """What each dialogue adds to each metric's sum and count, for `resample.paired_p`."""
+    """Return what each dialogue adds to each metric's sum and count, for `stats.paired_p`."""
     _, sums, counts = _columns(gold.dialogues, _points(gold, predictions))
     return _turned(sums), _turned(counts)
 
 
 def static_table(scored: StaticScore) -> "Table":
-    """The metrics, percent with the 95% interval; a column for all and for each group."""
+    """Return a table of the metrics in percent with 95% intervals, one column per group."""
     from rich.table import Table
 
     columns = {"all": scored.means}
@@ -133,7 +133,7 @@ def static_table(scored: StaticScore) -> "Table":
 
 
 def static_notes(scored: StaticScore) -> list[str]:
-    """What is amiss with steps and dialogues, a line each; the table does not say it."""
+    """Return one line per problem with steps or dialogues, which the table does not show."""
     notes: list[str] = []
     if scored.missing:
         steps = sum(scored.nexts.values())
@@ -154,7 +154,7 @@ def _points(gold: Gold, predictions: Mapping[Place, Prediction]) -> dict[int, li
 def _columns(
     dialogues: Sequence[Dialogue], points: Mapping[int, Sequence[Points]]
 ) -> tuple[list[list[list[float]]], list[list[float]], list[list[int]]]:
-    """By metric and dialogue: the points that count, their sum, and how many they are."""
+    """Return, by metric and dialogue, the points that count, their sum and their number."""
     columns = [
         [[value for p in points[d.index] if (value := p[at]) is not None] for d in dialogues]
         for at in range(len(METRICS))
@@ -191,7 +191,7 @@ def _groups(
 
 
 def _turned(rows: Sequence[Sequence[float]]) -> list[tuple[float, ...]]:
-    """Rows become columns."""
+    """Return the columns of rows."""
     return list(zip(*rows, strict=True))
 
 

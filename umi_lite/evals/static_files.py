@@ -1,10 +1,10 @@
-"""The gold of static evaluation: the planner's decisions in a file of dialogues.
+"""Files of static evaluation: gold dialogues and predictions.
 
 A scored step is an assistant's turn that ends in `Next: caller.`, `Next: conclusion.` or
 `Next: give up.` (α-UMi's intermediate form); an assistant's turn without the tag is history
-only. What the step should have led to is the turn behind it: the caller's call, or the
-conclusion. Where that turn is missing or is no call, the step has no gold call (no gold answer):
-its decision is scored, what needs the call is not, and it is listed in `Gold.faults`.
+only. What the step should have led to is the turn after it: the caller's call, or the
+conclusion. If that turn is missing or not a call, the step has no gold call (no gold answer): its
+decision is scored, metrics that need the call are not, and it is listed in `Gold.faults`.
 
 A gold call of `invalid_hallucination_function_name`, the official mark of a call whose tool does
 not exist, is a call like any other, as in the official evaluation: no tool of the list can match
@@ -27,7 +27,7 @@ from umi_lite.files import write_text
 from umi_lite.protocol.trajectory import Next
 
 GROUPS = ("split", "group")
-"""Fields of a dialogue by which scores are given apart too, where it has them."""
+"""Fields of a dialogue by which scores are also given separately, where it has them."""
 
 _ACTION = re.compile(r"\s*Action:(.*?)(?:\n\s*Action Input:(.*))?\Z", re.DOTALL)
 
@@ -37,7 +37,7 @@ Place = tuple[int, int]
 
 
 class Fault(NamedTuple):
-    """What is wrong with a dialogue, or with one turn of it, both counted from 0."""
+    """A fault of a dialogue, or of one turn of it, both counted from 0."""
 
     dialogue: int
     turn: int | None
@@ -49,12 +49,12 @@ class GoldStep:
     """One scored decision of the planner.
 
     Attributes:
-        dialogue: the dialogue's place in the file, from 0.
+        dialogue: the dialogue's index in the file, from 0.
         turn: the planner's turn in `conversations`, from 0.
         next: who should be next.
         tools: the names in the dialogue's tool list (the last 64 characters, as its docs).
-        tool, arguments: the gold call's name and its JSON text, None where there is none.
-        answer: the gold conclusion, None where there is none.
+        tool, arguments: the gold call's name and its JSON text, or None.
+        answer: the gold conclusion, or None.
     """
 
     dialogue: int
@@ -84,7 +84,7 @@ class Gold:
     """All dialogues of a file.
 
     Attributes:
-        malformed: dialogues that cannot be read, so that nothing of them is scored.
+        malformed: dialogues that cannot be read and are not scored.
         faults: scored steps without the call or the conclusion that they announce.
     """
 
@@ -99,10 +99,10 @@ class Gold:
 
 
 def load_gold(path: Path | str, n: int | None = None) -> Gold:
-    """The scored steps of a JSON list of `{tools, conversations}`, of its first `n` records.
+    """Return the scored steps of a JSON list of `{tools, conversations}`, of its first `n` records.
 
     Raises:
-        UserError: the file is missing or no JSON list, or there is nothing to score in it.
+        UserError: the file is missing or not a JSON list, or has nothing to score.
     """
     path = Path(path)
     dialogues: list[Dialogue] = []
@@ -137,8 +137,8 @@ def _dialogue(row: dict[str, Any], index: int) -> tuple[Dialogue, list[Fault]]:
         tag = NEXT_TAG.search(text) if who == "assistant" else None
         if tag is None:
             continue
-        behind = turns[at + 1] if at + 1 < len(turns) else ("", "")
-        step, reason = _step(GoldStep(index, at, NEXT[tag[1]], names), *behind)
+        after = turns[at + 1] if at + 1 < len(turns) else ("", "")
+        step, reason = _step(GoldStep(index, at, NEXT[tag[1]], names), *after)
         steps.append(step)
         if reason:
             faults.append(Fault(index, at, reason))
@@ -153,10 +153,10 @@ def _name(tool: Any) -> str:
 
 
 def _step(step: GoldStep, who: str, text: str) -> tuple[GoldStep, str]:
-    """The step with what the turn behind it says, or why that says nothing."""
+    """Return the step with what the turn after it says, and that turn's fault, or ""."""
     if step.next == "caller":
         if who != "caller":
-            return step, "'Next: caller' without a caller's turn behind it"
+            return step, "'Next: caller' without a caller's turn after it"
         call = _ACTION.match(text)
         if call is None:
             return step, "the caller's turn has no 'Action:'"
@@ -165,7 +165,7 @@ def _step(step: GoldStep, who: str, text: str) -> tuple[GoldStep, str]:
         return replace(step, tool=call[1].strip(), arguments=arguments), ""
     if step.next == "summarizer":
         if who != "conclusion":
-            return step, "'Next: conclusion' without a conclusion behind it"
+            return step, "'Next: conclusion' without a conclusion after it"
         return replace(step, answer=text), ""
     return step, ""
 
@@ -174,10 +174,10 @@ class Prediction(BaseModel):
     """What a system said at one gold step.
 
     Attributes:
-        next: who is next; `none` where the system named nobody.
-        tool: the name it called, as written; None (or `none`) where it made no call.
+        next: who is next; `none` if the system named none of them.
+        tool: the name it called, as written; None (or `none`) if it made no call.
         arguments: the call's arguments, as JSON text or as the object; None is a call without.
-        answer: its answer, None where it gave none.
+        answer: its answer, or None.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -195,11 +195,11 @@ class Prediction(BaseModel):
 
 
 def read_predictions(path: Path | str, gold: Gold) -> dict[Place, Prediction]:
-    """The predictions of a file by their place. Steps that it lacks are not in the result.
+    """Return the predictions of a file by place; steps that it lacks are not in the result.
 
     Raises:
-        UserError: the file cannot be read; a line is no prediction, names a place that is no
-            scored step, or one that an earlier line named.
+        UserError: the file cannot be read; a line is not a prediction, names a place that is not
+            a scored step, or one that an earlier line named.
     """
     places = {step.place for step in gold.steps}
     found: dict[Place, Prediction] = {}
@@ -223,14 +223,14 @@ def read_predictions(path: Path | str, gold: Gold) -> dict[Place, Prediction]:
 
 
 def write_predictions(path: Path, predictions: Mapping[Place, Prediction]) -> None:
-    """Write them to a file, sorted by place; the file is there whole or not at all."""
+    """Write predictions to a file, sorted by place, wholly or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     ordered = sorted(predictions.values(), key=lambda made: made.place)
     write_text(path, "".join(f"{made.model_dump_json()}\n" for made in ordered))
 
 
 def _first(err: ValidationError) -> str:
-    """The first of pydantic's complaints, on one line."""
+    """Return pydantic's first error on one line."""
     fault = err.errors(include_url=False, include_context=False)[0]
     where = fault["loc"][0] if fault["loc"] else "the line"
     if fault["type"] == "missing":
@@ -248,6 +248,6 @@ def _no_step(place: Place, gold: Gold) -> str:
     for dialogue in gold.dialogues:
         if dialogue.index == index:
             turns = ", ".join(str(step.turn) for step in dialogue.steps) or "none"
-            return f"turn {turn} of dialogue {index} is no scored step; those are {turns}"
+            return f"turn {turn} of dialogue {index} is not a scored step; those are {turns}"
     known = len(gold.dialogues) + len(gold.malformed)
-    return f"there is no dialogue {index}; {gold.path} has {known}, counted from 0"
+    return f"dialogue {index} does not exist; {gold.path} has {known}, counted from 0"

@@ -4,9 +4,9 @@ The definitions are α-UMi's (X-PLUG/Multi-LLM-Agent, GLPFT/inference_utils/tool
 `evaluate-multi_agent.py`). Each metric reads the field of a prediction that it is about, and is
 100 times a mean of points over the gold steps that it counts:
 
-- `plan_acc`, of `next`: all scored steps; 1 where it is the gold's. `none` is nobody's.
-- `act_em`, of `tool`: steps with a gold call; 1 where the names are equal. No call is 0.
-- `hallucination`, of `tool`: all scored steps; 1 where the name is not in the tool list. No
+- `plan_acc`, of `next`: all scored steps; 1 if it is the gold's. `none` never is.
+- `act_em`, of `tool`: steps with a gold call; 1 if the names are equal. No call is 0.
+- `hallucination`, of `tool`: all scored steps; 1 if the name is not in the tool list. No
   call is 0.
 - `arg_f1`, of `arguments`: steps with a gold call. See `argument_f1`.
 - `rouge_l`, of `answer`: steps with a gold conclusion; F of ROUGE-L. A missing
@@ -29,11 +29,11 @@ _EPSILON = 1e-8
 
 
 def rouge_l(hypothesis: str, reference: str) -> float:
-    """F of ROUGE-L, 0 to 1.
+    """Return F of ROUGE-L, 0 to 1.
 
     Args:
-        hypothesis: what was said.
-        reference: what is true.
+        hypothesis: the predicted text.
+        reference: the gold text.
     """
     said, true = sentences(hypothesis), sentences(reference)
     if not said or not true:
@@ -45,12 +45,12 @@ def rouge_l(hypothesis: str, reference: str) -> float:
 
 
 def sentences(text: str) -> list[list[str]]:
-    """The words of each sentence; none of a text that is empty or nothing but full stops."""
+    """Return the words of each sentence; a text that is empty or only full stops has none."""
     return [sentence.split() or [""] for sentence in text.split(".") if sentence]
 
 
 def _lcs(reference: Sequence[str], hypothesis: Sequence[str]) -> list[str]:
-    """A longest common subsequence, its words from the last to the first."""
+    """Return a longest common subsequence, its words from the last to the first."""
     if not set(reference) & set(hypothesis):
         return []
     rows = [[0] * (len(hypothesis) + 1)]
@@ -77,7 +77,7 @@ _BLANKS = " \t\r\n.,"
 
 
 class Points(NamedTuple):
-    """One step's points, 0 to 1; None where the step does not count."""
+    """One step's points, 0 to 1; None if the step does not count."""
 
     plan_acc: float
     act_em: float | None
@@ -90,7 +90,7 @@ METRICS = Points._fields
 
 
 def points_of(gold: GoldStep, made: Prediction | None) -> Points:
-    """One step's points. A missing prediction names nobody, calls nothing and says nothing."""
+    """Return one step's points; a missing prediction has no next role, no call and no answer."""
     tool = made.tool if made is not None and made.tool != NONE else None
     called = gold.tool is not None
     return Points(
@@ -105,16 +105,16 @@ def points_of(gold: GoldStep, made: Prediction | None) -> Points:
 def argument_f1(
     gold: GoldStep, tool: str | None, arguments: str | dict[str, Any] | None
 ) -> float | None:
-    """F1 of a call's arguments, 0 to 1; None where the gold's own cannot be read.
+    """Return F1 of a call's arguments, 0 to 1; None if the gold's arguments cannot be read.
 
-    0 where the name is wrong. Of the keys, one that the gold has counts 1 with an equal value
-    (JSON's, as Python compares: 1 is 1.0, "1" is not) and 0.5 with another one; P is their sum
-    by the predicted keys, R by the gold's. Two empty objects are 1, one of them alone is 0.
+    A wrong name is 0. A predicted key that the gold has counts 1 with an equal value (as Python
+    compares JSON: 1 is 1.0, "1" is not) and 0.5 with another one; P is their sum divided by the
+    predicted keys, R by the gold's. Two empty objects are 1, one of them alone is 0.
 
-    What cannot be read is what is no JSON object: predicted, it is 0; as the gold's, the step
-    is left out, but only where the name is right. (The official script leaves out gold that is
-    no JSON, and scores gold that is JSON but no object 0.) `arguments: None` is a call without
-    arguments: empty, as officially.
+    Arguments that are not a JSON object cannot be read: predicted ones are 0; with the gold's the
+    step is left out, but only if the name is right. (The official script leaves out gold that is
+    not JSON, and scores gold that is JSON but not an object 0.) `arguments: None` is a call
+    without arguments: empty, as officially.
     """
     if tool is None or tool != gold.tool:
         return 0.0
@@ -135,7 +135,7 @@ def argument_f1(
 
 
 def _object(arguments: str | dict[str, Any] | None) -> dict[str, Any] | None:
-    """The arguments as an object, None where they are none."""
+    """Return the arguments as an object, or None."""
     if not isinstance(arguments, str):
         return arguments or {}
     try:
@@ -149,6 +149,6 @@ def _object(arguments: str | dict[str, Any] | None) -> dict[str, Any] | None:
 def _answer_f(gold: str | None, answer: str | None) -> float | None:
     if gold is None:
         return None
-    # What is blank but for a full stop or comma is no answer, as officially.
+    # Blanks, full stops and commas alone are not an answer, as officially.
     said = answer if answer is not None and answer.strip(_BLANKS) else NONE
     return rouge_l(said, gold)

@@ -1,4 +1,4 @@
-"""Confidence intervals of means whose values come in clusters: steps in dialogues."""
+"""Statistics of scores: rates, confidence intervals, paired tests, and their table."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 Z95 = 1.959963984540054
-"""The 97.5% point of the normal distribution: 95% of it lie within ± this."""
+"""The 97.5% point of the normal distribution: 95% of it is within ± this."""
 
 
 class Interval(NamedTuple):
@@ -21,10 +21,10 @@ class Interval(NamedTuple):
 
 
 def wilson(hits: int, n: int, z: float = Z95) -> Interval:
-    """Wilson's score interval of a proportion (E. B. Wilson, JASA 22, 1927).
+    """Return Wilson's score interval of a proportion (E. B. Wilson, JASA 22, 1927).
 
     (p + z²/2n ± z·√(p(1-p)/n + z²/4n²)) / (1 + z²/n), with p = hits/n. It stays within 0 and
-    1 and holds for few tasks too. Without a task nothing is known: 0 to 1.
+    1 and is valid for few tasks too. Without a task it is 0 to 1.
 
     Raises:
         ValueError: hits is not between 0 and n.
@@ -65,7 +65,7 @@ class Rate(BaseModel):
 
 
 def rates_by(pairs: Iterable[tuple[str, bool]]) -> dict[str, Rate]:
-    """A rate for each key, the keys sorted."""
+    """Return a rate per key, sorted by key."""
     groups: dict[str, list[bool]] = {}
     for key, ok in pairs:
         groups.setdefault(key, []).append(ok)
@@ -73,7 +73,7 @@ def rates_by(pairs: Iterable[tuple[str, bool]]) -> dict[str, Rate]:
 
 
 def rate_table(title: str, columns: Mapping[str, Mapping[str, Rate]]) -> "Table":
-    """One row a key, one column a system, e.g. before and after training."""
+    """Return a table of one row per key and one column per system (before, after)."""
     from rich.table import Table
 
     table = Table(title=title, title_justify="left")
@@ -96,13 +96,13 @@ class Paired(NamedTuple):
 
 
 def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> Paired:
-    """McNemar's exact test (Q. McNemar, Psychometrika 12, 1947; binomial, two-sided).
+    """Run McNemar's exact test (Q. McNemar, Psychometrika 12, 1947; binomial, two-sided).
 
     Only tasks on which the systems differ count: with n of them, of which k were won, p is the
     probability of a split at least as uneven under a fair coin. Without such a task p is 1.
 
     Raises:
-        ValueError: the two are not as long as each other.
+        ValueError: the two differ in length.
     """
     pairs = list(zip(first, second, strict=True))
     won = sum(a and not b for a, b in pairs)
@@ -120,19 +120,19 @@ ClusterTable = Sequence[Sequence[float]]
 def cluster_intervals(
     sums: "ArrayLike", counts: "ArrayLike", *, resamples: int = RESAMPLES, seed: int = SEED
 ) -> Sequence[Interval | None]:
-    """95% percentile intervals of (all sums) / (all counts), clusters drawn with replacement.
+    """Return 95% percentile intervals of (all sums) / (all counts) by cluster bootstrap.
 
-    The steps of a dialogue hang together, so dialogues are drawn and not steps (C. Field and
+    The steps of a dialogue are correlated, so dialogues are drawn and not steps (C. Field and
     A. Welsh, Bootstrapping clustered data, JRSS B 69, 2007; percentiles: B. Efron and
     R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
 
     Args:
         sums, counts: [clusters, means], what a cluster adds to each mean's sum and count.
-        resamples: how many times the clusters are drawn. A draw in which a mean counts nothing
-            says nothing of that mean.
+        resamples: how many times the clusters are drawn. A draw in which a mean has no count
+            is left out for that mean.
 
     Returns:
-        An interval for each mean; None where fewer than two clusters count.
+        An interval per mean; None if fewer than two clusters count.
     """
     import numpy as np
 
@@ -148,8 +148,8 @@ def cluster_intervals(
         if np.count_nonzero(column) < 2:
             intervals.append(None)
             continue
-        told = bottom > 0
-        low, high = np.percentile(top[told] / bottom[told], [2.5, 97.5])
+        counted = bottom > 0
+        low, high = np.percentile(top[counted] / bottom[counted], [2.5, 97.5])
         intervals.append(Interval(float(low), float(high)))
     return intervals
 
@@ -161,10 +161,10 @@ def paired_p(
     resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> list[float]:
-    """How surprising each mean's difference is if there is none: two-sided, by paired bootstrap.
+    """Return each mean difference's two-sided p value by paired bootstrap.
 
     The same clusters are drawn for both systems; p is twice the smaller share of draws in which
-    the difference is on either side of nothing (Efron and Tibshirani, chapter 15.4: the level at
+    the difference is on either side of 0 (Efron and Tibshirani, chapter 15.4: the level at
     which the percentile interval of the difference ends at 0). At least 1 / resamples.
 
     Args:
@@ -181,10 +181,10 @@ def paired_p(
         difference = one_sum / one_count - other_sum / other_count
     found: list[float] = []
     for column in difference.T:
-        told = column[np.isfinite(column)]
-        if not len(told):
+        finite = column[np.isfinite(column)]
+        if not len(finite):
             found.append(1.0)
             continue
-        share = min(np.mean(told <= 0), np.mean(told >= 0))
+        share = min(np.mean(finite <= 0), np.mean(finite >= 0))
         found.append(float(min(1.0, max(2 * share, 1 / resamples))))
     return found

@@ -1,4 +1,4 @@
-"""From a judge's votes to rates: ToolAlpaca's correctness, ToolEval's pass and win rate."""
+"""Rates from a judge's votes: ToolAlpaca's correctness, ToolEval's pass and win rates."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -24,12 +24,12 @@ Ask = Callable[[Sequence[Question]], Replies]
 
 
 class Judgement(BaseModel):
-    """The rates, and what they are made of.
+    """The rates, and the verdicts and votes they are made of.
 
     Attributes:
-        verdicts: by the task's id, after the majority.
-        votes: replies that were read.
-        unreadable: votes without a verdict in them; each counts as undecided.
+        verdicts: the majority's verdicts by task id.
+        votes: the number of replies.
+        unreadable: replies without a verdict; each counts as undecided.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -42,7 +42,7 @@ class Judgement(BaseModel):
 
 
 def judge_toolalpaca(episodes: Sequence[Trajectory], ask: Ask) -> Judgement:
-    """Process, response, and both of them right, as ToolAlpaca's evaluation counts them.
+    """Rate process, response and both, as ToolAlpaca's evaluation counts them.
 
     Only a majority of `yes` is a hit; no majority is `uncertain`.
 
@@ -71,10 +71,10 @@ def judge_toolalpaca(episodes: Sequence[Trajectory], ask: Ask) -> Judgement:
 
 
 def judge_pass(episodes: Sequence[Trajectory], ask: Ask) -> Judgement:
-    """The pass rate: episodes that a majority calls solved.
+    """Rate the episodes that a majority calls solved (the pass rate).
 
     An episode without an answer is unsolved, and the judge is not asked about it. Unlike
-    ToolEval's, this does not ask whether the instruction could have been done at all.
+    ToolEval's, this rate ignores whether the instruction could be carried out at all.
 
     Raises:
         UserError: no episode, or two of one id.
@@ -95,9 +95,9 @@ def judge_pass(episodes: Sequence[Trajectory], ask: Ask) -> Judgement:
 
 
 def judge_win(episodes: Sequence[Trajectory], against: Sequence[Trajectory], ask: Ask) -> Judgement:
-    """How often the episodes are preferred to those of another system on the same tasks.
+    """Rate how often the episodes are preferred to another system's on the same tasks.
 
-    Each pair is shown in both orders, so a judge that prefers a place gives a tie: more votes
+    Each pair is shown in both orders, so a judge that prefers a position gives a tie: more votes
     over both orders win. Of two, one without an answer loses, and the judge is not asked.
 
     Raises:
@@ -111,30 +111,30 @@ def judge_win(episodes: Sequence[Trajectory], against: Sequence[Trajectory], ask
             f"{min(unpaired)} is in one of the two files only ({len(unpaired)} are); a win rate "
             "compares episodes of the same tasks"
         )
-    pairs = [(mine, other[mine.id]) for mine in episodes]
+    pairs = [(first, other[first.id]) for first in episodes]
     asked: dict[str, tuple[Question, Question]] = {}
-    for mine, theirs in pairs:
-        if mine.instruction != theirs.instruction:
-            raise UserError(f"{mine.id} has another instruction in each of the two files")
-        if final_answer(mine) and final_answer(theirs):
-            asked[mine.id] = (
-                Question(mine.id, "win", win_prompt(mine, theirs)),
-                Question(mine.id, "win-swapped", win_prompt(theirs, mine)),
+    for first, second in pairs:
+        if first.instruction != second.instruction:
+            raise UserError(f"{first.id} has another instruction in each of the two files")
+        if final_answer(first) and final_answer(second):
+            asked[first.id] = (
+                Question(first.id, "win", win_prompt(first, second)),
+                Question(first.id, "win-swapped", win_prompt(second, first)),
             )
     replies = ask([question for both in asked.values() for question in both])
     verdicts: dict[str, dict[str, str]] = {}
     read: list[str | None] = []
-    for mine, theirs in pairs:
-        if mine.id not in asked:
-            lead = bool(final_answer(mine)) - bool(final_answer(theirs))
+    for first, second in pairs:
+        if first.id not in asked:
+            lead = bool(final_answer(first)) - bool(final_answer(second))
         else:
             straight, swapped = (
-                [read_win(reply) for reply in replies[question]] for question in asked[mine.id]
+                [read_win(reply) for reply in replies[question]] for question in asked[first.id]
             )
             read += [*straight, *swapped]
             lead = straight.count("1") + swapped.count("2")
             lead -= straight.count("2") + swapped.count("1")
-        verdicts[mine.id] = {"verdict": "win" if lead > 0 else "loss" if lead < 0 else "tie"}
+        verdicts[first.id] = {"verdict": "win" if lead > 0 else "loss" if lead < 0 else "tie"}
     rates = {
         name: Rate.of(v["verdict"] == name for v in verdicts.values())
         for name in ("win", "tie", "loss")
@@ -143,7 +143,7 @@ def judge_win(episodes: Sequence[Trajectory], against: Sequence[Trajectory], ask
 
 
 def _majority(votes: Iterable[str | None], undecided: str) -> str:
-    """The vote that more than half gave, else `undecided`; what is unreadable is undecided."""
+    """Return the vote of more than half, else `undecided`; unreadable votes are undecided."""
     said = [vote or undecided for vote in votes]
     vote, count = Counter(said).most_common(1)[0]
     return vote if 2 * count > len(said) else undecided
@@ -160,7 +160,7 @@ def _judgement(
 
 def _check(episodes: Sequence[Trajectory]) -> None:
     if not episodes:
-        raise UserError("there is no episode to judge")
+        raise UserError("no episodes to judge")
     twice = [id_ for id_, count in Counter(e.id for e in episodes).items() if count > 1]
     if twice:
         raise UserError(f"two episodes have the id {twice[0]}; ids must differ")

@@ -1,7 +1,7 @@
-"""Majority voting: each task is done several times, and the most frequent answer counts.
+"""Majority voting: each task is run several times, and the most frequent answer counts.
 
 Self-consistency (Wang et al., arXiv 2203.11171), as ToRA (arXiv 2309.17452) uses it (maj@k).
-Answers are the same where the grader of MATH finds them equal.
+Answers agree if the grader of MATH finds them equal, or GSM8K's numbers are.
 """
 
 import time
@@ -15,19 +15,17 @@ from umi_lite.agent.trace import Trace
 from umi_lite.errors import UserError
 from umi_lite.evals.answers import gsm8k_number
 from umi_lite.evals.bounds import BOUNDS
-from umi_lite.evals.live import Result, Score, play
+from umi_lite.evals.live import SEEDS_APART, Result, Score, play
 from umi_lite.evals.math.extract import answer_of
 from umi_lite.evals.math.grade import equal
 from umi_lite.protocol.trajectory import Observation, Trajectory
 
-# Farther apart than an episode has turns, each of which counts the seed up.
-_SEEDS_APART = 1009
 _SOURCES = ("gsm8k", "math", "tora")
 
 
 @dataclass(frozen=True)
 class _Ballot:
-    """One episode of a task, and the answer that it votes for, None where it has none."""
+    """One episode of a task, and the answer that it votes for, or None."""
 
     trace: Trace
     result: Result
@@ -44,13 +42,13 @@ def evaluate_votes(
     sampling: Sampling,
     on_result: Callable[[Result, Trace], None] | None = None,
 ) -> Score:
-    """Do each task `votes` times; its result is the first episode with the most frequent answer.
+    """Run each task `votes` times; its result is the first episode with the most frequent answer.
 
     An episode without an answer does not vote; of equally frequent answers the earlier one
     counts. `seconds` and `tokens` of a result are those of all its episodes.
 
     Args:
-        sampling: of the first time; the others have other seeds.
+        sampling: sampling of the first run; the others have other seeds.
         on_result: called as the last episode of each task ends, with the one that counts.
 
     Raises:
@@ -76,7 +74,7 @@ def evaluate_votes(
             on_result(results[at], chosen.trace)
 
     for number in range(votes):
-        seed = (sampling.seed + number * _SEEDS_APART) % (LARGEST_SEED + 1)
+        seed = (sampling.seed + number * SEEDS_APART) % (LARGEST_SEED + 1)
         taken = replace(sampling, seed=seed)
         play(engine, tasks, ended, single=single, bounds=bounds, sampling=taken)
     ordered = tuple(results[at] for at in range(len(tasks)))
@@ -88,10 +86,12 @@ def check_votes(tasks: Sequence[Trajectory], votes: int, sampling: Sampling) -> 
     if votes < 1:
         raise UserError(f"votes is {votes}; it must be 1 or more")
     if not tasks:
-        raise UserError("there is no task to evaluate; ask for at least one")
+        raise UserError("no task to evaluate; ask for at least one")
     for task in tasks:
         if task.source not in _SOURCES:
-            raise UserError(f"no votes for {task.source}: answers of {', '.join(_SOURCES)} can be")
+            raise UserError(
+                f"no votes for {task.source}: only {', '.join(_SOURCES)} have comparable answers"
+            )
         if task.gold is None:
             raise UserError(f"{task.id} has no gold answer, so it cannot be judged live")
     if sampling.temperature == 0:
@@ -99,7 +99,7 @@ def check_votes(tasks: Sequence[Trajectory], votes: int, sampling: Sampling) -> 
 
 
 def _answer(source: str, trace: Trace) -> str | None:
-    """What the source's judge would read as the answer; as text, for that one is compared."""
+    """Return, as text, what the source's judge would read as the answer."""
     if trace.answer is None or source == "gsm8k":
         return trace.answer if gsm8k_number(trace.answer or "") is not None else None
     printed = [s.content for s in trace.trajectory.steps if isinstance(s, Observation)]

@@ -1,9 +1,11 @@
+"""Statistics by hand and as published: Wilson intervals, rates, McNemar's exact test."""
+
 import io
 
 import pytest
 from rich.console import Console
 
-from umi_lite.evals.stats import Rate, rate_table, rates_by, wilson
+from umi_lite.evals.stats import Rate, mcnemar, rate_table, rates_by, wilson
 
 
 def test_wilson_by_hand() -> None:
@@ -51,3 +53,19 @@ def test_table_has_a_row_a_key_and_a_column_a_system() -> None:
     text = console.export_text()
     assert "Success" in text and "before" in text
     assert "50% (9%-91%, 1/2)" in text and "0% (0%-66%, 0/2)" in text
+
+
+@pytest.mark.parametrize(
+    ("won", "lost", "p"),
+    [(0, 0, 1.0), (1, 0, 1.0), (5, 0, 0.0625), (6, 1, 0.125), (8, 2, 0.109375), (3, 3, 1.0)],
+)
+def test_p_is_the_binomial_one(won: int, lost: int, p: float) -> None:
+    first = [True] * won + [False] * lost + [True, False]
+    second = [False] * won + [True] * lost + [True, False]
+    assert mcnemar(first, second) == pytest.approx((won, lost, p))
+    assert mcnemar(second, first) == pytest.approx((lost, won, p))
+
+
+def test_the_two_must_be_about_the_same_tasks() -> None:
+    with pytest.raises(ValueError):
+        mcnemar([True], [True, False])
