@@ -138,9 +138,9 @@ def test_static_dialogues(base_gguf: Path, tmp_path: Path) -> None:
         return step_text(dict(spoken(lesson.trajectory.steps))[at], lesson.trajectory.tools).strip()
 
     engine = GoldSayer(base_gguf, say)
-    taught = predict(engine, gold)
+    forced = predict(engine, gold)
     engine.close()
-    assert taught.missing == [] and len(taught.predictions) == len(gold.steps)
+    assert forced.missing == [] and len(forced.predictions) == len(gold.steps)
     checked = only_sayable(Loaded(trajectories)).trajectories
     untrained = {
         step_text(step, made.tools).strip()
@@ -149,7 +149,7 @@ def test_static_dialogues(base_gguf: Path, tmp_path: Path) -> None:
         if not heard(step) and not step.trained  # pyright: ignore[reportAttributeAccessIssue]
     }
     assert set(engine.apart) <= untrained
-    means = score(gold, taught.predictions).means
+    means = score(gold, forced.predictions).means
     assert means["plan_acc"].value == means["act_em"].value == 100
     assert means["rouge_l"].value > 99.99 and means["arg_f1"].value > 98
 
@@ -175,10 +175,10 @@ def test_a_small_context_leaves_a_static_turn_the_official_512_tokens(
     path.write_text(json.dumps([dialogue]))
     answers = iter(["Known.\nNext: summarizer", "word " * 899 + "word"])
     engine = GoldSayer(base_gguf, lambda _: next(answers), n_ctx=700)
-    taught = predict(engine, load_gold(path))
+    forced = predict(engine, load_gold(path))
     engine.close()
-    answer = taught.predictions[0, 1].answer
-    assert taught.missing == [] and answer is not None
+    answer = forced.predictions[0, 1].answer
+    assert forced.missing == [] and answer is not None
     assert 512 < len(answer.split()) < 700
 
 

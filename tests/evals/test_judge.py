@@ -224,8 +224,8 @@ def test_an_endpoint_that_refuses_is_one_line_and_loses_no_vote(tmp_path):
         with votes.open("a") as file:
             file.write('{"key": "ha')
         made = judge.ask(questions, votes)
-    told = [made[question][0].split()[-1] for question in questions]
-    assert told == ["Solved"] * 3 + ["Unsolved"] * 3
+    verdicts = [made[question][0].split()[-1] for question in questions]
+    assert verdicts == ["Solved"] * 3 + ["Unsolved"] * 3
     assert [row["id"] for row in rows(votes)] == list("012345")
 
 

@@ -156,9 +156,9 @@ def test_gold_without_a_step_is_refused(text: str, words: str, tmp_path: Path) -
 )
 def test_a_bad_line_is_told_in_one(bad: Any, words: str, gold_path: Path, tmp_path: Path) -> None:
     path = lines(tmp_path / "p.jsonl", line(0, 1), "", bad)
-    with pytest.raises(UserError, match=rf"p\.jsonl:3: .*{words}") as told:
+    with pytest.raises(UserError, match=rf"p\.jsonl:3: .*{words}") as raised:
         read_predictions(path, load_gold(gold_path))
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_scores_by_split_and_group(tmp_path: Path) -> None:

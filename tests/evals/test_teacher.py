@@ -17,7 +17,7 @@ from umi_lite.engine.request import Generation, Request, check_size
 from umi_lite.evals.static import score
 from umi_lite.evals.static_files import Gold, load_gold
 from umi_lite.evals.static_metrics import METRICS
-from umi_lite.evals.teacher import Taught, predict
+from umi_lite.evals.teacher import TeacherForced, predict
 from umi_lite.protocol.prompts import Transcript
 from umi_lite.protocol.roles import View, parse_call, step_text
 from umi_lite.protocol.template import ChatTemplate
@@ -83,8 +83,8 @@ class Contrary(Knowing):
         return Generation(ids=tuple(text.encode()), text=text, stop="eot")
 
 
-def values(gold: Gold, taught: Taught) -> list[float]:
-    report = score(gold, taught.predictions).report()
+def values(gold: Gold, forced: TeacherForced) -> list[float]:
+    report = score(gold, forced.predictions).report()
     return [report[name] for name in METRICS]
 
 
@@ -92,18 +92,18 @@ def test_who_says_the_gold_has_the_whole_score() -> None:
     path = data_file("toolbench/static_dev.json")
     gold = load_gold(path, 40)
     engine = Knowing(path)
-    taught = predict(engine, gold)
-    assert not taught.missing
-    assert set(taught.predictions) == {step.place for step in gold.steps}
-    assert values(gold, taught) == pytest.approx([100, 100, 0, 100, 100], abs=1e-4)
+    forced = predict(engine, gold)
+    assert not forced.missing
+    assert set(forced.predictions) == {step.place for step in gold.steps}
+    assert values(gold, forced) == pytest.approx([100, 100, 0, 100, 100], abs=1e-4)
     assert engine.released == 40
 
 
 def test_a_wrong_turn_does_not_get_into_the_history() -> None:
     path = data_file("toolbench/static_dev.json")
     gold = load_gold(path, 20)
-    taught = predict(Contrary(path), gold)
-    plan_acc, act_em, hallucination, *_ = values(gold, taught)
+    forced = predict(Contrary(path), gold)
+    plan_acc, act_em, hallucination, *_ = values(gold, forced)
     assert plan_acc == act_em == 0
     calls = sum(step.next == "caller" for step in gold.steps)
     assert hallucination == pytest.approx(100 * (1 - calls / len(gold.steps)))
@@ -149,12 +149,12 @@ def test_what_does_not_fit_is_missing_with_the_reason(tmp_path: Path) -> None:
     gold = load_gold(path)
     longest = max(len(ids) for view, ids in Knowing(path).known if view == "planner")
     n_ctx = longest + SHORT.max_thought_tokens - 1
-    taught = predict(Knowing(path, n_ctx=n_ctx), gold, bounds=SHORT)
-    assert sorted(taught.predictions) == [(0, 1), (1, 1)]
-    (fault,) = taught.missing
+    forced = predict(Knowing(path, n_ctx=n_ctx), gold, bounds=SHORT)
+    assert sorted(forced.predictions) == [(0, 1), (1, 1)]
+    (fault,) = forced.missing
     assert (fault.dialogue, fault.turn) == (0, 6)
     assert f"do not fit a context of {n_ctx}" in fault.reason
-    report = score(gold, taught.predictions, [fault.reason]).report()
+    report = score(gold, forced.predictions, [fault.reason]).report()
     assert report["missing_why"] == {fault.reason: 1}
     assert report["plan_acc"] == pytest.approx(200 / 3)
 
@@ -164,9 +164,9 @@ def test_what_cannot_be_asked_is_missing_with_the_reason(tmp_path: Path) -> None
     silent = json.loads(json.dumps(DIALOGUES[1]).replace('"user"', '"observation"'))
     path = write(tmp_path / "gold.json", [spaced[0], DIALOGUES[1], silent])
     gold = load_gold(path)
-    taught = predict(Knowing(path), gold)
-    assert sorted(taught.predictions) == [(0, 6), (1, 1)]
-    reasons = {(fault.dialogue, fault.turn): fault.reason for fault in taught.missing}
+    forced = predict(Knowing(path), gold)
+    assert sorted(forced.predictions) == [(0, 6), (1, 1)]
+    reasons = {(fault.dialogue, fault.turn): fault.reason for fault in forced.missing}
     assert "a name has no spaces" in reasons[0, 1]
     assert "does not begin with the user" in reasons[2, 1]
 
@@ -185,9 +185,9 @@ def test_the_real_model(engine: Engine, tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(engine, "step", watched)
     engine.forget()
-    taught = predict(engine, gold, bounds=SHORT)
-    assert not taught.missing
-    assert sorted(taught.predictions) == [(0, 1), (0, 6), (1, 1)]
+    forced = predict(engine, gold, bounds=SHORT)
+    assert not forced.missing
+    assert sorted(forced.predictions) == [(0, 1), (0, 6), (1, 1)]
     for request, turn in said:
         if request.view == "caller":
             assert parse_call(turn.text).tool in {"weather", "news"}
@@ -197,7 +197,7 @@ def test_the_real_model(engine: Engine, tmp_path: Path, monkeypatch: pytest.Monk
     earlier = max(len(r.ids) for r, _ in plans if r is not later[0])
     # All but the last prompt's final tokens, and the gold turns since.
     assert later[1].reused >= earlier - 8
-    assert predict(engine, gold, bounds=SHORT).predictions == taught.predictions
+    assert predict(engine, gold, bounds=SHORT).predictions == forced.predictions
     single = predict(engine, gold, bounds=SHORT, single=True)
     assert len(single.predictions) == 3
     assert {request.view for request, _ in said[-3:]} == {"backbone"}

@@ -56,8 +56,10 @@ def test_each_vote_has_a_seed_of_its_own_and_all_of_them_cost():
     ).results
     assert len({request.seed for request in engine.asked}) == len(engine.asked) == 6
     assert {request.temperature for request in engine.asked} == {0.7}
-    ((told, trace),) = heard
-    assert told == result and trace.answer == "The answer is 3." and result.seconds > trace.seconds
+    ((counted, trace),) = heard
+    assert (
+        counted == result and trace.answer == "The answer is 3." and result.seconds > trace.seconds
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
 from umi_lite.agent.bounds import Bounds, Sampling
@@ -193,53 +193,42 @@ class _Batch:
         self._settings: tuple[Any, ...] = (bounds, sampling, single)
         self._bundle = bundle
         self._on_trace = on_trace
-        self._running: dict[Request, _Running] = {}
         self._traces: dict[int, Trace] = {}
 
     def run(self, jobs: Iterator[tuple[int, Job]]) -> list[Trace]:
-        try:
-            more = True
-            while more or self._running:
-                while more and len(self._running) < self._engine.slots:
-                    more = self._begin(jobs)
-                for request, generation in self._engine.step():
-                    self._advance(self._running.pop(request), generation)
-        except BaseException as err:
-            # The episodes under way leave their traces too.
-            for running in self._running.values():
-                if isinstance(err, KeyboardInterrupt):
-                    running.episode.ended("interrupted")
-                else:
-                    running.episode.ended("error", _line(err))
-                self._finish(running)
-            raise
+        begun = (self._begin(index, job) for index, job in jobs)
+        drive(self._engine, begun, self._advance, self._abort)
         return [trace for _, trace in sorted(self._traces.items())]
 
-    def _begin(self, jobs: Iterator[tuple[int, Job]]) -> bool:
-        index, job = next(jobs, (0, None))
-        if job is None:
-            return False
+    def _begin(self, index: int, job: Job) -> _Running:
         try:
             episode = Episode(job.trajectory, self._engine, *self._settings)
         except UserError as err:
             raise UserError(f"job {index} ({job.trajectory.id}): {err}") from None
-        self._advance(_Running(index, episode, episode.run(), job.toolbox), None)
-        return True
+        return _Running(index, episode, episode.run(), job.toolbox)
 
-    def _advance(self, running: _Running, answer: Generation | Observation | None) -> None:
+    def _advance(self, running: _Running, generation: Generation | None) -> Request | None:
         """Take an episode to its next request, or to its end."""
         try:
-            asked = running.steps.send(answer)
+            asked = running.steps.send(generation)
             while isinstance(asked, Call):
                 asked = running.steps.send(_use(running.toolbox, asked))
             self._engine.submit(asked)
-            self._running[asked] = running
-            return
+            return asked
         except StopIteration:
             pass
         except ToolCrash as err:
             running.episode.ended("tool_crash", str(err))
         except Exception as err:
+            running.episode.ended("error", _line(err))
+        self._finish(running)
+        return None
+
+    def _abort(self, running: _Running, err: BaseException) -> None:
+        """Leave the trace of an episode that the batch's failure ended."""
+        if isinstance(err, KeyboardInterrupt):
+            running.episode.ended("interrupted")
+        else:
             running.episode.ended("error", _line(err))
         self._finish(running)
 
@@ -249,3 +238,45 @@ class _Batch:
         self._traces[running.index] = trace
         if self._on_trace is not None:
             self._on_trace(running.index, trace)
+
+
+_Run = TypeVar("_Run")
+
+
+def drive(
+    engine: Runner,
+    runs: Iterator[_Run],
+    advance: Callable[[_Run, Generation | None], Request | None],
+    abort: Callable[[_Run, BaseException], None],
+) -> None:
+    """Drive runs to their ends in a batch, `engine.slots` at once.
+
+    Args:
+        runs: taken one by one as slots become free.
+        advance: takes a run from its last generation (None at its start) to its next request,
+            which it submits and returns; None where the run has ended.
+        abort: called with each unfinished run if anything raises; the error is raised again.
+    """
+    waiting: dict[Request, _Run] = {}
+
+    def go(run: _Run, generation: Generation | None) -> None:
+        request = advance(run, generation)
+        if request is not None:
+            waiting[request] = run
+
+    try:
+        more = True
+        while more or waiting:
+            while more and len(waiting) < engine.slots:
+                try:
+                    run = next(runs)
+                except StopIteration:
+                    more = False
+                else:
+                    go(run, None)
+            for request, generation in engine.step() if waiting else ():
+                go(waiting.pop(request), generation)
+    except BaseException as err:
+        for run in waiting.values():
+            abort(run, err)
+        raise

@@ -122,10 +122,10 @@ def static(
         if predictions is not None:
             raise UserError("--predictions and --bundle: give one of them")
         with roles.open(load_bundle(bundle), slots, console) as engine:
-            taught = predict_static(engine, known, console, single=roles.single)
+            forced = predict_static(engine, known, console, single=roles.single)
         if out is not None:
-            write_predictions(out, taught.predictions)
-        scored = score(known, taught.predictions, [fault.reason for fault in taught.missing])
+            write_predictions(out, forced.predictions)
+        scored = score(known, forced.predictions, [fault.reason for fault in forced.missing])
     if json_:
         print_json(json.dumps(scored.report()))
     else:

@@ -1,16 +1,16 @@
-"""Teacher-forced prediction: what the roles say at every gold decision, on the gold history.
+"""Teacher-forced prediction: the roles predict every gold decision on the gold history.
 
-At a gold planner's turn the planner writes a thought and who is next. If that is the caller, the
-caller writes a call behind the planner's own thought; if it is the summarizer, the summarizer an
-answer, whoever should have been next. Then the gold turns take the place of all that and the
-transcript goes on (α-UMi, GLPFT/inference_utils/toolbench/infer_pipeline.py, but greedy, and with
-the prompts of training). Style `chat`.
+At a gold planner's turn the planner writes a thought and names the next role. If that is the
+caller, it writes a call after the planner's own thought; if it is the summarizer, it writes an
+answer, whatever the gold says. Then the gold turns replace all that and the transcript continues
+(α-UMi, GLPFT/inference_utils/toolbench/infer_pipeline.py, but greedy, and with the prompts of
+training). Style `chat`.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
-from umi_lite.agent.agent import Runner
+from umi_lite.agent.agent import Runner, drive
 from umi_lite.agent.bounds import Bounds
 from umi_lite.agent.callable_tools import callable_tools
 from umi_lite.agent.trained_bounds import holding, widest
@@ -36,15 +36,15 @@ Turns = Generator[Request, Generation, Prediction]
 
 
 @dataclass(frozen=True)
-class Taught:
-    """What was said, by place, and the gold steps where nothing could be said, with the reason."""
+class TeacherForced:
+    """Predictions by place, and the gold steps that could not be predicted, with the reason."""
 
     predictions: dict[Place, Prediction]
     missing: list[Fault]
 
 
 class _NoTurn(Exception):
-    """The step cannot be asked for. The message says why."""
+    """The step cannot be predicted; the message says why."""
 
 
 def predict(
@@ -54,36 +54,37 @@ def predict(
     single: bool = False,
     bounds: Bounds | None = None,
     on_dialogue: Callable[[], None] | None = None,
-) -> Taught:
+) -> TeacherForced:
     """Let the roles predict every gold step, `engine.slots` dialogues at once, greedily.
 
-    A step whose transcript does not fit the context is left out and told in `missing`: nothing
-    is cut from a history.
+    A step whose transcript does not fit the context is listed in `missing`; histories are never
+    cut.
 
     Args:
         single: one model, the view `backbone`, takes all the turns.
-        bounds: the turns' lengths (the other bounds are not used); default what holds the gold
-            turns, and at least 512 tokens.
+        bounds: the turns' lengths (the other bounds are not used); the default holds the gold
+            turns and at least 512 tokens.
         on_dialogue: called as each dialogue ends.
     """
     loaded = toolbench.load(gold.path, keep_bad_arguments=True)
     trajectories = {made.meta["record"] - 1: made for made in loaded.trajectories}
     refused = {row.where: row.reason for row in loaded.dropped}
-    taught = Taught({}, [])
+    forced = TeacherForced({}, [])
     asked = [trajectories[d.index] for d in gold.dialogues if d.index in trajectories]
     bounds = bounds or _holding(engine, asked, single=single)
-    lessons: list[_Lesson] = []
+    runs: list[_DialogueRun] = []
     for dialogue in gold.dialogues:
         if dialogue.index in trajectories:
             made = trajectories[dialogue.index]
-            lessons.append(_Lesson(dialogue, made, engine, bounds, single, taught))
+            run = _DialogueRun(dialogue, made, engine, bounds, single, forced, on_dialogue)
+            runs.append(run)
         else:
             reason = refused[f"{gold.path}:{dialogue.index + 1}"]
-            taught.missing.extend(Fault(*step.place, reason) for step in dialogue.steps)
-    # Neighbours with the same tools share a cached prefix.
-    lessons.sort(key=lambda lesson: [tool.name for tool in lesson.trajectory.tools])
-    _teach(engine, iter(lessons), on_dialogue or (lambda: None))
-    return taught
+            forced.missing.extend(Fault(*step.place, reason) for step in dialogue.steps)
+    # Adjacent dialogues with the same tools share a cached prefix.
+    runs.sort(key=lambda run: [tool.name for tool in run.trajectory.tools])
+    drive(engine, iter(runs), _DialogueRun.advance, _DialogueRun.abort)
+    return forced
 
 
 def _holding(engine: Runner, trajectories: list[Trajectory], *, single: bool) -> Bounds:
@@ -92,29 +93,55 @@ def _holding(engine: Runner, trajectories: list[Trajectory], *, single: bool) ->
 
 
 @dataclass(eq=False)
-class _Lesson:
-    """One dialogue on its way. It is what the engine keeps cache slots for."""
+class _DialogueRun:
+    """One dialogue in the batch; the engine keeps its cache slots by this object."""
 
     dialogue: Dialogue
     trajectory: Trajectory
     engine: Runner
     bounds: Bounds
     single: bool
-    taught: Taught
+    forced: TeacherForced
+    on_end: Callable[[], None] | None
     turns: Generator[Request, Generation, None] = field(init=False)
 
     def __post_init__(self) -> None:
         self.turns = self._run()
 
+    def advance(self, said: Generation | None) -> Request | None:
+        """Run to the next request, queue it and return it; None at the dialogue's end."""
+        try:
+            asked = next(self.turns) if said is None else self.turns.send(said)
+            while (why := self._refusal(asked)) is not None:
+                asked = self.turns.throw(_NoTurn(why))
+        except StopIteration:
+            self.engine.release(self)
+            if self.on_end is not None:
+                self.on_end()
+            return None
+        return asked
+
+    def abort(self, _: BaseException) -> None:
+        """Free the cache of a dialogue that did not end."""
+        self.engine.release(self)
+
+    def _refusal(self, request: Request) -> str | None:
+        """Queue a request; return why the engine refuses it (its grammar, say), or None."""
+        try:
+            self.engine.submit(request)
+        except UserError as err:
+            return str(err)
+        return None
+
     def _run(self) -> Generator[Request, Generation, None]:
         for step in self.dialogue.steps:
             try:
-                self.taught.predictions[step.place] = yield from self._predict(step)
+                self.forced.predictions[step.place] = yield from self._predict(step)
             except _NoTurn as err:
-                self.taught.missing.append(Fault(*step.place, str(err)))
+                self.forced.missing.append(Fault(*step.place, str(err)))
 
     def _predict(self, step: GoldStep) -> Turns:
-        # The instruction is turn 0, so a trajectory's step stands one place before its turn.
+        # The instruction is turn 0, so a step's index in the trajectory is its turn minus 1.
         history = self.trajectory.model_copy(
             update={"steps": self.trajectory.steps[: step.turn - 1]}
         )
@@ -131,7 +158,7 @@ class _Lesson:
         if plan.next == "caller":
             grammar = self._call_grammar(step)
             said = yield self._request("caller", history, grammar, bounds.max_call_tokens)
-            # As it was written, cut off or not: scoring says what is a call.
+            # As written, even if cut off: scoring decides what is a call.
             name, _, arguments = said.text.partition(" ")
             return made.model_copy(update={"tool": name or None, "arguments": arguments})
         if plan.next == "summarizer":
@@ -141,7 +168,7 @@ class _Lesson:
         return made
 
     def _call_grammar(self, step: GoldStep) -> str:
-        # Two tools can end in the same 64 characters, and be one name: the first one's arguments.
+        # Tools that end in the same 64 characters share a name; the first one's arguments count.
         named = {tool.name: tool for tool in reversed(self.trajectory.tools)}
         kept, refused = callable_tools(named.values())
         if step.tool in refused or (refused and not kept):
@@ -170,43 +197,3 @@ class _Lesson:
             max_tokens=min(max_tokens, self.engine.n_ctx - len(ids)),
             episode=self,
         )
-
-
-def _teach(engine: Runner, lessons: Iterator[_Lesson], on_dialogue: Callable[[], None]) -> None:
-    """Drive all lessons to their ends, as many at once as the engine has slots."""
-    running: dict[Request, _Lesson] = {}
-
-    def go_on(lesson: _Lesson, said: Generation | None) -> None:
-        """Take a lesson to its next request, or to its end."""
-        try:
-            asked = next(lesson.turns) if said is None else lesson.turns.send(said)
-            while (why := _refusal(engine, asked)) is not None:
-                asked = lesson.turns.throw(_NoTurn(why))
-        except StopIteration:
-            engine.release(lesson)
-            on_dialogue()
-            return
-        running[asked] = lesson
-
-    try:
-        more = True
-        while more or running:
-            while more and len(running) < engine.slots:
-                lesson = next(lessons, None)
-                more = lesson is not None
-                if lesson is not None:
-                    go_on(lesson, None)
-            for request, said in engine.step() if running else ():
-                go_on(running.pop(request), said)
-    finally:
-        for lesson in running.values():
-            engine.release(lesson)
-
-
-def _refusal(engine: Runner, request: Request) -> str | None:
-    """Queue a request; or why the engine does not take it (a grammar, say)."""
-    try:
-        engine.submit(request)
-    except UserError as err:
-        return str(err)
-    return None

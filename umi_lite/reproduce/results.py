@@ -44,10 +44,10 @@ def predicted(
     if path.is_file():
         return
     with engine() as opened:
-        taught = predict_static(opened, load_gold(gold), console, single=single)
-    if taught.missing:
-        console.print(f"{len(taught.missing)} steps without a prediction count as wrong")
-    write_predictions(path, taught.predictions)
+        forced = predict_static(opened, load_gold(gold), console, single=single)
+    if forced.missing:
+        console.print(f"{len(forced.missing)} steps without a prediction count as wrong")
+    write_predictions(path, forced.predictions)
 
 
 def step_rows(runs: Sequence[Planned], out: Path) -> dict[str, dict[str, StepMean]]:
