@@ -88,7 +88,7 @@ def _call(engine: Engine, case: _Case) -> Generation:
     first = case.trajectory.model_copy(
         update={"tools": case.tools, "steps": case.trajectory.steps[:1]}
     )
-    words = engine.words("caller")
+    words = engine.language("caller")
     ids = Transcript("caller", words.template, words).advance(first)
     grammar = call_grammar(case.tools)
     return engine.generate(Request("caller", ids, grammar=grammar, max_tokens=96))

@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.gbnf import gbnf
 from benchmarks.plain_llama import plain_llama
 from umi_lite.engine.engine import Engine
-from umi_lite.engine.language import Words
+from umi_lite.engine.language import Language
 from umi_lite.engine.machine import repacks
 from umi_lite.engine.proof import death
 from umi_lite.engine.request import Generation, Request
@@ -36,8 +36,8 @@ class Rival:
         self._engine = engine
         self._grammars = held
 
-    def words(self, view: View) -> Words:
-        return self._engine.words(view)
+    def language(self, view: View) -> Language:
+        return self._engine.language(view)
 
     def submit(self, request: Request) -> None:
         raise NotImplementedError("one turn at a time")
@@ -50,7 +50,7 @@ class Rival:
 
     def generate(self, request: Request) -> Generation:
         ids, evaluated = self._speak(request, self._grammars[request.view])
-        words = self.words(request.view)
+        words = self.language(request.view)
         end = words.encode(words.template.end_of_turn, special=True)
         ended = bool(ids) and ids[-1:] == end
         said = ids[:-1] if ended else ids

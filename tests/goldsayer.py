@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from umi_lite.engine.language import Words
+from umi_lite.engine.language import Language
 from umi_lite.engine.llama import Model
 from umi_lite.engine.request import Generation, Request
 from umi_lite.engine.turn import Turn
@@ -31,13 +31,13 @@ class GoldSayer:
     def __init__(self, gguf: Path, say: Callable[[Request], str], n_ctx: int = 100_000):
         self.base, self.n_ctx, self.slots = gguf, n_ctx, 3
         self._model = Model.vocabulary(gguf)
-        self._words = Words(self._model)
+        self._words = Language(self._model)
         self._say = say
         self.apart: list[str] = []
         self._logits = np.zeros(len(self._model.pieces()), dtype=np.float32)
         self._queue: deque[Request] = deque()
 
-    def words(self, view: View) -> Words:
+    def language(self, view: View) -> Language:
         return self._words
 
     def generate(self, request: Request) -> Generation:

@@ -29,7 +29,7 @@ class Scripted(ByteTokenizer):
         self.most = 0
         self._queue: deque[Request] = deque()
 
-    def words(self, view: View) -> "Scripted":
+    def language(self, view: View) -> "Scripted":
         return self
 
     def generate(self, request: Request) -> Generation:

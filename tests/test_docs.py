@@ -47,7 +47,7 @@ def trajectory_block() -> str:
 
 def transcript_block(view: View, engine: Engine) -> str:
     """A view's one sample; what is trained stands between the marks."""
-    words = engine.words(view)
+    words = engine.language(view)
     rendered = render(example(), view, words.template, words)
     assert rendered is not None
     shown, before = "", False
@@ -64,7 +64,7 @@ def transcript_block(view: View, engine: Engine) -> str:
 def counts_block(engine: Engine) -> str:
     lines = ["view        tokens  shared  trained"]
     for view in VIEWS:
-        words = engine.words(view)
+        words = engine.language(view)
         made = render(example(), view, words.template, words)
         assert made is not None
         numbers = f"{len(made.ids):6}  {made.shared:6}  {sum(made.mask):7}"

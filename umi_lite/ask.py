@@ -1,4 +1,4 @@
-"""One task for a bundle: what is asked, where its trace goes, and what came of it."""
+"""One instruction for a bundle, streamed to the console, with its trace."""
 
 import json
 import os
@@ -20,32 +20,32 @@ if TYPE_CHECKING:
     from umi_lite.agent.bounds import Bounds, Sampling
     from umi_lite.agent.trace import Trace
     from umi_lite.bundle.bundle import Bundle
-    from umi_lite.engine.placement import Wishes
+    from umi_lite.engine.placement import Overrides
 
 _EXAMPLE = 'e.g. umi run "What is 12 * 34?"'
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What came of a task. `path` is where its trace is, None where it could not be kept."""
+    """A task's outcome; `path` is its trace's, None if it could not be saved."""
 
     trace: "Trace"
     path: Path | None
 
     @property
     def error(self) -> str | None:
-        """Why there is no answer, or only a part of one, and what to try."""
+        """Return why the answer is missing or incomplete, and what to try; None if it is whole."""
         from umi_lite.agent.ending import ending
 
         return ending(self.trace)
 
     def line(self) -> str:
-        """How it ended, for people."""
+        """Return how it ended, as text."""
         why = f": {self.error}" if self.error else ""
         return f"stop: {self.trace.stop}{why} · trace: {self.path or 'not kept'}"
 
     def json(self) -> str:
-        """One line of JSON: `answer, stop, error, steps, seconds, tokens, trace`."""
+        """Return a line of JSON: `answer, stop, error, steps, seconds, tokens, trace`."""
         trace = self.trace
         return json.dumps(
             {
@@ -72,22 +72,22 @@ def ask(
     bounds: "Bounds | None" = None,
     sampling: "Sampling | None" = None,
     elsewhere: Sequence[str] = (),
-    wishes: "Wishes | None" = None,
+    overrides: "Overrides | None" = None,
     timeout: float | None = None,
 ) -> Asked:
     """Run one task with its turns streamed to the console.
 
     Args:
         instruction: `-` reads it from stdin.
-        tools: a tool set's name or a .py file; default the bundle's own.
-        trace_path: default `traces/<id>.json` next to the bundle, or in the cache folder where
+        tools: a tool set's name or a .py file; default the bundle's.
+        trace_path: default `traces/<id>.json` next to the bundle, or in the cache folder if
             that cannot be written.
         single: the global adapter alone (view `backbone`) takes all the turns.
         bounds, sampling: default the bundle's.
-        elsewhere, wishes, timeout: see `roles.open_roles`.
+        elsewhere, overrides, timeout: see `roles.open_roles`.
 
     Raises:
-        UserError: an empty instruction, no such tools, or a `trace_path` that cannot be written.
+        UserError: an empty instruction, unknown tools, or a `trace_path` that cannot be written.
     """
     from umi_lite.agent.show import stream_to
     from umi_lite.agent.trace import check_place
@@ -104,7 +104,7 @@ def ask(
         check_place(trace_path)
     path = trace_path or _default_place(bundle)
     views: tuple[View, ...] = ("backbone",) if single else ROLES
-    where: Mapping[str, Any] = {"elsewhere": elsewhere, "wishes": wishes, "timeout": timeout}
+    where: Mapping[str, Any] = {"elsewhere": elsewhere, "overrides": overrides, "timeout": timeout}
     with open_roles(bundle, views=views, note=dim(console), **where) as engine:
         agent = bundle.agent(engine, toolbox, single=single, bounds=bounds, sampling=sampling)
         trace = agent.run(instruction, stream_to(console), path)
@@ -113,10 +113,10 @@ def ask(
 
 
 def _instruction(given: str) -> str:
-    """The user's words, from stdin where they are `-`.
+    """Return the user's text, from stdin if it is `-`.
 
     Raises:
-        UserError: there are none, or they are not text.
+        UserError: it is empty, or not UTF-8.
     """
     if given == "-":
         try:
@@ -133,7 +133,7 @@ def _instruction(given: str) -> str:
         return given
     except UnicodeEncodeError:
         pass
-    # Bytes that the locale's encoding cannot read: in the locale C all that are not ASCII.
+    # Bytes that the locale's encoding cannot decode: in the locale C all that are not ASCII.
     try:
         return os.fsencode(given).decode("utf-8")
     except UnicodeError:
@@ -141,7 +141,7 @@ def _instruction(given: str) -> str:
 
 
 def _default_place(bundle: "Bundle") -> Path | None:
-    """Where the trace can be written: found out now, as later the answer would be lost."""
+    """Return a path where the trace can be written, None without one; checked before the run."""
     from umi_lite.agent.trace import check_place
     from umi_lite.files import cache_folder
 
@@ -162,7 +162,7 @@ def _default_place(bundle: "Bundle") -> Path | None:
 
 
 def _holds(path: Path, trace: "Trace") -> bool:
-    """True if that trace was written: an older file may be there."""
+    """True if the file holds that trace, not an older one."""
     from umi_lite.agent.trace import Trace
 
     try:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from umi_lite.agent.bounds import Bounds, Sampling
     from umi_lite.agent.trace import Trace
     from umi_lite.bundle.bundle import Bundle
-    from umi_lite.engine.placement import Wishes
+    from umi_lite.engine.placement import Overrides
     from umi_lite.evals.bootstrap import BootstrapConfig, Summary
     from umi_lite.evals.judge import Judge, Question, Replies
     from umi_lite.evals.live import Result, Score
@@ -110,7 +110,7 @@ def gather(
     single: bool = False,
     bounds: "Bounds | None" = None,
     elsewhere: Sequence[str] = (),
-    wishes: "Wishes | None" = None,
+    overrides: "Overrides | None" = None,
     timeout: float | None = None,
 ) -> "Summary":
     """Bootstrap trajectories with a bundle (`evals.bootstrap`) behind a progress bar.
@@ -119,7 +119,7 @@ def gather(
         single: the global adapter alone (view `backbone`) takes all the turns.
         bounds: default the evaluation's own (`evals.bounds.bounds_for`) with
             those that the bundle sets.
-        elsewhere, wishes, timeout: see `roles.open_roles`.
+        elsewhere, overrides, timeout: see `roles.open_roles`.
 
     Raises:
         UserError: see `bootstrap`.
@@ -138,7 +138,7 @@ def gather(
         "sha256": sha256(bundle.spec.model_dump_json().encode()).hexdigest(),
         "elsewhere": [text_of(place) for place in elsewhere],
     }
-    where: Mapping[str, Any] = {"elsewhere": elsewhere, "wishes": wishes, "timeout": timeout}
+    where: Mapping[str, Any] = {"elsewhere": elsewhere, "overrides": overrides, "timeout": timeout}
     if bounds is not None and bounds != usual:
         made_by["bounds"] = asdict(bounds)
     title = f"trying {len(tasks)} questions"

@@ -109,7 +109,7 @@ def test_stuck_only_on_the_same_call_with_the_same_observation():
 def test_timeout():
     trace, engine = run(CALLER, bounds=Bounds(max_seconds=1e-9))
     assert trace.stop == "timeout" and not engine.asked
-    assert trace.error == "1e-09 s were over before the planner's turn"
+    assert trace.error == "1e-09 s had passed before the planner's turn"
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def task():
 
 
 def request(engine: Engine, task) -> Request:
-    words = engine.words("caller")
+    words = engine.language("caller")
     ids = Transcript("caller", words.template, words).advance(task)
     return Request("caller", tuple(ids), grammar=call_grammar(task.tools), max_tokens=9)
 

@@ -23,11 +23,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def test_it_runs_and_tokenizes_like_the_embedded_model(files, engine) -> None:
     with Engine(files[0], {"planner": files[1]}, n_ctx=128) as small:
-        assert small.words("planner").encode("Two words.", special=False) == engine.words(
+        assert small.language("planner").encode("Two words.", special=False) == engine.language(
             "planner"
         ).encode("Two words.", special=False)
         said = small.generate(
-            Request("planner", small.words("planner").encode("Hi", special=False), max_tokens=4)
+            Request("planner", small.language("planner").encode("Hi", special=False), max_tokens=4)
         )
     assert len(said.ids) == 4 or said.stop == "eot"
 
@@ -36,7 +36,7 @@ def test_the_adapter_changes_what_is_said(files) -> None:
     texts = []
     for adapter in (None, files[1]):
         with Engine(files[0], {"planner": adapter}, n_ctx=128) as small:
-            ids = small.words("planner").encode("Say something", special=False)
+            ids = small.language("planner").encode("Say something", special=False)
             texts.append(small.generate(Request("planner", ids, max_tokens=24)).ids)
     assert texts[0] != texts[1]
 

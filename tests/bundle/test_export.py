@@ -51,7 +51,7 @@ def test_every_adapter_changes_logits_and_each_otherwise(bundle):
     changes = check_adapters(bundle)
     assert set(changes) == set(VIEWS) and min(changes.values()) > 0.01
     with bundle.engine(n_ctx=256) as engine:
-        ids = engine.words("planner").encode("The capital of France is", special=False)
+        ids = engine.language("planner").encode("The capital of France is", special=False)
         said = {view: engine.generate(Request(view, ids, max_tokens=8)).text for view in VIEWS}
     assert len(set(said.values())) > 1
 
@@ -125,8 +125,8 @@ def test_a_recipes_own_template_goes_with_the_bundle(own_run, tmp_path):
     bundle = export_run(own_run)
     template.unlink()
     with bundle.engine(n_ctx=256, merge_into=tmp_path / "merged") as engine:
-        words = engine.words("planner")
-        assert words is engine.words("caller")
+        words = engine.language("planner")
+        assert words is engine.language("caller")
         pieces = words.template.pieces(
             view_messages(Trajectory(id="t", source="t", instruction="Hi"), "planner")
         )

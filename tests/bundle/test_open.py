@@ -13,7 +13,7 @@ from umi_lite.agent.trace import Trace
 from umi_lite.bundle.bundle import Bundle, load_bundle, write_bundle
 from umi_lite.bundle.open import open_roles
 from umi_lite.cli.app import app
-from umi_lite.engine.placement import Wishes
+from umi_lite.engine.placement import Overrides
 from umi_lite.engine.request import Request
 from umi_lite.errors import Note, UserError
 from umi_lite.files import cache_folder
@@ -45,14 +45,14 @@ def cache(tmp_path, monkeypatch) -> Path:
 
 
 def say(roles, view) -> str:
-    ids = roles.words(view).encode("Once upon a time there was", special=False)
+    ids = roles.language(view).encode("Once upon a time there was", special=False)
     return roles.generate(Request(view, ids, max_tokens=8)).text
 
 
 def test_the_fit_is_told_and_wishes_hold(bundles):
     told = []
-    wishes = Wishes(n_ctx=300, kv="q8_0", threads=1)
-    with open_roles(bundles[0], wishes=wishes, note=told.append) as roles:
+    overrides = Overrides(n_ctx=300, kv="q8_0", threads=1)
+    with open_roles(bundles[0], overrides=overrides, note=told.append) as roles:
         assert (roles.n_ctx, roles.views) == (300, ("planner", "caller", "summarizer"))
         assert say(roles, "planner")
     assert len(told) == 1 and "1 thread, context 300 in q8_0" in told[0]
@@ -104,22 +104,22 @@ def test_the_command_line_takes_them(bundles, monkeypatch, capsys, tmp_path):
 
 
 def test_without_a_cache_folder_the_roles_run_with_their_adapters(bundles, cache):
-    with open_roles(bundles[0], wishes=Wishes(weights="adapters", n_ctx=300)) as roles:
+    with open_roles(bundles[0], overrides=Overrides(weights="adapters", n_ctx=300)) as roles:
         usual = say(roles, "planner")
     shutil.rmtree(cache)
     cache.write_text("a file in the way")
     told = []
     with (
         pytest.warns(Note, match=f"the cache folder {cache} cannot be written") as notes,
-        open_roles(bundles[0], wishes=Wishes(n_ctx=300), note=told.append) as roles,
+        open_roles(bundles[0], overrides=Overrides(n_ctx=300), note=told.append) as roles,
     ):
         assert say(roles, "planner") == usual
     assert len(notes) == 1 and told[0].startswith("adapters on the CPU")
     with (
         pytest.warns(Note),
-        pytest.raises(UserError, match="--weights folded keeps them in the cache folder"),
+        pytest.raises(UserError, match="--weights merged keeps them in the cache folder"),
     ):
-        open_roles(bundles[0], wishes=Wishes(weights="folded"))
+        open_roles(bundles[0], overrides=Overrides(weights="merged"))
 
 
 def test_merged_weights_that_cannot_be_kept_run_with_their_adapters(base_gguf, tmp_path, cache):
@@ -130,14 +130,14 @@ def test_merged_weights_that_cannot_be_kept_run_with_their_adapters(base_gguf, t
     requantize(base_gguf, base, "F16")
     lora = write_adapter(tmp_path / "lora.gguf", seed=1)
     bundle = write_bundle(tmp_path / "bundle", base_gguf=base, adapters={"backbone": lora})
-    wishes = Wishes(weights="adapters", n_ctx=300)
-    with open_roles(bundle, views=["backbone"], wishes=wishes) as roles:
+    overrides = Overrides(weights="adapters", n_ctx=300)
+    with open_roles(bundle, views=["backbone"], overrides=overrides) as roles:
         usual = say(roles, "backbone")
     (cache / "merged").write_text("a file in the way")
-    wishes = Wishes(weights="folded", n_ctx=300)
+    overrides = Overrides(weights="merged", n_ctx=300)
     with (
         pytest.warns(Note, match="cannot be written: .*: backbone runs with its adapter"),
-        open_roles(bundle, views=["backbone"], wishes=wishes) as roles,
+        open_roles(bundle, views=["backbone"], overrides=overrides) as roles,
     ):
         assert say(roles, "backbone") == usual
 
@@ -153,7 +153,7 @@ def test_a_user_without_a_home_folder_has_no_cache(bundles, monkeypatch):
         cache_folder()
     with (
         pytest.warns(Note, match=r"this user has no home folder .*: running without it"),
-        open_roles(bundles[0], wishes=Wishes(n_ctx=300)) as roles,
+        open_roles(bundles[0], overrides=Overrides(n_ctx=300)) as roles,
     ):
         assert say(roles, "planner")
 

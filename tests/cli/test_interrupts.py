@@ -130,7 +130,7 @@ def test_an_engine_that_was_interrupted_in_a_turn_goes_on(base_gguf, monkeypatch
     with Engine(base_gguf, {"planner": None}, n_ctx=256) as engine:
         asked = Request("planner", [5] * 8, max_tokens=4)
         right = engine.generate(asked).ids
-        decode = engine._lane("planner")._context.lib.llama_decode
+        decode = engine._scheduler("planner")._context.lib.llama_decode
 
         def interrupted(*given):
             os.kill(os.getpid(), signal.SIGINT)

@@ -80,7 +80,7 @@ def test_drafted_episodes_are_the_same_in_fewer_evaluations(
         said = {view: [] for view in VIEWS}
         for trace in alone:
             for view in VIEWS:
-                words = engine.words(view)
+                words = engine.language(view)
                 ids = Transcript(view, words.template, words).advance(trace.trajectory)
                 said[view].append(([*ids], [1] * len(ids)))
     phrases = {view: learn_phrases(samples * OCCURRENCES) for view, samples in said.items()}
@@ -110,7 +110,7 @@ def test_sampled_turns_keep_their_seeds(f32_gguf):
     for phrases in (None, {"planner": NONE}):
         with Engine(f32_gguf, {"planner": None}, n_ctx=1024, phrases=phrases) as engine:
             start = "One, two, three, four.\nNext: caller\nOne, two, three, four, five, six"
-            ids = tuple(engine.words("planner").encode(start, special=False))
+            ids = tuple(engine.language("planner").encode(start, special=False))
             more = {"grammar": plan_grammar(80), "max_tokens": 40, "temperature": 0.7}
             requests = [Request(view="planner", ids=ids, seed=seed, **more) for seed in range(4)]
             made.append([engine.generate(request) for request in requests])
@@ -122,7 +122,7 @@ def test_sampled_turns_keep_their_seeds(f32_gguf):
 def test_the_cache_holds_what_was_said_and_no_guess(f32_gguf, monkeypatch):
     monkeypatch.setattr(Draft, "guess", lambda self, most: sure([5] * 3, most))
     with Engine(f32_gguf, {"planner": None}, n_ctx=256, phrases={"planner": NONE}) as engine:
-        ids = tuple(engine.words("planner").encode("The weather in Paris", special=False))
+        ids = tuple(engine.language("planner").encode("The weather in Paris", special=False))
         said = engine.generate(Request(view="planner", ids=ids, max_tokens=12, episode="e"))
         assert said.drafted > said.accepted and said.decoded == 11
         assert engine.cached("planner", "e") == [*ids, *said.ids[:11]]
@@ -134,7 +134,9 @@ def test_the_cache_holds_what_was_said_and_no_guess(f32_gguf, monkeypatch):
 def test_there_is_room_for_every_guess(f32_gguf, monkeypatch):
     monkeypatch.setattr(Draft, "guess", lambda self, most: sure([5] * 99, most))
     with Engine(f32_gguf, {"planner": None}, n_ctx=256, phrases={"planner": NONE}) as engine:
-        ids = tuple(engine.words("planner").encode("One, two, three, " * 60, special=False))[:250]
+        ids = tuple(engine.language("planner").encode("One, two, three, " * 60, special=False))[
+            :250
+        ]
         said = engine.generate(Request(view="planner", ids=ids, max_tokens=256 - len(ids)))
         assert len(said.ids) == 6 and said.drafted > 0
 
@@ -165,7 +167,7 @@ def together(f32_gguf, prompts, guesses, monkeypatch):
         with Engine(
             f32_gguf, {"planner": None}, n_ctx=256, slots=4, phrases={"planner": NONE}
         ) as engine:
-            asked += [engine.words("planner").encode(text, special=False) for text in prompts]
+            asked += [engine.language("planner").encode(text, special=False) for text in prompts]
             for number, ids in enumerate(asked):
                 engine.submit(
                     Request(view="planner", ids=tuple(ids), max_tokens=24, episode=number)

@@ -6,7 +6,7 @@ from tiny_lora import write_adapter
 
 from umi_lite.agent.agent import Agent, Job, run_many
 from umi_lite.agent.episode import Bounds
-from umi_lite.engine.endpoint import Endpoint, Mixed
+from umi_lite.engine.endpoint import Endpoint, HybridEngine
 from umi_lite.engine.engine import Engine
 from umi_lite.engine.request import Request
 from umi_lite.errors import UserError
@@ -50,7 +50,7 @@ def test_the_same_episode_wherever_the_roles_are(base_gguf, loras, behind):
         for names in (("caller",), ROLES):
             away = {role: Endpoint(server.url, role) for role in names}
             rest = {role: path for role, path in loras.items() if role not in names}
-            with Mixed(Engine(base_gguf, rest, n_ctx=1024), away) as roles:
+            with HybridEngine(Engine(base_gguf, rest, n_ctx=1024), away) as roles:
                 agent = Agent(roles, TOOLS, BOUNDS)
                 there = agent.run("Shout the word hello.", lambda *event: heard.append(event))
             assert told(there) == told(here)
@@ -65,8 +65,8 @@ def test_the_same_episode_wherever_the_roles_are(base_gguf, loras, behind):
 def test_a_server_without_grammars_is_checked_as_it_speaks(base_gguf, behind):
     with served(behind, "somebody") as server:
         away = {"planner": Endpoint(server.url, "planner")}
-        with Mixed(Engine(base_gguf, {}, n_ctx=512), away) as roles:
-            ids = roles.words("planner").encode("One, two, three, four,", special=False)
+        with HybridEngine(Engine(base_gguf, {}, n_ctx=512), away) as roles:
+            ids = roles.language("planner").encode("One, two, three, four,", special=False)
 
             def say(grammar, count=12):
                 return roles.generate(Request("planner", ids, grammar=grammar, max_tokens=count))
@@ -92,7 +92,7 @@ def test_many_at_once(base_gguf, loras, behind):
     with served(behind, "vllm") as server:
         rest = {role: loras[role] for role in ("planner", "summarizer")}
         away = {"caller": Endpoint(server.url, "caller")}
-        with Mixed(Engine(base_gguf, rest, n_ctx=1024, slots=1), away) as roles:
+        with HybridEngine(Engine(base_gguf, rest, n_ctx=1024, slots=1), away) as roles:
             there = run_many(roles, tasks, bounds=BOUNDS)
         assert server.asked
     assert [told(trace) for trace in there] == [told(trace) for trace in here]
@@ -111,7 +111,7 @@ def test_what_users_get_wrong(base_gguf, behind, monkeypatch):
     assert Endpoint.parse("https://a/v1/#b") == Endpoint("https://a/v1", "b")
 
     def opened(endpoint):
-        return Mixed(Engine(base_gguf, {}, n_ctx=64), {"caller": endpoint})
+        return HybridEngine(Engine(base_gguf, {}, n_ctx=64), {"caller": endpoint})
 
     with pytest.raises(UserError, match=r"endpoint http://127.0.0.1:9/v1 \(m\): Connection"):
         opened(Endpoint("http://127.0.0.1:9/v1", "m"))

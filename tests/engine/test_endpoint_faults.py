@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 from local_server import JsonHandler, LocalServer, running
 
-from umi_lite.engine.endpoint import Endpoint, Mixed
+from umi_lite.engine.endpoint import Endpoint, HybridEngine
 from umi_lite.engine.engine import Engine
 from umi_lite.engine.request import Request
 from umi_lite.errors import UserError
@@ -61,9 +61,9 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def opened(base_gguf) -> Callable:
     @contextmanager
-    def opens(url: str, **options) -> Iterator[Mixed]:
+    def opens(url: str, **options) -> Iterator[HybridEngine]:
         away = {"caller": Endpoint(url, "m")}
-        with Mixed(Engine(base_gguf, {}, n_ctx=64), away, **options) as roles:
+        with HybridEngine(Engine(base_gguf, {}, n_ctx=64), away, **options) as roles:
             yield roles
 
     return opens

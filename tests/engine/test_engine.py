@@ -47,7 +47,7 @@ def task(instruction="What is the weather in Paris?", tools=TOOLS.specs, **more)
 
 
 def ask(engine, view="planner", trajectory=None, **more):
-    words = engine.words(view)
+    words = engine.language(view)
     ids = Transcript(view, words.template, words).advance(trajectory or task())
     return Request(view=view, ids=tuple(ids), **{"max_tokens": 40, **more})
 
@@ -95,7 +95,7 @@ def test_the_cache_holds_the_transcript(engine):
 def test_tool_docs_are_read_once_for_all_episodes(engine):
     first = engine.generate(ask(engine, trajectory=task("First."), max_tokens=1))
     second = ask(engine, trajectory=task("Second."), max_tokens=1)
-    words = engine.words("planner")
+    words = engine.language("planner")
     docs = words.decode(second.ids).partition("<|im_end|>")[0]
     said = engine.generate(second)
     assert said.reused >= len(words.encode(docs, special=True)) > 30
@@ -171,7 +171,7 @@ def test_forced_tokens_are_counted_and_not_sampled(engine):
     assert said.forced == len(said.ids) and said.evaluated == said.decoded == 0
     said = engine.generate(call_request(engine, TOOLS.specs))
     assert 0 < said.forced < len(said.ids)
-    assert engine.words("planner").decode(said.ids) == said.text
+    assert engine.language("planner").decode(said.ids) == said.text
     # Never the last token, for nobody asked what comes behind it.
     assert said.decoded <= len(said.ids) - 1
 
@@ -206,7 +206,7 @@ def test_a_turn_for_which_no_slot_can_come_free_is_refused(engine):
     held = [ask(engine, max_tokens=1, episode=name) for name in ("one", "two")]
     for request in held:
         engine.generate(request)
-    with pytest.raises(UserError, match="all 2 slots of planner are held by episodes that go on"):
+    with pytest.raises(UserError, match="all 2 slots of planner are held by unfinished episodes"):
         engine.generate(ask(engine, max_tokens=1))
     assert engine.load == 0
     engine.release("one")
@@ -224,8 +224,8 @@ def test_sampling_is_repeatable_by_its_seed(engine):
 
 def test_an_interrupted_turn_leaves_a_sound_cache(engine, monkeypatch):
     request = ask(engine, trajectory=task("Say something new."), max_tokens=8)
-    lane = engine._lanes["planner"]
-    decode = lane._context.decode
+    scheduler = engine._schedulers["planner"]
+    decode = scheduler._context.decode
     evaluations = []
 
     def interrupted(entries):
@@ -234,11 +234,11 @@ def test_an_interrupted_turn_leaves_a_sound_cache(engine, monkeypatch):
         if len(evaluations) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(lane._context, "decode", interrupted)
+    monkeypatch.setattr(scheduler._context, "decode", interrupted)
     with pytest.raises(KeyboardInterrupt):
         engine.generate(request)
     monkeypatch.undo()
-    assert lane.load == 0
+    assert scheduler.load == 0
     after = engine.generate(request)
     other = engine.generate(ask(engine, trajectory=task("Entirely different."), max_tokens=2))
     assert other.text and after.evaluated == 1

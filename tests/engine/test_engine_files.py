@@ -95,7 +95,7 @@ def test_each_view_has_its_own_adapter(base_gguf, loras):
     """Three views over one model say what each says with a model of its own."""
 
     def say(engine, view):
-        ids = engine.words(view).encode("The capital of France is", special=False)
+        ids = engine.language(view).encode("The capital of France is", special=False)
         return engine.generate(Request(view, ids, max_tokens=6)).ids
 
     three = {"planner": loras[0], "caller": loras[1], "summarizer": None}
@@ -111,7 +111,7 @@ def test_each_view_has_its_own_adapter(base_gguf, loras):
 
 
 def test_the_template_ends_a_turn_as_the_model_does(engine):
-    words = engine.words("backbone")
+    words = engine.language("backbone")
     assert words.template.end_of_turn == "<|im_end|>"
     ids = words.encode("<|im_start|>user\nHé<|im_end|>", special=True)
     assert words.decode(ids) == "<|im_start|>user\nHé<|im_end|>" and ids[0] == 1

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from umi_lite.data import toolworld
-from umi_lite.engine.language import Words
+from umi_lite.engine.language import Language
 from umi_lite.engine.llama import Model
 from umi_lite.protocol.grammar import call_grammar, plan_grammar
 from umi_lite.protocol.prompts import render
@@ -15,7 +15,7 @@ from umi_lite.protocol.trajectory import Call, Plan
 @pytest.fixture(scope="module")
 def words(base_gguf):
     model = Model.vocabulary(base_gguf)
-    yield Words(model)
+    yield Language(model)
     model.close()
 
 

@@ -67,7 +67,7 @@ def test_episodes_whose_neighbours_wait_say_what_they_say_alone(f32_gguf) -> Non
         return ask(engine, trajectory=question, max_tokens=6 + number, episode=number)
 
     def second(engine: Engine, number: int, said: Generation) -> Request:
-        go_on = engine.words("planner").encode(" And then", special=False)
+        go_on = engine.language("planner").encode(" And then", special=False)
         before = first(engine, number)
         return replace(before, ids=(*before.ids, *said.ids, *go_on), max_tokens=8)
 

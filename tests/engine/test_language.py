@@ -8,7 +8,7 @@ from byte_model import write_byte_model
 from umi_lite.agent.agent import Agent
 from umi_lite.agent.episode import Bounds
 from umi_lite.engine.engine import Engine
-from umi_lite.engine.language import Words
+from umi_lite.engine.language import Language
 from umi_lite.protocol.roles import ROLES
 from umi_lite.protocol.trajectory import Call
 from umi_lite.tools.tools import Toolbox, tool
@@ -29,8 +29,8 @@ def test_a_caller_with_words_of_its_own(base_gguf, byte_model):
     """A random model, but its grammar makes it call; the planner of another vocabulary reads it."""
     views = dict.fromkeys(ROLES)
     with Engine(base_gguf, views, models={"caller": byte_model}, n_ctx=1024) as engine:
-        ours, theirs = engine.words("planner"), engine.words("caller")
-        assert ours is engine.words("summarizer") is not theirs
+        ours, theirs = engine.language("planner"), engine.language("caller")
+        assert ours is engine.language("summarizer") is not theirs
         assert ours.template.end_of_turn == "<|im_end|>"
         assert theirs.template.end_of_turn == "<|end|>"
         assert theirs.encode("the<|end|>", special=True) == [256, ord("e"), 260]
@@ -49,7 +49,7 @@ def test_copies_of_one_model_share_their_words(base_gguf, tmp_path):
     copy = tmp_path / "copy.gguf"
     copy.write_bytes(base_gguf.read_bytes())
     with Engine(base_gguf, dict.fromkeys(ROLES), models={"caller": copy}, n_ctx=256) as engine:
-        assert engine.words("caller") is engine.words("planner")
+        assert engine.language("caller") is engine.language("planner")
 
 
 def test_pieces_and_specials_are_llguidances_own(base_gguf, byte_model):
@@ -61,7 +61,7 @@ def test_pieces_and_specials_are_llguidances_own(base_gguf, byte_model):
 
     for path in (base_gguf, byte_model):
         model = Model.vocabulary(path)
-        ours = Words(model).tokens
+        ours = Language(model).tokens
         with pytest.warns(DeprecationWarning):
             theirs = lltokenizer_from_vocab(model.vocab, eos_token=sorted(model.eog))
         ids = range(model.n_vocab)

@@ -27,7 +27,7 @@ def opened(base: Path, folder: Path, identity: str = "a", **options) -> Engine:
 
 
 def request(engine: Engine, instruction: str = "What is the weather in Oslo?") -> Request:
-    words = engine.words("planner")
+    words = engine.language("planner")
     transcript = Transcript("planner", words.template, words)
     transcript.advance(task(instruction))
     asked = ask(engine, trajectory=task(instruction), grammar=plan_grammar(40), max_tokens=16)
@@ -99,7 +99,7 @@ def test_a_whole_episode_in_a_new_engine_reads_no_system_message(base_gguf, tmp_
             trace = Agent(engine, TOOLS, bounds).run(instruction)
             shared = {}
             for view in VIEWS:
-                words = engine.words(view)
+                words = engine.language(view)
                 transcript = Transcript(view, words.template, words)
                 transcript.advance(task(instruction))
                 shared[view] = transcript.shared
@@ -115,9 +115,9 @@ def test_the_least_recently_used_goes_first(base_gguf, folder, tmp_path) -> None
     (whole,) = folder.iterdir()
     size = whole.stat().st_size
     with Engine(base_gguf, {"planner": None}, n_ctx=256) as engine:
-        ids = engine.words("planner").encode("some words to remember", special=False)
+        ids = engine.language("planner").encode("some words to remember", special=False)
         engine.generate(Request("planner", ids, max_tokens=1))
-        context = engine._lane("planner")._context
+        context = engine._scheduler("planner")._context
         store = Prefixes(tmp_path, "x", max_bytes=3 * size)
         for age, name in enumerate(("oldest", "old", "new")):
             (tmp_path / f"{name}.state").write_bytes(bytes(size))
@@ -167,7 +167,7 @@ def test_copies_and_loaded_prefixes_do_not_mix(base_gguf, tmp_path) -> None:
         made: list[Request] = []
         for text, tools in questions:
             trajectory = task(text, tools)
-            words = engine.words("planner")
+            words = engine.language("planner")
             transcript = Transcript("planner", words.template, words)
             transcript.advance(trajectory)
             one = ask(engine, trajectory=trajectory, max_tokens=20, episode=(text, len(tools)))

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.plain_llama import plain_llama
 from umi_lite.engine.engine import Engine
-from umi_lite.engine.library import clear_log, heard, last_words, library
+from umi_lite.engine.library import clear_log, keep_line, last_reason, library
 from umi_lite.engine.llama import Context, Model
 from umi_lite.engine.machine import REPACK, features, may_repack, repacks
 from umi_lite.engine.request import Request
@@ -120,7 +120,7 @@ def test_an_engine_answers_right_with_the_cure(kind, files, monkeypatch) -> None
     monkeypatch.setenv(REPACK, "0")
     assert not repacks()
     with Engine(files[kind], {"planner": None}, n_ctx=256) as engine:
-        ids = engine.words("planner").encode(TEXT, special=True)
+        ids = engine.language("planner").encode(TEXT, special=True)
         said = engine.generate(Request("planner", ids, max_tokens=16)).text
     assert "Paris" in said
 
@@ -138,12 +138,12 @@ def test_a_plain_llama_gets_the_cure_too(base_gguf, monkeypatch) -> None:
 def test_a_failed_load_gives_its_cause_and_not_a_warning_before_it() -> None:
     clear_log()
     for layer in range(30):
-        heard(3, f"lora for 'blk.{layer}.attn_q.weight' cannot use buft 'AMX'".encode())
-    heard(2, b"info")
-    heard(4, b"LoRA tensor 'x' does not exist in base model\n")
+        keep_line(3, f"lora for 'blk.{layer}.attn_q.weight' cannot use buft 'AMX'".encode())
+    keep_line(2, b"info")
+    keep_line(4, b"LoRA tensor 'x' does not exist in base model\n")
     for _ in range(30):
-        heard(4, b"failed to load\n")
-    assert last_words() == "LoRA tensor 'x' does not exist in base model"
-    assert last_words() == "llama.cpp gave no reason"
-    heard(3, b"only a warning")
-    assert last_words() == "only a warning"
+        keep_line(4, b"failed to load\n")
+    assert last_reason() == "LoRA tensor 'x' does not exist in base model"
+    assert last_reason() == "llama.cpp gave no reason"
+    keep_line(3, b"only a warning")
+    assert last_reason() == "only a warning"

@@ -13,7 +13,7 @@ from umi_lite.engine import threads as watched
 from umi_lite.engine.engine import Engine
 from umi_lite.engine.llama import Context, Model
 from umi_lite.engine.machine import Machine
-from umi_lite.engine.placement import Wishes, fit
+from umi_lite.engine.placement import Overrides, place
 from umi_lite.engine.request import Request
 from umi_lite.engine.threads import WINDOW, Fixed, Threads, Times, left, threads_for, times
 
@@ -113,7 +113,7 @@ def test_an_engine_computes_on_the_number_of_now(base_gguf) -> None:
     ids = [5] * 8
     with Engine(base_gguf, {"planner": None}, n_ctx=256, threads=2) as engine:
         engine.generate(Request("planner", ids, max_tokens=1))
-        context = engine._lane("planner")._context
+        context = engine._scheduler("planner")._context
         for number in (1, 2):
             engine._threads.count = number
             engine.generate(Request("planner", ids, max_tokens=1))
@@ -141,11 +141,12 @@ def test_logits_do_not_depend_on_the_number_of_threads(kv, base_gguf) -> None:
 def test_the_line_of_the_fit_says_so(base_gguf) -> None:
     from umi_lite.engine.placement import size_of
 
-    size = size_of(base_gguf, [], foldable=False)
+    size = size_of(base_gguf, [], mergeable=False)
     said = {
-        free: str(fit(size, Machine(1 << 34, 0, 2, left=free), Wishes())) for free in (2.0, 1.0)
+        free: str(place(size, Machine(1 << 34, 0, 2, left=free), Overrides()))
+        for free in (2.0, 1.0)
     }
     assert ", 2 threads, context" in said[2.0]
     assert "1 thread for now (other programs use 1 of 2 cores), context" in said[1.0]
-    fixed = fit(size, Machine(1 << 34, 0, 2, left=1.0), Wishes(threads=2))
+    fixed = place(size, Machine(1 << 34, 0, 2, left=1.0), Overrides(threads=2))
     assert ", 2 threads, context" in str(fixed)

@@ -233,7 +233,7 @@ def test_recorded_dialogues_run_within_their_bundles_bounds(
     pairs = list(episodes(only_sayable(load_source(source, {"path": data_file(name)}))))
     assert len(pairs) >= least
     engine = engine_for(base_gguf, [gold for _, gold in pairs])
-    bounds = holding((gold for _, gold in pairs), ROLES, engine.words("planner"))
+    bounds = holding((gold for _, gold in pairs), ROLES, engine.language("planner"))
     jobs = [Job(start, Recorded(gold.steps[len(start.steps) :]).toolbox(start.tools))
             for start, gold in pairs]  # fmt: skip
     traces = run_many(engine, jobs, bounds=settled(Bounds(), bounds, {"max_seconds": 3600}))

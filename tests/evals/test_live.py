@@ -36,7 +36,7 @@ class Oracle(ByteTokenizer):
         self._gold = {made.id: made for made in trajectories}
         self._queue: deque[Request] = deque()
 
-    def words(self, view: View) -> "Oracle":
+    def language(self, view: View) -> "Oracle":
         return self
 
     def generate(self, request: Request) -> Generation:

@@ -50,7 +50,7 @@ class Knowing(ByteTokenizer):
                     ids = transcripts[view].advance(so_far)
                     self.known[view, tuple(ids)] = step_text(step, made.tools)
 
-    def words(self, view: View) -> "Knowing":
+    def language(self, view: View) -> "Knowing":
         return self
 
     def generate(self, request: Request) -> Generation:

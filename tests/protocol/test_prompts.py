@@ -215,7 +215,7 @@ def test_hf_and_llama_cpp_read_alike(world, engine, base_hf):
     from umi_lite.train.tokenizer import load_language
 
     language = load_language(base_hf)
-    words = engine.words("planner")
+    words = engine.language("planner")
     assert language.template.source == words.template.source
     forged = episode(*STEPS, instruction="Add\n\n 1\t" + FORGED)
     for trajectory, view in [*world, *((forged, view) for view in VIEWS)]:
@@ -248,13 +248,13 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_hf_and_llama_cpp_read_alike_with_templates_of_many_kinds(kind, base_gguf, base_hf):
-    from umi_lite.engine.language import Words
+    from umi_lite.engine.language import Language
     from umi_lite.engine.llama import Model
     from umi_lite.train.tokenizer import load_language
 
     assert kind == "has a system default" or KINDS[kind] != CHATML
     language = load_language(base_hf, template=KINDS[kind])
-    words = Words(Model.vocabulary(base_gguf), KINDS[kind])
+    words = Language(Model.vocabulary(base_gguf), KINDS[kind])
     assert language.template.end_of_turn == words.template.end_of_turn == END
     odd = f"  \n{FORGED} cafe\u0301 \u1112\u1161\u11ab <file_sep></s> <think>\n<|endoftext|>  "
     steps = (*STEPS[:6], Observation(content=odd), *STEPS[7:])

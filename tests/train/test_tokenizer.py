@@ -13,7 +13,7 @@ from odd_texts import odd_texts
 from small_vocab import Added, Vocab, byte_level, control, looks_special, ordinary, sentence_piece
 
 from umi_lite.data.rows import Loaded
-from umi_lite.engine.language import Words
+from umi_lite.engine.language import Language
 from umi_lite.engine.llama import Model
 from umi_lite.errors import UserError
 from umi_lite.protocol.prompts import Transcript, render, view_messages
@@ -71,8 +71,8 @@ def gemma(tmp_path_factory: pytest.TempPathFactory) -> Vocab:
     return sentence_piece(folder, GEMMA, template=GEMMAS, eos="<eos>")
 
 
-def words_of(vocab: Vocab) -> Words:
-    return Words(Model.vocabulary(vocab.gguf))
+def words_of(vocab: Vocab) -> Language:
+    return Language(Model.vocabulary(vocab.gguf))
 
 
 def lookalike(**fields) -> Trajectory:

@@ -84,7 +84,7 @@ def test_an_engine_runs_merged_views_as_it_runs_adapters(bases, lora, tmp_path):
     said = []
     for adapter, models in ((lora, {}), (None, {"planner": made})):
         with Engine(bases["F16"], {"planner": adapter}, models=models, n_ctx=256) as engine:
-            words = engine.words("planner")
+            words = engine.language("planner")
             ids = words.encode("<|im_start|>user\nHi<|im_end|>\n", special=True)
             said.append(engine.generate(Request("planner", ids, max_tokens=12)).ids)
     assert said[0] == said[1]

@@ -1,4 +1,4 @@
-"""Drives episodes: one with its text streamed, or many in one batch."""
+"""`Agent` for one instruction, `run_many` for a batch of episodes."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Runner(Protocol):
     def slots(self) -> int: ...
     @property
     def base(self) -> Path: ...
-    def words(self, view: View) -> Speech: ...
+    def language(self, view: View) -> Speech: ...
     def generate(self, request: Request) -> Generation: ...
     def submit(self, request: Request) -> None: ...
     def step(self) -> list[tuple[Request, Generation]]: ...
@@ -33,19 +33,19 @@ class Runner(Protocol):
 
 
 class ToolCrash(RuntimeError):
-    """A tool did more than raise: it tried to end the program."""
+    """A tool tried to end the program instead of raising an exception."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One task for `run_many`: a trajectory to begin from, and live tools of its own."""
+    """One task for `run_many`: a trajectory to start from, and its own live tools."""
 
     trajectory: Trajectory
     toolbox: Toolbox
 
     @classmethod
     def replay(cls, trajectory: Trajectory, toolbox: Toolbox) -> "Job":
-        """The task of a finished trajectory, to be done anew: its steps are left out."""
+        """Return the task of a finished trajectory, without its steps."""
         return cls(trajectory.model_copy(update={"steps": ()}), toolbox)
 
 
@@ -73,18 +73,18 @@ class Agent:
         on_event: OnEvent | None = None,
         trace_path: Path | None = None,
     ) -> Trace:
-        """Do a task.
+        """Run a task.
 
         Args:
-            instruction: the user's words, or a trajectory that goes on.
+            instruction: the user's text, or a trajectory to continue.
             on_event: called with (role or `tool`, stretch of text) while it runs.
-            trace_path: where to save the trace, also when the episode breaks off. If that
-                fails after the episode (a full disk), it is a `Note`: the answer is not lost.
+            trace_path: where to save the trace, also of an aborted episode. If that fails
+                after the episode (a full disk), a `Note` is issued: the answer is not lost.
 
         Raises:
-            UserError: an empty instruction, tools that cannot be constrained, or a place where
-                no trace can be written, all before the first turn.
-            KeyboardInterrupt, Exception: what broke the episode off, after its trace was
+            UserError: an empty instruction, tools that cannot be constrained, or a trace path
+                that cannot be written, all before the first turn.
+            KeyboardInterrupt, Exception: what aborted the episode, after its trace was
                 saved. A tool's crash or a bad turn is a stop reason and raises nothing.
         """
         if isinstance(instruction, str):
@@ -118,7 +118,7 @@ class Agent:
 
 
 def _play(episode: Episode, generate: Callable[[Request], Generation], toolbox: Toolbox) -> None:
-    """Drive one episode to its end."""
+    """Run one episode to its end."""
     steps = episode.run()
     answer: Generation | Observation | None = None
     while True:
@@ -144,7 +144,7 @@ def _line(err: BaseException) -> str:
 
 @dataclass
 class _Running:
-    """An episode of a batch, and the request it waits for."""
+    """An episode of a batch, with its generator and tools."""
 
     index: int
     episode: Episode
@@ -162,18 +162,18 @@ def run_many(
     bundle: str | None = None,
     on_trace: Callable[[int, Trace], None] | None = None,
 ) -> list[Trace]:
-    """Run many episodes, `engine.slots` of them at once; the traces in the jobs' order.
+    """Run many episodes, `engine.slots` at once; return the traces in the jobs' order.
 
-    Jobs are taken one by one as slots come free, so an iterator may make each job's tools
-    just in time. Jobs with the same tools are best neighbours: they share a cached prefix.
+    Jobs are taken one by one as slots become free, so an iterator may make each job's tools
+    just in time. Keep jobs with the same tools adjacent: they share a cached prefix.
 
     Args:
         on_trace: called with (job's number, trace) as each episode ends.
 
     Raises:
-        UserError: a job cannot be begun (empty instruction, tools that cannot be
-            constrained); its number is named.
-        EngineError: the engine failed. One episode's own fault is its trace's error.
+        UserError: a job cannot be started (empty instruction, tools that cannot be
+            constrained); the message has its number.
+        EngineError: the engine failed. An error within one episode is in its trace.
     """
     batch = _Batch(engine, bounds or Bounds(), sampling or Sampling(), single, bundle, on_trace)
     return batch.run(enumerate(jobs))

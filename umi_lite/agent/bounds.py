@@ -1,4 +1,4 @@
-"""The limits of an episode and how its tokens are sampled: what may be set, and by whom."""
+"""`Bounds`: the limits of an episode; `Sampling`: temperature and seed."""
 
 import math
 from collections.abc import Mapping
@@ -13,19 +13,19 @@ _Settings = TypeVar("_Settings", "Bounds", "Sampling")
 
 @dataclass(frozen=True)
 class Bounds:
-    """Every limit of an episode; each has its stop reason in the trace.
+    """The limits of an episode; each has its stop reason in the trace.
 
     Attributes:
         max_calls: tool calls (`max_calls`).
-        max_thought_chars: a thought's length, which the grammar enforces.
-        max_thought_tokens, max_call_tokens, max_answer_tokens: a turn's tokens. A plan or a
-            call that is cut off is a `bad_turn`, an answer is kept as far as it came.
-        max_observation_chars: more of an observation than this is cut from its middle.
-        max_seconds: wall time, looked at between turns (`timeout`).
-        repeats: this many equal calls with equal observations in a row are `stuck`; 1 never is.
+        max_thought_chars: a thought's length, enforced by the grammar.
+        max_thought_tokens, max_call_tokens, max_answer_tokens: tokens per turn. A plan or a
+            call that is cut off is a `bad_turn`; a cut answer is kept.
+        max_observation_chars: longer observations are cut in the middle.
+        max_seconds: wall time, checked between turns (`timeout`).
+        repeats: this many equal calls with equal observations in a row are `stuck`; 1 disables.
 
     Raises:
-        UserError: a value that is too small; it is named.
+        UserError: a value that is too small; the message names it.
     """
 
     max_calls: int = 8
@@ -49,10 +49,10 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are taken; temperature 0 is greedy and needs no seed.
+    """How tokens are sampled; temperature 0 is greedy and needs no seed.
 
     Raises:
-        UserError: a temperature that is negative or infinite, or no such seed.
+        UserError: a negative or infinite temperature, or a seed that is out of range.
     """
 
     temperature: float = 0.0
@@ -66,16 +66,16 @@ class Sampling:
 
 
 def settled(own: _Settings, bundle: _Settings, asked: Mapping[str, Any]) -> _Settings:
-    """The bounds, or the sampling, of a run.
+    """Return the bounds, or the sampling, of a run.
 
     Args:
-        own: what holds where nothing else is said: an evaluation's own, or the defaults.
-        bundle: the bundle's. What is below the defaults there holds; what is above them, too, and
-            where `own` is larger, `own`.
-        asked: what the command line says, which holds above all.
+        own: an evaluation's values, or the defaults.
+        bundle: the bundle's values. Those below the defaults replace `own`; of those above
+            them and `own` the larger counts.
+        asked: values of the command line, which replace all others.
 
     Raises:
-        UserError: a value that cannot be.
+        UserError: an invalid value.
     """
     default, least = asdict(type(bundle)()), asdict(own)
     held = {

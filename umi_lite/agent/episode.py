@@ -1,7 +1,7 @@
-"""The agent loop as a generator: it asks for turns and tool results, and is sent them.
+"""The agent loop, a generator that yields requests and tool calls and is sent their results.
 
-planner → caller → tool → observation → planner … → summarizer, or → give up. Whoever drives
-it does the work, one episode alone or many in a batch; the loop itself does no I/O.
+planner → caller → tool → observation → planner … → summarizer, or → give up. Its driver
+(`agent.agent`) runs one episode alone or many in a batch; the loop itself does no I/O.
 """
 
 import time
@@ -40,11 +40,11 @@ class Speakers(Protocol):
 
     @property
     def n_ctx(self) -> int: ...
-    def words(self, view: View) -> Speech: ...
+    def language(self, view: View) -> Speech: ...
 
 
 class _Ended(Exception):
-    """The episode is over before its next turn."""
+    """Raised within the loop to end the episode."""
 
     def __init__(self, stop: StopReason, error: str | None = None):
         self.stop: StopReason = stop
@@ -59,7 +59,7 @@ class Episode:
         trajectory: the instruction and the tools; steps in it are the history so far.
         engine: the views' tokenizers and templates, and the context size.
         single: all turns by the view `backbone`.
-        on_event: called with (view or `tool`, stretch of text) as it is there.
+        on_event: called with (role or `tool`, stretch of text) as it is generated.
 
     Raises:
         UserError: the instruction is empty, or none of its tools can be called.
@@ -75,7 +75,7 @@ class Episode:
 
     def __post_init__(self) -> None:
         if not self.trajectory.instruction.strip():
-            raise UserError("the instruction is empty; say what is to be done")
+            raise UserError("the instruction is empty; say what to do")
         tools, refused = callable_tools(self.trajectory.tools)
         if refused and not tools:
             raise UserError("; ".join(refused.values()))
@@ -92,7 +92,7 @@ class Episode:
         self._end: tuple[StopReason, str | None] = ("error", "the episode was not finished")
 
     def run(self) -> Steps:
-        """Yields Request (send a Generation) and Call (send an Observation) until the end."""
+        """Yield each Request (send a Generation) and Call (send an Observation) until the end."""
         self._started = time.monotonic()
         try:
             yield from self._loop()
@@ -100,11 +100,11 @@ class Episode:
             self._end = (end.stop, end.error)
 
     def ended(self, stop: StopReason, error: str | None = None) -> None:
-        """The driver's word on how it ended: a tool crash, a fault, an interrupt."""
+        """Set how the driver ended it: a tool crash, an error, an interrupt."""
         self._end = (stop, error)
 
     def trace(self, *, model: str | None = None, bundle: str | None = None) -> Trace:
-        """What is to be kept; also of an episode that was broken off."""
+        """Return the trace so far; it is complete once the episode has ended."""
         stop, error = self._end
         return Trace(
             trajectory=self.trajectory,
@@ -162,10 +162,10 @@ class Episode:
     def _turn(
         self, role: View, grammar: str, max_tokens: int
     ) -> Generator[Request, Generation, Generation]:
-        """One role's turn, and the transcript it belongs to kept up to date."""
+        """Request one role's turn, and add it to the transcript of its view."""
         if time.monotonic() - self._started > self.bounds.max_seconds:
             most = f"{self.bounds.max_seconds:g} s"
-            raise _Ended("timeout", f"{most} were over before the {role}'s turn")
+            raise _Ended("timeout", f"{most} had passed before the {role}'s turn")
         view: View = "backbone" if self.single else role
         ids = self._prompt(view, max_tokens)
         on_event = self.on_event
@@ -201,14 +201,14 @@ class Episode:
         return said
 
     def _prompt(self, view: View, max_tokens: int) -> list[int]:
-        """The view's transcript; the oldest observations elided where it does not fit."""
+        """Return the view's transcript, with the oldest observations elided if it is too long."""
         elided = self._elided.get(view, 0)
         transcript = self._transcripts.setdefault(view, self._transcript(view))
         ids = transcript.advance(_elide(self.trajectory, elided))
         observations = sum(isinstance(s, Observation) for s in self.trajectory.steps)
         while len(ids) + max_tokens > self.engine.n_ctx:
             elided += 1
-            # The newest one stays: without it the role would not know what happened.
+            # The newest one is kept: without it the role would not know what happened.
             if elided >= observations:
                 raise _Ended(
                     "context",
@@ -221,8 +221,8 @@ class Episode:
         return ids
 
     def _transcript(self, view: View) -> Transcript:
-        words = self.engine.words(view)
-        return Transcript(view, words.template, words)
+        language = self.engine.language(view)
+        return Transcript(view, language.template, language)
 
 
 def _parsed(parse: Callable[[str], _T], said: Generation) -> _T:
@@ -238,7 +238,7 @@ def _parsed(parse: Callable[[str], _T], said: Generation) -> _T:
 
 
 def _elide(trajectory: Trajectory, count: int) -> Trajectory:
-    """The trajectory with its first `count` observations' contents replaced."""
+    """Return the trajectory with its first `count` observations' contents replaced."""
     steps: list[Step] = []
     for step in trajectory.steps:
         if isinstance(step, Observation) and count > 0:

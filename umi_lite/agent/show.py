@@ -1,4 +1,4 @@
-"""Print an episode's turns in colour by role, while they are written or from a trace."""
+"""Printing an episode's turns in colour by role, streamed or from a trace."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -31,10 +31,10 @@ _SPEAKERS: dict[type[Step], str] = {
 
 
 def stream_to(console: "Console") -> Callable[[str, str], None]:
-    """An `on_event` callback for `Agent.run`: each role's text as it comes, a label a turn.
+    """Return an `on_event` callback for `Agent.run` that prints each role's text after a label.
 
-    What models and tools write is shown as it is: no markup, no emoji names, no control
-    characters that a terminal would act on (`sandbox.text.visible`).
+    What models and tools write is shown literally: no markup, no emoji names, no control
+    characters that a terminal would interpret (`sandbox.text.visible`).
     """
     last = ""
 
@@ -51,7 +51,7 @@ def stream_to(console: "Console") -> Callable[[str, str], None]:
 
 
 def show_trace(trace: "Trace", console: "Console") -> None:
-    """The whole episode, its stop reason and what it cost."""
+    """Print the whole episode, its stop reason and its cost."""
     trajectory = trace.trajectory
     _line(console, "user", trajectory.instruction)
     for step in trajectory.steps:

@@ -1,4 +1,4 @@
-"""What an episode leaves behind: its trajectory, why it ended, and what it cost."""
+"""`Trace` of an episode: its trajectory, stop reason and cost."""
 
 import errno
 import os
@@ -16,24 +16,24 @@ from umi_lite.protocol.roles import View
 from umi_lite.protocol.trajectory import Answer, Trajectory
 
 StopReason = Literal[
-    "answer",  # the summarizer has spoken; `error` says so where its limit cut it off
+    "answer",  # the summarizer answered; `error` is set if its limit cut the answer off
     "give_up",  # the planner gave up
-    "max_calls",  # the planner wanted a call more than allowed
-    "stuck",  # the same call with the same observation, again
+    "max_calls",  # the planner wanted one call more than allowed
+    "stuck",  # the same call with the same observation, repeated
     "timeout",  # the episode's wall time was over
-    "context",  # the transcript does not fit, not even with its observations elided
+    "context",  # the transcript does not fit, even with its observations elided
     "bad_turn",  # a turn was cut off or does not parse
-    "tool_crash",  # a tool took down more than its own call
-    "error",  # a fault of this program
+    "tool_crash",  # a tool tried to end the program
+    "error",  # an error of this program
     "interrupted",  # Ctrl-C
 ]
 
 
 def check_place(path: Path) -> None:
-    """Make sure that a trace can be written there; folders are made.
+    """Check that a trace can be written there; folders are made.
 
     Raises:
-        UserError: it cannot, and why.
+        UserError: it cannot; the message has the reason.
     """
     try:
         _make_place(path)
@@ -44,12 +44,12 @@ def check_place(path: Path) -> None:
 
 
 def _make_place(path: Path) -> None:
-    """Make the folder of a file that is to be put in the place of what is there."""
+    """Make the parent folder, and check that a rename may replace what is at the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if path.exists() and not path.is_file():
-        # A rename would put a file in the place of a device such as /dev/null.
+        # A rename would replace a device such as /dev/null by a file.
         raise OSError(errno.EINVAL, "it is not a file")
 
 
@@ -58,7 +58,7 @@ class _Model(BaseModel):
 
 
 class TraceTurn(_Model):
-    """What one turn cost; tokens and seconds as in `engine.request.Generation`.
+    """The cost of one turn; tokens and seconds as in `engine.request.Generation`.
 
     A tool's turn has only `tool_seconds`. `generated` counts the turn's own tokens, the
     `forced` ones among them.
@@ -84,11 +84,11 @@ class Trace(_Model):
     """One episode, finished or not.
 
     Attributes:
-        error: the reason in one line where the episode ended otherwise than by a whole answer
-            or by giving up.
-        elided: how many observations the longest-suffering view no longer saw.
+        error: the reason in one line unless the episode ended by a whole answer or by giving
+            up.
+        elided: the largest number of observations that a view no longer saw.
         seconds: wall time, waiting for other episodes of a batch included.
-        model, bundle: the names of what ran.
+        model, bundle: the names of the base model and the bundle.
     """
 
     version: Literal[1] = 1
@@ -103,23 +103,23 @@ class Trace(_Model):
 
     @property
     def answer(self) -> str | None:
-        """The summarizer's text, None where it never spoke."""
+        """Return the summarizer's text, None if there is none."""
         steps = self.trajectory.steps
         return steps[-1].text if steps and isinstance(steps[-1], Answer) else None
 
     @property
     def broke_off(self) -> bool:
-        """It says nothing of the agent: interrupted, or ended by a fault of the program."""
+        """True if it was interrupted or ended by an error of the program, not by the agent."""
         return self.stop in ("interrupted", "error")
 
     @property
     def tokens(self) -> int:
-        """Tokens that went through the model, prompts and generated ones together."""
+        """Return the tokens that were evaluated, prompts and generated ones together."""
         return sum(turn.evaluated + turn.decoded for turn in self.turns)
 
     @property
     def generated(self) -> int:
-        """Tokens that the roles wrote."""
+        """Return the tokens that the roles wrote."""
         return sum(turn.generated for turn in self.turns)
 
     def save(self, path: Path) -> None:
@@ -139,7 +139,7 @@ class Trace(_Model):
         """Read a saved trace.
 
         Raises:
-            UserError: no file, no JSON, or not a trace of a known version.
+            UserError: the file is missing, or not a trace of a known version.
         """
         try:
             return cls.model_validate_json(path.read_bytes())
@@ -153,7 +153,7 @@ class Trace(_Model):
 
 
 def keep(trace: Trace, path: Path) -> None:
-    """Save a trace; what came of the episode is not lost where that fails: it is a `Note`."""
+    """Save a trace; a failure is a `Note`, so that the episode's answer is not lost."""
     try:
         trace.save(path)
     except UserError as err:

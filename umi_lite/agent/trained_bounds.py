@@ -1,4 +1,4 @@
-"""A run's bounds: an agent's defaults, raised until they hold everything that was trained."""
+"""The default bounds, raised to hold everything that was trained."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import asdict
@@ -13,10 +13,10 @@ from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, 
 def holding(
     trajectories: Iterable[Trajectory], views: Collection[View], tokenizer: Tokenizer
 ) -> Bounds:
-    """The default bounds, raised to hold each trained turn of the views, and all that is before it.
+    """Return the default bounds, raised to hold each trained turn of the views and its history.
 
     Args:
-        tokenizer: the one of the base.
+        tokenizer: the base model's.
     """
     own = tuple(kind for view in views for kind in SPEAKS[view])
     found: dict[str, Any] = asdict(Bounds())
@@ -36,13 +36,13 @@ def holding(
 
 
 def raised(bounds: Bounds) -> str:
-    """The bounds that are above the defaults, as `name value, ...`; "" where none is."""
+    """Return the bounds above the defaults as `name value, ...`, "" if there are none."""
     default = asdict(Bounds())
     return ", ".join(f"{k} {v}" for k, v in asdict(bounds).items() if v > default[k])
 
 
 def widest(bounds: Iterable[Bounds]) -> Bounds:
-    """Of each bound the largest."""
+    """Return the largest value of each bound."""
     columns = [asdict(each) for each in bounds]
     return Bounds(**{name: max(each[name] for each in columns) for name in columns[0]})
 
@@ -56,7 +56,7 @@ def _hold(found: dict[str, Any], step: Step, text: str, tokenizer: Tokenizer) ->
         case Call():
             _raise(found, "max_call_tokens", tokens)
         case Answer():
-            # One more: the turn that ends by its end-of-turn token is then not cut off.
+            # One more, so that a turn that ends by its end-of-turn token is not cut off.
             _raise(found, "max_answer_tokens", tokens + 1)
         case _:
             pass

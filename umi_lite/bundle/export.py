@@ -11,7 +11,7 @@ from umi_lite.agent.bounds import Bounds
 from umi_lite.bundle.bundle import Bundle, write_bundle
 from umi_lite.engine.draft import PHRASES
 from umi_lite.engine.gguf import read_header
-from umi_lite.engine.language import Words
+from umi_lite.engine.language import Language as EngineLanguage
 from umi_lite.engine.llama import Model
 from umi_lite.errors import UserError
 from umi_lite.files import cache_folder, scratch, writing
@@ -231,7 +231,7 @@ def check_reading(recipe: Recipe, folder: Path, base_gguf: Path) -> list[str]:
     own = template_text(recipe.base.template) if recipe.base.template else None
     trained = load_language(folder, template=own)
     with closing(Model.vocabulary(base_gguf)) as model:
-        deployed = Words(model, own)
+        deployed = EngineLanguage(model, own)
         for text in _TEXTS:
             _compare(text, trained, deployed, base_gguf)
         return [
@@ -241,7 +241,7 @@ def check_reading(recipe: Recipe, folder: Path, base_gguf: Path) -> list[str]:
         ]
 
 
-def _compare(text: str, trained: Language, deployed: Words, base_gguf: Path) -> None:
+def _compare(text: str, trained: Language, deployed: EngineLanguage, base_gguf: Path) -> None:
     messages = [
         Message("system", (Part(text, False),)),
         Message("user", (Part(text, False),)),

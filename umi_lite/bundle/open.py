@@ -14,9 +14,9 @@ from umi_lite.protocol.roles import ROLES, VIEWS, View
 if TYPE_CHECKING:
     from umi_lite.bundle.bundle import Bundle
     from umi_lite.bundle.spec import Place
-    from umi_lite.engine.endpoint import Endpoint, Mixed
+    from umi_lite.engine.endpoint import Endpoint, HybridEngine
     from umi_lite.engine.engine import Engine
-    from umi_lite.engine.placement import Wishes
+    from umi_lite.engine.placement import Overrides
 
 _MERGED_BYTES = 16 << 30
 
@@ -26,10 +26,10 @@ def open_roles(
     *,
     views: Iterable[View] = ROLES,
     elsewhere: Sequence[str] = (),
-    wishes: "Wishes | None" = None,
+    overrides: "Overrides | None" = None,
     timeout: float | None = None,
     note: Callable[[str], None] | None = None,
-) -> "Engine | Mixed":
+) -> "Engine | HybridEngine":
     """Open the roles, fitted to this machine's free memory.
 
     Merged weights (at most 16 GiB) and evaluated tool docs (1 GiB) are kept in the cache folder;
@@ -41,7 +41,7 @@ def open_roles(
         elsewhere: `ROLE=WHERE`, a role that does not run from this bundle. WHERE is another
             bundle's folder, a GGUF with the role's own weights, or an endpoint
             `http://HOST:PORT/v1#MODEL` that serves the role's adapter over this bundle's base.
-        wishes: settings that are not chosen here.
+        overrides: settings that are not chosen here.
         timeout: seconds without a byte from an endpoint that end a turn, default 120.
         note: called with the placement, one line, if anything runs here.
 
@@ -55,27 +55,27 @@ def open_roles(
     since = times()
     from umi_lite.bundle.merge import can_merge
     from umi_lite.engine.machine import machine
-    from umi_lite.engine.placement import Wishes, fit, size_of
+    from umi_lite.engine.placement import Overrides, place, size_of
     from umi_lite.engine.proof import prove_once
     from umi_lite.files import trim_cache
 
     views = list(views)
     others, away = _elsewhere(elsewhere, views)
     own: list[View] = [view for view in views if view not in others and view not in away]
-    wishes = wishes or Wishes()
+    overrides = overrides or Overrides()
     cache = _cache()
-    if cache is None and wishes.weights not in (None, "adapters"):
+    if cache is None and overrides.weights not in (None, "adapters"):
         raise UserError(
-            f"--weights {wishes.weights} keeps them in the cache folder, which cannot be written"
+            f"--weights {overrides.weights} keeps them in the cache folder, which cannot be written"
         )
     mergeable = (
         cache is not None and can_merge(bundle.base) and _disk_holds(cache, bundle.base, len(own))
     )
     adapters = [bundle.place(view).adapter for view in own]
-    size = size_of(bundle.base, [path for path in adapters if path], foldable=mergeable)
+    size = size_of(bundle.base, [path for path in adapters if path], mergeable=mergeable)
     taken = {place.model: place.model.stat().st_size for place in others.values()}
     now = machine(since)
-    chosen = fit(size, replace(now, ram=now.ram - sum(taken.values())), wishes)
+    chosen = place(size, replace(now, ram=now.ram - sum(taken.values())), overrides)
     if chosen.n_gpu_layers != -1:
         here = {bundle.base} if own else set[Path]()
         for gguf in sorted(here | taken.keys()):
@@ -90,17 +90,17 @@ def open_roles(
         n_ctx=chosen.n_ctx,
         slots=chosen.slots,
         kv=chosen.kv,
-        threads=wishes.threads,
+        threads=overrides.threads,
         n_gpu_layers=chosen.n_gpu_layers,
     )
     if cache is not None:
         trim_cache(cache / "merged", "*.gguf", _MERGED_BYTES)
     if not away:
         return engine
-    from umi_lite.engine.endpoint import TIMEOUT, Mixed
+    from umi_lite.engine.endpoint import TIMEOUT, HybridEngine
 
     try:
-        return Mixed(engine, away, bundle.spec.template, timeout or TIMEOUT)
+        return HybridEngine(engine, away, bundle.spec.template, timeout or TIMEOUT)
     except BaseException:
         engine.close()
         raise

@@ -127,7 +127,7 @@ def bootstrap(
         single=roles.single,
         bounds=limits.bounds(opened.spec.bounds, bounds_of(source)),
         elsewhere=roles.elsewhere,
-        wishes=roles.wishes(slots),
+        overrides=roles.overrides(slots),
         timeout=roles.timeout,
     )
     if json_:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from umi_lite.agent.bounds import Bounds, Sampling
     from umi_lite.bundle.bundle import Bundle
-    from umi_lite.engine.endpoint import Mixed
+    from umi_lite.engine.endpoint import HybridEngine
     from umi_lite.engine.engine import Engine
-    from umi_lite.engine.placement import Wishes
+    from umi_lite.engine.placement import Overrides
     from umi_lite.protocol.roles import View
 
 
@@ -149,7 +149,7 @@ class Roles:
         typer.Option(help="ROLE=WHERE: another bundle, a GGUF, or http://HOST:PORT/v1#MODEL"),
     ] = None
     weights: Annotated[
-        str | None, typer.Option(help="adapters or folded; default by the memory that is free")
+        str | None, typer.Option(help="adapters or merged; default by the memory that is free")
     ] = None
     n_ctx: Annotated[
         int | None, typer.Option(help="tokens of one transcript; default by memory")
@@ -181,16 +181,19 @@ class Roles:
         """The roles that do not run from the bundle."""
         return self.role or []
 
-    def wishes(self, slots: int) -> "Wishes":
+    def overrides(self, slots: int) -> "Overrides":
         """What the options say about the fit.
 
         Args:
             slots: episodes at once.
         """
-        from umi_lite.engine.placement import FORMS, KV_TYPES, Wishes
+        from umi_lite.engine.placement import FORMS, KV_TYPES, Overrides
 
-        return Wishes(
-            weights=_one_of("--weights", self.weights, FORMS),
+        return Overrides(
+            # "folded" is the former name of "merged".
+            weights=_one_of(
+                "--weights", "merged" if self.weights == "folded" else self.weights, FORMS
+            ),
             n_ctx=self.n_ctx,
             kv=_one_of("--kv", self.kv, KV_TYPES),
             n_gpu_layers=self.gpu_layers,
@@ -198,7 +201,7 @@ class Roles:
             slots=slots,
         )
 
-    def open(self, bundle: "Bundle", slots: int, console: "Console") -> "Engine | Mixed":
+    def open(self, bundle: "Bundle", slots: int, console: "Console") -> "Engine | HybridEngine":
         """The bundle's roles, opened; the fit is printed on the console."""
         from umi_lite.bundle.open import open_roles
         from umi_lite.local import dim
@@ -207,7 +210,7 @@ class Roles:
             bundle,
             views=self.views,
             elsewhere=self.elsewhere,
-            wishes=self.wishes(slots),
+            overrides=self.overrides(slots),
             timeout=self.timeout,
             note=dim(console),
         )

@@ -52,7 +52,7 @@ def run(
         bounds=limits.bounds(opened.spec.bounds),
         sampling=taken.sampling(opened.spec.sampling),
         elsewhere=roles.elsewhere,
-        wishes=roles.wishes(slots=1),
+        overrides=roles.overrides(slots=1),
         timeout=roles.timeout,
     )
     if json_:

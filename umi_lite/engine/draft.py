@@ -1,6 +1,6 @@
-"""What a role usually says next, learned from its own training turns: drafts without a model.
+"""N-gram drafts of a role's next tokens, learned from its training turns.
 
-A trained role repeats itself: three of four tokens drafted from these are the ones it takes.
+A trained role repeats itself: three of four tokens drafted from these are accepted.
 """
 
 import json
@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 from umi_lite.errors import UserError
 
-# What their file is called in an adapter's folder.
+# The file's name in an adapter's folder.
 PHRASES = "phrases.json"
-# Lengths of what the next token is told from; the longest known one counts.
+# Context lengths from which the next token is predicted; the longest known one counts.
 ORDERS = (5, 4, 3, 2)
-# A stretch is kept from so many occurrences on: what was said once or twice is no phrase.
+# A context is kept if it occurs at least this often.
 OCCURRENCES = 4
-# A next token is kept where at least this share of the occurrences had it.
+# A next token is kept if it follows at least this fraction of the context's occurrences.
 SHARE = 0.5
 _TOKENS = 60_000
 _VERSION = 1
@@ -27,12 +27,12 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class Phrases:
-    """The usual next token behind a stretch of 2 to 5 tokens, and its share of the occurrences."""
+    """The usual next token after 2 to 5 tokens, and the fraction of occurrences it follows."""
 
     usual: dict[tuple[int, ...], tuple[int, float]]
 
     def save(self, path: Path) -> None:
-        """Write as JSON: `[share, next token, stretch...]` each."""
+        """Write JSON rows of `[fraction, next token, context...]`."""
         rows = [[share, token, *stretch] for stretch, (token, share) in self.usual.items()]
         made = {"version": _VERSION, "usual": rows}
         path.write_text(json.dumps(made, separators=(",", ":")) + "\n", encoding="utf-8")
@@ -42,7 +42,7 @@ class Phrases:
         """Read what `save` wrote.
 
         Raises:
-            UserError: the file is not that.
+            UserError: the file is missing, damaged or of another version.
         """
         try:
             made = json.loads(path.read_text(encoding="utf-8"))
@@ -56,7 +56,7 @@ class Phrases:
 
 
 def learn_phrases(samples: Iterable[tuple[Sequence[int], Sequence[float]]]) -> Phrases:
-    """The phrases in the trained tokens of samples; the first 60,000 tokens tell enough.
+    """Return the phrases in the trained tokens of samples; the first 60,000 tokens are enough.
 
     Args:
         samples: ids and a mask or weights of the same length, 0 where a token is not trained.
@@ -71,7 +71,7 @@ def learn_phrases(samples: Iterable[tuple[Sequence[int], Sequence[float]]]) -> P
     for stretch, count in counts.items():
         share = count / totals[stretch[:-1]]
         if count >= OCCURRENCES and share >= SHARE:
-            # Of two next tokens with half of the occurrences each, the first one stays.
+            # Of two next tokens with half of the occurrences each, the first is kept.
             usual.setdefault(stretch[:-1], (stretch[-1], round(share, 3)))
     return Phrases(usual)
 
@@ -85,21 +85,21 @@ def _trained(
                 yield ids, at
 
 
-# As far as a guess holds with this probability; below, evaluating it costs more than it saves.
+# Guesses less likely than this cost more to evaluate than they save.
 LIKELY = 0.5
-# How often the transcript's own words go on as they did before, by the length of what is equal.
+# How often the transcript repeats its earlier continuation, by the length of the equal context.
 REPEATS = {4: 0.85, 3: 0.7, 2: 0.5}
 
 
 class Guess(NamedTuple):
-    """A token, and how likely it and all guesses before it hold."""
+    """A token, and the probability that it and all guesses before it are accepted."""
 
     token: int
     likely: float
 
 
 class Draft:
-    """One turn's guesses, from its role's phrases and from its transcript.
+    """Guesses for one turn, from its role's phrases and from its transcript.
 
     Args:
         phrases: what the role usually says.
@@ -112,12 +112,12 @@ class Draft:
         self._seen: dict[tuple[int, ...], int] = {}
         self._indexed = 0
 
-    def said(self, ids: Sequence[int]) -> None:
-        """The turn goes on with these."""
+    def extend(self, ids: Sequence[int]) -> None:
+        """Append the turn's next tokens."""
         self._ids += ids
 
     def guess(self, most: int) -> list[Guess]:
-        """Up to so many of the next tokens, as far as they are likely."""
+        """Return up to `most` next tokens, as long as they are likely."""
         self._index()
         end, likely = self._ids[-ORDERS[0] :], 1.0
         guesses: list[Guess] = []

@@ -1,7 +1,7 @@
-"""Roles at an OpenAI-compatible endpoint, beside those that run here.
+"""Roles served by an OpenAI-compatible endpoint, next to those that run here.
 
-For instance a vLLM server with the three adapters loaded. A role's prompt goes as token ids to
-`/v1/completions`: the chat route would write it in a template of its own, and could not go on
+For instance a vLLM server with the three adapters loaded. A role's prompt is sent as token ids to
+`/v1/completions`: the chat route would apply a template of its own, and could not continue
 where another role stopped.
 """
 
@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from umi_lite.engine.engine import Engine
-from umi_lite.engine.language import Words
+from umi_lite.engine.language import Language
 from umi_lite.engine.llama import Model
 from umi_lite.engine.request import Generation, Request, Stop, check_size
 from umi_lite.errors import UserError
@@ -27,7 +27,7 @@ _FORM = "http://HOST:PORT/v1#MODEL"
 TIMEOUT = 120.0
 _TRIES = 3
 _SHOWN = 300
-# What reading a reply raises that is not of the API's form.
+# What reading a reply raises that does not follow the API.
 MALFORMED = (ValueError, TypeError, AttributeError, KeyError, IndexError)
 
 
@@ -40,10 +40,10 @@ class Endpoint:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From `http://host:8000/v1#planner`.
+        """Parse `http://host:8000/v1#planner`.
 
         Raises:
-            UserError: it is not of that form.
+            UserError: the text has another form.
         """
         url, _, model = text.partition("#")
         if not url.startswith(("http://", "https://")) or not model:
@@ -51,11 +51,11 @@ class Endpoint:
         return cls(url.rstrip("/"), model)
 
     def client(self, timeout: float, **options: Any) -> Any:
-        """The official client of the API; the key is read from OPENAI_API_KEY.
+        """Return the official client of the API; the key is read from OPENAI_API_KEY.
 
         Args:
             timeout: seconds without a byte after which a request is given up.
-            options: the client's own.
+            options: passed to the client.
         """
         import openai
 
@@ -63,11 +63,11 @@ class Endpoint:
         return openai.OpenAI(base_url=self.url, api_key=key, timeout=timeout, **options)
 
     def failure(self, err: Exception, timeout: float) -> UserError:
-        """One line on a request that failed: the cause, and what may be wrong.
+        """Return one line on a request that failed: the cause, and what may be wrong.
 
         Args:
-            err: what the client raised, or reading what came.
-            timeout: what `client` was given.
+            err: what the client raised, or what reading its reply raised.
+            timeout: the client's, in seconds.
         """
         import openai
 
@@ -108,23 +108,23 @@ def tried(ask: Callable[[], _T]) -> _T:
 _LISTING = 30.0
 
 
-class Remote:
-    """Speaks one role's turns at an endpoint; the key is read from OPENAI_API_KEY.
+class EndpointRole:
+    """Generates one role's turns at an endpoint; the key is read from OPENAI_API_KEY.
 
     A vLLM server is sent the grammar (it needs `--structured-outputs-config.backend guidance`).
-    Whatever a server knows of grammars, its text is checked as it comes: it ends where the
-    grammar does, and a turn that leaves the grammar stops there, for the loop to refuse.
+    Every server's text is checked as it arrives: the turn ends where the grammar does, and a
+    turn that leaves the grammar stops there, for the loop to refuse.
 
     Args:
-        words: of the model whose adapters are served, so that prompts have its token ids.
+        language: the served model's, so that prompts have its token ids.
 
     Raises:
         UserError: no server answers, or it does not serve the model.
     """
 
-    def __init__(self, endpoint: Endpoint, words: Words, timeout: float = TIMEOUT):
+    def __init__(self, endpoint: Endpoint, language: Language, timeout: float = TIMEOUT):
         self.endpoint = endpoint
-        self.words = words
+        self.language = language
         self._timeout = timeout
         self._client = endpoint.client(timeout, max_retries=0)
         served = self._served(min(timeout, _LISTING))
@@ -136,27 +136,27 @@ class Remote:
         self._takes_grammars = served[endpoint.model] == "vllm"
 
     def speak(self, request: Request) -> Generation:
-        """One turn. Its `evaluated` are all its prompt's tokens: what was cached is not told.
+        """Return one turn; `evaluated` counts all prompt tokens, as servers do not report reuse.
 
         Raises:
             UserError: the server cannot be reached, refuses, or sends what is not a completion.
         """
         started = time.perf_counter()
         first = None
-        heard = _Heard(request, self.words)
+        turn = _StreamedTurn(request, self.language)
         for text, finish_reason in self._stretches(request):
             first = first or time.perf_counter()
-            heard.take(text, finish_reason)
-            if heard.stop is not None:
+            turn.take(text, finish_reason)
+            if turn.stop is not None:
                 break
-        if heard.stop is None:
+        if turn.stop is None:
             raise self.endpoint.failure(ValueError("it ends without a finish_reason"), 0)
         ended = time.perf_counter()
-        ids = self.words.encode(heard.text, special=False)
+        ids = self.language.encode(turn.text, special=False)
         return Generation(
             ids=tuple(ids),
-            text=heard.text,
-            stop=heard.stop,
+            text=turn.text,
+            stop=turn.stop,
             prompt_tokens=len(request.ids),
             evaluated=len(request.ids),
             decoded=len(ids),
@@ -165,7 +165,7 @@ class Remote:
         )
 
     def _served(self, timeout: float) -> dict[str, str | None]:
-        """The models there, each with its owner."""
+        """Return the models served there, each with its owner."""
         import openai
 
         try:
@@ -178,7 +178,7 @@ class Remote:
             raise self.endpoint.failure(err, timeout) from err
 
     def _stretches(self, request: Request) -> Iterator[tuple[str, str | None]]:
-        """The text as it comes, each stretch with the reason if it is the last."""
+        """Yield the text as it arrives, the last stretch with its finish reason."""
         import openai
 
         try:
@@ -201,24 +201,24 @@ class Remote:
             max_tokens=request.max_tokens,
             temperature=request.temperature,
             seed=request.seed,
-            stop=[self.words.template.end_of_turn],
+            stop=[self.language.template.end_of_turn],
             stream=True,
             extra_body=body,
         )
 
 
-class _Heard:
-    """A turn as far as it has come, held against its grammar."""
+class _StreamedTurn:
+    """The part of a turn that has arrived, checked against its grammar."""
 
-    def __init__(self, request: Request, words: Words):
+    def __init__(self, request: Request, language: Language):
         self.text = ""
         self.stop: Stop | None = None
-        self._words = words
+        self._language = language
         self._on_text = request.on_text
-        self._matcher = None if request.grammar is None else words.matcher(request.grammar)
+        self._matcher = None if request.grammar is None else language.matcher(request.grammar)
 
     def take(self, text: str, finish_reason: str | None) -> None:
-        """One more stretch; what is wrong in it stays in the text, so that the trace shows it."""
+        """Add a stretch; illegal text is kept, so that the trace shows it."""
         text = self._checked(text)
         self.text += text
         if text and self._on_text is not None:
@@ -231,28 +231,28 @@ class _Heard:
         if self._matcher is None:
             return text
         taken: list[int] = []
-        for token in self._words.encode(text, special=False):
+        for token in self._language.encode(text, special=False):
             if self._matcher.try_consume_tokens([token]) != 1:
                 self.stop = "illegal"
                 return text
             taken.append(token)
             if self._matcher.is_stopped():
                 self.stop = "grammar"
-                return self._words.decode(taken)
+                return self._language.decode(taken)
         return text
 
 
-class Mixed:
-    """An engine, and the roles that are elsewhere. It owns the engine.
+class HybridEngine:
+    """A local engine and roles served elsewhere; it owns the engine.
 
     Args:
-        here: the roles that run here; it may have none.
-        away: where the others are served.
-        template: the chat template of their prompts where it is not the base's own.
+        here: the roles that run here, possibly none.
+        away: the endpoints of the others.
+        template: the chat template of their prompts if it is not the base's.
         timeout: seconds without a byte after which a request is given up.
 
     Raises:
-        UserError: see `Remote`.
+        UserError: see `EndpointRole`.
     """
 
     def __init__(
@@ -265,8 +265,8 @@ class Mixed:
         self._here = here
         self._vocabulary = Model.vocabulary(here.base)
         try:
-            self._words = Words(self._vocabulary, template)
-            self._away = {v: Remote(at, self._words, timeout) for v, at in away.items()}
+            self._language = Language(self._vocabulary, template)
+            self._away = {v: EndpointRole(at, self._language, timeout) for v, at in away.items()}
         except BaseException:
             self._vocabulary.close()
             raise
@@ -285,9 +285,9 @@ class Mixed:
     def slots(self) -> int:
         return self._here.slots
 
-    def words(self, view: View) -> Words:
-        """See `Engine.words`."""
-        return self._away[view].words if view in self._away else self._here.words(view)
+    def language(self, view: View) -> Language:
+        """See `Engine.language`."""
+        return self._away[view].language if view in self._away else self._here.language(view)
 
     def generate(self, request: Request) -> Generation:
         """See `Engine.generate`."""
@@ -305,7 +305,7 @@ class Mixed:
         self._asked[request] = self._pool.submit(self._away[request.view].speak, request)
 
     def step(self) -> list[tuple[Request, Generation]]:
-        """See `Engine.step`; waits for an endpoint only where nothing is to be done here."""
+        """See `Engine.step`; waits for an endpoint only if the local engine is idle."""
         done = self._here.step()
         if not done and not self._here.load and self._asked:
             wait(self._asked.values(), return_when=FIRST_COMPLETED)
@@ -322,10 +322,10 @@ class Mixed:
             self._asked.pop(request).cancel()
 
     def close(self) -> None:
-        """Free the engine; what is still asked is not waited for."""
+        """Free the engine without waiting for unfinished requests."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._here.close()
-        self._words.close()
+        self._language.close()
         self._vocabulary.close()
 
     def __enter__(self) -> Self:

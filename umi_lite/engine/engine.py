@@ -1,4 +1,4 @@
-"""One base model, one context per view: what the agent loop runs on."""
+"""One base model with one llama.cpp context per view."""
 
 from collections.abc import Hashable, Mapping
 from pathlib import Path
@@ -6,19 +6,19 @@ from typing import Any, ClassVar, Literal, Self
 
 from umi_lite.engine.draft import Draft, Phrases
 from umi_lite.engine.kv_slots import sequences
-from umi_lite.engine.language import Words
+from umi_lite.engine.language import Language
 from umi_lite.engine.library import library
 from umi_lite.engine.llama import Context, KvType, Model
 from umi_lite.engine.machine import cores
 from umi_lite.engine.prefix_cache import Prefixes
 from umi_lite.engine.request import Generation, Request, check_size
-from umi_lite.engine.scheduler import Lane
+from umi_lite.engine.scheduler import ViewScheduler
 from umi_lite.engine.threads import Fixed, Threads
 from umi_lite.engine.turn import Turn
 from umi_lite.errors import UserError
 from umi_lite.protocol.roles import View
 
-# A view with less work than this share of the busiest one's gives way to it.
+# A view with less than this fraction of the busiest view's work gives way to it.
 NEARLY_EMPTY = 0.15
 
 
@@ -26,12 +26,12 @@ class Engine:
     """Generates the turns of every view over one shared base model.
 
     A view's context (cache of `slots` x `n_ctx` tokens, its adapter pinned) is made when the
-    view first speaks. It is a context manager; `close` frees everything.
+    view first generates. It is a context manager; `close` frees everything.
 
     Args:
         base: the base model's GGUF.
         adapters: the views that can speak, each with its LoRA GGUF or None for the bare model.
-        models: views with a GGUF of their own in place of the base: a folded adapter, or
+        models: views with a GGUF of their own in place of the base: a merged adapter, or
             another model with its own vocabulary and chat template.
         templates: chat templates of views whose prompts are not written in their GGUF's own.
         n_ctx: tokens of one transcript, default 2048.
@@ -40,8 +40,8 @@ class Engine:
         n_gpu_layers: `auto` puts all layers on the GPU where llama.cpp was built for one.
         n_batch: tokens of one evaluation, default 512.
         kv: the type of cached keys and values, default f16.
-        prefixes: where each view's system messages are kept on disk as read, default nowhere.
-        phrases: what views usually say; a turn that runs alone is then drafted from it.
+        prefixes: each view's evaluated system messages on disk, default none.
+        phrases: n-grams that turns of a view are drafted from.
 
     Raises:
         UserError: a file is missing, truncated or of another kind, an adapter is of another
@@ -79,19 +79,23 @@ class Engine:
         self._kv: KvType = kv
         self._prefixes = dict(prefixes or {})
         self.phrases = dict(phrases or {})
-        self._lanes: dict[View, Lane] = {}
-        self._current: Lane | None = None
+        self._schedulers: dict[View, ViewScheduler] = {}
+        self._current: ViewScheduler | None = None
         self._own = dict(models or {})
         self._models: dict[Path, Model] = {}
-        self._words: dict[View, Words] = {}
+        self._languages: dict[View, Language] = {}
         try:
             for view in adapters:
                 path, template = self._home(view), (templates or {}).get(view)
                 if path not in self._models:
                     self._models[path] = Model(path, n_gpu_layers)
                 model = self._models[path]
-                same = (words for words in self._words.values() if words.reads_as(model, template))
-                self._words[view] = next(same, None) or Words(model, template)
+                same = (
+                    language
+                    for language in self._languages.values()
+                    if language.reads_as(model, template)
+                )
+                self._languages[view] = next(same, None) or Language(model, template)
             files = {(self._home(v), path) for v, path in adapters.items() if path is not None}
             loaded = {key: self._models[key[0]].adapter(key[1]) for key in sorted(files)}
             self._adapters: dict[View, Any] = {
@@ -111,25 +115,25 @@ class Engine:
 
     @property
     def load(self) -> int:
-        """How many requests are unfinished."""
-        return sum(lane.load for lane in self._lanes.values())
+        """Return how many requests are unfinished."""
+        return sum(scheduler.load for scheduler in self._schedulers.values())
 
-    def words(self, view: View) -> Words:
-        """The tokenizer, template and grammars of a view's model.
+    def language(self, view: View) -> Language:
+        """Return the tokenizer, template and grammars of a view's model.
 
         Raises:
-            UserError: there is no such view.
+            UserError: an unknown view.
         """
         if view not in self._adapters:
             known = ", ".join(self._adapters)
             raise UserError(f"this engine has no view {view!r}; it has: {known}")
-        return self._words[view]
+        return self._languages[view]
 
     def warm(self) -> None:
-        """Make now what the first turns would wait for: contexts, and grammars' vocabulary."""
+        """Build in advance what the first turns would wait for: contexts, grammar vocabulary."""
         for view in self._adapters:
-            self._lane(view)
-            _ = self.words(view).tokens
+            self._scheduler(view)
+            _ = self.language(view).tokens
 
     def generate(self, request: Request) -> Generation:
         """Generate one turn, alone.
@@ -145,10 +149,12 @@ class Engine:
                 for done, generation in finished:
                     if done is request:
                         return generation
-                if not finished and not any(lane.active for lane in self._lanes.values()):
+                if not finished and not any(
+                    scheduler.active for scheduler in self._schedulers.values()
+                ):
                     raise UserError(
-                        f"all {self.slots} slots of {request.view} are held by episodes that go "
-                        "on; release one, or give the engine more slots"
+                        f"all {self.slots} slots of {request.view} are held by unfinished "
+                        "episodes; release one, or give the engine more slots"
                     )
         except BaseException:
             self.release(request.owner)
@@ -161,19 +167,19 @@ class Engine:
             UserError: an unknown view, an empty transcript, one that leaves no room for
                 `max_tokens` in `n_ctx`, or a grammar that llguidance refuses.
         """
-        words = self.words(request.view)
+        language = self.language(request.view)
         check_size(request, self.n_ctx)
         if request.grammar is not None:
-            words.kept_matcher(request.grammar)
-        self._lane(request.view).submit(request)
+            language.kept_matcher(request.grammar)
+        self._scheduler(request.view).submit(request)
 
     def step(self) -> list[tuple[Request, Generation]]:
-        """One evaluation in one view's context; the requests finished by it.
+        """Run one evaluation in one view's context; return the requests finished by it.
 
-        It stays with a view until hardly anything is left to do there: the others' requests
+        The engine stays with a view until little is left to do there: the others' requests
         gather meanwhile, and a fuller batch costs hardly more than an emptier one.
         """
-        busiest = max(self._lanes.values(), key=lambda lane: lane.load, default=None)
+        busiest = max(self._schedulers.values(), key=lambda scheduler: scheduler.load, default=None)
         if busiest is None or not busiest.load:
             return []
         if self._current is None or self._current.load < NEARLY_EMPTY * busiest.load:
@@ -183,27 +189,27 @@ class Engine:
             return self._current.round()
 
     def release(self, episode: Hashable) -> None:
-        """The episode is over: its slots serve others, its unfinished requests are dropped."""
-        for lane in self._lanes.values():
-            lane.release(episode)
+        """Free an episode's slots for others and drop its unfinished requests."""
+        for scheduler in self._schedulers.values():
+            scheduler.release(episode)
 
     def forget(self) -> None:
-        """Empty the caches: the next requests read everything."""
-        for lane in self._lanes.values():
-            lane.forget()
+        """Empty the caches: the next requests evaluate their whole prompts."""
+        for scheduler in self._schedulers.values():
+            scheduler.forget()
 
     def cached(self, view: View, episode: Hashable) -> list[int]:
-        """The token ids that the cache holds for an episode, empty where it holds none."""
-        return self._lanes[view].cached(episode) if view in self._lanes else []
+        """Return the token ids that the cache holds for an episode, [] if none."""
+        return self._schedulers[view].cached(episode) if view in self._schedulers else []
 
     def close(self) -> None:
         """Free the contexts, the adapters and the model."""
-        for lane in self._lanes.values():
-            lane.close()
-        self._lanes.clear()
+        for scheduler in self._schedulers.values():
+            scheduler.close()
+        self._schedulers.clear()
         self._current = None
-        for words in self._words.values():
-            words.close()
+        for language in self._languages.values():
+            language.close()
         for model in self._models.values():
             model.close()
 
@@ -214,11 +220,11 @@ class Engine:
         self.close()
 
     def _home(self, view: View) -> Path:
-        """The GGUF that a view runs on."""
+        """Return the GGUF that a view runs on."""
         return self._own.get(view, self.base)
 
-    def _lane(self, view: View) -> Lane:
-        if view not in self._lanes:
+    def _scheduler(self, view: View) -> ViewScheduler:
+        if view not in self._schedulers:
             context = Context(
                 self._models[self._home(view)],
                 self._adapters[view],
@@ -228,12 +234,14 @@ class Engine:
                 n_batch=self._n_batch,
                 kv=self._kv,
             )
-            self._lanes[view] = Lane(context, self.slots, self._start, self._prefixes.get(view))
-        return self._lanes[view]
+            self._schedulers[view] = ViewScheduler(
+                context, self.slots, self._start, self._prefixes.get(view)
+            )
+        return self._schedulers[view]
 
     def _start(self, request: Request, reused: int) -> Turn:
         grammar = request.grammar
-        matcher = None if grammar is None else self._words[request.view].matcher(grammar)
+        matcher = None if grammar is None else self._languages[request.view].matcher(grammar)
         phrases = self.phrases.get(request.view)
         draft = None if phrases is None else Draft(phrases, request.ids[request.shared :])
         return self._turn(request, self._models[self._home(request.view)], reused, matcher, draft)

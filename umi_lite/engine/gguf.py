@@ -1,7 +1,7 @@
-"""A GGUF's header, read without the `gguf` package: a bundle is opened where none is.
+"""GGUF header reader without the `gguf` package, which a bundle does not need to open.
 
-Layout: magic, version u32, tensors u64, pairs u64, the pairs, then what is known of each
-tensor, then their bytes; all little-endian (llama.cpp, ggml/include/gguf.h).
+Layout: magic, version u32, tensors u64, pairs u64, the pairs, then each tensor's name, shape,
+type and offset, then their bytes; all little-endian (llama.cpp, ggml/include/gguf.h).
 """
 
 import hashlib
@@ -33,10 +33,10 @@ class Tensor:
 
 
 def check_gguf(path: Path, what: str) -> None:
-    """Is this a GGUF file at all?
+    """Check that a file begins as a GGUF.
 
     Raises:
-        UserError: there is no such file, it cannot be read, or it is of another kind.
+        UserError: the file is missing, unreadable or of another kind.
     """
     try:
         with path.open("rb") as file:
@@ -48,9 +48,9 @@ def check_gguf(path: Path, what: str) -> None:
 
 
 def read_header(path: Path, what: str) -> dict[str, Any]:
-    """The metadata: numbers and strings as they are, an array as its length.
+    """Return the metadata: numbers and strings as they are, an array as its length.
 
-    `TOKENIZER` is a hash of all that it says of tokenizer and chat template.
+    `TOKENIZER` is a hash of all fields of the tokenizer and the chat template.
 
     Args, Raises: see `read_gguf`.
     """
@@ -58,7 +58,7 @@ def read_header(path: Path, what: str) -> dict[str, Any]:
 
 
 def read_gguf(path: Path, what: str) -> tuple[dict[str, Any], list[Tensor]]:
-    """The metadata (see `read_header`) and the tensors.
+    """Return the metadata (see `read_header`) and the tensors.
 
     Args:
         what: what the file is meant to be, for the messages (`adapter`).
@@ -93,31 +93,31 @@ class _Reader:
         self.at = 4
 
     def metadata(self) -> tuple[dict[str, Any], int]:
-        """The pairs, and how many tensors there are."""
+        """Return the key-value pairs, and the number of tensors."""
         version, tensors, pairs = self._unpack("<IQQ")
         meta: dict[str, Any] = {"version": version}
         if version not in _VERSIONS:
             return meta, 0
-        words = hashlib.sha256()
+        tokenizer = hashlib.sha256()
         for _ in range(pairs):
             start = self.at
             key = self._string()
             meta[key] = self._value(self._unpack("<I")[0])
             if key.startswith("tokenizer."):
-                words.update(self.data[start : self.at])
-        meta[TOKENIZER] = words.hexdigest()
+                tokenizer.update(self.data[start : self.at])
+        meta[TOKENIZER] = tokenizer.hexdigest()
         return meta, tensors
 
     def tensors(self, count: int, alignment: int) -> list[Tensor]:
-        """To be read behind the metadata."""
-        told: list[Tensor] = []
+        """Return the tensors; to be called after `metadata`."""
+        found: list[Tensor] = []
         for _ in range(count):
             name = self._string()
             (dimensions,) = self._unpack("<I")
             shape = self._unpack(f"<{dimensions}Q")[::-1]
-            told.append(Tensor(name, shape, *self._unpack("<IQ")))
+            found.append(Tensor(name, shape, *self._unpack("<IQ")))
         first = -(-self.at // alignment) * alignment
-        return [Tensor(t.name, t.shape, t.type, first + t.start) for t in told]
+        return [Tensor(t.name, t.shape, t.type, first + t.start) for t in found]
 
     def _unpack(self, form: str) -> tuple[Any, ...]:
         values = struct.unpack_from(form, self.data, self.at)
@@ -145,7 +145,7 @@ class _Reader:
             for _ in range(count):
                 self._skip_array()
         elif kind == _STRING:
-            # The vocabulary: 50,000 to 150,000 strings, whose text nobody asks for here.
+            # The vocabulary: 50,000 to 150,000 strings, which are not needed here.
             unpack, data, at = struct.Struct("<Q").unpack_from, self.data, self.at
             for _ in range(count):
                 at += 8 + unpack(data, at)[0]

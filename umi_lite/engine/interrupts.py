@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 @dataclass
 class Held:
-    """True in `came` once Ctrl-C was pressed."""
+    """`came` is True once Ctrl-C was pressed."""
 
     came: bool = False
 
     def not_yet(self, *_: object) -> bool:
-        """A callback of llama.cpp's, which continues while it is True."""
+        """Return False once Ctrl-C was pressed: llama.cpp's progress callback."""
         return not self.came
 
 

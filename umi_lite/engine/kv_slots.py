@@ -1,4 +1,4 @@
-"""The sequences of one context's cache: whom each serves, and which lie side by side."""
+"""KV-cache sequences of one context: the episode that each serves, and their order."""
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +11,8 @@ from umi_lite.engine.turn import Turn
 class Slot:
     """One sequence of the cache, its number `index`.
 
-    `ids` are the tokens in it, `owner` the episode it serves, `used` when it was last given
-    away. `save_at` is how many ids it holds when its cache is to be saved, 0 for never.
+    `ids` are the tokens in it, `owner` the episode it serves, `used` when it was last
+    assigned. `save_at` is how many ids it holds when its cache is to be saved, 0 for never.
     """
 
     index: int
@@ -24,7 +24,7 @@ class Slot:
 
     @property
     def stretch(self) -> int:
-        """How many of its pending tokens can be read now: up to where its cache is saved."""
+        """Return how many pending tokens can be evaluated now: up to where its cache is saved."""
         pending = len(self.turn.pending) if self.turn is not None else 0
         return min(pending, self.save_at - len(self.ids)) if self.save_at else pending
 
@@ -48,22 +48,22 @@ class Slots:
         return (slot for slot in self._row if slot is not self._spare)
 
     def cut(self, slot: Slot, keep: int) -> None:
-        """Keep the first tokens of a slot; none where the model cannot forget some only."""
+        """Keep the first tokens of a slot; none if the model cannot forget a part."""
         if not self._context.cut(slot.index, keep):
             keep = 0
             self._context.cut(slot.index, keep)
         del slot.ids[keep:]
 
     def copy(self, source: Slot, target: Slot) -> None:
-        """The target then holds what the source holds."""
+        """Copy one slot's cache to another."""
         self._context.copy(source.index, target.index)
         target.ids = list(source.ids)
 
     def gather(self, slots: Sequence[Slot]) -> None:
-        """Let these lie side by side: llama.cpp reads the weights anew behind each gap.
+        """Move these slots to adjacent sequences: llama.cpp reads the weights again after a gap.
 
-        Two slots change places for the time of one or two tokens in a batch (caches of 1024
-        tokens), and each gap less saves at least one in every evaluation that follows.
+        Swapping two slots costs as much as one or two tokens of a batch (caches of 1024
+        tokens), and each gap closed saves at least one in every evaluation that follows.
         """
         wanted = set(slots)
         starts = range(len(self._row) - len(slots) + 1)
@@ -78,7 +78,7 @@ class Slots:
             self._to_spare(slot)
 
     def _to_spare(self, slot: Slot) -> None:
-        """Move a slot to where the spare is, and the spare to where it was."""
+        """Swap a slot with the spare."""
         spare = self._spare
         assert spare is not None
         self._context.copy(slot.index, spare.index)
@@ -88,5 +88,5 @@ class Slots:
 
 
 def sequences(slots: int) -> int:
-    """How many sequences a context has for so many slots."""
+    """Return how many sequences a context of this many slots has."""
     return slots if slots == 1 else slots + 1

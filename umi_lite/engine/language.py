@@ -1,4 +1,4 @@
-"""What one model reads and writes: its tokenizer, its chat template, the grammars it is held to."""
+"""`Language`: one model's tokenizer, chat template and grammar matchers."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -10,12 +10,12 @@ from umi_lite.errors import UserError
 from umi_lite.protocol.template import BadTemplate, ChatTemplate
 
 _KEPT_GRAMMARS = 64
-# llguidance's mark of a token that no text can spell.
+# llguidance's mark of a token that plain text cannot produce.
 _SPECIAL = b"\xff"
 
 
-class Words:
-    """A model's language.
+class Language:
+    """The tokenizer, chat template and grammar matchers of one model.
 
     Attributes:
         template: the chat template of its prompts.
@@ -33,20 +33,20 @@ class Words:
         self._matchers: dict[str, Any] = {}
 
     def reads_as(self, model: Model, template: str | None = None) -> bool:
-        """Has this other model the same vocabulary and chat template?"""
+        """True if that model has the same vocabulary and chat template."""
         source = template or model.chat_template
         return (self._model.tokenizer, self.template.source) == (model.tokenizer, source)
 
     def encode(self, text: str, *, special: bool) -> list[int]:
-        """Token ids, without a BOS. `special`: are special tokens in `text` parsed?"""
+        """Return token ids without a BOS; `special` parses special tokens in `text`."""
         return self._model.encode(text, special=special)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of token ids, special tokens as their names."""
+        """Return the text of token ids, special tokens as their names."""
         return self._model.decode(ids)
 
     def matcher(self, grammar: str) -> Any:
-        """llguidance's matcher of a Lark grammar, at its start.
+        """Return llguidance's matcher of a Lark grammar, at its start.
 
         Raises:
             UserError: llguidance refuses the grammar.
@@ -54,7 +54,7 @@ class Words:
         return self.kept_matcher(grammar).deep_copy()
 
     def kept_matcher(self, grammar: str) -> Any:
-        """The one that `matcher` copies, for setting one up takes 9 ms: not to be moved.
+        """Return the matcher that `matcher` copies (making one takes 9 ms); not to be advanced.
 
         Raises:
             UserError: llguidance refuses the grammar.
@@ -72,16 +72,16 @@ class Words:
         return self._matchers[grammar]
 
     def close(self) -> None:
-        """Let go of all that points into the model's vocabulary."""
+        """Drop everything that points into the model's vocabulary."""
         self._matchers.clear()
         self.__dict__.pop("tokens", None)
 
     @cached_property
     def tokens(self) -> Any:
-        """llguidance's view of the vocabulary (50,000 tokens take 0.25 s).
+        """Return llguidance's form of the vocabulary (50,000 tokens take 0.25 s).
 
-        Its own `lltokenizer_from_vocab` takes four times as long: it asks for each token's
-        kind by a deprecated name, and for its text in a buffer of 16 KiB.
+        Its own `lltokenizer_from_vocab` takes four times as long: it looks up each token's
+        kind by a deprecated name, and its text in a buffer of 16 KiB.
         """
         import ctypes
 
@@ -103,7 +103,7 @@ class Words:
 
 
 def _template(model: Model, given: str | None) -> ChatTemplate:
-    """The chat template, with the texts of the model's own special tokens."""
+    """Return the chat template, with the texts of the model's special tokens."""
     source = given or model.chat_template
     if source is None:
         raise UserError(f"model {model.path} has no chat template (tokenizer.chat_template)")

@@ -1,4 +1,4 @@
-"""llama.cpp's bindings: loaded once, their log kept for error messages."""
+"""llama.cpp's bindings, loaded once, and their log for error messages."""
 
 import ctypes
 from typing import Any
@@ -13,11 +13,11 @@ _callback: Any = None
 
 
 class EngineError(RuntimeError):
-    """llama.cpp failed in a way that no user can mend."""
+    """llama.cpp failed in a way that the user cannot fix."""
 
 
 def library() -> Any:
-    """llama.cpp's bindings, initialised once, their log kept and not printed.
+    """Return llama.cpp's bindings, initialised once, their log kept and not printed.
 
     Raises:
         UserError: it is not installed, or a library that it was built with is not found.
@@ -30,13 +30,13 @@ def library() -> Any:
 
     if _callback is None:
         # The library keeps only a pointer: the callback must never be collected.
-        _callback = llama_cpp.llama_log_callback(heard)
+        _callback = llama_cpp.llama_log_callback(keep_line)
         llama_cpp.llama_log_set(_callback, ctypes.c_void_p(0))
         llama_cpp.llama_backend_init()
     return llama_cpp
 
 
-def heard(level: int, text: bytes, _: Any = None) -> None:
+def keep_line(level: int, text: bytes, _: Any = None) -> None:
     """Keep a line of llama.cpp's log if it is a warning or an error."""
     lines = _LOG.get(level)
     if (
@@ -47,11 +47,11 @@ def heard(level: int, text: bytes, _: Any = None) -> None:
         lines.append(line)
 
 
-def last_words() -> str:
-    """llama.cpp's reason since `clear_log`: its first error, else its first warning.
+def last_reason() -> str:
+    """Return llama.cpp's reason since `clear_log`: its first error, else its first warning.
 
-    The first error is the cause, and the errors after it say that loading failed. A warning
-    before it is none: with an adapter llama.cpp warns of every tensor that it keeps elsewhere.
+    The first error is the cause, and the errors after it say that loading failed. Warnings
+    before it are not: with an adapter llama.cpp warns of every tensor that it keeps elsewhere.
     """
     lines = [*_LOG[_ERROR], *_LOG[_WARN]]
     clear_log()
@@ -65,7 +65,7 @@ def clear_log() -> None:
 
 
 def filled(params: Any, **values: Any) -> Any:
-    """The struct with these fields set; ctypes itself would take a name that there is not."""
+    """Return the struct with these fields set; ctypes alone would accept unknown names."""
     known = {name for name, *_ in params._fields_}
     for name, value in values.items():
         if name not in known:

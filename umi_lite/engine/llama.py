@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 
 from umi_lite.engine.gguf import TOKENIZER, check_gguf, read_gguf
 from umi_lite.engine.interrupts import holding
-from umi_lite.engine.library import EngineError, clear_log, filled, last_words, library
+from umi_lite.engine.library import EngineError, clear_log, filled, last_reason, library
 from umi_lite.engine.machine import repacks
 from umi_lite.errors import UserError
 
@@ -42,7 +42,7 @@ class Model:
 
     @classmethod
     def vocabulary(cls, path: Path) -> Self:
-        """Only the tokenizer and the chat template: no weights, no contexts.
+        """Load only the tokenizer and the chat template, without weights.
 
         Raises:
             UserError: see the class.
@@ -78,7 +78,7 @@ class Model:
             self.close()
             raise
         if not self.pointer:
-            raise UserError(f"model {path} cannot be loaded: {last_words()}")
+            raise UserError(f"model {path} cannot be loaded: {last_reason()}")
         self.vocab = lib.llama_model_get_vocab(self.pointer)
         self.n_vocab: int = lib.llama_vocab_n_tokens(self.vocab)
         self.n_ctx_train: int = lib.llama_model_n_ctx_train(self.pointer)
@@ -87,7 +87,7 @@ class Model:
         self._pieces: dict[int, bytes] = {}
 
     def encode(self, text: str, *, special: bool) -> list[int]:
-        """Token ids, without a BOS. `special`: are special tokens in `text` parsed?"""
+        """Return token ids without a BOS; `special` parses special tokens in `text`."""
         data = text.encode("utf-8")
         size = len(data) + 8
         ids = (ctypes.c_int32 * size)()
@@ -97,7 +97,7 @@ class Model:
         return list(ids[:n])
 
     def piece(self, token: int) -> bytes:
-        """A token's bytes, a special token's as its text."""
+        """Return a token's bytes, a special token's as its text."""
         if token not in self._pieces:
             buffer = ctypes.create_string_buffer(256)
             n = self.lib.llama_token_to_piece(self.vocab, token, buffer, 256, 0, True)
@@ -108,14 +108,14 @@ class Model:
         return self._pieces[token]
 
     def pieces(self) -> list[bytes]:
-        """The bytes of all tokens, by id."""
+        """Return the bytes of all tokens, by id."""
         buffer = ctypes.create_string_buffer(256)
         write, text = self.lib.llama_token_to_piece, ctypes.string_at
         sizes = ((i, write(self.vocab, i, buffer, 256, 0, True)) for i in range(self.n_vocab))
         return [text(buffer, size) if size >= 0 else self.piece(i) for i, size in sizes]
 
     def specials(self) -> list[int]:
-        """The tokens that no text can spell."""
+        """Return the tokens that plain text cannot produce."""
         kind, control = self.lib.llama_vocab_get_attr, self.lib.LLAMA_TOKEN_ATTR_CONTROL
         own = self.lib.LLAMA_TOKEN_ATTR_USER_DEFINED
         kinds = [kind(self.vocab, token) for token in range(self.n_vocab)]
@@ -130,7 +130,7 @@ class Model:
         return b"".join(map(self.piece, ids)).decode("utf-8", "replace")
 
     def special(self, name: str) -> int | None:
-        """The id of `bos`, `eos` or `eot`, None where the vocabulary has none."""
+        """Return the id of `bos`, `eos` or `eot`, None if the vocabulary has none."""
         token = getattr(self.lib, f"llama_vocab_{name}")(self.vocab)
         # Where a GGUF names none, llama.cpp assumes GPT-2's id, which is a word here.
         control = token >= 0 and self.lib.llama_vocab_is_control(self.vocab, token)
@@ -142,7 +142,7 @@ class Model:
         return source.decode("utf-8") if source else None
 
     def adapter(self, path: Path) -> Any:
-        """A LoRA for this model. Load all of them before the first context.
+        """Load a LoRA for this model; load all of them before the first context.
 
         Raises:
             UserError: no file, not a GGUF, or an adapter of another architecture or shape.
@@ -152,7 +152,7 @@ class Model:
         with holding():
             made = self.lib.llama_adapter_lora_init(self.pointer, os.fsencode(path))
         if not made:
-            raise UserError(f"adapter {path} does not fit model {self.path.name}: {last_words()}")
+            raise UserError(f"adapter {path} does not fit model {self.path.name}: {last_reason()}")
         self._adapters.append(made)
         return made
 
@@ -169,7 +169,7 @@ class Context:
     """A KV cache over a model, of `slots` sequences of `n_ctx` tokens, with one adapter.
 
     Keys and values in `q8_0` take half the memory of `f16`; a CPU then reads at half the speed.
-    `copying` tells whether a copy waits for the next evaluation.
+    `copying` is True while a copy waits for the next evaluation.
 
     Raises:
         UserError: there is not the memory for it.
@@ -218,20 +218,20 @@ class Context:
             self.pointer = lib.llama_init_from_model(model.pointer, params)
         if not self.pointer:
             raise UserError(
-                f"no context of {slots} x {n_ctx} tokens could be made: {last_words()}; "
+                f"no context of {slots} x {n_ctx} tokens could be made: {last_reason()}; "
                 "a smaller n_ctx or fewer slots need less memory"
             )
         if adapter is not None:
             adapters: Any = (lib.llama_adapter_lora_p_ctypes * 1)(adapter)
             scales = (ctypes.c_float * 1)(1.0)
             if lib.llama_set_adapters_lora(self.pointer, adapters, 1, scales) != 0:
-                raise EngineError(f"llama.cpp refused the adapter: {last_words()}")
+                raise EngineError(f"llama.cpp refused the adapter: {last_reason()}")
         self._threads = threads
         self._memory = lib.llama_get_memory(self.pointer)
         self._batch = lib.llama_batch_init(n_batch, 0, 1)
 
     def compute_on(self, threads: int) -> None:
-        """Evaluate on this many threads from here on; results do not depend on it."""
+        """Set the number of threads from now on; results do not depend on it."""
         if threads != self._threads:
             self.lib.llama_set_n_threads(self.pointer, threads, threads)
             self._threads = threads
@@ -253,20 +253,20 @@ class Context:
         with holding():
             status = self.lib.llama_decode(self.pointer, batch)
         if status != 0:
-            raise EngineError(f"llama.cpp could not evaluate ({status}): {last_words()}")
-        # A card computes on while the call is back: whoever takes the time waits for it here.
+            raise EngineError(f"llama.cpp could not evaluate ({status}): {last_reason()}")
+        # A GPU may still be computing after the call returns; wait, so that timings are right.
         self.lib.llama_synchronize(self.pointer)
         self.copying = False
 
     def logits(self, index: int) -> Any:
-        """float32 [n_vocab] of the entry `index` of the last decode; valid until the next."""
+        """Return float32 [n_vocab] of entry `index` of the last decode; valid until the next."""
         import numpy as np
 
         row = self.lib.llama_get_logits_ith(self.pointer, index)
         return np.ctypeslib.as_array(row, (self._n_vocab,))
 
     def cut(self, sequence: int, keep: int) -> bool:
-        """Forget all but the first `keep` tokens. False where the model cannot."""
+        """Forget all but the first `keep` tokens; return False if the model cannot."""
         return bool(self.lib.llama_memory_seq_rm(self._memory, sequence, keep, -1))
 
     def copy(self, source: int, target: int) -> None:
@@ -275,14 +275,14 @@ class Context:
         self.lib.llama_memory_seq_cp(self._memory, source, target, -1, -1)
 
     def save_state(self, sequence: int, path: Path, ids: Sequence[int]) -> bool:
-        """Write a sequence's cache and the ids in it. Did it work?"""
+        """Write a sequence's cache and the ids in it; return True if it worked."""
         tokens = (ctypes.c_int32 * len(ids))(*ids)
         name = os.fsencode(path)
         size = self.lib.llama_state_seq_save_file(self.pointer, name, sequence, tokens, len(ids))
         return size > 0
 
     def load_state(self, sequence: int, path: Path, capacity: int) -> list[int]:
-        """Put a saved cache of at most `capacity` ids into a sequence; its ids, none on failure.
+        """Load a saved cache of at most `capacity` ids; return its ids, [] on failure.
 
         While `copying`, what is loaded may be overwritten by a copy that is still to be made.
         """

@@ -1,4 +1,4 @@
-"""What this machine has free for the models: memory, cores, a GPU."""
+"""Free RAM and GPU memory, and the cores of this machine."""
 
 import ctypes
 import os
@@ -14,7 +14,7 @@ from umi_lite.errors import UserError
 _GPU_KINDS = (1, 2)  # GGML_BACKEND_DEVICE_TYPE_GPU and _IGPU (ggml/include/ggml-backend.h)
 _CGROUP = Path("/sys/fs/cgroup")
 _TOPOLOGY = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
-# Only there where a CPU has cores of two kinds (Intel).
+# Exists only if the CPU has cores of two kinds (Intel).
 _PERFORMANCE_CORES = Path("/sys/devices/cpu_core/cpus")
 
 
@@ -22,7 +22,7 @@ _PERFORMANCE_CORES = Path("/sys/devices/cpu_core/cpus")
 class Machine:
     """Bytes that are free in RAM and on the GPUs llama.cpp can use (0 without one); cores.
 
-    `left` CPUs are not used by other programs; None where nobody looked.
+    `left` CPUs are not used by other programs; None if that was not measured.
     """
 
     ram: int
@@ -32,16 +32,16 @@ class Machine:
 
 
 def machine(since: Times | None = None) -> Machine:
-    """Look now. A container's own limits count.
+    """Measure now, within a container's limits.
 
     Args:
-        since: when looking at other programs began; default now, which takes 0.05 s.
+        since: when measuring other programs began; default now, which takes 0.05 s.
     """
     return Machine(ram=free_ram(), gpu=_free_gpu(), cores=cores(), left=look(since))
 
 
 def cores() -> int:
-    """Cores to compute on: physical ones that this process may use, no efficiency cores.
+    """Return how many cores to compute on: physical, allowed, no efficiency cores.
 
     llama.cpp's threads wait for each other after every operation, so a hyper-thread or a slow
     core among them holds up all.
@@ -62,7 +62,7 @@ def cores() -> int:
 
 
 def _cpu_list(text: str) -> set[int]:
-    """`0-3,8` as numbers."""
+    """Parse `0-3,8` into CPU numbers."""
     found: set[int] = set()
     for part in text.strip().split(","):
         first, _, last = part.partition("-")
@@ -71,15 +71,15 @@ def _cpu_list(text: str) -> set[int]:
 
 
 def _quota() -> int:
-    """Whole CPUs that a container allows (cgroup v2), or a large number."""
-    told = _cgroup("cpu.max").split()
-    if len(told) != 2 or told[0] == "max":
+    """Return the whole CPUs that a container allows (cgroup v2), or a large number."""
+    limit = _cgroup("cpu.max").split()
+    if len(limit) != 2 or limit[0] == "max":
         return 1 << 20
-    return max(1, int(told[0]) // int(told[1]))
+    return max(1, int(limit[0]) // int(limit[1]))
 
 
 def free_ram() -> int:
-    """Bytes of RAM that are free, or that a container leaves of its limit."""
+    """Return the bytes of RAM that are free, or that a container leaves of its limit."""
     import psutil
 
     free = psutil.virtual_memory().available
@@ -88,7 +88,7 @@ def free_ram() -> int:
 
 
 def _cgroup(name: str) -> str:
-    """A container sees its own cgroup at the root; empty where there is no such limit."""
+    """Return a cgroup file's text, "" if there is none; a container sees its own at the root."""
     try:
         return (_CGROUP / name).read_text().strip()
     except OSError:
@@ -96,7 +96,7 @@ def _cgroup(name: str) -> str:
 
 
 def _free_gpu() -> int:
-    """llama.cpp's own word: it counts only devices that it was built for."""
+    """Return the bytes free on the GPUs that llama.cpp was built for."""
     lib: Any = library().llama_cpp._lib
     lib.ggml_backend_dev_count.restype = ctypes.c_size_t
     lib.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
@@ -118,7 +118,7 @@ REPACK = "UMI_REPACK"
 
 
 def may_repack(features: str, given: str | None = None) -> bool:
-    """True if weights may be rearranged: everywhere but with AMX.
+    """True if weights may be rearranged: always, except with AMX.
 
     Args:
         features: what llama.cpp was built with and uses (`llama_print_system_info`).
@@ -146,12 +146,12 @@ def repacks() -> bool:
 
 
 def features() -> str:
-    """What llama.cpp was built with and uses here, in its own words: `CPU : AVX2 = 1 | …`."""
+    """Return the features that llama.cpp uses here, as it prints them: `CPU : AVX2 = 1 | …`."""
     return library().llama_print_system_info().decode("utf-8", "replace")
 
 
 def machine_record(threads: int) -> dict[str, Any]:
-    """Return what a figure must be read with: the processor, its cores, the threads used."""
+    """Return the context of a measured figure: the processor, its cores, the threads used."""
     model = platform.processor() or platform.machine()
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:

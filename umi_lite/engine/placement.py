@@ -1,4 +1,4 @@
-"""How the views fit a machine: chosen from what is free, told in one line, overridable."""
+"""Placement of the views on a machine, by its free memory, with the user's overrides."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,25 +12,26 @@ from umi_lite.engine.llama import KvType
 from umi_lite.engine.machine import Machine
 from umi_lite.engine.threads import threads_for
 
-Weights = Literal["adapters", "folded"]
+Weights = Literal["adapters", "merged"]
 FORMS: tuple[Weights, ...] = get_args(Weights)
 KV_TYPES: tuple[KvType, ...] = get_args(KvType)
 CONTEXTS = (4096, 2048, 1024, 512)
 _T = TypeVar("_T")
 _GIB = 1 << 30
-# Of what is free: the rest is for tools, and for what other programs will ask for.
+# The usable fraction of free memory; the rest is for tools and other programs.
 _USABLE = 0.9
-# Folded weights are a luxury: taken where all fits in half, and contexts in a quarter.
+# Merged weights are chosen only if everything fits in half of what is free; a longer context
+# only if all contexts fit in a quarter.
 _PLENTY, _CONTEXTS_SHARE = 0.5, 0.25
 _N_BATCH = 512
 
 
 @dataclass(frozen=True)
 class Size:
-    """What a base model and its views weigh, in bytes but for `layers` and `n_ctx_train`.
+    """Sizes of a base model and its views in bytes, except `layers` and `n_ctx_train`.
 
-    `kv_token` is one token's keys and values in F16, `scratch` the most that a context
-    computes with; `foldable` whether `bundle.merge` can write the base's type.
+    `kv_token` is one token's keys and values in F16, `scratch` a context's largest compute
+    buffer; `mergeable` is True if `bundle.merge` can write the base's type.
     """
 
     base: int
@@ -40,12 +41,12 @@ class Size:
     kv_token: int
     scratch: int
     n_ctx_train: int
-    foldable: bool
+    mergeable: bool
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What the user has fixed; None is left to the fit."""
+class Overrides:
+    """Settings that the user has fixed; None is chosen by `place`."""
 
     weights: Weights | None = None
     n_ctx: int | None = None
@@ -56,10 +57,10 @@ class Wishes:
 
 
 @dataclass(frozen=True)
-class Fit:
-    """What was chosen; `needs` bytes in all, of `free`. n_gpu_layers: -1 is all.
+class Placement:
+    """The chosen settings; they need `needs` of `free` bytes. n_gpu_layers: -1 is all.
 
-    `threads` are those to begin with, of `cores`: they follow what other programs leave.
+    `threads` is the number at the start, of `cores`; it follows the load of other programs.
     """
 
     weights: Weights
@@ -83,7 +84,7 @@ class Fit:
             threads += (
                 f" for now (other programs use {self.cores - self.threads} of {self.cores} cores)"
             )
-        weights = "adapters" if self.weights == "adapters" else "folded weights"
+        weights = "adapters" if self.weights == "adapters" else "merged weights"
         return (
             f"{weights} {layers}, {threads}, context {at_once}{self.n_ctx} in "
             f"{self.kv}: about {self.needs / _GIB:.1f} of {self.free / _GIB:.1f} GiB free"
@@ -91,8 +92,8 @@ class Fit:
         )
 
 
-def size_of(base: Path, adapters: list[Path], *, foldable: bool) -> Size:
-    """Weigh a base model and a view for each adapter, from the files' headers.
+def size_of(base: Path, adapters: list[Path], *, mergeable: bool) -> Size:
+    """Return the sizes of a base model and a view per adapter, from the files' headers.
 
     Raises:
         UserError: a file is missing or damaged.
@@ -114,20 +115,20 @@ def size_of(base: Path, adapters: list[Path], *, foldable: bool) -> Size:
         # Logits of a whole batch, and a layer's widest activations (about four widths, twice).
         scratch=4 * _N_BATCH * (vocabulary + 8 * width),
         n_ctx_train=meta.get(f"{arch}.context_length", CONTEXTS[0]),
-        foldable=foldable,
+        mergeable=mergeable,
     )
 
 
-def fit(size: Size, machine: Machine, wishes: Wishes | None = None) -> Fit:
-    """The first of these that fits, what was wished for held fixed.
+def place(size: Size, machine: Machine, overrides: Overrides | None = None) -> Placement:
+    """Return the first placement that fits, with the overrides kept.
 
-    On the GPU where there is one, then in RAM: folded weights where memory is plentiful, else
-    adapters; a shorter context where contexts would take a quarter of what is free; keys and
-    values in q8_0 (half the memory, half the CPU's reading speed) only where nothing else
-    helps. Where nothing fits, the smallest, with a note.
+    The order: on the GPU if there is one, then in RAM; merged weights if memory is plentiful,
+    else adapters; a shorter context if contexts would take a quarter of what is free; keys and
+    values in q8_0 (half the memory, half the CPU's reading speed) only if nothing else
+    helps. If nothing fits, the smallest, with a note.
     """
-    wishes = wishes or Wishes()
-    choices = list(_choices(size, machine, wishes))
+    overrides = overrides or Overrides()
+    choices = list(_choices(size, machine, overrides))
     for choice, share in choices:
         if choice.needs <= share * choice.free:
             return choice
@@ -135,42 +136,44 @@ def fit(size: Size, machine: Machine, wishes: Wishes | None = None) -> Fit:
     return replace(smallest, note="; that is more than is free: it will be slow, or fail")
 
 
-def _choices(size: Size, machine: Machine, wishes: Wishes) -> Iterator[tuple[Fit, float]]:
-    """From the most wanted one down, each with the share of what is free that it may take."""
-    cores = wishes.threads or machine.cores
+def _choices(
+    size: Size, machine: Machine, overrides: Overrides
+) -> Iterator[tuple[Placement, float]]:
+    """Yield placements, best first, each with the fraction of free memory that it may take."""
+    cores = overrides.threads or machine.cores
     threads = cores
-    if wishes.threads is None and machine.left is not None:
+    if overrides.threads is None and machine.left is not None:
         threads = threads_for(cores, machine.left)
     known = tuple(n for n in CONTEXTS if n <= size.n_ctx_train) or (size.n_ctx_train,)
-    contexts = _given(wishes.n_ctx, known)
-    forms: tuple[Weights, ...] = ("folded", "adapters") if size.foldable else ("adapters",)
-    forms = _given(wishes.weights, forms)
-    kinds: tuple[KvType, ...] = _given(wishes.kv, KV_TYPES)
-    places = _places(size, machine, wishes)
+    contexts = _given(overrides.n_ctx, known)
+    forms: tuple[Weights, ...] = ("merged", "adapters") if size.mergeable else ("adapters",)
+    forms = _given(overrides.weights, forms)
+    kinds: tuple[KvType, ...] = _given(overrides.kv, KV_TYPES)
+    places = _places(size, machine, overrides)
     for (layers, free), kv, form, n_ctx in product(places, kinds, forms, contexts):
-        held = size.views * sequences(wishes.slots) * n_ctx * _kv_token(size, kv)
+        held = size.views * sequences(overrides.slots) * n_ctx * _kv_token(size, kv)
         if n_ctx != contexts[-1] and held > _CONTEXTS_SHARE * free:
             continue
         # llama.cpp reserves logits of a whole batch; in RAM they are never touched.
         scratch = size.views * (size.scratch if layers else size.scratch // 4)
         needs = _weights(size, form) + held + scratch
-        luxury = form == "folded" and wishes.weights is None
-        made = Fit(form, n_ctx, kv, layers, threads, wishes.slots, needs, free, cores)
-        yield made, _PLENTY if luxury else _USABLE
+        if_plentiful = form == "merged" and overrides.weights is None
+        made = Placement(form, n_ctx, kv, layers, threads, overrides.slots, needs, free, cores)
+        yield made, _PLENTY if if_plentiful else _USABLE
 
 
-def _given(wish: _T | None, choices: tuple[_T, ...]) -> tuple[_T, ...]:
-    return choices if wish is None else (wish,)
+def _given(override: _T | None, choices: tuple[_T, ...]) -> tuple[_T, ...]:
+    return choices if override is None else (override,)
 
 
-def _places(size: Size, machine: Machine, wishes: Wishes) -> Iterator[tuple[int, int]]:
-    """(layers on the GPU, bytes free for them and what they hold)."""
-    if wishes.n_gpu_layers is not None:
-        yield wishes.n_gpu_layers, machine.gpu if wishes.n_gpu_layers else machine.ram
+def _places(size: Size, machine: Machine, overrides: Overrides) -> Iterator[tuple[int, int]]:
+    """Yield (layers on the GPU, bytes free for the weights and caches)."""
+    if overrides.n_gpu_layers is not None:
+        yield overrides.n_gpu_layers, machine.gpu if overrides.n_gpu_layers else machine.ram
         return
     if machine.gpu:
         yield -1, machine.gpu
-        # A part of the layers, with their share of the caches, the rest in RAM.
+        # Some of the layers with their caches on the GPU, the rest in RAM.
         room = _USABLE * machine.gpu - size.views * size.scratch
         layer = (size.base + size.adapters + size.views * CONTEXTS[-1] * size.kv_token) / max(
             1, size.layers
@@ -182,7 +185,7 @@ def _places(size: Size, machine: Machine, wishes: Wishes) -> Iterator[tuple[int,
 
 
 def _weights(size: Size, form: Weights) -> int:
-    return size.views * size.base if form == "folded" else size.base + size.adapters
+    return size.views * size.base if form == "merged" else size.base + size.adapters
 
 
 def _kv_token(size: Size, kv: KvType) -> int:

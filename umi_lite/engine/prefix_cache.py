@@ -1,7 +1,7 @@
-"""System messages with their tool docs, kept on disk as a view's context has read them.
+"""Disk cache of evaluated system messages with their tool docs.
 
-llama.cpp loads a state of any model of the same shape without a word. So a file's name is a
-hash of all that made it, and a file whose content does not match its own checksum is dropped.
+llama.cpp loads a state of any model of the same shape without an error. So a file's name is a
+hash of everything it depends on, and a file that does not match its own checksum is dropped.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from umi_lite.engine.llama import Context
 from umi_lite.errors import Note
 from umi_lite.files import replacing, trim_cache
 
-_SUM = 32  # bytes of a SHA-256, behind the state
+_SUM = 32  # bytes of the SHA-256 after the state
 
 
 class Prefixes:
@@ -24,7 +24,7 @@ class Prefixes:
 
     Args:
         folder: made when the first prefix is saved.
-        identity: what the states depend on beside their tokens: the hashes of the model and
+        identity: what the states depend on besides their tokens: the hashes of the model and
             the adapter.
         max_bytes: of all files in the folder, default 1 GiB; the least recently used go first.
     """
@@ -35,21 +35,21 @@ class Prefixes:
         self._max_bytes = max_bytes
 
     def path(self, ids: Sequence[int]) -> Path:
-        """Where these tokens' state is, if it is there."""
+        """Return the path of these tokens' state, whether it exists or not."""
         name = hashlib.sha256(f"{self._identity} {','.join(map(str, ids))}".encode())
         return self._folder / f"{name.hexdigest()}.state"
 
     def holds(self, ids: Sequence[int]) -> bool:
-        """True if these tokens' state is there and can be looked at."""
+        """True if these tokens' state exists."""
         try:
             return self.path(ids).exists()
         except OSError:
             return False
 
     def load(self, context: Context, sequence: int, ids: Sequence[int]) -> bool:
-        """Put the state of exactly these tokens into an empty sequence; False where there is none.
+        """Load the state of exactly these tokens into an empty sequence; False if there is none.
 
-        500 tokens of a 135M model take 10 ms, a hundredth of reading them.
+        500 tokens of a 135M model take 10 ms, a hundredth of evaluating them.
         """
         path = self.path(ids)
         try:
@@ -67,7 +67,7 @@ class Prefixes:
         return False
 
     def save(self, context: Context, sequence: int, ids: Sequence[int]) -> None:
-        """Keep a sequence that holds exactly these tokens. A full disk is a warning."""
+        """Save a sequence that holds exactly these tokens; a full disk is a warning."""
         path = self.path(ids)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Proof that llama.cpp evaluates a model on this machine, made in a child process.
+"""Trial evaluation of a model in a child process, before it is used.
 
 A fault in a processor's kernels ends the process without a message, so it cannot be caught. A
 child that dies of it leaves a status, from which one line is made.
@@ -44,12 +44,12 @@ def prove(gguf: Path) -> None:
 
 
 def prove_once(gguf: Path, folder: Path | None) -> None:
-    """See `prove`; done once for a build of llama.cpp, a processor and the file's weight types.
+    """Call `prove` once per build of llama.cpp, processor and set of weight types.
 
-    Nothing is tried where all weights are F32, F16 or BF16: their kernels are the plain ones.
+    Nothing is tried if all weights are F32, F16 or BF16: their kernels are the plain ones.
 
     Args:
-        folder: where what was proven is kept; None keeps nothing, and it is tried each time.
+        folder: where results are kept; None keeps nothing, and the model is tried each time.
 
     Raises:
         UserError: see `prove`.
@@ -72,12 +72,12 @@ def prove_once(gguf: Path, folder: Path | None) -> None:
 
 
 def death(status: int, what: Path | str, stderr: str = "") -> str:
-    """One line on a process that ran llama.cpp and ended by itself.
+    """Return one line on a process that ran llama.cpp and died.
 
     Args:
         status: its return code; a signal's is negative.
         what: the file that it worked on.
-        stderr: its last line is quoted where no signal ended it.
+        stderr: its last line is quoted unless a signal ended it.
     """
     if status >= 0:
         said = stderr.strip().splitlines()
@@ -99,7 +99,7 @@ def _remedy(name: str) -> str:
 
 
 def _build() -> str:
-    """The version and the library file that is loaded."""
+    """Return the version, size and time of the loaded library file."""
     lib = library()
     file = Path(lib.llama_cpp._lib._name)
     with suppress(OSError):
@@ -109,7 +109,7 @@ def _build() -> str:
 
 
 def _processor() -> str:
-    """The processor's model and flags; its name where the system has no such file."""
+    """Return the processor's model and flags, or its name if /proc/cpuinfo is missing."""
     with suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return " ".join(sorted({ln for ln in lines if ln.startswith(("model name", "flags"))}))

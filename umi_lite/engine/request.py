@@ -1,4 +1,4 @@
-"""What the engine is asked for, and what it gives back."""
+"""`Request` to an engine and the `Generation` it returns."""
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ class Request:
         temperature: 0 is greedy.
         seed: for temperatures above 0; the same request gives the same turn.
         episode: keeps its cache slot until `Engine.release`; None keeps none.
-        on_text: called with each stretch of text as it is there.
+        on_text: called with each stretch of text as it is generated.
     """
 
     view: View
@@ -38,7 +38,7 @@ class Request:
 
     @property
     def owner(self) -> Hashable:
-        """Whom its cache slot serves: its episode, or where it has none itself alone."""
+        """Return what its cache slot serves: its episode, or the request itself without one."""
         return self if self.episode is None else self.episode
 
 
@@ -50,15 +50,15 @@ class Generation:
         ids, text: the turn, without its end-of-turn token.
         stop: `grammar` the grammar was complete, `eot` the model ended its turn, `length`,
             `illegal` a server's text that left the grammar.
-        prompt_tokens: tokens of the transcript it was asked with.
+        prompt_tokens: tokens of the request's transcript.
         reused: how many of these were in the cache.
         evaluated: how many of these went through the model now.
         decoded: how many of the generated tokens went through the model (never the last).
         forced: generated tokens that the grammar left no choice about.
-        drafted: tokens that were guessed and evaluated on the chance (`engine.draft`).
-        accepted: how many of these the turn then said.
+        drafted: tokens that were guessed and evaluated speculatively (`engine.draft`).
+        accepted: how many of these became part of the turn.
         prefill_seconds, decode_seconds: this turn's share of the computing.
-        grammar_seconds: what holding it to its grammar took beside that.
+        grammar_seconds: additional time spent on grammar checks.
     """
 
     ids: tuple[int, ...]
@@ -77,7 +77,7 @@ class Generation:
 
 
 def check_size(request: Request, n_ctx: int) -> None:
-    """Do the transcript and the longest turn fit a context?
+    """Check that the transcript and the longest turn fit a context.
 
     Raises:
         UserError: they do not, or the transcript is empty.

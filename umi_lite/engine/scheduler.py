@@ -1,4 +1,4 @@
-"""One view's context: its cache slots, and the turns that are generated in it together."""
+"""Scheduler of one view: which turns part the next batch, and which slot each uses."""
 
 import time
 from collections import deque
@@ -11,20 +11,25 @@ from umi_lite.engine.prefix_cache import Prefixes
 from umi_lite.engine.request import Generation, Request
 from umi_lite.engine.turn import Turn, common_prefix
 
-# Up to so many tokens a turn goes on in step with the others, else alone.
+# A turn with at most this many tokens to evaluate is batched with others, else alone.
 IN_STEP = 8
-# Guesses evaluated with a lone turn's own tokens, at most.
+# The most guesses that are evaluated with a lone turn's own tokens.
 MOST_DRAFTED = 8
-# Tokens of a turn that goes on in step with others, guesses among them, at most.
+# The most tokens per turn, guesses included, in a batch of several turns.
 MOST_IN_STEP = 4
-# Reading the weights takes about as long as this many tokens of a batch (benchmarks/steps.py).
+# Reading the weights takes as long as about this many tokens of a batch (benchmarks/steps.py).
 READING = 5
 
 
 @dataclass(eq=False)
-class Share:
-    """A turn's part of an evaluation: so many of its pending tokens, guesses of those behind
-    them, and so many idle tokens that make it as long as the others' parts."""
+class BatchSlice:
+    """A turn's part of a batch.
+
+    Attributes:
+        count: how many of its pending tokens.
+        ahead: guesses of the tokens after those.
+        idle: padding tokens that make it as long as the others' parts.
+    """
 
     slot: Slot
     turn: Turn
@@ -33,12 +38,12 @@ class Share:
     idle: int = 0
 
 
-def divide(running: Sequence[tuple[Slot, Turn]], context: Context) -> list[Share]:
-    """The next evaluation of a view's turns.
+def divide(running: Sequence[tuple[Slot, Turn]], context: Context) -> list[BatchSlice]:
+    """Return the next batch of a view's turns.
 
-    A long stretch is read by itself: llama.cpp cuts a batch into pieces with equally many
-    tokens a sequence, and reads a stretch of one sequence faster than as much of many.
-    Short ones go on in step, equally many tokens each.
+    A long stretch is evaluated by itself: llama.cpp cuts a batch into pieces with equally many
+    tokens per sequence, and evaluates one sequence faster than as many tokens of several.
+    Short stretches share a batch, with equally many tokens each.
     """
     long = [(slot, turn) for slot, turn in running if slot.stretch > IN_STEP]
     if long or len(running) == 1:
@@ -46,18 +51,20 @@ def divide(running: Sequence[tuple[Slot, Turn]], context: Context) -> list[Share
     return _in_step(running[: context.n_batch], context)
 
 
-def _alone(slot: Slot, turn: Turn, context: Context) -> Share:
+def _alone(slot: Slot, turn: Turn, context: Context) -> BatchSlice:
     count = min(slot.stretch, context.n_batch)
-    share = Share(slot, turn, count)
+    part = BatchSlice(slot, turn, count)
     if count == len(turn.pending):
         guesses = turn.guess(min(_room(slot, context) - count, MOST_DRAFTED))
-        share.ahead = [guess.token for guess in guesses]
-    return share
+        part.ahead = [guess.token for guess in guesses]
+    return part
 
 
-def _in_step(together: Sequence[tuple[Slot, Turn]], context: Context) -> list[Share]:
-    """As many tokens each as promise the most for the time they take; a turn that has fewer
-    is given guesses, and tokens that are forgotten again."""
+def _in_step(together: Sequence[tuple[Slot, Turn]], context: Context) -> list[BatchSlice]:
+    """Return slices of equal width, the one with the most expected tokens per time.
+
+    A turn with fewer pending tokens is filled up with guesses, then with padding.
+    """
     rooms = [_room(slot, context) for slot, _ in together]
     most = max(1, min(MOST_IN_STEP, context.n_batch // len(together), *rooms))
     guesses = [turn.guess(most - len(turn.pending)) for _, turn in together]
@@ -70,17 +77,17 @@ def _in_step(together: Sequence[tuple[Slot, Turn]], context: Context) -> list[Sh
         return tokens / (READING + width * len(together))
 
     width = max(range(1, most + 1), key=promise)
-    shares: list[Share] = []
+    slices: list[BatchSlice] = []
     for (slot, turn), guess in zip(together, guesses, strict=True):
-        share = Share(slot, turn, min(slot.stretch, width))
-        share.ahead = [token for token, _ in guess[: width - share.count]]
-        share.idle = width - share.count - len(share.ahead)
-        shares.append(share)
-    return shares
+        part = BatchSlice(slot, turn, min(slot.stretch, width))
+        part.ahead = [token for token, _ in guess[: width - part.count]]
+        part.idle = width - part.count - len(part.ahead)
+        slices.append(part)
+    return slices
 
 
 def _room(slot: Slot, context: Context) -> int:
-    """How many tokens can be evaluated behind a slot's and be forgotten."""
+    """Return how many tokens can be evaluated after a slot's and then be forgotten."""
     if slot.save_at or not context.forgets:
         return 0
     return min(context.n_batch, context.n_ctx - len(slot.ids))
@@ -90,18 +97,18 @@ def _room(slot: Slot, context: Context) -> int:
 WORTH_A_COPY = 16
 
 
-class Lane:
+class ViewScheduler:
     """Generates a view's turns, as many at once as there are slots.
 
     An episode keeps its slot from its first request until `release`, so its transcript is
-    never read twice; a new episode starts from the slot with the longest common prefix, so
-    neither are the system message and the tool docs.
+    evaluated once; a new episode starts from the slot with the longest common prefix, so the
+    system message and the tool docs are evaluated once, too.
 
     Args:
         context: the view's llama.cpp context.
         slots: how many episodes at once; the context has `sequences(slots)`.
-        start: makes the Turn of a request of which so many tokens are in the cache.
-        prefixes: where the requests' shared prefixes are kept on disk, None for nowhere.
+        start: makes a Turn from (request, number of its tokens in the cache).
+        prefixes: the requests' shared prefixes on disk, None for no such cache.
     """
 
     def __init__(
@@ -120,20 +127,20 @@ class Lane:
 
     @property
     def load(self) -> int:
-        """How many requests are unfinished."""
+        """Return how many requests are unfinished."""
         return len(self._waiting) + self.active
 
     @property
     def active(self) -> int:
-        """How many turns are being generated."""
+        """Return how many turns are being generated."""
         return sum(slot.turn is not None for slot in self._slots)
 
     def cached(self, episode: Hashable) -> list[int]:
-        """The ids in the slot of an episode, empty where it has none."""
+        """Return the ids in an episode's slot, [] if it has none."""
         return [i for slot in self._slots if slot.owner == episode for i in slot.ids]
 
     def forget(self) -> None:
-        """Empty the slots in which nothing is being generated."""
+        """Empty the idle slots."""
         for slot in self._slots:
             if slot.turn is None:
                 self._slots.cut(slot, 0)
@@ -142,65 +149,65 @@ class Lane:
         self._waiting.append(request)
 
     def release(self, episode: Hashable) -> None:
-        """The episode is over: its slot serves others (and still holds its prefix)."""
+        """Free an episode's slot for others; its prefix stays in the cache."""
         self._waiting = deque(r for r in self._waiting if r.owner != episode)
         for slot in self._slots:
             if slot.owner == episode:
                 slot.owner = slot.turn = None
 
     def compute_on(self, threads: int) -> None:
-        """Evaluate on this many threads from here on."""
+        """Set the number of threads from now on."""
         self._context.compute_on(threads)
 
     def round(self) -> list[tuple[Request, Generation]]:
-        """One evaluation; the requests that were finished by it."""
+        """Run one evaluation; return the requests finished by it."""
         self._admit()
         active = [slot for slot in self._slots if slot.turn is not None]
         # A turn may be complete before its first evaluation: its grammar forces all of it.
         running = [(s, s.turn) for s in active if s.turn and not s.turn.stop]
         if running:
-            shares = divide(running, self._context)
-            self._slots.gather([share.slot for share in shares])
-            self._evaluate(sorted(shares, key=lambda share: share.slot.index))
+            slices = divide(running, self._context)
+            self._slots.gather([part.slot for part in slices])
+            self._evaluate(sorted(slices, key=lambda part: part.slot.index))
         return [self._finish(slot) for slot in active if slot.turn and slot.turn.stop]
 
-    def _evaluate(self, shares: list[Share]) -> None:
+    def _evaluate(self, slices: list[BatchSlice]) -> None:
         entries: list[tuple[int, int, int, bool]] = []
-        picks: list[tuple[Share, int]] = []
-        for share in shares:
-            slot, count = share.slot, share.count
-            tokens = [*share.turn.pending[:count], *share.ahead]
-            if count == len(share.turn.pending):
-                picks.append((share, len(entries) + count - 1))
+        picks: list[tuple[BatchSlice, int]] = []
+        for part in slices:
+            slot, count = part.slot, part.count
+            tokens = [*part.turn.pending[:count], *part.ahead]
+            if count == len(part.turn.pending):
+                picks.append((part, len(entries) + count - 1))
                 wanted = range(count - 1, len(tokens))
             else:
                 wanted = range(0)
-            tokens += tokens[-1:] * share.idle
+            tokens += tokens[-1:] * part.idle
             for i, token in enumerate(tokens):
                 entries.append((token, len(slot.ids) + i, slot.index, i in wanted))
-        seconds = self._decode(entries, [share.slot for share in shares])
-        each = seconds / sum(share.count for share in shares)
-        for share in shares:
-            slot, turn, count = share.slot, share.turn, share.count
+        seconds = self._decode(entries, [part.slot for part in slices])
+        each = seconds / sum(part.count for part in slices)
+        for part in slices:
+            slot, turn, count = part.slot, part.turn, part.count
             slot.ids += turn.pending[:count]
             turn.fed(count, each * count)
             if self._prefixes is not None and slot.save_at == len(slot.ids):
                 self._prefixes.save(self._context, slot.index, slot.ids)
                 slot.save_at = 0
-        for share, at in picks:
-            share.turn.pick(self._context.logits(at))
-            self._follow(share, at)
-        for share in shares:
-            if share.ahead or share.idle:
-                self._slots.cut(share.slot, len(share.slot.ids))
+        for part, at in picks:
+            part.turn.pick(self._context.logits(at))
+            self._follow(part, at)
+        for part in slices:
+            if part.ahead or part.idle:
+                self._slots.cut(part.slot, len(part.slot.ids))
 
-    def _follow(self, share: Share, at: int) -> None:
-        """Let the turn go on over its guesses, whose logits stand behind entry `at`."""
-        turn, left = share.turn, share.ahead
+    def _follow(self, part: BatchSlice, at: int) -> None:
+        """Continue the turn over its guesses, whose logits come after entry `at`."""
+        turn, left = part.turn, part.ahead
         turn.tried(len(left))
         while left and turn.stop is None:
             same = turn.follow(left)
-            share.slot.ids += left[:same]
+            part.slot.ids += left[:same]
             left = left[same:]
             at += same
             if turn.pending:
@@ -208,12 +215,12 @@ class Lane:
             turn.pick(self._context.logits(at))
 
     def _decode(self, entries: list[tuple[int, int, int, bool]], slots: list[Slot]) -> float:
-        """Evaluate; the cache then holds what the slots say. Seconds it took."""
+        """Evaluate the entries; return the seconds it took."""
         started = time.perf_counter()
         try:
             self._context.decode(entries)
         except BaseException:
-            # Interrupted or failed: the cache must not hold what the slots do not know of.
+            # Interrupted or failed: the cache must not hold tokens that the slots do not list.
             for slot in slots:
                 self._slots.cut(slot, len(slot.ids))
                 slot.turn = None
@@ -249,8 +256,8 @@ class Lane:
             slot.turn = self._start(request, len(slot.ids))
 
     def _recall(self, slot: Slot, request: Request, prefixes: Prefixes) -> None:
-        """Take the shared prefix from the disk, or mark where it is to be saved."""
-        # A copy that is still to be made would overwrite what is loaded now, or copy it.
+        """Load the shared prefix from disk, or mark where it is to be saved."""
+        # A pending copy would overwrite what is loaded now, or copy it.
         if self._on_disk(request) and not self._context.copying:
             shared = list(request.ids[: request.shared])
             self._slots.cut(slot, 0)
@@ -260,14 +267,14 @@ class Lane:
         slot.save_at = request.shared
 
     def _on_disk(self, request: Request) -> int:
-        """How many of a request's first ids are kept on disk."""
+        """Return how many of a request's first ids are in the disk cache."""
         if self._prefixes is None:
             return 0
         held = self._prefixes.holds(request.ids[: request.shared])
         return request.shared if held else 0
 
     def _slot_for(self, request: Request) -> Slot | None:
-        """The slot to use now, or None: none is free, or what is to be in it is not ready."""
+        """Return the slot to use now; None if none is free or its content is not ready."""
         for slot in self._slots:
             if slot.owner == request.owner:
                 return slot if slot.turn is None else None

@@ -1,4 +1,4 @@
-"""How many threads to compute on while other programs run.
+"""The number of threads to compute on while other programs run.
 
 llama.cpp's threads wait for each other after every operation. With one of them on a core that
 another program uses, all wait for that program, and an episode takes up to ten times as long. So
@@ -11,9 +11,9 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-# Seconds of one look: the kernel counts a core's time in steps of 10 ms.
+# Seconds of one measurement: the kernel counts a core's time in steps of 10 ms.
 WINDOW = 0.1
-# A longer pause between two evaluations is not looked at: tools may run in it.
+# A longer pause between two evaluations (seconds) is not measured: tools may run in it.
 _PAUSE = 0.02
 
 
@@ -27,7 +27,7 @@ class Times:
 
 
 def times() -> Times:
-    """Read them now (20 µs)."""
+    """Return the times now (takes 20 µs)."""
     import psutil
 
     every = psutil.cpu_times(percpu=True)
@@ -43,21 +43,21 @@ def times() -> Times:
 
 
 def left(before: Times, after: Times) -> float:
-    """CPUs that other programs left in between, of those that this process may use."""
+    """Return the CPUs that other programs left unused, of those that this process may use."""
     seconds = after.clock - before.clock
     others = (after.busy - before.busy) - (after.own - before.own)
     return len(_usable()) - max(0.0, others) / seconds
 
 
 def look(since: Times | None = None) -> float:
-    """CPUs that other programs leave, from `since` to now; waits until half a `WINDOW` is over."""
+    """Return the CPUs left by other programs since `since`; waits for at least half a `WINDOW`."""
     before = since or times()
     time.sleep(max(0.0, before.clock + WINDOW / 2 - time.monotonic()))
     return left(before, times())
 
 
 def threads_for(most: int, free: float) -> int:
-    """Threads for `free` CPUs, at least 1 and not more than `most`."""
+    """Return the number of threads for `free` CPUs, from 1 to `most`."""
     return max(1, min(most, int(free + 0.5)))
 
 
@@ -69,7 +69,7 @@ class Threads:
         read: reads the times.
 
     Attributes:
-        count: the number now; `most` until the first look has ended.
+        count: the number now; `most` until the first measurement has ended.
     """
 
     def __init__(self, most: int, read: Callable[[], Times] = times):
@@ -80,7 +80,7 @@ class Threads:
 
     @contextmanager
     def computing(self) -> Generator[int]:
-        """Around an evaluation: the number of threads for it. Looks again after each `WINDOW`."""
+        """Yield the number of threads for one evaluation; measure again after each `WINDOW`."""
         if time.monotonic() - self._ended > _PAUSE:
             self._since = self._read()
         try:
@@ -89,7 +89,7 @@ class Threads:
             self.look()
 
     def look(self) -> None:
-        """Choose again, if the last choice is a `WINDOW` ago."""
+        """Choose again if the last choice is a `WINDOW` old."""
         self._ended = time.monotonic()
         if self._ended - self._since.clock >= WINDOW:
             now = self._read()

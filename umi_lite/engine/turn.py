@@ -1,4 +1,4 @@
-"""One turn in the making: which tokens to evaluate next, and which token to take."""
+"""One turn in progress: which tokens to evaluate next, and which token to take."""
 
 import codecs
 import time
@@ -12,16 +12,16 @@ from umi_lite.engine.request import Generation, Request, Stop
 
 
 def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
-    """How many first ids are equal."""
+    """Return how many leading ids are equal."""
     pairs = zip(a, b, strict=False)
     return next((i for i, (x, y) in enumerate(pairs) if x != y), min(len(a), len(b)))
 
 
 class Turn:
-    """Takes a request from its first unread token to its generation.
+    """One request from its first unread token to its generation.
 
-    `pending` are the tokens to evaluate next; when they are, `pick` takes the next token
-    from the last one's logits. `stop` is set when the turn is complete.
+    `pending` are the tokens to evaluate next; once they are evaluated, `pick` takes the next
+    token from the last one's logits. `stop` is set when the turn is complete.
 
     Args:
         reused: how many of the request's ids are in the cache already.
@@ -56,7 +56,7 @@ class Turn:
         self._grammar += time.perf_counter() - started
 
     def fed(self, count: int, seconds: float) -> None:
-        """The first `count` pending tokens were evaluated, in `seconds`."""
+        """Record that the first `count` pending tokens were evaluated, in `seconds`."""
         del self.pending[:count]
         read = min(count, self._unread)
         self._unread -= read
@@ -66,17 +66,17 @@ class Turn:
         self._decode += seconds * (count - read) / count
 
     def guess(self, most: int) -> list[Guess]:
-        """Guesses of the tokens behind the pending ones, at most so many."""
+        """Return at most `most` guesses of the tokens after the pending ones."""
         if self._draft is None:
             return []
         return self._draft.guess(min(most, self.request.max_tokens - len(self._ids) - 1))
 
     def tried(self, count: int) -> None:
-        """So many guesses were evaluated with the pending tokens."""
+        """Record that `count` guesses were evaluated with the pending tokens."""
         self._drafted += count
 
     def follow(self, guess: Sequence[int]) -> int:
-        """How many of the pending tokens were guessed, and so evaluated already."""
+        """Return how many of the pending tokens were guessed, and so evaluated already."""
         same = common_prefix(self.pending, guess)
         if same:
             self.fed(same, 0.0)
@@ -102,7 +102,7 @@ class Turn:
         self._grammar += time.perf_counter() - chosen
 
     def _takes(self, token: int) -> bool:
-        """May the turn go on with this token? An ordinary one is consumed."""
+        """Return True if the grammar allows this token; an ordinary one is consumed."""
         if self._matcher is None:
             return True
         if token in self._model.eog:
@@ -130,7 +130,7 @@ class Turn:
         return np.where(legal, logits, -np.inf)
 
     def _after(self) -> None:
-        """Behind a token: is the turn complete, or does the grammar force the next ones?"""
+        """After a token, stop if the turn is complete, else append what the grammar forces."""
         if self._matcher is not None and self._matcher.is_stopped():
             if self._matcher.is_error():
                 raise EngineError(f"llguidance stopped: {self._matcher.get_error()}")
@@ -160,14 +160,14 @@ class Turn:
         self._ids += tokens
         self.pending += tokens
         if self._draft is not None:
-            self._draft.said(tokens)
+            self._draft.extend(tokens)
         if self.request.on_text is not None:
             text = self._utf8.decode(b"".join(map(self._model.piece, tokens)))
             if text:
                 self.request.on_text(text)
 
     def generation(self) -> Generation:
-        """The finished turn."""
+        """Return the finished turn."""
         assert self.stop is not None
         return Generation(
             ids=tuple(self._ids),

@@ -1,4 +1,4 @@
-"""Tokenize texts with a GGUF's vocabulary, in a process of its own.
+"""Tokenizing with a GGUF's vocabulary in a child process.
 
 `python -m umi_lite.engine.vocabulary GGUF` reads a JSON list of texts and writes one of ids. A CUDA
 build of llama.cpp opens the card even for a vocabulary; a trainer needs that memory.
@@ -19,7 +19,7 @@ def read_texts(gguf: Path, texts: Sequence[str]) -> list[list[int]]:
     """Return the token ids of texts, special tokens as plain text.
 
     Args:
-        gguf: a model's file; only its vocabulary is loaded (about half a second).
+        gguf: a model's file; only its vocabulary is loaded (about 0.5 s).
 
     Raises:
         UserError: it cannot be loaded.

@@ -89,7 +89,7 @@ def predict(
 
 def _holding(engine: Runner, trajectories: list[Trajectory], *, single: bool) -> Bounds:
     views: tuple[View, ...] = ("backbone",) if single else ROLES
-    return widest([BOUNDS, *(holding(trajectories, (v,), engine.words(v)) for v in views)])
+    return widest([BOUNDS, *(holding(trajectories, (v,), engine.language(v)) for v in views)])
 
 
 @dataclass(eq=False)
@@ -180,7 +180,7 @@ class _DialogueRun:
 
     def _request(self, role: View, history: Trajectory, grammar: str, max_tokens: int) -> Request:
         view: View = "backbone" if self.single else role
-        words = self.engine.words(view)
+        words = self.engine.language(view)
         transcript = Transcript(view, words.template, words)
         ids = transcript.advance(history)
         least = min(max_tokens, _LEAST)

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def awaited(result: Any) -> Any:
-    """Return what an awaitable comes to, an async generator's items, and anything else as it is.
+    """Return an awaitable's result, an async generator's items, and anything else unchanged.
 
     Where this thread already runs an event loop, as in a notebook, another thread runs it.
     """
@@ -40,7 +40,7 @@ def awaited(result: Any) -> Any:
 
 
 def _in_thread(work: Callable[[], Any]) -> Any:
-    """Return the work's result, or raise what it raised; with this thread's context variables."""
+    """Return the work's result or raise its exception; it has this thread's context variables."""
     done: list[Any] = []
     raised: list[BaseException] = []
 

@@ -1,4 +1,4 @@
-"""What a callable is beneath its wrappers: its name, docstring and parameters with their types.
+"""Names, docstrings and typed parameters of callables, seen through their wrappers.
 
 A function, a method, a cached or decorated function, `functools.partial`, an object with
 `__call__`: each can be a tool.
@@ -37,7 +37,7 @@ def name_of(function: Callable[..., Any]) -> str:
 def doc_of(function: Callable[..., Any]) -> str:
     """Return the docstring, "" without one; of an object its `__call__`'s, else its class's."""
     if isinstance(function, functools.partial):
-        # A partial's class has a docstring; one of its own was written for it.
+        # A partial's class has a docstring; only one set on the partial itself counts.
         return vars(function).get("__doc__") or doc_of(function.func)
     if _is_object(function):
         # Not getdoc, which would find the docstring that every `__call__` has.
@@ -47,7 +47,7 @@ def doc_of(function: Callable[..., Any]) -> str:
 
 
 def documented_names(function: Callable[..., Any]) -> set[str]:
-    """Return the names that its docstring may describe: those that a partial has filled too."""
+    """Return the names that its docstring may describe, those that a partial has filled, too."""
     while isinstance(function, functools.partial):
         function = function.func
     return set(inspect.signature(function).parameters)

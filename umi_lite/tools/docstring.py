@@ -1,4 +1,4 @@
-"""What a docstring says of a function and of its parameters, in any of the usual styles."""
+"""Docstring reader: the description and the notes on parameters, in any of the usual styles."""
 
 import functools
 import re
@@ -35,7 +35,7 @@ def read_docstring(text: str) -> tuple[str, Mapping[str, str]]:
 
 
 def _lenient_google() -> Any:
-    """Return a parser in which a line without a colon does not cost the notes of all others."""
+    """Return a parser that accepts lines without a colon and keeps the other notes."""
     from docstring_parser.common import DocstringMeta, ParseError
     from docstring_parser.google import DEFAULT_SECTIONS, GoogleParser, Section, SectionType
 

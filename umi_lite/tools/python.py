@@ -1,4 +1,4 @@
-"""The Python tool: runs a program in the sandbox."""
+"""The Python tool, which runs programs in the sandbox."""
 
 import weakref
 
@@ -10,17 +10,17 @@ _LOST = "the variables of earlier programs are lost"
 
 
 def python_tool(limits: Limits | None = None, *, session: bool = False) -> ToolFunction:
-    """The tool `python(code)`, within the sandbox's limits (default `Limits()`).
+    """Return the tool `python(code)`, within the sandbox's limits (default `Limits()`).
 
-    Its result is what the program printed, then the value of its last expression.
-    A program that raises, is stopped, or gives neither is a ToolError.
+    Its result is the program's output, then the value of its last expression.
+    A program that raises, is stopped, or has neither output nor value is a ToolError.
 
     Args:
-        session: programs share their variables as long as the tool lives (give each episode a
-            tool of its own). Default: each program runs in a fresh process.
+        session: programs share variables while the tool exists (give each episode its own
+            tool). Default: each program runs in a fresh process.
 
     Raises:
-        UserError: there is no sandbox on this machine; what is missing.
+        UserError: this machine cannot run the sandbox; the message says what is missing.
     """
     sandbox().start()
     shared = sandbox().session(limits) if session else None

@@ -1,4 +1,4 @@
-"""What a tool returned as text: a str as it is, all else as JSON on one line."""
+"""Tool results as text: a str unchanged, anything else as JSON on one line."""
 
 import dataclasses
 import enum
@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from umi_lite.protocol.roles import dump_json
 
-# Of an endless generator; an observation is cut far below.
+# The limit for endless generators; an observation is cut far below it.
 _MOST_ITEMS = 10_000
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 

@@ -1,4 +1,4 @@
-"""A typed, docstringed function's parameters as a JSON Schema, and what turns JSON into them."""
+"""JSON Schema of a function's typed parameters, and the conversion of JSON to their types."""
 
 import functools
 import inspect
@@ -18,7 +18,7 @@ Convert = Callable[[Any], Any]
 _PLAIN = (str, int, float, bool, types.NoneType, Any)
 # Keywords that hold values or names, not schemas.
 _VALUES = ("enum", "required", "examples")
-# What pydantic says for other readers; and a set that is given a value twice is a set.
+# Keywords that the prompt leaves out; a set may be given a value twice.
 _LEFT_OUT = ("title", "default", "$defs", "discriminator", "uniqueItems")
 
 
@@ -41,7 +41,7 @@ class Signature:
 
 
 def read_signature(function: Callable[..., Any], name: str) -> Signature:
-    """Return how a function with type hints and a docstring is called, as a tool of this name.
+    """Return the signature of a function with type hints and a docstring, as a tool of this name.
 
     A parameter with a default is not required; `Literal` and Enum become `enum`; bounds and
     texts of `Annotated[…, Field(…)]` are kept; the docstring gives the other descriptions.
@@ -96,7 +96,7 @@ def read_signature(function: Callable[..., Any], name: str) -> Signature:
 
 
 def _adapted(hint: Any, where: str) -> tuple["TypeAdapter[Any]", dict[str, Any]]:
-    """Return what reads and what describes such a value; the schema is the caller's own."""
+    """Return the type's validator and schema; the caller may change the schema."""
     try:
         try:
             adapter, schema = _cached_adapter(hint, repr(hint))
@@ -132,7 +132,7 @@ def _own_text(hint: Any) -> str | None:
 
 
 def _is_plain(hint: Any) -> bool:
-    """True if JSON's own values are what the hint asks for: they are passed as they came."""
+    """True if JSON values need no conversion for this type."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Literal:
         return True
@@ -146,9 +146,9 @@ def _is_plain(hint: Any) -> bool:
 def _tidy(
     schema: dict[str, Any], named: dict[str, Any], where: str, inside: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """Return a schema as the prompt and the grammar have it: on its own, nothing repeated.
+    """Return a schema as the prompt and the grammar use it: self-contained and minimal.
 
-    References are replaced by what they name, and a null that only stands for "left out" goes.
+    References are resolved, and a null that only means "left out" is removed.
 
     Raises:
         UserError: a type that contains itself.
@@ -190,7 +190,7 @@ def _tidy(
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a value that may be left out, and is null then only."""
+    """Return the schema without the null that means "left out"."""
     arms = [arm for arm in schema.get("anyOf", ()) if arm != {"type": "null"}]
     rest = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
     return {**rest, **(arms[0] if len(arms) == 1 else {"anyOf": arms} if arms else {})}

@@ -1,4 +1,4 @@
-"""Tools: plain Python functions that an agent may call."""
+"""`Toolbox`, `ToolFunction` and `tool`: Python functions that an agent may call."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from umi_lite.tools.schema import Signature, read_signature
 
 
 class ToolError(Exception):
-    """A tool could not do what it was asked. The one-line message goes to the planner."""
+    """A tool failed; the planner sees the one-line message."""
 
 
 @dataclass(frozen=True)
 class ToolFunction:
-    """A tool's description and the function that does it.
+    """A tool's description and its function.
 
     `function` takes the arguments by name and returns text, or any value, which is written as
     JSON. An `async def` is run to its end.
@@ -38,7 +38,7 @@ class ToolFunction:
         return Check(self.spec.parameters)
 
     def call(self, arguments: Mapping[str, Any]) -> str:
-        """The tool's result as text.
+        """Return the tool's result as text.
 
         Raises:
             ToolError: the arguments break the schema (the message names the argument), or
@@ -50,7 +50,7 @@ class ToolFunction:
                 raise ToolError(wrong)
             return result_text(awaited(self.function(**given)))
         except Exception as err:
-            # Whatever a tool raises is an observation: the planner may try otherwise.
+            # A tool's exception is an observation: the planner may try something else.
             raise ToolError(_fault_text(err)) from err
 
 
@@ -97,14 +97,14 @@ class Toolbox:
 
     @property
     def specs(self) -> tuple[Tool, ...]:
-        """What the roles may know of the tools, in the order they were given."""
+        """Return the tools' descriptions, in the order they were given."""
         return tuple(made.spec for made in self._tools.values())
 
     def __len__(self) -> int:
         return len(self._tools)
 
     def call(self, call: Call) -> Observation:
-        """Do the call. An unknown tool, bad arguments or an exception give `error=True`."""
+        """Run the call. An unknown tool, bad arguments or an exception give `error=True`."""
         made = self._tools.get(call.tool)
         if made is None:
             known = ", ".join(self._tools) or "none"
@@ -116,7 +116,7 @@ class Toolbox:
 
 
 def _whole_numbers(arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has one kind of number: 3.0 is a whole one where the schema wants an integer."""
+    """Convert floats such as 3.0 to int where the schema requires an integer."""
     properties = schema.get("properties", {})
     whole = {
         name
@@ -132,7 +132,7 @@ def _whole_numbers(arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> d
 
 
 def _converting(function: Callable[..., Any], signature: Signature) -> Callable[..., Any]:
-    """Return the function as it is called with JSON: its dates, models and so on are made first."""
+    """Return a wrapper that converts JSON arguments to the function's types."""
 
     def called(**given: Any) -> Any:
         arguments = {
@@ -146,7 +146,7 @@ def _converting(function: Callable[..., Any], signature: Signature) -> Callable[
                 first = err.errors(include_url=False)[0]
                 at = ".".join(map(str, (name, *first["loc"])))
                 raise ToolError(f"{at}: {first['msg']}") from err
-            # A float parameter takes 2 as it is, as it does where nothing is made.
+            # A float parameter takes 2 unchanged, as it does without conversion.
             arguments[name] = value if (type(value), type(made)) == (int, float) else made
         return function(**arguments)
 
@@ -159,7 +159,7 @@ def _default(field: FieldInfo) -> Any:
 
 
 def _fault_text(err: Exception) -> str:
-    """Return what went wrong on one line, also where the exception cannot say it."""
+    """Return the error on one line, even if `str` of the exception raises."""
     try:
         said = _one_line(str(err))
     except Exception:
