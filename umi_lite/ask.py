@@ -35,7 +35,7 @@ class Asked:
     @property
     def error(self) -> str | None:
         """Return why the answer is missing or incomplete, and what to try; None if it is whole."""
-        from umi_lite.agent.ending import ending
+        from umi_lite.agent.trace import ending
 
         return ending(self.trace)
 

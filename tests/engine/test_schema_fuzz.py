@@ -10,8 +10,8 @@ import pytest
 from schemas import RandomLogits, parameters
 from studies import STUDY
 
-from umi_lite.agent.callable_tools import callable_tools
 from umi_lite.engine.engine import Engine
+from umi_lite.engine.language import callable_tools
 from umi_lite.engine.llama import Model
 from umi_lite.engine.request import Generation, Request
 from umi_lite.protocol.grammar import call_grammar

@@ -12,9 +12,8 @@ from goldsayer import GoldSayer
 from studies import STUDY
 
 from umi_lite.agent.agent import Job, run_many
-from umi_lite.agent.bounds import Bounds, settled
+from umi_lite.agent.bounds import Bounds, holding, settled
 from umi_lite.agent.trace import Trace
-from umi_lite.agent.trained_bounds import holding
 from umi_lite.data import load_source, toolbench
 from umi_lite.data.rows import Loaded
 from umi_lite.engine.request import Request

@@ -8,8 +8,8 @@ import pytest
 from llguidance import LLMatcher, LLTokenizer
 from pydantic import ValidationError
 
-from umi_lite.agent.callable_tools import callable_tools
 from umi_lite.data import toolworld
+from umi_lite.engine.language import callable_tools
 from umi_lite.protocol.constraints import Check, enforceable
 from umi_lite.protocol.grammar import call_grammar
 from umi_lite.protocol.roles import tool_line

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from kept import Notes
 
-from umi_lite.agent.bounds import Bounds
-from umi_lite.agent.trained_bounds import holding, raised, widest
+from umi_lite.agent.bounds import Bounds, holding, raised, widest
 from umi_lite.data.traces import save
 from umi_lite.protocol.roles import step_text
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Tool, Trajectory, User

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from umi_lite.agent.bounds import Bounds, Sampling
-from umi_lite.agent.callable_tools import callable_tools
 from umi_lite.agent.trace import StopReason, Trace, TraceTurn
+from umi_lite.engine.language import callable_tools
 from umi_lite.engine.request import Generation, Request
 from umi_lite.errors import UserError
 from umi_lite.files import text_of

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from umi_lite.agent.ending import ending
+from umi_lite.agent.trace import ending
 from umi_lite.protocol.roles import step_text
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, User
 from umi_lite.sandbox.text import visible

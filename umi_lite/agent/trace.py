@@ -13,7 +13,7 @@ from umi_lite.engine.request import Stop
 from umi_lite.errors import Note, UserError
 from umi_lite.files import write_text
 from umi_lite.protocol.roles import View
-from umi_lite.protocol.trajectory import Answer, Trajectory
+from umi_lite.protocol.trajectory import Answer, Plan, Trajectory
 
 StopReason = Literal[
     "answer",  # the summarizer answered; `error` is set if its limit cut the answer off
@@ -158,3 +158,39 @@ def keep(trace: Trace, path: Path) -> None:
         trace.save(path)
     except UserError as err:
         warnings.warn(str(err), Note, stacklevel=3)
+
+
+# For giving up, which is not an error, and for traces of an older version.
+_REASONS: dict[StopReason, str] = {
+    "answer": "the answer was cut off",
+    "give_up": "the planner gave up",
+    "max_calls": "the planner wanted more calls than allowed",
+    "stuck": "the same call gave the same result again",
+    "timeout": "the time was over",
+}
+_TRY: dict[StopReason, str] = {
+    "give_up": "say it in other words, or give tools that can do it (--tools)",
+    "max_calls": "raise --max-calls",
+    "stuck": "say it in other words, or raise --repeats",
+    "timeout": "raise --max-seconds",
+    "context": "raise --n-ctx, or lower --max-observation-chars",
+    "bad_turn": "say it in other words, or sample (--temperature 0.7)",
+    "tool_crash": "let the tool raise an exception: it must not end the program",
+}
+
+
+def ending(trace: Trace) -> str | None:
+    """Return why the answer is missing or incomplete, and what to try; None if it is whole."""
+    cut = bool(trace.turns) and trace.turns[-1].stop == "length"
+    if trace.stop == "answer" and not cut:
+        return trace.error
+    reason = trace.error or _REASONS.get(trace.stop, trace.stop)
+    hint = f"raise --max-{_last_turn(trace)}-tokens" if cut else _TRY.get(trace.stop)
+    return f"{reason}; {hint}" if hint else reason
+
+
+def _last_turn(trace: Trace) -> str:
+    """Return which kind of turn the last one was: after a plan it is a call."""
+    steps = trace.trajectory.steps
+    last = steps[-1] if steps else None
+    return "answer" if isinstance(last, Answer) else "call" if isinstance(last, Plan) else "thought"

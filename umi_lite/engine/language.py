@@ -1,13 +1,24 @@
-"""`Language`: one model's tokenizer, chat template and grammar matchers."""
+"""`Language`: one model's tokenizer, chat template and grammar matchers.
 
-from collections.abc import Sequence
-from functools import cached_property
+`python -m umi_lite.engine.language GGUF` reads a JSON list of texts and writes one of ids.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
-from umi_lite.agent.callable_tools import grammar_fault
 from umi_lite.engine.llama import Model
 from umi_lite.errors import UserError
+from umi_lite.protocol.grammar import call_grammar
 from umi_lite.protocol.template import BadTemplate, ChatTemplate
+from umi_lite.protocol.trajectory import Tool
 
 _KEPT_GRAMMARS = 64
 # llguidance's mark of a token that plain text cannot produce.
@@ -116,3 +127,88 @@ def _template(model: Model, given: str | None) -> ChatTemplate:
         return ChatTemplate(source, ends=ends, **text)
     except BadTemplate as err:
         raise BadTemplate(f"model {model.path.name}: {err}") from None
+
+
+# llguidance appends the refused grammar, however long, with line numbers.
+_LISTING = re.compile(r"\n\s*\d+ \|.*\Z", re.DOTALL)
+_LONGEST = 200
+_PLACE = re.compile(r"^at \d+\(\d+\): (?:failed to compile JSON schema: )?")
+
+
+def callable_tools(tools: Iterable[Tool]) -> tuple[tuple[Tool, ...], dict[str, str]]:
+    """Return the tools that a grammar can be made for, and for each other tool one line why not.
+
+    A tool with an unusable schema (a contradictory one, say) does not affect the others.
+    """
+    kept: list[Tool] = []
+    refused: dict[str, str] = {}
+    for tool in tools:
+        try:
+            why = _fault(call_grammar([tool]))
+        except UserError as err:
+            refused[tool.name] = str(err)
+            continue
+        if why is None:
+            kept.append(tool)
+        else:
+            refused[tool.name] = f"tool {tool.name}: its schema cannot be used: {why}"
+    return tuple(kept), refused
+
+
+def grammar_fault(error: str) -> str:
+    """Return llguidance's reason on one line, without the grammar."""
+    return " ".join(_PLACE.sub("", _LISTING.sub("", error)).split())[:_LONGEST]
+
+
+@lru_cache(maxsize=4096)
+def _fault(grammar: str) -> str | None:
+    from llguidance import LLMatcher
+
+    return grammar_fault(LLMatcher.validate_grammar(grammar, _bytes())) or None
+
+
+@lru_cache(maxsize=1)
+def _bytes() -> Any:
+    from llguidance import LLTokenizer
+
+    return LLTokenizer("byte")
+
+
+def read_texts(gguf: Path, texts: Sequence[str]) -> list[list[int]]:
+    """Return the token ids of texts, special tokens as plain text, from a child process.
+
+    A CUDA build of llama.cpp takes GPU memory even for a vocabulary, which a trainer needs.
+
+    Args:
+        gguf: a model's file; only its vocabulary is loaded (about 0.5 s).
+
+    Raises:
+        UserError: it cannot be loaded.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "umi_lite.engine.language", str(gguf)],
+        input=json.dumps(list(texts)),
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+        raise UserError(f"the vocabulary of {gguf} cannot be read: {last}")
+    return json.loads(done.stdout)
+
+
+def main() -> None:
+    texts = json.load(sys.stdin)
+    try:
+        model = Model.vocabulary(Path(sys.argv[1]))
+    except UserError as err:
+        print(err, file=sys.stderr)
+        sys.exit(2)
+    with closing(model):
+        json.dump([model.encode(text, special=False) for text in texts], sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from umi_lite.engine.gguf import TOKENIZER, check_gguf, read_gguf
-from umi_lite.engine.interrupts import holding
-from umi_lite.engine.library import EngineError, clear_log, filled, last_reason, library
+from umi_lite.engine.library import EngineError, clear_log, filled, holding, last_reason, library
 from umi_lite.engine.machine import repacks
 from umi_lite.errors import UserError
 

@@ -23,13 +23,8 @@ READING = 5
 
 @dataclass(eq=False)
 class BatchSlice:
-    """A turn's part of a batch.
-
-    Attributes:
-        count: how many of its pending tokens.
-        ahead: guesses of the tokens after those.
-        idle: padding tokens that make it as long as the others' parts.
-    """
+    """A turn's part of a batch: `count` of its pending tokens, guesses of the next ones (`ahead`),
+    and `idle` padding tokens that make it as long as the others' slices."""
 
     slot: Slot
     turn: Turn
@@ -61,10 +56,7 @@ def _alone(slot: Slot, turn: Turn, context: Context) -> BatchSlice:
 
 
 def _in_step(together: Sequence[tuple[Slot, Turn]], context: Context) -> list[BatchSlice]:
-    """Return slices of equal width, the one with the most expected tokens per time.
-
-    A turn with fewer pending tokens is filled up with guesses, then with padding.
-    """
+    """Return slices of the width with the most expected tokens per time, padded with guesses."""
     rooms = [_room(slot, context) for slot, _ in together]
     most = max(1, min(MOST_IN_STEP, context.n_batch // len(together), *rooms))
     guesses = [turn.guess(most - len(turn.pending)) for _, turn in together]

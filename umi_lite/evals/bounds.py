@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from umi_lite.agent.bounds import Bounds
-from umi_lite.agent.trained_bounds import widest
+from umi_lite.agent.bounds import Bounds, widest
 from umi_lite.protocol.trajectory import Trajectory
 
 # Tighter than an agent's: an untrained model that rambles costs time and gains nothing. The

@@ -11,10 +11,9 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
 from umi_lite.agent.agent import Runner, drive
-from umi_lite.agent.bounds import Bounds
-from umi_lite.agent.callable_tools import callable_tools
-from umi_lite.agent.trained_bounds import holding, widest
+from umi_lite.agent.bounds import Bounds, holding, widest
 from umi_lite.data import toolbench
+from umi_lite.engine.language import callable_tools
 from umi_lite.engine.request import Generation, Request
 from umi_lite.errors import UserError
 from umi_lite.evals.static_files import Dialogue, Fault, Gold, GoldStep, Place, Prediction

@@ -11,8 +11,7 @@ from pydantic import PydanticUserError, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from umi_lite.errors import UserError
-from umi_lite.tools.callables import doc_of, documented_names, parameters_of
-from umi_lite.tools.docstring import read_docstring
+from umi_lite.tools.callables import doc_of, documented_names, parameters_of, read_docstring
 
 Convert = Callable[[Any], Any]
 _PLAIN = (str, int, float, bool, types.NoneType, Any)

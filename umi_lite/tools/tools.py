@@ -12,9 +12,8 @@ from umi_lite.errors import UserError
 from umi_lite.protocol.constraints import Check
 from umi_lite.protocol.schema_parts import object_of
 from umi_lite.protocol.trajectory import Call, Observation, Tool
-from umi_lite.tools.awaited import awaited
 from umi_lite.tools.callables import name_of
-from umi_lite.tools.result_text import result_text
+from umi_lite.tools.result_text import awaited, result_text
 from umi_lite.tools.schema import Signature, read_signature
 
 

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
-from umi_lite.agent.bounds import Bounds
-from umi_lite.agent.trained_bounds import holding
+from umi_lite.agent.bounds import Bounds, holding
 from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe.schema import Recipe

@@ -6,7 +6,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from umi_lite.data.rows import Dropped, Loaded
-from umi_lite.engine.vocabulary import read_texts
+from umi_lite.engine.language import read_texts
 from umi_lite.errors import UserError
 from umi_lite.protocol.prompts import view_messages
 from umi_lite.protocol.trajectory import Trajectory

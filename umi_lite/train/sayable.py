@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import Any
 
 from umi_lite.agent.bounds import Bounds
-from umi_lite.agent.callable_tools import callable_tools
 from umi_lite.data.rows import Dropped, Loaded
+from umi_lite.engine.language import callable_tools
 from umi_lite.errors import UserError
 from umi_lite.protocol.grammar import answer_grammar, call_grammar, plan_grammar
 from umi_lite.protocol.paper import NO_ANSWER

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from umi_lite.agent.trained_bounds import raised, widest
+from umi_lite.agent.bounds import raised, widest
 from umi_lite.errors import UserError
 from umi_lite.files import write_text
 from umi_lite.recipe.schema import Recipe

@@ -20,8 +20,7 @@ def requantize(source: Path, target: Path, type: GgufType) -> None:
     """
     import ctypes
 
-    from umi_lite.engine.interrupts import holding
-    from umi_lite.engine.library import library
+    from umi_lite.engine.library import holding, library
     from umi_lite.engine.llama import Model
     from umi_lite.engine.machine import cores
 

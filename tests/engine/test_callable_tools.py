@@ -3,8 +3,8 @@
 import pytest
 from scripted import Scripted
 
-from umi_lite.agent.callable_tools import callable_tools
 from umi_lite.agent.episode import Episode
+from umi_lite.engine.language import callable_tools
 from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Tool, Trajectory
 
