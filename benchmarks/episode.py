@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import levers
 from benchmarks.report import ratio, show
 from benchmarks.rivals import Llamas, Reload, grammars, server
-from umi_lite.agent.agent import Agent, Runner
+from umi_lite.agent.agent import Agent
 from umi_lite.agent.trace import Trace
 from umi_lite.bundle.bundle import Bundle
 from umi_lite.bundle.merge import kept_merge
 from umi_lite.data import toolworld
 from umi_lite.engine.engine import Engine
+from umi_lite.engine.request import RoleEngine
 from umi_lite.evals.bounds import BOUNDS
 from umi_lite.evals.live import environment_of
 from umi_lite.protocol.roles import ROLES, View
@@ -34,7 +35,7 @@ from umi_lite.protocol.trajectory import Trajectory
 if TYPE_CHECKING:
     from rich.console import Console
 
-Open = Callable[[], AbstractContextManager[Runner]]
+Open = Callable[[], AbstractContextManager[RoleEngine]]
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,9 @@ class Rival:
         self._engine = engine
         self._grammars = held
 
+    def view_of(self, role: View) -> View:
+        return self._engine.view_of(role)
+
     def language(self, view: View) -> Language:
         return self._engine.language(view)
 

@@ -37,6 +37,9 @@ class GoldSayer:
         self._logits = np.zeros(len(self._model.pieces()), dtype=np.float32)
         self._queue: deque[Request] = deque()
 
+    def view_of(self, role: View) -> View:
+        return role
+
     def language(self, view: View) -> Language:
         return self._words
 

@@ -17,17 +17,27 @@ class Scripted(ByteTokenizer):
     A turn that ends with `…` was cut off by its length.
     """
 
-    def __init__(self, *turns: str | BaseException, n_ctx: int = 100_000, slots: int = 1):
+    def __init__(
+        self,
+        *turns: str | BaseException,
+        n_ctx: int = 100_000,
+        slots: int = 1,
+        single: bool = False,
+    ):
         super().__init__()
         self.template = ChatTemplate(CHATML, ends=[END])
         self.base = Path("scripted.gguf")
         self.n_ctx = n_ctx
         self.slots = slots
+        self.single = single
         self.turns = deque(turns)
         self.asked: list[Request] = []
         self.released: list[Hashable] = []
         self.most = 0
         self._queue: deque[Request] = deque()
+
+    def view_of(self, role: View) -> View:
+        return "backbone" if self.single else role
 
     def language(self, view: View) -> "Scripted":
         return self

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +68,7 @@ def ask(
     *,
     tools: str | None = None,
     trace_path: Path | None = None,
-    single: bool = False,
+    views: Iterable[View] = ROLES,
     bounds: "Bounds | None" = None,
     sampling: "Sampling | None" = None,
     elsewhere: Sequence[str] = (),
@@ -82,7 +82,7 @@ def ask(
         tools: a tool set's name or a .py file; default the bundle's.
         trace_path: default `traces/<id>.json` next to the bundle, or in the cache folder if
             that cannot be written.
-        single: the global adapter alone (view `backbone`) takes all the turns.
+        views: the views that take the turns: the roles, or `backbone` alone.
         bounds, sampling: default the bundle's.
         elsewhere, overrides, timeout: see `roles.open_roles`.
 
@@ -103,10 +103,9 @@ def ask(
     if trace_path is not None:
         check_place(trace_path)
     path = trace_path or _default_place(bundle)
-    views: tuple[View, ...] = ("backbone",) if single else ROLES
     where: Mapping[str, Any] = {"elsewhere": elsewhere, "overrides": overrides, "timeout": timeout}
     with open_roles(bundle, views=views, note=dim(console), **where) as engine:
-        agent = bundle.agent(engine, toolbox, single=single, bounds=bounds, sampling=sampling)
+        agent = bundle.agent(engine, toolbox, bounds=bounds, sampling=sampling)
         trace = agent.run(instruction, stream_to(console), path)
     console.print()
     return Asked(trace, path if path is not None and _holds(path, trace) else None)

@@ -1,6 +1,6 @@
 """A bundle measured on this machine, and episodes judged, with progress on the console."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,11 @@ from umi_lite.protocol.trajectory import Trajectory
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from umi_lite.agent.agent import Runner
     from umi_lite.agent.bounds import Bounds, Sampling
     from umi_lite.agent.trace import Trace
     from umi_lite.bundle.bundle import Bundle
     from umi_lite.engine.placement import Overrides
+    from umi_lite.engine.request import RoleEngine
     from umi_lite.evals.bootstrap import BootstrapConfig, Summary
     from umi_lite.evals.judge import Judge, Question, Replies
     from umi_lite.evals.live import Result, Score
@@ -48,12 +48,11 @@ def load_tasks(source: str, **options: Any) -> list[Trajectory]:
 
 
 def measure(
-    engine: "Runner",
+    engine: "RoleEngine",
     tasks: Sequence[Trajectory],
     title: str,
     console: "Console",
     *,
-    single: bool = False,
     bundle: "Bundle | None" = None,
     bounds: "Bounds | None" = None,
     sampling: "Sampling | None" = None,
@@ -63,7 +62,6 @@ def measure(
     """Run the tasks in a batch behind a progress bar that counts those solved.
 
     Args:
-        single: the global adapter alone (view `backbone`) takes all the turns.
         bundle: what the engine runs, if it is one.
         bounds: default the evaluation's own (`evals.bounds.bounds_for`) with
             those that the bundle sets.
@@ -94,7 +92,7 @@ def measure(
             if traces is not None:
                 keep(trace, traces / f"{result.id}.json")
 
-        how: dict[str, Any] = {"single": single, "bounds": bounds or own, "on_result": ended}
+        how: dict[str, Any] = {"bounds": bounds or own, "on_result": ended}
         if votes == 1:
             return evaluate(engine, tasks, sampling=sampling, **how)
         return evaluate_votes(engine, tasks, votes, sampling=sampling or Sampling(), **how)
@@ -107,7 +105,7 @@ def gather(
     config: "BootstrapConfig",
     console: "Console",
     *,
-    single: bool = False,
+    views: Iterable[View] = ROLES,
     bounds: "Bounds | None" = None,
     elsewhere: Sequence[str] = (),
     overrides: "Overrides | None" = None,
@@ -116,7 +114,7 @@ def gather(
     """Bootstrap trajectories with a bundle (`evals.bootstrap`) behind a progress bar.
 
     Args:
-        single: the global adapter alone (view `backbone`) takes all the turns.
+        views: the views that take the turns: the roles, or `backbone` alone.
         bounds: default the evaluation's own (`evals.bounds.bounds_for`) with
             those that the bundle sets.
         elsewhere, overrides, timeout: see `roles.open_roles`.
@@ -131,7 +129,6 @@ def gather(
     from umi_lite.evals.bootstrap import bootstrap
     from umi_lite.evals.bounds import bounds_for
 
-    views: tuple[View, ...] = ("backbone",) if single else ROLES
     usual = settled(bounds_for(tasks), bundle.spec.bounds, {})
     made_by: dict[str, Any] = {
         "bundle": text_of(f"{bundle.path.resolve().parent.name}/{bundle.path.name}"),
@@ -153,7 +150,6 @@ def gather(
             out,
             config,
             made_by=made_by,
-            single=single,
             bounds=bounds or usual,
             on_attempt=lambda _, right: count(right),
         )
@@ -199,11 +195,9 @@ def _episodes(path: Path) -> list[Trajectory]:
     return loaded.trajectories
 
 
-def predict_static(
-    engine: "Runner", gold: "Gold", console: "Console", *, single: bool = False
-) -> "TeacherForced":
+def predict_static(engine: "RoleEngine", gold: "Gold", console: "Console") -> "TeacherForced":
     """Let the roles predict every gold step, behind a progress bar that counts dialogues."""
     from umi_lite.evals.teacher import predict
 
     with counting("static", len(gold.dialogues), "", console) as count:
-        return predict(engine, gold, single=single, on_dialogue=lambda: count(True))
+        return predict(engine, gold, on_dialogue=lambda: count(True))

@@ -41,8 +41,8 @@ clock.hour = 0
 TOOLS = Toolbox([double, repeat, leave, clock])
 
 
-def run(*turns, bounds=None, instruction="Do it.", n_ctx=100_000, **more):
-    engine = Scripted(*turns, n_ctx=n_ctx)
+def run(*turns, bounds=None, instruction="Do it.", n_ctx=100_000, single=False, **more):
+    engine = Scripted(*turns, n_ctx=n_ctx, single=single)
     agent = Agent(engine, TOOLS, bounds or Bounds(), **more)
     return agent.run(instruction), engine
 

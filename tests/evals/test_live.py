@@ -36,6 +36,9 @@ class Oracle(ByteTokenizer):
         self._gold = {made.id: made for made in trajectories}
         self._queue: deque[Request] = deque()
 
+    def view_of(self, role: View) -> View:
+        return role
+
     def language(self, view: View) -> "Oracle":
         return self
 
@@ -183,10 +186,14 @@ def test_what_cannot_be_judged_is_a_user_error() -> None:
         run([tasks[0].model_copy(update={"source": "toolbench"})])
 
 
-def test_the_real_engine_runs_and_is_judged(engine: Engine) -> None:
+def test_the_real_engine_runs_and_is_judged(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tasks = [t for t in load("test", 40, seed=0).trajectories if t.meta["calls"] == 1][:2]
     for single in (False, True):
-        score = evaluate(engine, tasks, single=single, bounds=SHORT, environment=environment)
+        if single:
+            monkeypatch.setattr(engine, "view_of", lambda role: "backbone")
+        score = evaluate(engine, tasks, bounds=SHORT, environment=environment)
         assert [r.id for r in score.results] == [t.id for t in tasks]
         assert score.single is single and all(r.tokens > 0 for r in score.results)
         stops = {"answer", "give_up", "max_calls", "stuck", "bad_turn", "context"}

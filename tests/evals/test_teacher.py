@@ -50,6 +50,9 @@ class Knowing(ByteTokenizer):
                     ids = transcripts[view].advance(so_far)
                     self.known[view, tuple(ids)] = step_text(step, made.tools)
 
+    def view_of(self, role: View) -> View:
+        return role
+
     def language(self, view: View) -> "Knowing":
         return self
 
@@ -198,6 +201,7 @@ def test_the_real_model(engine: Engine, tmp_path: Path, monkeypatch: pytest.Monk
     # All but the last prompt's final tokens, and the gold turns since.
     assert later[1].reused >= earlier - 8
     assert predict(engine, gold, bounds=SHORT).predictions == forced.predictions
-    single = predict(engine, gold, bounds=SHORT, single=True)
+    monkeypatch.setattr(engine, "view_of", lambda role: "backbone")
+    single = predict(engine, gold, bounds=SHORT)
     assert len(single.predictions) == 3
     assert {request.view for request, _ in said[-3:]} == {"backbone"}

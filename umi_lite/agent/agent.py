@@ -1,35 +1,18 @@
 """`Agent` for one instruction, `run_many` for a batch of episodes."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from umi_lite.agent.bounds import Bounds, Sampling
-from umi_lite.agent.episode import Episode, OnEvent, Speech, Steps
+from umi_lite.agent.episode import Episode, OnEvent, Steps
 from umi_lite.agent.trace import Trace, check_place, keep
-from umi_lite.engine.request import Generation, Request
+from umi_lite.engine.request import Generation, Request, RoleEngine
 from umi_lite.errors import UserError
-from umi_lite.protocol.roles import View
 from umi_lite.protocol.trajectory import Call, Observation, Trajectory
 from umi_lite.tools.tools import Toolbox
-
-
-class Runner(Protocol):
-    """What driving needs of an engine (`engine.engine.Engine`)."""
-
-    @property
-    def n_ctx(self) -> int: ...
-    @property
-    def slots(self) -> int: ...
-    @property
-    def base(self) -> Path: ...
-    def language(self, view: View) -> Speech: ...
-    def generate(self, request: Request) -> Generation: ...
-    def submit(self, request: Request) -> None: ...
-    def step(self) -> list[tuple[Request, Generation]]: ...
-    def release(self, episode: Hashable) -> None: ...
 
 
 class ToolCrash(RuntimeError):
@@ -56,15 +39,13 @@ class Agent:
     Args:
         engine: the roles.
         toolbox: the tools it may call.
-        single: one model, the view `backbone`, takes all the turns.
         bundle: the bundle's name, for the traces.
     """
 
-    engine: Runner
+    engine: RoleEngine
     toolbox: Toolbox
     bounds: Bounds = field(default_factory=Bounds)
     sampling: Sampling = field(default_factory=Sampling)
-    single: bool = False
     bundle: str | None = None
 
     def run(
@@ -96,9 +77,7 @@ class Agent:
             )
         if trace_path is not None:
             check_place(trace_path)
-        episode = Episode(
-            instruction, self.engine, self.bounds, self.sampling, self.single, on_event
-        )
+        episode = Episode(instruction, self.engine, self.bounds, self.sampling, on_event)
         try:
             _play(episode, self.engine.generate, self.toolbox)
         except KeyboardInterrupt:
@@ -153,12 +132,11 @@ class _Running:
 
 
 def run_many(
-    engine: Runner,
+    engine: RoleEngine,
     jobs: Iterable[Job],
     *,
     bounds: Bounds | None = None,
     sampling: Sampling | None = None,
-    single: bool = False,
     bundle: str | None = None,
     on_trace: Callable[[int, Trace], None] | None = None,
 ) -> list[Trace]:
@@ -175,22 +153,21 @@ def run_many(
             constrained); the message has its number.
         EngineError: the engine failed. An error within one episode is in its trace.
     """
-    batch = _Batch(engine, bounds or Bounds(), sampling or Sampling(), single, bundle, on_trace)
+    batch = _Batch(engine, bounds or Bounds(), sampling or Sampling(), bundle, on_trace)
     return batch.run(enumerate(jobs))
 
 
 class _Batch:
     def __init__(
         self,
-        engine: Runner,
+        engine: RoleEngine,
         bounds: Bounds,
         sampling: Sampling,
-        single: bool,
         bundle: str | None,
         on_trace: Callable[[int, Trace], None] | None,
     ):
         self._engine = engine
-        self._settings: tuple[Any, ...] = (bounds, sampling, single)
+        self._settings: tuple[Any, ...] = (bounds, sampling)
         self._bundle = bundle
         self._on_trace = on_trace
         self._traces: dict[int, Trace] = {}
@@ -244,7 +221,7 @@ _Run = TypeVar("_Run")
 
 
 def drive(
-    engine: Runner,
+    engine: RoleEngine,
     runs: Iterator[_Run],
     advance: Callable[[_Run, Generation | None], Request | None],
     abort: Callable[[_Run, BaseException], None],

@@ -8,18 +8,17 @@ import time
 import warnings
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from umi_lite.agent.bounds import Bounds, Sampling
 from umi_lite.agent.trace import StopReason, Trace, TraceTurn
 from umi_lite.engine.language import callable_tools
-from umi_lite.engine.request import Generation, Request
+from umi_lite.engine.request import Generation, Request, RoleEngine
 from umi_lite.errors import UserError
 from umi_lite.files import text_of
 from umi_lite.protocol.grammar import answer_grammar, call_grammar, plan_grammar
 from umi_lite.protocol.prompts import Transcript
 from umi_lite.protocol.roles import BadTurn, View, parse_call, parse_plan
-from umi_lite.protocol.template import ChatTemplate, Tokenizer
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Step, Trajectory
 from umi_lite.sandbox.text import head_and_tail
 
@@ -27,20 +26,6 @@ ELIDED = "[elided]"
 OnEvent = Callable[[str, str], None]
 Steps = Generator[Request | Call, Any, None]
 _T = TypeVar("_T")
-
-
-class Speech(Tokenizer, Protocol):
-    """What one view's model reads and writes."""
-
-    template: ChatTemplate
-
-
-class Speakers(Protocol):
-    """What an episode needs to know of an engine."""
-
-    @property
-    def n_ctx(self) -> int: ...
-    def language(self, view: View) -> Speech: ...
 
 
 class _Ended(Exception):
@@ -58,7 +43,6 @@ class Episode:
     Args:
         trajectory: the instruction and the tools; steps in it are the history so far.
         engine: the views' tokenizers and templates, and the context size.
-        single: all turns by the view `backbone`.
         on_event: called with (role or `tool`, stretch of text) as it is generated.
 
     Raises:
@@ -67,10 +51,9 @@ class Episode:
     """
 
     trajectory: Trajectory
-    engine: Speakers
+    engine: RoleEngine
     bounds: Bounds = field(default_factory=Bounds)
     sampling: Sampling = field(default_factory=Sampling)
-    single: bool = False
     on_event: OnEvent | None = None
 
     def __post_init__(self) -> None:
@@ -166,7 +149,7 @@ class Episode:
         if time.monotonic() - self._started > self.bounds.max_seconds:
             most = f"{self.bounds.max_seconds:g} s"
             raise _Ended("timeout", f"{most} had passed before the {role}'s turn")
-        view: View = "backbone" if self.single else role
+        view = self.engine.view_of(role)
         ids = self._prompt(view, max_tokens)
         on_event = self.on_event
         said = yield Request(

@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from umi_lite.agent.agent import Agent, Runner
+from umi_lite.agent.agent import Agent
 from umi_lite.agent.bounds import Bounds, Sampling
 from umi_lite.bundle.merge import merged
 from umi_lite.bundle.spec import (
@@ -36,6 +36,7 @@ from umi_lite.engine.draft import Phrases
 from umi_lite.engine.engine import Engine
 from umi_lite.engine.gguf import read_header
 from umi_lite.engine.prefix_cache import Prefixes
+from umi_lite.engine.request import RoleEngine
 from umi_lite.errors import UserError
 from umi_lite.files import link_or_copy, staged_folder, writing
 from umi_lite.protocol.roles import ROLES, View
@@ -84,10 +85,9 @@ class Bundle:
 
     def agent(
         self,
-        engine: Runner,
+        engine: RoleEngine,
         toolbox: Toolbox,
         *,
-        single: bool = False,
         bounds: Bounds | None = None,
         sampling: Sampling | None = None,
     ) -> Agent:
@@ -97,7 +97,6 @@ class Bundle:
             toolbox,
             bounds or self.spec.bounds,
             sampling or self.spec.sampling,
-            single,
             self.path.name,
         )
 

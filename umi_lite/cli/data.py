@@ -124,7 +124,7 @@ def bootstrap(
         out,
         BootstrapConfig(tries, temperature, keep, seed),
         Console(stderr=True),
-        single=roles.single,
+        views=roles.views,
         bounds=limits.bounds(opened.spec.bounds, bounds_of(source)),
         elsewhere=roles.elsewhere,
         overrides=roles.overrides(slots),

@@ -70,7 +70,6 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
                 tasks,
                 title,
                 console,
-                single=roles.single,
                 bounds=bounds,
                 sampling=sampling,
                 votes=votes,
@@ -122,7 +121,7 @@ def static(
         if predictions is not None:
             raise UserError("--predictions and --bundle: give one of them")
         with roles.open(load_bundle(bundle), slots, console) as engine:
-            forced = predict_static(engine, known, console, single=roles.single)
+            forced = predict_static(engine, known, console)
         if out is not None:
             write_predictions(out, forced.predictions)
         scored = score(known, forced.predictions, [fault.reason for fault in forced.missing])
@@ -184,7 +183,6 @@ def simulated(
             tasks,
             played,
             out,
-            single=roles.single,
             bounds=bounds,
             sampling=sampling,
             on_end=lambda: count(True),

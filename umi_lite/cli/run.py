@@ -48,7 +48,7 @@ def run(
         Console(stderr=json_),
         tools=home(tools),
         trace_path=trace,
-        single=roles.single,
+        views=roles.views,
         bounds=limits.bounds(opened.spec.bounds),
         sampling=taken.sampling(opened.spec.sampling),
         elsewhere=roles.elsewhere,
@@ -95,7 +95,7 @@ def bench(
 
     tasks = toolworld.load("test", episodes, seed=1).trajectories
     with roles.open(load_bundle(bundle), 1, Console(stderr=True)) as engine:
-        speed = measure_speed(engine, tasks, single=roles.single)
+        speed = measure_speed(engine, tasks)
     typer.echo(
         f"first episode {speed.first_seconds:.2f} s, later ones {speed.later_seconds or 0:.2f} s "
         f"(median), {speed.generated_tokens_per_second:.0f} tokens/s written, "

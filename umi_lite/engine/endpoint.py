@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from umi_lite.engine.engine import Engine
 from umi_lite.engine.language import Language
 from umi_lite.engine.llama import Model
-from umi_lite.engine.request import Generation, Request, Stop, check_size
+from umi_lite.engine.request import Generation, Request, Stop, check_size, view_of
 from umi_lite.errors import UserError
 from umi_lite.protocol.roles import View
 
@@ -266,7 +266,9 @@ class HybridEngine:
         self._vocabulary = Model.vocabulary(here.base)
         try:
             self._language = Language(self._vocabulary, template)
-            self._away = {v: EndpointRole(at, self._language, timeout) for v, at in away.items()}
+            self._away: dict[View, EndpointRole] = {
+                v: EndpointRole(at, self._language, timeout) for v, at in away.items()
+            }
         except BaseException:
             self._vocabulary.close()
             raise
@@ -284,6 +286,10 @@ class HybridEngine:
     @property
     def slots(self) -> int:
         return self._here.slots
+
+    def view_of(self, role: View) -> View:
+        """See `Engine.view_of`."""
+        return view_of(role, (*self._here.views, *self._away))
 
     def language(self, view: View) -> Language:
         """See `Engine.language`."""

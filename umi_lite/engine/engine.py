@@ -11,7 +11,7 @@ from umi_lite.engine.library import library
 from umi_lite.engine.llama import Context, KvType, Model
 from umi_lite.engine.machine import cores
 from umi_lite.engine.prefix_cache import Prefixes
-from umi_lite.engine.request import Generation, Request, check_size
+from umi_lite.engine.request import Generation, Request, check_size, view_of
 from umi_lite.engine.scheduler import ViewScheduler
 from umi_lite.engine.threads import Fixed, Threads
 from umi_lite.engine.turn import Turn
@@ -112,6 +112,10 @@ class Engine:
     def views(self) -> tuple[View, ...]:
         """The views that can speak."""
         return tuple(self._adapters)
+
+    def view_of(self, role: View) -> View:
+        """Return the view that takes a role's turns: `backbone` if no other can speak."""
+        return view_of(role, self._adapters)
 
     @property
     def load(self) -> int:

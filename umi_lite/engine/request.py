@@ -1,11 +1,13 @@
-"""`Request` to an engine and the `Generation` it returns."""
+"""`Request` to an engine, the `Generation` it returns, and the Protocol `RoleEngine`."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Protocol
 
 from umi_lite.errors import UserError
 from umi_lite.protocol.roles import View
+from umi_lite.protocol.template import ChatTemplate, Tokenizer
 
 Stop = Literal["grammar", "eot", "length", "illegal"]
 
@@ -74,6 +76,34 @@ class Generation:
     prefill_seconds: float = 0.0
     decode_seconds: float = 0.0
     grammar_seconds: float = 0.0
+
+
+class ViewLanguage(Tokenizer, Protocol):
+    """The tokenizer and chat template of one view's model."""
+
+    template: ChatTemplate
+
+
+class RoleEngine(Protocol):
+    """What the agent loop and evaluations need of an engine (`engine.engine.Engine`)."""
+
+    @property
+    def n_ctx(self) -> int: ...
+    @property
+    def slots(self) -> int: ...
+    @property
+    def base(self) -> Path: ...
+    def view_of(self, role: View) -> View: ...
+    def language(self, view: View) -> ViewLanguage: ...
+    def generate(self, request: Request) -> Generation: ...
+    def submit(self, request: Request) -> None: ...
+    def step(self) -> list[tuple[Request, Generation]]: ...
+    def release(self, episode: Hashable) -> None: ...
+
+
+def view_of(role: View, views: Collection[View]) -> View:
+    """Return the view that takes a role's turns: `backbone` if it is the only one of `views`."""
+    return "backbone" if set(views) == {"backbone"} else role
 
 
 def check_size(request: Request, n_ctx: int) -> None:

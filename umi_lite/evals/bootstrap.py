@@ -15,13 +15,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from umi_lite.agent.agent import Runner
 from umi_lite.agent.bounds import Bounds, Sampling
 from umi_lite.agent.trace import Trace
 from umi_lite.data import traces
+from umi_lite.engine.request import RoleEngine
 from umi_lite.errors import UserError
 from umi_lite.evals.journal import Journal
-from umi_lite.evals.live import SEEDS_APART, Result, environment_of, play
+from umi_lite.evals.live import SEEDS_APART, Result, environment_of, is_single, play
 from umi_lite.protocol.trajectory import Call, Plan, Trajectory
 from umi_lite.tools.tools import Toolbox
 
@@ -95,13 +95,12 @@ class Attempt(BaseModel):
 
 
 def bootstrap(
-    engine: Runner,
+    engine: RoleEngine,
     tasks: Sequence[Trajectory],
     out: Path,
     config: BootstrapConfig,
     *,
     made_by: Mapping[str, Any],
-    single: bool = False,
     bounds: Bounds | None = None,
     environment: Callable[[Trajectory], Toolbox] = environment_of,
     on_attempt: Callable[[str, bool], None] | None = None,
@@ -115,7 +114,6 @@ def bootstrap(
     Args:
         made_by: what runs (bundle, its hash, roles elsewhere), as JSON values; stored in each
             trajectory's `meta["bootstrap"]`.
-        single: one model (view `backbone`) takes all the turns.
         bounds: default those of the tasks' sources (`evals.bounds`).
         environment: makes a task's tools, just before it starts.
         on_attempt: called with (task's id, of use) as each attempt ends.
@@ -128,7 +126,7 @@ def bootstrap(
     started = time.monotonic()
     part = out.with_name(f"{out.name}.part")
     sampled = {"temperature": config.temperature, "seed": config.seed}
-    settings = {**made_by, "single": single, **sampled}
+    settings = {**made_by, "single": is_single(engine), **sampled}
     with Journal(part) as journal:
         attempts = _earlier_attempts(journal, settings, tasks)
 
@@ -149,7 +147,6 @@ def bootstrap(
                 engine,
                 wanted,
                 partial(ended, number, wanted),
-                single=single,
                 bounds=bounds,
                 sampling=Sampling(config.temperature if number else 0.0, _seed(config, number)),
                 environment=environment,

@@ -12,13 +12,14 @@ from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
-from umi_lite.agent.agent import Job, Runner, run_many
+from umi_lite.agent.agent import Job, run_many
 from umi_lite.agent.bounds import Bounds, Sampling
 from umi_lite.agent.trace import Trace
 from umi_lite.data import SOURCES, find_source
 from umi_lite.data.source import Judge
 from umi_lite.data.toolsets import live_sources
 from umi_lite.data.toolworld import GIVE_UP
+from umi_lite.engine.request import RoleEngine
 from umi_lite.errors import UserError
 from umi_lite.evals.answers import gsm8k_correct, holds_gold
 from umi_lite.evals.bounds import bounds_for
@@ -137,10 +138,9 @@ def environment_of(trajectory: Trajectory) -> Toolbox:
 
 
 def evaluate(
-    engine: Runner,
+    engine: RoleEngine,
     trajectories: Iterable[Trajectory],
     *,
-    single: bool = False,
     bounds: Bounds | None = None,
     sampling: Sampling | None = None,
     environment: Callable[[Trajectory], Toolbox] = environment_of,
@@ -149,7 +149,6 @@ def evaluate(
     """Run the tasks in a batch and judge them against their golds.
 
     Args:
-        single: one model (view `backbone`) takes all the turns.
         bounds: default those of the tasks' sources (`evals.bounds`).
         environment: makes a task's tools, just before it starts.
         on_result: called as each task ends, e.g. to keep its trace.
@@ -175,24 +174,27 @@ def evaluate(
         engine,
         tasks,
         ended,
-        single=single,
         bounds=bounds,
         sampling=sampling,
         environment=environment,
     )
     return Score(
-        single=single,
+        single=is_single(engine),
         seconds=time.monotonic() - started,
         results=tuple(results[at] for at in range(len(tasks))),
     )
 
 
+def is_single(engine: RoleEngine) -> bool:
+    """True if one model (view `backbone`) takes all the turns."""
+    return engine.view_of("planner") == "backbone"
+
+
 def play(
-    engine: Runner,
+    engine: RoleEngine,
     tasks: Sequence[Trajectory],
     on_end: Callable[[int, Trace, Result], None],
     *,
-    single: bool = False,
     bounds: Bounds | None = None,
     sampling: Sampling | None = None,
     environment: Callable[[Trajectory], Toolbox] = environment_of,
@@ -214,7 +216,7 @@ def play(
         on_end(at, trace, judge(tasks[at], trace, boxes.pop(place)))
 
     bounds = bounds or bounds_for(tasks)
-    run_many(engine, jobs(), bounds=bounds, sampling=sampling, single=single, on_trace=ended)
+    run_many(engine, jobs(), bounds=bounds, sampling=sampling, on_trace=ended)
 
 
 def judge(task: Trajectory, trace: Trace, toolbox: Toolbox) -> Result:

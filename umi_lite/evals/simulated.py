@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from umi_lite.agent.agent import Runner
 from umi_lite.agent.bounds import Bounds, Sampling
 from umi_lite.agent.trace import Trace, check_place
 from umi_lite.engine.endpoint import TIMEOUT, Endpoint
+from umi_lite.engine.request import RoleEngine
 from umi_lite.errors import UserError
 from umi_lite.evals.bounds import BOUNDS
 from umi_lite.evals.judge import reply
@@ -97,12 +97,11 @@ class Simulator:
 
 
 def play_simulated(
-    engine: Runner,
+    engine: RoleEngine,
     tasks: Sequence[Trajectory],
     simulator: Simulator,
     out: Path,
     *,
-    single: bool = False,
     bounds: Bounds = ANSWERING,
     sampling: Sampling | None = None,
     on_end: Callable[[], None] | None = None,
@@ -112,7 +111,6 @@ def play_simulated(
     A task whose trace exists already is not run again.
 
     Args:
-        single: one model (view `backbone`) takes all the turns.
         on_end: called as each episode ends.
 
     Returns:
@@ -140,7 +138,6 @@ def play_simulated(
         engine,
         todo,
         ended,
-        single=single,
         bounds=bounds,
         sampling=sampling,
         environment=simulator.toolbox,

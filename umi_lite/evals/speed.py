@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from umi_lite.agent.agent import Agent, Runner
+from umi_lite.agent.agent import Agent
+from umi_lite.engine.request import RoleEngine
 from umi_lite.evals.bounds import bounds_of
 from umi_lite.evals.live import environment_of
 from umi_lite.protocol.trajectory import Trajectory
@@ -35,17 +36,16 @@ class Speed(BaseModel):
     peak_memory_mb: float
 
 
-def measure_speed(engine: Runner, tasks: Sequence[Trajectory], *, single: bool = False) -> Speed:
+def measure_speed(engine: RoleEngine, tasks: Sequence[Trajectory]) -> Speed:
     """Run the tasks one after the other, greedily.
 
     Args:
         tasks: at least one.
-        single: the global adapter alone (view `backbone`) takes all the turns.
     """
     seconds: list[float] = []
     evaluated = generated = 0
     for task in tasks:
-        agent = Agent(engine, environment_of(task), bounds_of("toolworld"), single=single)
+        agent = Agent(engine, environment_of(task), bounds_of("toolworld"))
         started = time.perf_counter()
         trace = agent.run(task)
         seconds.append(time.perf_counter() - started)

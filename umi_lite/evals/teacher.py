@@ -10,11 +10,11 @@ training). Style `chat`.
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
-from umi_lite.agent.agent import Runner, drive
+from umi_lite.agent.agent import drive
 from umi_lite.agent.bounds import Bounds, holding, widest
 from umi_lite.data import toolbench
 from umi_lite.engine.language import callable_tools
-from umi_lite.engine.request import Generation, Request
+from umi_lite.engine.request import Generation, Request, RoleEngine
 from umi_lite.errors import UserError
 from umi_lite.evals.static_files import Dialogue, Fault, Gold, GoldStep, Place, Prediction
 from umi_lite.protocol.grammar import answer_grammar, call_grammar, plan_grammar
@@ -47,10 +47,9 @@ class _NoTurn(Exception):
 
 
 def predict(
-    engine: Runner,
+    engine: RoleEngine,
     gold: Gold,
     *,
-    single: bool = False,
     bounds: Bounds | None = None,
     on_dialogue: Callable[[], None] | None = None,
 ) -> TeacherForced:
@@ -60,7 +59,6 @@ def predict(
     cut.
 
     Args:
-        single: one model, the view `backbone`, takes all the turns.
         bounds: the turns' lengths (the other bounds are not used); the default holds the gold
             turns and at least 512 tokens.
         on_dialogue: called as each dialogue ends.
@@ -70,12 +68,12 @@ def predict(
     refused = {row.where: row.reason for row in loaded.dropped}
     forced = TeacherForced({}, [])
     asked = [trajectories[d.index] for d in gold.dialogues if d.index in trajectories]
-    bounds = bounds or _holding(engine, asked, single=single)
+    bounds = bounds or _holding(engine, asked)
     runs: list[_DialogueRun] = []
     for dialogue in gold.dialogues:
         if dialogue.index in trajectories:
             made = trajectories[dialogue.index]
-            run = _DialogueRun(dialogue, made, engine, bounds, single, forced, on_dialogue)
+            run = _DialogueRun(dialogue, made, engine, bounds, forced, on_dialogue)
             runs.append(run)
         else:
             reason = refused[f"{gold.path}:{dialogue.index + 1}"]
@@ -86,8 +84,8 @@ def predict(
     return forced
 
 
-def _holding(engine: Runner, trajectories: list[Trajectory], *, single: bool) -> Bounds:
-    views: tuple[View, ...] = ("backbone",) if single else ROLES
+def _holding(engine: RoleEngine, trajectories: list[Trajectory]) -> Bounds:
+    views: set[View] = {engine.view_of(role) for role in ROLES}
     return widest([BOUNDS, *(holding(trajectories, (v,), engine.language(v)) for v in views)])
 
 
@@ -97,9 +95,8 @@ class _DialogueRun:
 
     dialogue: Dialogue
     trajectory: Trajectory
-    engine: Runner
+    engine: RoleEngine
     bounds: Bounds
-    single: bool
     forced: TeacherForced
     on_end: Callable[[], None] | None
     turns: Generator[Request, Generation, None] = field(init=False)
@@ -178,7 +175,7 @@ class _DialogueRun:
             raise _NoTurn(str(err)) from None
 
     def _request(self, role: View, history: Trajectory, grammar: str, max_tokens: int) -> Request:
-        view: View = "backbone" if self.single else role
+        view = self.engine.view_of(role)
         words = self.engine.language(view)
         transcript = Transcript(view, words.template, words)
         ids = transcript.advance(history)

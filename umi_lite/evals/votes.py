@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from umi_lite.agent.agent import Runner
 from umi_lite.agent.bounds import LARGEST_SEED, Bounds, Sampling
 from umi_lite.agent.trace import Trace
+from umi_lite.engine.request import RoleEngine
 from umi_lite.errors import UserError
 from umi_lite.evals.answers import gsm8k_number
 from umi_lite.evals.bounds import BOUNDS
-from umi_lite.evals.live import SEEDS_APART, Result, Score, play
+from umi_lite.evals.live import SEEDS_APART, Result, Score, is_single, play
 from umi_lite.evals.math.extract import answer_of
 from umi_lite.evals.math.grade import equal
 from umi_lite.protocol.trajectory import Observation, Trajectory
@@ -33,11 +33,10 @@ class _Ballot:
 
 
 def evaluate_votes(
-    engine: Runner,
+    engine: RoleEngine,
     tasks: Sequence[Trajectory],
     votes: int,
     *,
-    single: bool = False,
     bounds: Bounds = BOUNDS,
     sampling: Sampling,
     on_result: Callable[[Result, Trace], None] | None = None,
@@ -76,9 +75,10 @@ def evaluate_votes(
     for number in range(votes):
         seed = (sampling.seed + number * SEEDS_APART) % (LARGEST_SEED + 1)
         taken = replace(sampling, seed=seed)
-        play(engine, tasks, ended, single=single, bounds=bounds, sampling=taken)
+        play(engine, tasks, ended, bounds=bounds, sampling=taken)
     ordered = tuple(results[at] for at in range(len(tasks)))
-    return Score(single=single, seconds=time.monotonic() - started, results=ordered, votes=votes)
+    seconds = time.monotonic() - started
+    return Score(single=is_single(engine), seconds=seconds, results=ordered, votes=votes)
 
 
 def check_votes(tasks: Sequence[Trajectory], votes: int, sampling: Sampling) -> None:

@@ -61,7 +61,6 @@ def measured(
     tasks: Tasks,
     console: "Console",
     *,
-    single: bool,
     bundle: "Bundle | None" = None,
 ) -> dict[str, Any]:
     """`seconds` of all, and the score of each split (`Score.report`), kept in the file `path`.
@@ -70,7 +69,6 @@ def measured(
 
     Args:
         engine: opened only where the file is not there yet.
-        single: the view `backbone` plays all the roles.
         bundle: what the engine runs, if it is one: what it sets of bounds and sampling holds.
     """
     from umi_lite.local import measure
@@ -79,7 +77,7 @@ def measured(
         return kept
     cases = [case for split in tasks.values() for case in split]
     with engine() as opened:
-        score = measure(opened, cases, title, console, single=single, bundle=bundle)
+        score = measure(opened, cases, title, console, bundle=bundle)
     scores: dict[str, Any] = {"seconds": round(score.seconds, 1), "splits": {}}
     results = iter(score.results)
     for split in tasks:

@@ -8,12 +8,13 @@ import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from umi_lite.console import working
 from umi_lite.files import write_text
-from umi_lite.protocol.roles import ROLES
+from umi_lite.protocol.roles import ROLES, View
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe.schema import Recipe
 from umi_lite.reproduce.heldout import deployed_base, held_out, measured, read_json
@@ -54,7 +55,7 @@ def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
 
         return Engine(base, dict.fromkeys(ROLES), **room)
 
-    before = measured(out / "before.json", "before", untrained, tasks, console, single=False)
+    before = measured(out / "before.json", "before", untrained, tasks, console)
     console.rule("2/5  training: global, planner, caller, summarizer")
     from umi_lite.train.progress import RichReporter
     from umi_lite.train.run_dir import RunDir
@@ -66,12 +67,13 @@ def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
     bundle = _exported(out, base, console)
     console.rule("4/5  held-out tasks, after training")
 
-    def trained() -> "Engine":
-        return bundle.engine(merge_into=out / "folded", **room)
+    def trained(*views: View) -> "Engine":
+        return bundle.engine(views=views, merge_into=out / "folded", **room)
 
     how: dict[str, Any] = {"bundle": bundle, "console": console}
-    after = measured(out / "after.json", "after", trained, tasks, **how, single=False)
-    single = measured(out / "single.json", "single", trained, tasks, **how, single=True)
+    after = measured(out / "after.json", "after", partial(trained, *ROLES), tasks, **how)
+    alone = partial(trained, "backbone")
+    single = measured(out / "single.json", "single", alone, tasks, **how)
     shutil.rmtree(out / "folded", ignore_errors=True)
     console.rule("5/5  two episodes, live")
     _live(bundle, tasks, console)

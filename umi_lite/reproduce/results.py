@@ -35,16 +35,14 @@ class StepMean:
     p: float | None
 
 
-def predicted(
-    path: Path, gold: str, engine: "Callable[[], Engine]", console: "Console", *, single: bool
-) -> None:
+def predicted(path: Path, gold: str, engine: "Callable[[], Engine]", console: "Console") -> None:
     """Let a run predict every gold step, once; a step that does not fit counts as wrong."""
     from umi_lite.local import predict_static
 
     if path.is_file():
         return
     with engine() as opened:
-        forced = predict_static(opened, load_gold(gold), console, single=single)
+        forced = predict_static(opened, load_gold(gold), console)
     if forced.missing:
         console.print(f"{len(forced.missing)} steps without a prediction count as wrong")
     write_predictions(path, forced.predictions)

@@ -112,21 +112,17 @@ def _do(run: Planned, folder: RunDir, out: Path, console: "Console") -> None:
         with working("converting the adapters to GGUF", console):
             export_run(folder.root, base=base)
     bundle = load_bundle(folder.root / "bundle")
-    views = run.recipe.stages.speakers()
-    single = "planner" not in views
+    speak = ROLES if "planner" in run.recipe.stages.speakers() else ("backbone",)
     folded = folder.root / "folded"
     options: dict[str, Any] = {"n_ctx": run.recipe.max_length, "slots": run.recipe.eval.slots}
 
     def opened() -> "Engine":
-        speak = ("backbone",) if single else ROLES
         return bundle.engine(views=speak, merge_into=folded, **options)
 
     if run.recipe.eval.static:
-        predicted(folder.root / STEPS, run.recipe.eval.static, opened, console, single=single)
+        predicted(folder.root / STEPS, run.recipe.eval.static, opened, console)
     if run.recipe.eval.data:
         tasks = held_out(run.recipe)
-        measured(
-            folder.root / SCORES, run.name, opened, tasks, console, single=single, bundle=bundle
-        )
+        measured(folder.root / SCORES, run.name, opened, tasks, console, bundle=bundle)
     write_text(folder.root / DONE, "")
     shutil.rmtree(folded, ignore_errors=True)
