@@ -12,7 +12,7 @@ from umi_lite.train import attention
 from umi_lite.train.attention import NAME, check_config, register
 from umi_lite.train.collate import PackCollator, pack_inputs, weighted_loss
 from umi_lite.train.own_loss import check_loss
-from umi_lite.train.samples import Row, behind_one_prefix, side_by_side
+from umi_lite.train.samples import Row, join_at_prefix, join_rows
 from umi_lite.train.unsloth import cap_scores
 
 FEATURED = ["gemma2", "gemma3", "mistral", "phi3", "gpt_oss", "qwen2_moe"]
@@ -47,9 +47,9 @@ def own(model: Any, rows: list[Row]) -> tuple[float, torch.Tensor]:
     return _result(model, total)
 
 
-def packed(model: Any, rows: list[Row], lay: Any) -> tuple[float, torch.Tensor]:
+def packed(model: Any, rows: list[Row], join: Any) -> tuple[float, torch.Tensor]:
     model.set_attn_implementation(register())
-    inputs = pack_inputs(lay(rows))
+    inputs = pack_inputs(join(rows))
     labels = inputs.pop("labels")
     return _result(model, weighted_loss(model(**inputs, use_cache=False), labels, 1))
 
@@ -60,13 +60,13 @@ def _result(model: Any, loss: torch.Tensor) -> tuple[float, torch.Tensor]:
     return loss.item(), model.get_input_embeddings().weight.grad.clone()
 
 
-@pytest.mark.parametrize("lay", [behind_one_prefix, side_by_side])
+@pytest.mark.parametrize("join", [join_at_prefix, join_rows])
 @pytest.mark.parametrize("name", FEATURED)
 def test_packed_rows_have_the_models_own_loss_and_gradients(
-    name: str, lay: Any, rows: list[Row]
+    name: str, join: Any, rows: list[Row]
 ) -> None:
     model = windowed.make(name)
-    (expected, slope), (got, ours) = own(model, rows), packed(model, rows, lay)
+    (expected, slope), (got, ours) = own(model, rows), packed(model, rows, join)
     assert got == pytest.approx(expected, rel=1e-5)
     assert (slope - ours).abs().max() < 1e-4 * slope.abs().max()
 
@@ -77,7 +77,7 @@ def test_the_features_matter(name: str, rows: list[Row], monkeypatch: pytest.Mon
     model = windowed.make(name)
     expected, _ = own(model, rows)
     _drop_features(monkeypatch)
-    got, _ = packed(model, rows, behind_one_prefix)
+    got, _ = packed(model, rows, join_at_prefix)
     assert abs(got - expected) > 1e-3 * expected
 
 
@@ -127,7 +127,7 @@ def recipe(**changes: Any) -> Recipe:
     return Recipe.model_validate({"name": "r", "data": data, "precision": "fp32", **changes})
 
 
-PACKS = PackCollator(behind_one_prefix)
+PACKS = PackCollator(join_at_prefix)
 
 
 @pytest.mark.parametrize("name", [*FEATURED, "llama"])
@@ -151,7 +151,7 @@ def test_a_base_that_packing_does_not_reach_trains_row_by_row(rows: list[Row]) -
     model = _Adapted(windowed.make("stablelm"))
     with pytest.raises(UserError, match="set packing: none and micro_batch: 1"):
         check_loss(model, rows[0], PACKS, recipe())
-    check_loss(model, rows[0], PackCollator(side_by_side), recipe(packing="none"))
+    check_loss(model, rows[0], PackCollator(join_rows), recipe(packing="none"))
 
 
 def test_unsloth_gets_an_attention_that_caps_scores(rows: list[Row]) -> None:

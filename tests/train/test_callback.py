@@ -23,8 +23,8 @@ def test_a_first_step_that_compiles_is_not_in_the_speed(
     )
     run: Any = SimpleNamespace(metrics=lambda _: metrics)
     page: Any = SimpleNamespace(update=lambda: None)
-    asked: Any = SimpleNamespace(anywhere=lambda: False)
-    made: Any = told.callback(ready, run, Silent(), page, None, asked)
+    stop: Any = SimpleNamespace(anywhere=lambda: False)
+    made: Any = told.callback(ready, run, Silent(), page, None, stop)
     args = SimpleNamespace(fp16=False)
     made.on_train_begin(args, SimpleNamespace(global_step=0), None)
     for step, seconds in enumerate((40.0, 0.5, 0.5, 1.0), 1):

@@ -58,7 +58,9 @@ def test_it_is_live_only_while_it_is(run: RunDir) -> None:
         page.update()
         assert path.read_text() == "old"  # not at every step
         raise KeyboardInterrupt
-    assert "stopped: go on with --resume" in path.read_text() and "refresh" not in path.read_text()
+    assert (
+        "stopped: continue with --resume" in path.read_text() and "refresh" not in path.read_text()
+    )
     for job in JOBS:
         run.adapter(job).mkdir(parents=True, exist_ok=True)
     with live_page(run, steps()):

@@ -11,7 +11,7 @@ from kept import losses
 
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
-from umi_lite.train.failures import is_disk_full, told_when_full
+from umi_lite.train.failures import is_disk_full, report_full_disk
 from umi_lite.train.progress import Silent
 from umi_lite.train.run_dir import RunDir
 from umi_lite.train.trainer import train
@@ -77,7 +77,7 @@ def test_other_errors_are_told_as_they_are(tmp_path: Path) -> None:
     assert is_disk_full(OSError(errno.EDQUOT, "Disk quota exceeded"))
     assert not is_disk_full(OSError(errno.EACCES, "Permission denied"))
     assert not is_disk_full(RuntimeError("No space left"))
-    with pytest.raises(PermissionError), told_when_full("global", RunDir(tmp_path)):
+    with pytest.raises(PermissionError), report_full_disk("global", RunDir(tmp_path)):
         raise PermissionError(errno.EACCES, "Permission denied")
 
 

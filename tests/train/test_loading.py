@@ -49,7 +49,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
         "cannot be loaded: ",
     ),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "cannot be loaded: .*no file"),
-    "one weight missing": (one_missing, r"not whole: 1 are missing, model.layers.1.mlp.up_proj"),
+    "one weight missing": (one_missing, r"incomplete: 1 are missing, model.layers.1.mlp.up_proj"),
     "an unknown architecture": (
         lambda f: config(f, model_type="nonesuch", architectures=["NoneSuch"]),
         "cannot be loaded: .*model type `nonesuch`",

@@ -15,7 +15,7 @@ from kept import Notes, losses
 
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
-from umi_lite.train.failures import Pieces, attempt
+from umi_lite.train.failures import MicroBatchSplit, attempt
 from umi_lite.train.progress import Silent
 from umi_lite.train.samples import Row
 from umi_lite.train.trainer import train
@@ -83,7 +83,7 @@ def test_packs_are_cut_until_they_fit(
     run = tmp_path / "run"
     with card_of(400, in_backward=in_backward) as sizes:
         train(make(tiny_recipe), run, reporter=notes)
-    assert max(sizes) > 400 and (run / "pieces").read_text() == "2\n"
+    assert max(sizes) > 400 and (run / "micro_batch_splits").read_text() == "2\n"
     (told,) = (text for text in notes.said if "out of memory" in text)
     assert told.startswith("global: step 1: ") and "half as many rows" in told
     for job in ("global", "planner", "caller", "summarizer"):
@@ -143,13 +143,13 @@ def test_a_failed_attempt_holds_no_memory() -> None:
 
 def test_pieces_are_about_as_long_and_hold_every_row(tmp_path: Path) -> None:
     rows = [Row(str(i), [0] * size, [1.0] * size, 1) for i, size in enumerate((90, 10, 20, 30, 40))]
-    pieces = Pieces(tmp_path / "pieces", lambda _: None)
+    pieces = MicroBatchSplit(tmp_path / "micro_batch_splits", lambda _: None)
     for lengths in ([190], [90, 100], [90, 60, 40], [90, 30, 30, 40]):
         cut = pieces.cut(rows)
         assert [row for piece in cut for row in piece] == rows
         assert [sum(len(row.ids) for row in piece) for piece in cut] == lengths
         pieces.halve(rows, "planner: step 3")
-    assert Pieces(tmp_path / "pieces", print).count == 16
+    assert MicroBatchSplit(tmp_path / "micro_batch_splits", print).count == 16
     with pytest.raises(UserError, match=r"planner: step 3: .*90 tokens.*rows 0, 1, 2, 3, 4\)"):
         pieces.halve(rows, "planner: step 3")
 

@@ -21,7 +21,7 @@ from umi_lite.recipe.schema import Recipe
 from umi_lite.train import distributed
 from umi_lite.train.backends import choose
 from umi_lite.train.collate import pack_inputs, weighted_loss
-from umi_lite.train.dataset import evened
+from umi_lite.train.dataset import pad_to_multiple
 from umi_lite.train.plan import JOBS
 from umi_lite.train.progress import Silent
 from umi_lite.train.run_dir import RunDir
@@ -145,7 +145,7 @@ def test_a_signal_to_one_stops_both_and_they_go_on_to_the_same_adapters(
     other.send_signal(signal.SIGTERM)
     _, stderr = process.communicate(timeout=120)
     assert process.returncode != 0
-    assert stderr.count("stopping behind this step") == 1
+    assert stderr.count("stopping after this step") == 1
     (checkpoint,) = run.checkpoints("global").glob("checkpoint-*")
     reached = int(checkpoint.name.split("-")[1])
     assert reached < STEPS and len(told(run.root, "global")) == reached
@@ -154,12 +154,12 @@ def test_a_signal_to_one_stops_both_and_they_go_on_to_the_same_adapters(
 
     shutil.copytree(run.root, tmp_path / "by_one")
     _, stderr = launched("--resume", "--out", run.root)
-    assert f"goes on at step {reached}\n" in stderr
+    assert f"resumes at step {reached}\n" in stderr
     for job in JOBS:
         assert weights(run.root, job) == weights(both[0], job)
     notes = Notes()
     train(None, tmp_path / "by_one", resume=True, reporter=notes)
-    assert any("(processes: 2 before, 1 now; dropout is drawn anew)" in t for t in notes.said)
+    assert any("(processes: 2 before, 1 now; dropout masks differ)" in t for t in notes.said)
     same_losses(tmp_path / "by_one", both[0], "global")
 
 
@@ -170,8 +170,8 @@ def test_blank_items_fill_up_without_a_part_in_the_loss() -> None:
         Row(str(i), list(range(5 + i)), [0.0, 0.0, 1.0, 1.0, 1.0] + [1.0] * i, 2) for i in range(3)
     ]
     packs = make_packs(rows, length=1, seed=0)
-    assert evened(packs, 1) == packs and evened(packs, 3) == packs
-    (blank,) = evened(packs, 4)[3:]
+    assert pad_to_multiple(packs, 1) == packs and pad_to_multiple(packs, 3) == packs
+    (blank,) = pad_to_multiple(packs, 4)[3:]
     inputs = pack_inputs(blank)
     assert inputs["input_ids"].shape == (1, 5)
     assert inputs["shift_labels"].shape == (1, 0)  # what the trainer counts
@@ -179,7 +179,7 @@ def test_blank_items_fill_up_without_a_part_in_the_loss() -> None:
     loss = weighted_loss(SimpleNamespace(logits=logits), inputs["labels"], torch.tensor(9))
     loss.backward()
     assert loss.item() == 0.0 and logits.grad is not None
-    filled = evened(rows, 5)
+    filled = pad_to_multiple(rows, 5)
     assert len(filled) == 5 and [row.trained for row in filled[3:]] == [0, 0]
 
 

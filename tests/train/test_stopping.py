@@ -69,7 +69,7 @@ def test_a_signal_saves_first_and_training_goes_on_from_there(
     process.send_signal(number)
     _, stderr = process.communicate(timeout=120)
     assert process.returncode != 0, stderr
-    assert "stopping behind this step" in stderr
+    assert "stopping after this step" in stderr
     checkpoint = run.last_checkpoint("global")
     assert checkpoint is not None
     reached = int(checkpoint.name.split("-")[1])

@@ -11,7 +11,7 @@ from kept import Notes
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
 from umi_lite.recipe.stages import JobName
-from umi_lite.train.evaluation import Best, hold_out
+from umi_lite.train.evaluation import BestAdapter, hold_out
 from umi_lite.train.inputs import load_data
 from umi_lite.train.plan import JOBS, describe
 from umi_lite.train.progress import Silent
@@ -142,7 +142,7 @@ def test_the_plan_tells_it(tiny_recipe: Callable[..., Recipe]) -> None:
 
 
 def test_best_keeps_one_whole_adapter(tmp_path: Path) -> None:
-    best = Best(tmp_path)
+    best = BestAdapter(tmp_path)
 
     def save(folder: str) -> None:
         Path(folder).mkdir()

@@ -94,10 +94,10 @@ def _unraisable(lost: "sys.UnraisableHookArgs") -> None:
 def _stop(message: str, code: int) -> None:
     if code == 130:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    from umi_lite.train.distributed import end_behind_main, is_main
+    from umi_lite.train.distributed import exit_after_main, is_main
 
     if not is_main():
-        end_behind_main(message, code)
+        exit_after_main(message, code)
     _print(message)
     # Worker threads of torch or llama.cpp must not turn an interrupt into a hang or a crash.
     os._exit(code) if code == 130 else sys.exit(code)

@@ -1,4 +1,4 @@
-"""A LoRA adapter's weights within a model that stays in memory: drawn anew, or read from a file."""
+"""A LoRA adapter within a model that stays in memory: initialized, or read from a file."""
 
 import math
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ NAME = "default"
 
 
 def targets(recipe: Recipe) -> str | list[str]:
-    """The linear layers to adapt, as PEFT takes them."""
+    """Return the linear layers to adapt, as PEFT takes them."""
     named = recipe.lora.targets
     return named if isinstance(named, str) else list(named)
 
 
 def layers(recipe: Recipe, model: Any) -> list[int] | None:
-    """The layers to adapt, by number; None is all of them.
+    """Return the numbers of the layers to adapt; None is all of them.
 
     Raises:
         UserError: the base has fewer layers than the recipe wants adapted.
@@ -33,10 +33,10 @@ def layers(recipe: Recipe, model: Any) -> list[int] | None:
 
 
 def begin(model: Any, start: Path | None, seed: int) -> None:
-    """Set the adapter as a job finds it at its start, whatever was trained in it before.
+    """Put the adapter in the state in which a job starts, whatever was trained in it before.
 
     Args:
-        start: the folder of an adapter to copy; None draws a new one.
+        start: the folder of an adapter to copy; None initializes a new one.
         seed: of the new one's A matrices.
 
     Raises:
@@ -51,10 +51,10 @@ def begin(model: Any, start: Path | None, seed: int) -> None:
 
 
 def draw(model: Any, seed: int) -> None:
-    """A by `seed`, B zero: bit for bit what PEFT gives a new model under the same seed.
+    """Draw A by `seed` and set B to zero: bit for bit as PEFT does in a new model.
 
     PEFT (LoraLayer.update_layer) makes both matrices as linear layers, which draws them on the
-    CPU, and then draws A again by Kaiming's rule. So both backends begin with the same adapter.
+    CPU, and then draws A again by Kaiming's rule. So both backends start with the same adapter.
     """
     import torch
     from transformers import set_seed
@@ -71,20 +71,20 @@ def draw(model: Any, seed: int) -> None:
 
 
 def read(model: Any, folder: Path) -> None:
-    """The weights of an adapter's folder, in place of the model's own.
+    """Load an adapter's folder in place of the model's own weights.
 
     Raises:
         UserError: its rank, alpha or layers are not the model's.
     """
     from peft import PeftConfig, load_peft_weights, set_peft_model_state_dict
 
-    own, its = model.peft_config[NAME], PeftConfig.from_pretrained(str(folder))
+    own, other = model.peft_config[NAME], PeftConfig.from_pretrained(str(folder))
     for key, name in (("r", "r"), ("lora_alpha", "alpha")):
-        found = getattr(its, key, None)
+        found = getattr(other, key, None)
         if found != getattr(own, key):
             raise UserError(
                 f"the adapter {folder} has {name} {found}, the recipe's lora.{name} is "
-                f"{getattr(own, key)}: a run goes on with the same lora"
+                f"{getattr(own, key)}: a run continues with the same lora"
             )
     weights = load_peft_weights(str(folder), device="cpu")
     try:
@@ -100,10 +100,11 @@ def read(model: Any, folder: Path) -> None:
 
 
 def release(model: Any) -> None:
-    """Let go what the last trainer left behind, as if the model had never been trained: what
-    accelerate lays around its forward for mixed precision and the mark that it did so
-    (Accelerator.prepare_model; else the next trainer lays on nothing), and the memory of its
-    optimizer."""
+    """Remove what the last trainer left in the model, and free its optimizer's memory.
+
+    Accelerate wraps the forward method for mixed precision and marks the model as prepared
+    (Accelerator.prepare_model); with the mark the next trainer would wrap nothing.
+    """
     import gc
 
     import torch
@@ -112,13 +113,13 @@ def release(model: Any) -> None:
     if "_original_forward" in own:
         model.forward = own.pop("_original_forward")
     own.pop("_is_accelerate_prepared", None)
-    gc.collect()  # a trainer and its callbacks know each other
+    gc.collect()  # a trainer and its callbacks refer to each other
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
 def _matrices(model: Any) -> Iterator[tuple[Any, Any]]:
-    """A (rank, in) and B (out, rank) of each adapted layer, in the model's order."""
+    """Yield A (rank, in) and B (out, rank) of each adapted layer, in the model's order."""
     for module in model.modules():
         if hasattr(module, "lora_A") and NAME in module.lora_A:
             yield module.lora_A[NAME].weight, module.lora_B[NAME].weight

@@ -59,7 +59,7 @@ def register() -> str:
 
 
 def check_config(config: Any, name: str) -> None:
-    """Refuse what a model's attention does by its mask alone, which `attend` does not see.
+    """Refuse a model whose attention does by its mask alone what `attend` does not see.
 
     Raises:
         UserError: attention in chunks or in both directions.
@@ -89,13 +89,13 @@ def attend(
     continuations: tuple[int, ...] = (),
     **others: Any,
 ) -> tuple[Any, None]:
-    """Causal attention; each continuation sees the prefix and itself.
+    """Compute causal attention; each continuation sees the prefix and itself.
 
     Without continuations it is causal attention over the whole sequence.
 
     Args:
         query: (1, heads, T, width); `key`, `value`: (1, kv heads, T, width).
-        attention_mask: what `_window_of_mask` made: the layer's window or None.
+        attention_mask: the result of `_window_of_mask`: the layer's window or None.
         s_aux: (heads) sinks.
         shared_prefix: tokens of the prefix.
         continuations: their lengths, which with the prefix add up to T.
@@ -124,7 +124,7 @@ def attend(
 
 
 def _within(query: Any, key: Any, value: Any, features: Features) -> Any:
-    """Attention of the last tokens of one sequence: (1, heads, T, width)."""
+    """Compute attention of the last tokens of one sequence: (1, heads, T, width)."""
     import torch
 
     length, total = query.size(2), key.size(2)
@@ -138,7 +138,7 @@ def _within(query: Any, key: Any, value: Any, features: Features) -> Any:
     before = total - length
     seen = torch.ones(length, total, dtype=torch.bool, device=query.device).tril(before)
     if slides and features.window is not None:
-        # Positions run on from the prefix, so the distance of two tokens is that of their places.
+        # Positions continue from the prefix, so two tokens are as far apart as their indices.
         seen = seen.triu(before - features.window + 1)
     if plain:
         return scaled(query, key, value, attn_mask=seen, **options)
@@ -146,7 +146,7 @@ def _within(query: Any, key: Any, value: Any, features: Features) -> Any:
 
 
 def _eager(query: Any, key: Any, value: Any, seen: Any, features: Features) -> Any:
-    """Attention written out, for what `scaled_dot_product_attention` does not have."""
+    """Write attention out, for what `scaled_dot_product_attention` does not have."""
     import torch
 
     groups = query.size(1) // key.size(1)
@@ -164,7 +164,7 @@ def _eager(query: Any, key: Any, value: Any, seen: Any, features: Features) -> A
 
 
 def _window_of_mask(*_: Any, local_size: int | None = None, **__: Any) -> int | None:
-    """Stand in for a layer's mask: its window. Not every model passes it to its attention."""
+    """Return the layer's window in place of a mask: not every model passes it to its attention."""
     return local_size
 
 

@@ -1,7 +1,7 @@
-"""The two trainers' models behind one interface, and which of them a recipe runs on.
+"""One interface to the models of both backends, and which backend a recipe runs on.
 
 Both give a PEFT model to TRL's SFTTrainer and save ordinary PEFT adapters, so that a run may
-go on with the other one.
+continue with the other one.
 """
 
 import importlib.util
@@ -21,23 +21,23 @@ class Backend(Protocol):
     """Where a job's model comes from. The base is loaded once, at the first job."""
 
     packs: bool
-    """Does it attend as `attention` says (shared-prefix packing)?"""
+    """True if it uses the attention of `attention` (shared-prefix packing)."""
 
     def open(self, start: Path | None, seed: int) -> tuple[Any, Any]:
-        """A PEFT model ready to train and its tokenizer, as if loaded for this job alone.
+        """Return a PEFT model ready to train and its tokenizer, as if loaded for this job alone.
 
         Args:
-            start: an adapter to continue; None begins one, its A drawn by `seed`, its B zero.
+            start: an adapter to continue; None initializes one, A by `seed`, B zero.
         """
         ...
 
     def close(self, model: Any) -> None:
-        """The job is done with the model, which stays in memory for the next one."""
+        """Release the model after a job; it stays in memory for the next one."""
         ...
 
 
 def choose(recipe: Recipe) -> Name:
-    """The backend a recipe runs on: `auto` takes Unsloth where it is installed and a GPU is.
+    """Return the backend of a recipe: `auto` is Unsloth if it is installed and there is a GPU.
 
     Raises:
         UserError: Unsloth was asked for and is not installed, or cannot do what the recipe says.
@@ -56,7 +56,7 @@ def choose(recipe: Recipe) -> Name:
 
 
 def _obstacle(recipe: Recipe) -> str | None:
-    """What Unsloth cannot do of the recipe."""
+    """Return what the recipe asks for and Unsloth cannot do."""
     if recipe.packing == "shared_prefix":
         return "packing: shared_prefix needs backend plain; unsloth has no such attention"
     if recipe.decision_weight != 1:
@@ -66,19 +66,19 @@ def _obstacle(recipe: Recipe) -> str | None:
         )
     if world_size() > 1:
         return (
-            f"backend: unsloth trains in one process of its own here; {world_size()} processes "
+            f"backend: unsloth trains in one process here; {world_size()} processes "
             "need -o backend=plain"
         )
     return None
 
 
 def make(name: Name, recipe: Recipe, model: str) -> Backend:
-    """The backend on a base model (a folder or hub id)."""
+    """Create the backend for a base model (a folder or hub id)."""
     return (plain.Plain if name == "plain" else unsloth.Unsloth)(recipe, model)
 
 
 def optimizer(recipe: Recipe) -> str:
-    """The recipe's optimizer as SFTConfig's `optim`: `auto` is 8-bit AdamW on a GPU.
+    """Return the recipe's optimizer as SFTConfig's `optim`: `auto` is 8-bit AdamW on a GPU.
 
     Raises:
         UserError: 8-bit AdamW was asked for without bitsandbytes.
@@ -94,12 +94,12 @@ def optimizer(recipe: Recipe) -> str:
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:
-    """What SFTConfig is told of the optimizer and of gradient checkpointing.
+    """Return SFTConfig's arguments for the optimizer and gradient checkpointing.
 
-    Unsloth arms its own checkpointing in the model, and looks for nothing but the switch.
+    Unsloth sets up its own checkpointing in the model and reads only the switch.
     """
-    told = {"optim": optimizer(recipe), "gradient_checkpointing": recipe.gradient_checkpointing}
-    return told | (plain.settings(recipe) if choose(recipe) == "plain" else {})
+    made = {"optim": optimizer(recipe), "gradient_checkpointing": recipe.gradient_checkpointing}
+    return made | (plain.settings(recipe) if choose(recipe) == "plain" else {})
 
 
 def _has_bitsandbytes() -> bool:
@@ -107,7 +107,7 @@ def _has_bitsandbytes() -> bool:
 
 
 def prepare_process(name: Name) -> None:
-    """Import Unsloth before anything that it patches; use all the cores this process may."""
+    """Import Unsloth before anything that it patches; use all the cores of this process."""
     if name == "unsloth":
         unsloth.prepare()
     import torch

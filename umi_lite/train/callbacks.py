@@ -1,4 +1,4 @@
-"""What happens between a job's steps: the metrics file, marks on checkpoints, the wish to stop."""
+"""What happens between a job's steps: metrics, trackers, marks on checkpoints, stop requests."""
 
 import importlib.util
 import json
@@ -22,7 +22,7 @@ from umi_lite.train.chart import read_metrics
 from umi_lite.train.curves import Page
 from umi_lite.train.dataset import Ready
 from umi_lite.train.device import peak_memory
-from umi_lite.train.distributed import any_of, by_main, is_main, new_shares
+from umi_lite.train.distributed import any_of, by_main, is_main, note_of_new_count
 from umi_lite.train.progress import Reporter
 from umi_lite.train.run_dir import RunDir
 from umi_lite.train.samples import row_names
@@ -31,48 +31,50 @@ if TYPE_CHECKING:
     from transformers import TrainerCallback
 
 
-_SAID = "stopping behind this step, with a checkpoint; once more ends it at once"
+_STOPPING = "stopping after this step (saving a checkpoint); press Ctrl-C again to abort"
 
 
-class Asked:
-    """Whether somebody asked to stop."""
+class StopRequest:
+    """Whether a signal asked the run to stop."""
 
     def __init__(self) -> None:
-        self.to_stop = False
+        self.requested = False
 
     def stop(self) -> None:
-        self.to_stop = True
+        self.requested = True
         if is_main():
-            print(_SAID, file=sys.stderr, flush=True)
+            print(_STOPPING, file=sys.stderr, flush=True)
 
     def anywhere(self) -> bool:
-        """Whether any of the run's processes was asked to: then all of them are, from now on.
-        All of them must ask, behind the same step."""
-        if any_of(self.to_stop) and not self.to_stop:
+        """Return True if any of the run's processes got a request; from then on all of them have.
+
+        All processes must call this after the same step.
+        """
+        if any_of(self.requested) and not self.requested:
             self.stop()
-        return self.to_stop
+        return self.requested
 
 
 @contextmanager
-def stopping() -> Iterator[Asked]:
-    """Take SIGINT and SIGTERM as a wish to stop; a second one raises KeyboardInterrupt.
+def catch_stop_signals() -> Iterator[StopRequest]:
+    """Turn SIGINT and SIGTERM into a request to stop; a second one raises KeyboardInterrupt.
 
-    Outside the main thread signals stay what they are.
+    Outside the main thread signals keep their handlers.
     """
-    asked = Asked()
+    stop = StopRequest()
 
-    def ask(number: int, frame: FrameType | None) -> None:
-        if asked.to_stop:
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop.requested:
             raise KeyboardInterrupt
-        asked.stop()
+        stop.stop()
 
-    with _handled(ask):
-        yield asked
+    with _handled(on_signal):
+        yield stop
 
 
 @contextmanager
-def handing_on(process: "subprocess.Popen[bytes]") -> Iterator[None]:
-    """Hand SIGINT and SIGTERM on to a process that is to end by itself."""
+def forward_signals(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """Forward SIGINT and SIGTERM to a process that ends by itself."""
     with _handled(lambda number, _: process.send_signal(number)):
         yield
 
@@ -93,7 +95,7 @@ def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]
 
 
 def check_report_to(recipe: Recipe) -> None:
-    """Refuse a tracker that is not there before anything is trained.
+    """Refuse a tracker that is not installed, before anything is trained.
 
     Raises:
         UserError: it is not installed.
@@ -104,10 +106,10 @@ def check_report_to(recipe: Recipe) -> None:
 
 
 def trackers(recipe: Recipe, run: RunDir, job: str, step: int) -> list[Any]:
-    """transformers' own callback for the tracker, which writes into the run folder.
+    """Return transformers' callbacks for the tracker; it writes into the run folder.
 
     Args:
-        step: the job goes on from here; what was told of later steps counts no more.
+        step: the job resumes here; records of later steps are dropped.
     """
     if recipe.report_to == "tensorboard":
         from torch.utils.tensorboard import SummaryWriter
@@ -133,9 +135,9 @@ def callback(
     reporter: Reporter,
     page: Page,
     checkpoint: Path | None,
-    asked: Asked,
+    stop: StopRequest,
 ) -> "TrainerCallback":
-    """Metrics, marks on checkpoints, what the reporter is told, and the stop that was asked for."""
+    """Create the callback: metrics, marks on checkpoints, the reporter, stop requests."""
     from transformers import TrainerCallback
 
     name, sizes = ready.job.name, ready.sizes
@@ -157,17 +159,17 @@ def callback(
                 self.earlier = kept[-1]["seconds"]
             if checkpoint:
                 reporter.note(
-                    f"{name}: goes on at step {state.global_step}{new_shares(checkpoint)}"
+                    f"{name}: resumes at step {state.global_step}{note_of_new_count(checkpoint)}"
                 )
 
         def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             self.begun = time.monotonic()
 
-        def on_log(self, args: Any, state: Any, control: Any, **told: Any) -> None:
-            logs = told["logs"]
+        def on_log(self, args: Any, state: Any, control: Any, **values: Any) -> None:
+            logs = values["logs"]
             if "loss" not in logs:
                 return
-            self._stop_where_no_number(args, state, logs)
+            self._stop_if_not_finite(args, state, logs)
             self.done = sum(sizes[: state.global_step])
             speed = (self.done - self.before) / max(self.busy, 1e-9)
             record = {
@@ -189,34 +191,34 @@ def callback(
             text = f"step {state.global_step}/{len(sizes)}, loss {logs['loss']:.3f}"
             reporter.step(name, self.done, f"{text}, {speed:.0f} tok/s")
             if self.first:
-                # It warms up, and with Unsloth on a card compiles: the speed is of those behind.
+                # Warm-up (compilation with Unsloth on a GPU): the speed counts from the next step.
                 self.first, self.before, self.busy = False, self.done, 0.0
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            # Of the steps alone: neither evaluations nor checkpoints are in the speed.
+            # Speed counts the steps alone, without evaluations and checkpoints.
             self.busy += time.monotonic() - self.begun
-            if asked.anywhere():
+            if stop.anywhere():
                 control.should_save = control.should_training_stop = True
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             by_main(lambda: run.keep_checkpoint(name, state.global_step))
 
-        def _stop_where_no_number(self, args: Any, state: Any, logs: dict[str, float]) -> None:
+        def _stop_if_not_finite(self, args: Any, state: Any, logs: dict[str, float]) -> None:
             if not math.isfinite(logs["loss"]):
-                raise UserError(_no_number(ready, state.global_step, "loss", logs["loss"]))
+                raise UserError(_not_finite(ready, state.global_step, "loss", logs["loss"]))
             norm = logs.get("grad_norm", 0.0)
             if math.isfinite(norm):
                 self.skipped = 0
                 return
-            # With fp16 a step whose gradients overflow is left out, and the scale is lowered.
+            # With fp16 a step whose gradients overflow is skipped, and the scale is lowered.
             self.skipped += 1
             if not args.fp16 or self.skipped > _FP16_SKIPS:
-                raise UserError(_no_number(ready, state.global_step, "gradient's norm", norm))
+                raise UserError(_not_finite(ready, state.global_step, "gradient's norm", norm))
 
     return Progress()
 
 
-def _no_number(ready: Ready, step: int, what: str, value: float) -> str:
+def _not_finite(ready: Ready, step: int, what: str, value: float) -> str:
     job = ready.job
     names = row_names(row.name for row in ready.rows_of_step(step))
     return (

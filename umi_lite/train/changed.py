@@ -1,4 +1,4 @@
-"""Did a job train its adapter? Its weights before the first step against those after the last."""
+"""Check that a job changed its adapter: hashes of the weights before and after."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ def fingerprint(model: Any, weights: Mapping[str, Any] | None = None) -> str:
     """Return a hash of the adapter's weights, bit for bit.
 
     Args:
-        weights: the whole state dict, where FSDP has the model's own parameters in pieces.
+        weights: the whole state dict, where FSDP shards the model's parameters.
     """
     import torch
 
     named = weights or dict(model.named_parameters())
-    found = hashlib.sha256()
+    made = hashlib.sha256()
     for name in sorted(name for name in named if "lora_" in name):
         tensor = named[name].detach().to("cpu", torch.float32).contiguous()
-        found.update(tensor.numpy().tobytes())
-    return found.hexdigest()
+        made.update(tensor.numpy().tobytes())
+    return made.hexdigest()
 
 
 def check_changed(before: str, after: str, ready: Ready) -> None:

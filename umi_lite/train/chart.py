@@ -15,7 +15,7 @@ Point = tuple[float, float]
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """The records of a metrics.jsonl; a last line that a kill cut short is left out."""
+    """Return the records of a metrics.jsonl, without a last line that a kill cut short."""
     records = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
         try:
@@ -44,7 +44,7 @@ class _Axes:
         return " ".join(f"{self.x(step):.1f},{self.y(loss):.1f}" for step, loss in line)
 
     def frame(self) -> list[str]:
-        """The opening tag, the ground, and a line for each power of ten."""
+        """Return the opening tag, the background, and a line for each power of ten."""
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" '
             f'viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" font-size="12">',
@@ -61,7 +61,7 @@ class _Axes:
         return parts
 
     def mark(self, step: int) -> str:
-        """A step's number below the axis, and a line up from it."""
+        """Return a step's number below the axis and a line up from it."""
         return (
             f'<path d="M{self.x(step):.1f} {_TOP}V{_HEIGHT - _BOTTOM}" stroke="#bbbbbb"/>'
             f'<text x="{self.x(step):.1f}" y="{_HEIGHT - 24}" text-anchor="end">{step}</text>'
@@ -80,7 +80,7 @@ def _below(text: str) -> str:
 
 
 def loss_svg(losses: Mapping[str, Sequence[float]]) -> str:
-    """Loss over optimizer steps, the jobs one after another.
+    """Draw loss over optimizer steps, the jobs one after another.
 
     Args:
         losses: the loss of each step by job, in the order in which they ran.
@@ -101,7 +101,7 @@ def loss_svg(losses: Mapping[str, Sequence[float]]) -> str:
 
 
 def job_svg(job: str, trained: Sequence[Point], evaluated: Sequence[Point], steps: int) -> str:
-    """One job's training loss, a line, and evaluation loss, dots with a dashed line.
+    """Draw one job's training loss (a line) and evaluation loss (dots with a dashed line).
 
     Args:
         trained: (step, loss), the step counted from 1.
@@ -134,7 +134,7 @@ def job_svg(job: str, trained: Sequence[Point], evaluated: Sequence[Point], step
 
 
 def _thinned(line: Sequence[Point]) -> list[Point]:
-    """Means of neighbours, so that a long run's page stays small."""
+    """Average neighbours, so that a long run's page stays small."""
     width = -(-len(line) // _POINTS) or 1
     parts = [line[i : i + width] for i in range(0, len(line), width)]
     return [

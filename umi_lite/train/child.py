@@ -1,4 +1,4 @@
-"""`python -m umi_lite.train.child RUN`: the jobs of a run in a process of their own."""
+"""`python -m umi_lite.train.child RUN`: the jobs of a run in a separate process."""
 
 import sys
 import tempfile
@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def main(root: Path) -> int:
-    """Run the jobs that are not done. Status 2: the user has to mend something; 130: Ctrl-C."""
+    """Run the jobs that are not done; return 2 for an error of the user's, 130 after Ctrl-C."""
     import os
 
-    # Unsloth writes compiled code into the working directory unless told otherwise.
+    # Unsloth writes compiled code into the working directory by default.
     os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", tempfile.mkdtemp(prefix="umi-unsloth-"))
     from umi_lite.errors import UserError
     from umi_lite.train.backends import choose

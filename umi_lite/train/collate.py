@@ -18,7 +18,7 @@ IGNORED = -100
 
 
 def pack_inputs(pack: Pack) -> dict[str, Any]:
-    """Tensors of one pack, T tokens and K targets.
+    """Return the tensors of one pack, T tokens and K targets.
 
     Returns:
         `input_ids`, `position_ids` (1, T); `shared_prefix` and `continuations` for
@@ -44,15 +44,15 @@ def pack_inputs(pack: Pack) -> dict[str, Any]:
 
 
 class Collator(Protocol):
-    """How rows become a model's inputs."""
+    """Makes a model's inputs from rows."""
 
     def inputs(self, rows: Sequence[Row]) -> dict[str, Any]:
-        """What the model is called with, and `labels`."""
+        """Return the model's arguments, and `labels`."""
         ...
 
 
 class WithRows:
-    """The trainer's collator: a micro-batch's inputs and its `rows`, so that it can be cut up.
+    """The trainer's collator: a micro-batch's inputs and its `rows`, so that it can be split.
 
     Args:
         items: packs or rows; the dataset's `item` is an index of them.
@@ -72,26 +72,26 @@ class PackCollator:
     """All the rows of a micro-batch as one sequence.
 
     Args:
-        lay: how they stand in it: `samples.behind_one_prefix` or `samples.side_by_side`.
+        join: makes the sequence: `samples.join_at_prefix` or `samples.join_rows`.
     """
 
-    def __init__(self, lay: Callable[[Sequence[Row]], Pack]):
-        self._lay = lay
+    def __init__(self, join: Callable[[Sequence[Row]], Pack]):
+        self._join = join
 
     def inputs(self, rows: Sequence[Row]) -> dict[str, Any]:
         """See Collator."""
-        return pack_inputs(self._lay(rows))
+        return pack_inputs(self._join(rows))
 
 
 def weighted_loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
-    """Cross entropy of the kept logits, each target times its weight.
+    """Return the cross entropy of the kept logits, each target times its weight.
 
     Divided by the number of targets in the whole optimizer step (`num_items_in_batch`), so
-    that accumulation changes nothing; by this batch's where that is not told.
+    that accumulation changes nothing; by this batch's where that is None.
 
     The logits are used up. SFTTrainer computes an accuracy and an entropy of them afterwards,
-    the latter for as much time as the loss itself; it finds two classes a target in their
-    place, 0 where the prediction was right, which `pack_inputs`' `shift_labels` ask for.
+    the latter for as much time as the loss itself; it finds two classes per target in
+    their place, 0 where the prediction was right, which `pack_inputs`' `shift_labels` ask for.
     """
     import torch
 
@@ -135,7 +135,7 @@ def _fused() -> Any:
 
 
 class PlainCollator:
-    """Ordinary right-padded batches, for a backend whose attention takes no mask of ours."""
+    """Ordinary right-padded batches, for a backend with its own attention masks."""
 
     def __init__(self, pad: int):
         self._pad = pad
@@ -164,10 +164,10 @@ LEAK = 1e-5
 
 
 def joined_inputs(rows: Sequence[Row]) -> dict[str, Any]:
-    """Tensors of rows of T tokens in all: `input_ids`, `position_ids`, `labels`, each (1, T).
+    """Return `input_ids`, `position_ids` and `labels` of joined rows, each (1, T).
 
-    There is no attention mask: with one, position ids are not read as the rows' borders. The
-    first token of a row is no target, as it would be predicted from the row before.
+    No attention mask is made: with one, position ids are not read as the rows' borders. The
+    first token of a row is not a target, as it would be predicted from the row before.
     """
     import torch
 
@@ -178,8 +178,8 @@ def joined_inputs(rows: Sequence[Row]) -> dict[str, Any]:
         for row in rows
         for place, (token, weight) in enumerate(zip(row.ids, row.weights, strict=True))
     ]
-    told = {"input_ids": ids, "position_ids": places, "labels": labels}
-    return {name: torch.tensor([values]) for name, values in told.items()}
+    inputs = {"input_ids": ids, "position_ids": places, "labels": labels}
+    return {name: torch.tensor([values]) for name, values in inputs.items()}
 
 
 class JoinedCollator:
@@ -193,8 +193,10 @@ class JoinedCollator:
 def collator(
     model: Any, rows: list[Row], recipe: Recipe, pad: int, note: Callable[[str], None]
 ) -> JoinedCollator | PlainCollator:
-    """The collator for micro-batches of rows: joined where the recipe allows packing and the
-    model keeps the rows apart, else padded, which `note` is told.
+    """Return the collator for micro-batches of rows.
+
+    They are joined where the recipe allows packing and the model keeps the rows apart, else
+    padded, which is reported to `note`.
     """
     several = recipe.micro_batch > 1 and len(rows) > 1
     if recipe.packing == "none" or not several:
@@ -207,11 +209,14 @@ def collator(
 
 
 def keeps_apart(model: Any, rows: Sequence[Row], recipe: Recipe) -> str | None:
-    """Does a row of a joined sequence see nothing of the rows before it? None, or what is wrong.
+    """Check that a row of a joined sequence sees nothing of the rows before it.
 
-    Two things are measured: the loss of the joined rows is the mean of theirs alone, each trained
-    token counting once; and it is the same when the first row, its own loss left out, is turned
-    round.
+    Two things are measured: the loss of the joined rows is the mean of the rows' own losses, each
+    trained token counting once; and it stays the same when the first row, its own loss left out,
+    is reversed.
+
+    Returns:
+        None, or what is wrong.
     """
     tolerance = TOLERANCE[precision(recipe)]
     counts = [row.trained for row in rows]
@@ -223,9 +228,9 @@ def keeps_apart(model: Any, rows: Sequence[Row], recipe: Recipe) -> str | None:
         turned = replace(first, ids=first.ids[::-1])
         seen = loss(joined_inputs([first, *rows[1:]])) - loss(joined_inputs([turned, *rows[1:]]))
     if abs(joined - mean) > tolerance * mean:
-        return f"the loss of {len(rows)} rows in one sequence is {joined:.5f}, theirs is {mean:.5f}"
+        return f"{len(rows)} rows have a mean loss of {mean:.5f}, in one sequence {joined:.5f}"
     if abs(seen) > LEAK * mean:
-        return f"a row's loss changes by {abs(seen):.1e} with what stands in the row before it"
+        return f"a row's loss changes by {abs(seen):.1e} with the content of the row before it"
     return None
 
 
@@ -235,7 +240,7 @@ def _without_places(inputs: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _as_trained(model: Any, recipe: Recipe) -> Any:
-    """A batch's mean loss, as a function: in training mode, but without dropout and gradients."""
+    """Yield a function of a batch's mean loss, in training mode without dropout or gradients."""
     import torch
 
     # Not the model's first weights: Unsloth may keep the embedding in RAM.

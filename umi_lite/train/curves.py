@@ -33,18 +33,18 @@ class Page:
         self._written = float("-inf")
 
     def update(self) -> None:
-        """Write it again if the last time is some seconds ago."""
+        """Write the page again if it is some seconds old."""
         if time.monotonic() - self._written >= _SECONDS:
             self.write(live=True)
 
     def write(self, *, live: bool) -> None:
-        """Write it from what the metrics files hold. `live`: it is to reload itself."""
+        """Write the page from the metrics files. `live`: it reloads itself."""
         self._written = time.monotonic()
         if not is_main():
             return
         jobs = "\n".join(self._job(name) for name in self._steps)
         done = all(self._run.is_done(name) for name in self._steps)
-        status = "training" if live else "done" if done else "stopped: go on with --resume"
+        status = "training" if live else "done" if done else "stopped: continue with --resume"
         name = escape(self._run.root.resolve().name)
         reload = f'<meta http-equiv="refresh" content="{_SECONDS}">' if live else ""
         write_text(
@@ -72,12 +72,12 @@ class Page:
 
 @contextmanager
 def live_page(run: RunDir, steps: Mapping[str, int]) -> Iterator[Page]:
-    """The page while jobs train; it reloads itself no more once they end."""
+    """Keep the page live while jobs train; it stops reloading itself once they end."""
     page = Page(run, steps)
     try:
         yield page
     except BaseException:
-        # What stopped the run is told; a disk that is full would only be told again.
+        # The run's error is reported; a full disk would only be reported twice.
         with suppress(OSError):
             page.write(live=False)
         raise

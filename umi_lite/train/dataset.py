@@ -1,4 +1,4 @@
-"""What a job trains on: its packs or rows, in the order in which they will be seen."""
+"""What a job trains on: its packs or rows, in training order."""
 
 import math
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from umi_lite.train.samples import Pack, Row, Rows, make_packs, make_rows, row_n
 from umi_lite.train.tokenizer import Language
 
 
-def evened(items: list[Pack] | list[Row], share: int) -> list[Pack] | list[Row]:
-    """The items, and blank ones up to the next multiple of `share`.
+def pad_to_multiple(items: list[Pack] | list[Row], share: int) -> list[Pack] | list[Row]:
+    """Return the items and blank ones up to the next multiple of `share`.
 
-    A blank one is the shortest item without its targets: it has no part in a step's loss.
+    A blank one is the shortest item without its targets: it adds nothing to a step's loss.
     """
     shortest = min(items, key=lambda item: len(item.ids))
     made: list = [*items, *[_blank(shortest)] * (-len(items) % share)]
@@ -32,11 +32,11 @@ def _blank(item: Pack | Row) -> Pack | Row:
 
 @dataclass(frozen=True)
 class Ready:
-    """A job whose rows are made: what it trains on, in the order in which it will be seen.
+    """A job whose rows are made: what it trains on, in training order.
 
-    `items` are packs, or rows for a backend that packs nothing; `at_once` of them are a
-    micro-batch. `rows` are all there are, also those that its steps do not reach. `held_out`
-    are the micro-batches of its evaluation loss. `bounds` hold every turn that it trains.
+    `items` are packs, or rows for a backend that does not pack; `at_once` of them are a
+    micro-batch. `rows` are all rows, also those that its steps do not reach. `held_out` are the
+    micro-batches of its evaluation loss. `bounds` hold every turn that it trains.
     """
 
     job: Job
@@ -48,16 +48,16 @@ class Ready:
 
     @property
     def sizes(self) -> list[int]:
-        """Tokens that go through the model, an optimizer step each."""
+        """Tokens that go through the model, per optimizer step."""
         return self._by_step([len(item.ids) for item in self.items])
 
     @property
     def trained(self) -> list[int]:
-        """Tokens that count in the loss, an optimizer step each."""
+        """Tokens that count in the loss, per optimizer step."""
         return self._by_step([item.trained for item in self.items])
 
     def rows_of_step(self, step: int) -> list[Row]:
-        """The rows of a step, counted from 1."""
+        """Return the rows of a step, counted from 1."""
         batch = self.job.settings.batch
         items = self.items[(step - 1) * batch : step * batch]
         return [row for item in items for row in rows_of(item)]
@@ -68,7 +68,7 @@ class Ready:
 
 
 def job_rows(recipe: Recipe, job: Job, data: Sequence[Trajectory], language: Language) -> Rows:
-    """The samples of all the job's views.
+    """Return the samples of all the job's views.
 
     Raises:
         UserError: see `make_rows`; or a row is too long in a recipe that stops there.
@@ -108,7 +108,7 @@ def too_long(recipe: Recipe, rows: Rows) -> str:
 def job_bounds(
     recipe: Recipe, job: Job, data: Sequence[Trajectory], rows: Rows, language: Language
 ) -> Bounds:
-    """What an agent's bounds must be to say all that the rows train; style `paper` has no agent."""
+    """Return the bounds that hold every turn the rows train; style `paper` has no agent."""
     if recipe.style != "chat":
         return Bounds()
     kept = {row.name for row in rows.rows}
@@ -118,7 +118,7 @@ def job_bounds(
 def make_ready(
     recipe: Recipe, job: Job, rows: list[Row], held_out: Sequence[Row] = (), *, packs: bool
 ) -> Ready:
-    """The job's items for all its epochs: packed and shuffled anew in each, by seed alone."""
+    """Make the job's items for all its epochs: packed and shuffled in each, by seed alone."""
     settings = job.settings
     shared = packs and shares_prefixes(recipe)
     items: list[Pack] = []
@@ -139,12 +139,12 @@ def make_ready(
 
 
 def shares_prefixes(recipe: Recipe) -> bool:
-    """Does a backend that can put rows behind one prefix do so?"""
+    """True if a backend that can share a prefix between rows does so."""
     return recipe.packing != "none"
 
 
 def _batches(recipe: Recipe, rows: Sequence[Row], *, shared: bool) -> tuple[tuple[Row, ...], ...]:
-    """Micro-batches as in training; rows of like length together, which pads least."""
+    """Return micro-batches as in training; rows of similar length together, which pads least."""
     if shared:
         packs = make_packs(rows, length=recipe.packed_length, seed=0)
         return tuple(tuple(pack.rows) for pack in packs)

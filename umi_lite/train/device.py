@@ -1,4 +1,4 @@
-"""What training took of the machine's memory."""
+"""Device, precision and peak memory of this process."""
 
 import resource
 import sys
@@ -11,7 +11,7 @@ _STATUS = Path("/proc/self/status")
 
 
 def peak_memory() -> int:
-    """Bytes that this process held at most: on the GPU where there is one, else resident."""
+    """Return the most bytes that this process held: on the GPU where there is one, else in RAM."""
     import torch
 
     if torch.cuda.is_available():
@@ -20,9 +20,9 @@ def peak_memory() -> int:
 
 
 def peak_resident() -> int:
-    """Bytes of RAM that this process held at most (Linux' VmHWM where there is one).
+    """Return the most bytes of RAM that this process held (VmHWM on Linux).
 
-    Linux hands `ru_maxrss` on from a process to the program that it starts.
+    On Linux a program inherits `ru_maxrss` from the process that starts it.
     """
     if _STATUS.is_file():
         for line in _STATUS.read_text(encoding="ascii", errors="replace").splitlines():
@@ -39,7 +39,7 @@ def has_gpu() -> bool:
 
 
 def precision(recipe: Recipe) -> Literal["fp32", "bf16", "fp16"]:
-    """The recipe's precision, `auto` resolved: bf16 where the GPU has it, fp32 on a CPU."""
+    """Return the recipe's precision, `auto` resolved: bf16 where the GPU has it, fp32 on a CPU."""
     if recipe.precision != "auto":
         return recipe.precision
     import torch
@@ -50,7 +50,7 @@ def precision(recipe: Recipe) -> Literal["fp32", "bf16", "fp16"]:
 
 
 def dtype_of(recipe: Recipe) -> Any:
-    """The base's torch dtype for the recipe's precision."""
+    """Return the base's torch dtype for the recipe's precision."""
     import torch
 
     kinds = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

@@ -1,7 +1,7 @@
 """The processes of one run: which of them writes, when they wait, what they agree on.
 
-`accelerate launch` and `torchrun` start them and tell each its place by environment variables.
-With one process nothing here does anything, and torch is not imported.
+`accelerate launch` and `torchrun` start them and number them by environment variables.
+With one process nothing here has an effect, and torch is not imported.
 """
 
 import atexit
@@ -21,22 +21,22 @@ _LINGER = 2.0  # seconds
 
 
 def world_size() -> int:
-    """How many processes train together, over all machines."""
+    """Return the number of processes that train together, over all machines."""
     return _number("WORLD_SIZE", 1)
 
 
 def is_main() -> bool:
-    """Is this the one that writes and prints?"""
+    """True if this process is the one that writes and prints."""
     return world_size() == 1 or _number("RANK", 0) == 0
 
 
 def is_sharded() -> bool:
-    """Does FSDP cut the base model in pieces, one a process?"""
+    """True if FSDP shards the base model over the processes."""
     return world_size() > 1 and os.environ.get("ACCELERATE_USE_FSDP", "").lower() in ("true", "1")
 
 
 def join() -> None:
-    """Meet the other processes, before anything below is called."""
+    """Join the other processes, before anything below is called."""
     if world_size() > 1:
         import torch
         from accelerate import PartialState
@@ -46,29 +46,29 @@ def join() -> None:
             # Else accelerate calls it cpu:0, cpu:1, .., a name from which torch loads no file.
             os.environ.setdefault("ACCELERATE_TORCH_DEVICE", "cpu")
         PartialState(cpu=on_cpu)
-        atexit.register(_part)
+        atexit.register(_leave)
 
 
 def any_of(flag: bool) -> bool:
-    """Whether the flag is set in any process. All of them must ask, and wait for each other."""
+    """True if the flag is set in any process. All of them must call this, and wait."""
     if world_size() == 1:
         return flag
     import torch
     from accelerate import PartialState
 
-    told = torch.tensor(int(flag), device=PartialState().device)
-    torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX)
-    return bool(told)
+    seen = torch.tensor(int(flag), device=PartialState().device)
+    torch.distributed.all_reduce(seen, torch.distributed.ReduceOp.MAX)
+    return bool(seen)
 
 
 @contextmanager
 def together() -> Iterator[None]:
-    """An error in one process stops all of them, behind the block.
+    """Stop all processes after the block if one of them raised an error in it.
 
     No process may wait for another one within the block.
 
     Raises:
-        UserError: the first process's that has one; another error is one for the others.
+        UserError: of the first process that has one; other errors become one elsewhere.
     """
     if world_size() == 1:
         yield
@@ -78,18 +78,18 @@ def together() -> Iterator[None]:
         yield
     except Exception as err:
         wrong = err
-    told = [text for text in _gathered(_said(wrong)) if text]
+    errors = [text for text in _gathered(_text_of(wrong)) if text]
     if wrong and not isinstance(wrong, UserError):
         raise wrong
-    if told:
-        raise UserError(told[0])
+    if errors:
+        raise UserError(errors[0])
 
 
 def by_main(work: Callable[[], object]) -> None:
-    """Done by the main process, once all are here; the others go on when it is done.
+    """Call `work` in the main process, once all have arrived; the others wait for it.
 
     Raises:
-        UserError: the main process's, in all of them.
+        UserError: of the main process, in all of them.
     """
     any_of(False)
     with together():
@@ -98,42 +98,46 @@ def by_main(work: Callable[[], object]) -> None:
 
 
 def in_turns(work: Callable[[], T]) -> T:
-    """What `work` gives: it runs in the main process, then in the first one of each other
-    machine, then in all the others, which find what these have made.
+    """Return the result of `work`, which runs in the main process first.
+
+    It runs next in the first process of each other machine, then in all the others, which find
+    what these made.
 
     Raises:
-        UserError: one of theirs, in all of them.
+        UserError: of any process, in all of them.
     """
-    mine = 0 if is_main() else 1 if _number("LOCAL_RANK", 0) == 0 else 2
+    own = 0 if is_main() else 1 if _number("LOCAL_RANK", 0) == 0 else 2
     made: list[T] = []
     for turn in range(3 if world_size() > 1 else 1):
         with together():
-            if turn == mine:
+            if turn == own:
                 made.append(work())
     return made[0]
 
 
 def accumulation(batch: int, at_once: int = 1) -> int:
-    """Micro-batches of a process in a step of `batch`, `at_once` in each of them."""
+    """Return the micro-batches per process in a step of `batch`, `at_once` items in each."""
     return max(1, batch // (world_size() * at_once))
 
 
-def share(at_once: int = 1) -> int:
-    """Items that the processes take together in a micro-batch; 1 where there is one process,
-    which takes fewer in a last one."""
+def rank_items(at_once: int = 1) -> int:
+    """Return the items of a micro-batch over all processes.
+
+    It is 1 for a single process, whose last micro-batch may be smaller.
+    """
     return world_size() * at_once if world_size() > 1 else 1
 
 
 def check_batches(batches: Sequence[tuple[str, int]], at_once: int = 1) -> None:
-    """Can each step's batch be shared out evenly?
+    """Check that the processes can share each step's batch evenly.
 
     Args:
         batches: the recipe's key of a batch, and the batch.
 
     Raises:
-        UserError: one that cannot, and what would be right.
+        UserError: one that they cannot, and which would do.
     """
-    whole = share(at_once)
+    whole = rank_items(at_once)
     for key, batch in batches:
         if batch % whole:
             below, above = batch // whole * whole, (batch // whole + 1) * whole
@@ -146,13 +150,12 @@ def check_batches(batches: Sequence[tuple[str, int]], at_once: int = 1) -> None:
 
 
 def threads() -> int:
-    """CPU threads of this process: its share of the cores that this machine's may use."""
+    """Return the CPU threads of this process: its share of the cores available here."""
     return max(1, len(os.sched_getaffinity(0)) // _number("LOCAL_WORLD_SIZE", 1))
 
 
 def device_map() -> dict[str, int] | None:
-    """Where transformers puts a model: on this process's own GPU, None where there is none or
-    FSDP places it."""
+    """Return transformers' device map: this process's GPU; None without one or with FSDP."""
     import torch
 
     if not torch.cuda.is_available() or is_sharded():
@@ -160,40 +163,43 @@ def device_map() -> dict[str, int] | None:
     return {"": _number("LOCAL_RANK", 0)}
 
 
-def new_shares(checkpoint: Path) -> str:
-    """What to say of a checkpoint that another number of processes wrote; else nothing."""
+def note_of_new_count(checkpoint: Path) -> str:
+    """Return a note if another number of processes wrote the checkpoint, else an empty text."""
     before = len(list(checkpoint.glob("rng_state*.pth")))
     if before in (0, world_size()):
         return ""
-    return f" (processes: {before} before, {world_size()} now; dropout is drawn anew)"
+    return f" (processes: {before} before, {world_size()} now; dropout masks differ)"
 
 
 def gathered_weights(trainer: Any) -> dict[str, Any] | None:
-    """The trained model's whole state dict where FSDP has it in pieces, else None.
+    """Return the trained model's whole state dict where FSDP shards it, else None.
 
-    All processes must ask; the main one gets it.
+    All processes must call this; the main one gets it.
     """
     return trainer.accelerator.get_state_dict(trainer.model) if is_sharded() else None
 
 
-def end_behind_main(message: str, status: int) -> NoReturn:
-    """End a process that is not the main one. The launcher ends all of them as soon as one has
-    ended, and the main one says why first; where it goes on, this one says it."""
+def exit_after_main(message: str, status: int) -> NoReturn:
+    """Exit a process that is not the main one.
+
+    The launcher ends all processes as soon as one has ended, so the main one gets time to print
+    the reason first; where it continues, this one prints it.
+    """
     signal.signal(signal.SIGTERM, lambda *_: os._exit(status))
     time.sleep(_LINGER)
     print(f"umi: process {os.environ['RANK']}: {message}", file=sys.stderr, flush=True)
     os._exit(status)
 
 
-def _part() -> None:
-    """A process that ends while the group's threads are running is sometimes aborted."""
+def _leave() -> None:
+    """Leave the group: a process that ends while its threads run is sometimes aborted."""
     from torch import distributed
 
     if distributed.is_initialized():
         distributed.destroy_process_group()
 
 
-def _said(wrong: Exception | None) -> str | None:
+def _text_of(wrong: Exception | None) -> str | None:
     if wrong is None or isinstance(wrong, UserError):
         return wrong and str(wrong)
     return f"process {_number('RANK', 0)} stopped with {type(wrong).__name__}: {wrong}"
@@ -204,7 +210,7 @@ def _number(name: str, default: int) -> int:
 
 
 def _gathered(value: object) -> list[Any]:
-    """The value of each process, in their order."""
+    """Return the value of each process, in order."""
     from torch import distributed
 
     values: list[Any] = [None] * world_size()

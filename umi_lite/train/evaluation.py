@@ -1,4 +1,4 @@
-"""Trajectories that no job trains on, and the loss on them while a job trains."""
+"""Held-out trajectories, the loss on them while a job trains, and the best adapter by it."""
 
 import json
 import math
@@ -18,7 +18,7 @@ from umi_lite.train.chart import read_metrics
 from umi_lite.train.collate import Collator
 from umi_lite.train.dataset import Ready, job_rows
 from umi_lite.train.distributed import by_main, gathered_weights, in_turns, is_main, world_size
-from umi_lite.train.failures import Pieces, attempt
+from umi_lite.train.failures import MicroBatchSplit, attempt
 from umi_lite.train.plan import Job
 from umi_lite.train.samples import Rows
 from umi_lite.train.tokenizer import Language
@@ -28,30 +28,30 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """An adapter kept aside: its folder, the step it is of, and its evaluation loss."""
+class SavedAdapter:
+    """An adapter saved at an evaluation: its folder, its step and its evaluation loss."""
 
     folder: Path
     step: int
     loss: float
 
 
-class Best:
-    """Folders `best-*` below a job's folder, whole or not there; the lowest loss counts.
+class BestAdapter:
+    """The adapter of a job's lowest evaluation loss: folders `best-*` in the job's folder.
 
-    A kill between two evaluations leaves them as they are: what was measured stays measured.
+    A folder is whole or does not exist, so a kill between two evaluations loses nothing.
     """
 
     def __init__(self, job_folder: Path):
         self._root = job_folder
 
-    def found(self) -> Kept | None:
-        """The one of the lowest loss."""
+    def found(self) -> SavedAdapter | None:
+        """Return the one of the lowest loss."""
         every = [_read(path) for path in self._root.glob("best-*")]
         return min(every, key=lambda kept: kept.loss, default=None)
 
     def offer(self, step: int, loss: float, save: Callable[[str], object]) -> None:
-        """Keep what `save` writes if its loss is lower than all before (NaN never is)."""
+        """Keep the adapter that `save` writes if its loss is the lowest so far (NaN never is)."""
         before = self.found()
         if not loss < (before.loss if before else float("inf")):
             return
@@ -63,22 +63,22 @@ class Best:
             shutil.rmtree(before.folder)
 
     def remove(self) -> None:
-        """Drop all of them, and what a kill left half-written."""
+        """Remove all of them, and what a kill left half-written."""
         for pattern in ("best-*", ".best-*"):
             for path in self._root.glob(pattern):
                 shutil.rmtree(path)
 
 
-def _read(folder: Path) -> Kept:
-    told = json.loads((folder / "evaluation.json").read_text())
-    return Kept(folder, told["step"], told["loss"])
+def _read(folder: Path) -> SavedAdapter:
+    record = json.loads((folder / "evaluation.json").read_text())
+    return SavedAdapter(folder, record["step"], record["loss"])
 
 
 T = TypeVar("T")
 
 
 def hold_out(recipe: Recipe, trajectories: Sequence[T]) -> tuple[list[T], list[T]]:
-    """What is left to train on, and what is held out: the same for all jobs, by seed alone.
+    """Split into what to train on and what to hold out: the same for all jobs, by seed alone.
 
     Raises:
         UserError: nothing is left to train on.
@@ -97,7 +97,7 @@ def hold_out(recipe: Recipe, trajectories: Sequence[T]) -> tuple[list[T], list[T
 def held_out_rows(
     recipe: Recipe, job: Job, held_out: Sequence[Trajectory], language: Language
 ) -> Rows:
-    """A job's samples of the trajectories that are held out; every trained token weighs 1.
+    """Return a job's samples of the held-out trajectories; every trained token weighs 1.
 
     Raises:
         UserError: there are none, in a recipe that holds something out.
@@ -109,20 +109,20 @@ def held_out_rows(
         return job_rows(plain, job, held_out, language)
     except UserError as err:
         share = recipe.validation.share
-        raise UserError(f"validation.share {share:g}: of what is held out, {err}") from None
+        raise UserError(f"validation.share {share:g}: in the held-out part, {err}") from None
 
 
 class Evaluation:
-    """The mean loss over the trained tokens of what a job holds out; no token weighs more."""
+    """The mean loss over the trained tokens of a job's held-out rows, all of equal weight."""
 
-    def __init__(self, ready: Ready, collator: Collator, pieces: Pieces):
+    def __init__(self, ready: Ready, collator: Collator, split: MicroBatchSplit):
         self._ready = ready
         self._collator = collator
-        self._pieces = pieces
+        self._split = split
         self._tokens = sum(row.trained for rows in ready.held_out for row in rows)
 
     def loss(self, trainer: Any) -> float:
-        """The loss now; the model is in training mode again behind it.
+        """Return the current loss; the model is in training mode again afterwards.
 
         Raises:
             UserError: a row alone does not fit into memory.
@@ -132,22 +132,22 @@ class Evaluation:
         trainer.model.eval()
         with torch.no_grad():
             total = sum(self._of(trainer, rows) for rows in self._ready.held_out)
-        # In this mode the trainer keeps what it logs apart from the step's own figures.
+        # In this mode the trainer logs apart from the step's own figures.
         trainer.log({"eval_loss": total})
         trainer.model.train()
         return total
 
     def _of(self, trainer: Any, rows: Sequence[Any]) -> float:
         while (loss := attempt(lambda: self._sum(trainer, rows))) is None:
-            self._pieces.halve(rows, f"{self._ready.job.name}: evaluation")
+            self._split.halve(rows, f"{self._ready.job.name}: evaluation")
         return loss
 
     def _sum(self, trainer: Any, rows: Sequence[Any]) -> float:
         from accelerate.utils import send_to_device
 
         total = 0.0
-        for piece in self._pieces.cut(rows):
-            inputs = send_to_device(self._collator.inputs(piece), trainer.args.device)
+        for part in self._split.cut(rows):
+            inputs = send_to_device(self._collator.inputs(part), trainer.args.device)
             with trainer.compute_loss_context_manager():
                 loss = trainer.compute_loss(trainer.model, inputs, num_items_in_batch=self._tokens)
             # The trainer multiplies by the processes, over which gradients are averaged.
@@ -155,13 +155,13 @@ class Evaluation:
         return total
 
 
-def evaluating(
-    recipe: Recipe, path: Path, best: Best, trainer: Any, evaluate: Callable[[Any], float]
+def evaluation_callback(
+    recipe: Recipe, path: Path, best: BestAdapter, trainer: Any, evaluate: Callable[[Any], float]
 ) -> "TrainerCallback":
-    """Evaluate before the first step, every so many steps and behind the last one.
+    """Create a callback that evaluates before the first step, every N steps and after the last.
 
     A record is a line of `path`: step, eval_loss. The lowest loss's adapter goes to `best`; the
-    one that a job starts with is no candidate.
+    one that a job starts with is not a candidate.
     """
     from transformers import TrainerCallback
 
@@ -177,7 +177,7 @@ def evaluating(
             if step % every and step != state.max_steps:
                 return
             loss = self._record(step)
-            control.should_log = True  # the step's own figures; what was just told unset it
+            control.should_log = True  # log the step's own figures: trainer.log above unset it
             if recipe.validation.keep == "best":
                 weights = gathered_weights(trainer)
                 save = partial(trainer.model.save_pretrained, state_dict=weights)
@@ -194,7 +194,7 @@ def evaluating(
 
 
 def _kept(path: Path, step: int) -> list[dict[str, float]]:
-    """The records up to a step; what came behind it is dropped from the file."""
+    """Return the records up to a step, and drop the later ones from the file."""
     kept = [r for r in read_metrics(path) if r["step"] <= step]
     if is_main():
         write_text(path, "".join(json.dumps(record) + "\n" for record in kept))

@@ -1,6 +1,6 @@
-"""Out of memory: half the rows go through the model at once, and the step is done again.
+"""Full disk and out of memory: one line each; where rows can be split, the step is repeated.
 
-A step's loss is a mean over all its trained tokens, so pieces of a micro-batch add up to the
+A step's loss is a mean over all its trained tokens, so parts of a micro-batch add up to the
 same gradients; only the rounding differs.
 """
 
@@ -22,23 +22,23 @@ from umi_lite.train.run_dir import RunDir, step_of
 from umi_lite.train.samples import Row, row_names
 
 _NUMBERS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# safetensors and tokenizers tell the system's number in their text, torch's zip writer only that it
-# failed.
-_TOLD = re.compile(rf"os error ({'|'.join(map(str, _NUMBERS))})\b|PytorchStreamWriter failed")
+# safetensors and tokenizers have the system's number in their text; torch's zip writer only says
+# that it failed.
+_TEXT = re.compile(rf"os error ({'|'.join(map(str, _NUMBERS))})\b|PytorchStreamWriter failed")
 
 
 def is_disk_full(err: BaseException) -> bool:
-    """No space, no quota, or a file larger than may be."""
+    """True for no space, no quota, or a file above the size limit."""
     if isinstance(err, OSError) and err.errno in _NUMBERS:
         return True
     return type(err).__name__ in ("SafetensorError", "RuntimeError", "Exception") and bool(
-        _TOLD.search(str(err))
+        _TEXT.search(str(err))
     )
 
 
 @contextmanager
-def told_when_full(job: str, run: RunDir) -> Iterator[None]:
-    """One line for a file that could not be written, its half removed.
+def report_full_disk(job: str, run: RunDir) -> Iterator[None]:
+    """Report in one line a file of a job that could not be written.
 
     Raises:
         UserError: instead of the writer's error.
@@ -48,22 +48,22 @@ def told_when_full(job: str, run: RunDir) -> Iterator[None]:
     except Exception as err:
         # torch raises a second error while it closes the file.
         if any(is_disk_full(one) for one in (err, err.__context__) if one):
-            wrong, right = f"no space left to write to {run.root}", "free some space"
+            wrong, fix = f"no space left to write to {run.root}", "free some space"
         elif _is_of(err, run):
             wrong = f"{err.filename} cannot be written ({err.strerror})"
-            right = "make it writable"
+            fix = "make it writable"
         else:
             raise
         checkpoint = run.last_checkpoint(job)
-        kept = f"step {step_of(checkpoint)}" if checkpoint else "the job's start"
+        saved = f"step {step_of(checkpoint)}" if checkpoint else "the job's start"
         raise UserError(
-            f"{job}: {wrong}; nothing is lost up to {kept}: {right} and go on with --resume"
+            f"{job}: {wrong}; nothing is lost up to {saved}: {fix} and continue with --resume"
         ) from None
 
 
 @contextmanager
-def told_when_refused(run: RunDir) -> Iterator[None]:
-    """One line for a file of the run that could not be written, outside its jobs' steps.
+def report_refused_writes(run: RunDir) -> Iterator[None]:
+    """Report in one line a file of the run that could not be written, outside its jobs' steps.
 
     Raises:
         UserError: instead of the system's error.
@@ -90,7 +90,7 @@ T = TypeVar("T")
 
 
 def is_out_of_memory(err: BaseException) -> bool:
-    """torch's own error of a GPU, or what its CPU allocator raises."""
+    """True for torch's error of a GPU and for those of its CPU allocator."""
     import torch
 
     if isinstance(err, torch.OutOfMemoryError | MemoryError):
@@ -99,7 +99,7 @@ def is_out_of_memory(err: BaseException) -> bool:
 
 
 def attempt(action: Callable[[], T]) -> T | None:
-    """The action's result, or None where memory ran out: what it held is free again then."""
+    """Return the action's result, or None (and free its memory) where memory ran out."""
     try:
         return action()
     except (RuntimeError, MemoryError) as err:
@@ -122,8 +122,8 @@ def _free() -> None:
 
 
 @contextmanager
-def told_when_out(job: str) -> Iterator[None]:
-    """One line for a lack of memory that no smaller micro-batch mends.
+def report_out_of_memory(job: str) -> Iterator[None]:
+    """Report in one line a lack of memory that no smaller micro-batch fixes.
 
     Raises:
         UserError: instead of torch's error.
@@ -136,14 +136,14 @@ def told_when_out(job: str) -> Iterator[None]:
         raise UserError(f"{job}: out of memory with no row in the model; {_LOWER}") from None
 
 
-class Pieces:
-    """Into how many pieces each micro-batch is cut: 1, 2, 4, ...
+class MicroBatchSplit:
+    """The number of parts that each micro-batch is split into: 1, 2, 4, ...
 
-    Several processes meet in each micro-batch, so theirs stay whole.
+    Several processes synchronize in each micro-batch, so theirs are not split.
 
     Args:
-        path: where the number is kept, so that later jobs and a resumed run begin with it.
-        note: told when it grows.
+        path: where the number is kept for later jobs and a resumed run.
+        note: called with a line when it grows.
     """
 
     def __init__(self, path: Path, note: Callable[[str], None]):
@@ -153,24 +153,24 @@ class Pieces:
         self.count = int(path.read_text(encoding="utf-8")) if known else 1
 
     def cut(self, rows: Sequence[Row]) -> list[Sequence[Row]]:
-        """The pieces of a micro-batch: as many as asked for, or a row each."""
+        """Return the parts of a micro-batch: `count` of them, or one per row."""
         return _cut(rows, self.count)
 
     def halve(self, rows: Sequence[Row], where: str) -> None:
-        """Cut into twice as many from now on, because `rows` did not fit.
+        """Double the parts from now on, because `rows` did not fit.
 
         Args:
-            where: job and step, for what is told.
+            where: job and step, for the message.
 
         Raises:
-            UserError: every piece of `rows` is one row already, or there are several processes.
+            UserError: every part of `rows` is one row already, or there are several processes.
         """
         if world_size() > 1:
             raise UserError(
                 f"{where}: out of memory in one of {world_size()} processes, which cannot halve "
                 f"a micro-batch on its own; lower micro_batch or packed_length, or {_LOWER}"
             )
-        if all(len(piece) == 1 for piece in self.cut(rows)):
+        if all(len(part) == 1 for part in self.cut(rows)):
             longest = max(rows, key=lambda row: len(row.ids))
             raise UserError(
                 f"{where}: out of memory with one row of {len(longest.ids)} tokens at a time "
@@ -181,7 +181,7 @@ class Pieces:
         write_text(self._path, f"{self.count}\n")
         self._note(
             f"{where}: out of memory; half as many rows go through the model at once from here on "
-            f"and accumulation doubles (each micro-batch in {self.count} pieces)"
+            f"and accumulation doubles (each micro-batch in {self.count} parts)"
         )
 
 
@@ -193,22 +193,25 @@ def _cut(rows: Sequence[Row], count: int) -> list[Sequence[Row]]:
 
 
 def _middle(lengths: Sequence[int]) -> int:
-    """Where to cut so that the longer side is shortest."""
+    """Return where to cut so that the longer side is shortest."""
     places = range(1, len(lengths))
     return min(places, key=lambda i: max(sum(lengths[:i]), sum(lengths[i:])))
 
 
-def in_pieces(pieces: Pieces, collator: Collator, job: str) -> type:
-    """An SFTTrainer (the class) whose micro-batches go through the model in pieces."""
+def splitting_trainer(split: MicroBatchSplit, collator: Collator, job: str) -> type:
+    """Return a subclass of SFTTrainer whose micro-batches go through the model in parts."""
     from trl.trainer.sft_trainer import SFTTrainer
 
-    class InPieces(SFTTrainer):
+    class SplittingTrainer(SFTTrainer):
         _step = -1
         _seen: list[list[Row]]
 
         def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
-            """Forward and backward of a micro-batch; where that does not fit, of the whole step
-            so far, in smaller pieces and from no gradient."""
+            """Run forward and backward of a micro-batch.
+
+            Where that does not fit, redo the whole step so far in smaller parts, from zero
+            gradients.
+            """
             if self._step != self.state.global_step:
                 self._step, self._seen = self.state.global_step, []
             rows = inputs.pop("rows")
@@ -220,9 +223,9 @@ def in_pieces(pieces: Pieces, collator: Collator, job: str) -> type:
                     # The others would wait for gradients that never come.
                     raise UserError(
                         f"{where}: out of memory on one of {self.args.world_size} processes, where "
-                        "nothing is halved by itself: lower micro_batch or packed_length"
+                        "nothing is halved automatically: lower micro_batch or packed_length"
                     )
-                pieces.halve(rows, where)
+                split.halve(rows, where)
                 model.zero_grad()
                 for rows in self._seen:
                     loss = attempt(partial(self._sum, model, rows, num_items_in_batch))
@@ -232,6 +235,6 @@ def in_pieces(pieces: Pieces, collator: Collator, job: str) -> type:
 
         def _sum(self, model: Any, rows: Sequence[Row], count: Any) -> Any:
             step = super().training_step
-            return sum(step(model, collator.inputs(piece), count) for piece in pieces.cut(rows))
+            return sum(step(model, collator.inputs(part), count) for part in split.cut(rows))
 
-    return InPieces
+    return SplittingTrainer

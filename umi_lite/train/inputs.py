@@ -1,4 +1,4 @@
-"""What a recipe's run reads: its data, its base model, and how that base reads text."""
+"""What a recipe's run reads: its data, its base model, tokenizer and chat template."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,9 +23,9 @@ _Load = Callable[[str, Mapping[str, Any]], Loaded]
 
 
 def load_data(recipe: Recipe) -> Loaded:
-    """The trajectories of all the recipe's sources, in order, and what was dropped.
+    """Load the trajectories of all the recipe's sources, in order, and what was dropped.
 
-    What leaks (its instruction is in the recipe's held-out data too) is among the dropped. In
+    Leaks (the instruction is in the recipe's held-out data too) are among the dropped. In
     style `chat`, turns that no agent could say are context only (`train.sayable`).
 
     Raises:
@@ -49,15 +49,15 @@ def load_data(recipe: Recipe) -> Loaded:
 
 
 def load_eval(recipe: Recipe) -> list[tuple[Data, Loaded]]:
-    """The recipe's held-out sets, each with what was loaded of it."""
+    """Load the recipe's held-out sets."""
     return [(data, _load((data,), load_questions, recipe.name)) for data in recipe.eval.data]
 
 
 def leaks_of(recipe: Recipe) -> list[Leak]:
-    """What of the recipe's training data is in its held-out data too.
+    """Return the recipe's training data that is in its held-out data too.
 
     Raises:
-        UserError: as `load_data`, but however much leaks.
+        UserError: as `load_data`, but for no amount of leaks.
     """
     return _leaks(recipe, _load(recipe.data, load_source, recipe.name))
 
@@ -74,7 +74,7 @@ def _leaks(recipe: Recipe, loaded: Loaded) -> list[Leak]:
 
 
 def _apart(held_out: Data, trained: tuple[Data, ...]) -> bool:
-    """Toolworld's splits share no values, by construction: they need not be made to know."""
+    """True for other splits of toolworld, which share no values by construction."""
     splits = {data.split or "train" for data in trained}
     generated = all(data.source == "toolworld" for data in (held_out, *trained))
     return generated and (held_out.split or "train") not in splits
@@ -103,7 +103,7 @@ def _load(sources: tuple[Data, ...], load: _Load, name: str) -> Loaded:
 
 
 def base_gguf(recipe: Recipe) -> Path | None:
-    """The base GGUF that the recipe names, None where it names none.
+    """Return the base GGUF that the recipe names, None where it names none.
 
     Raises:
         UserError: the file is missing, or the embedded model is not installed.
@@ -118,7 +118,7 @@ def base_gguf(recipe: Recipe) -> Path | None:
 
 
 def base_model(recipe: Recipe, on_start: Callable[[Path], None] | None = None) -> str:
-    """The folder or hub id to train on; a base that is only a GGUF is dequantised first.
+    """Return the folder or hub id to train on; a base that is only a GGUF is dequantised first.
 
     Args:
         on_start: called with the folder's path before a GGUF is dequantised (some seconds).
@@ -130,16 +130,16 @@ def base_model(recipe: Recipe, on_start: Callable[[Path], None] | None = None) -
         check_model(recipe.base.model)
         return recipe.base.model
     gguf = base_gguf(recipe)
-    assert gguf is not None  # Base fills it in where model is None
+    assert gguf is not None  # the schema fills it in where model is None
     return str(hf_folder(gguf, cache_folder(), on_start=on_start))
 
 
 def base_language(recipe: Recipe, model: str) -> Language:
-    """Tokenizer and chat template of `base_model`'s result.
+    """Load tokenizer and chat template of `base_model`'s result.
 
     Raises:
-        UserError: see `load_language`; or base.template is no file. Where the model's own template
-            cannot serve, the message has the recipe line that names one that can.
+        UserError: see `load_language`; or base.template is not a file. Where the model's own
+            template cannot be used, the message has the recipe line for one that can.
     """
     own = recipe.base.template
     template = None if own is None else template_text(own)

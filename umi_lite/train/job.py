@@ -1,4 +1,4 @@
-"""One job through TRL's SFTTrainer, as it is: our rows, our collator, our callbacks."""
+"""One job through TRL's SFTTrainer: its arguments, learning rate schedule, run and adapter."""
 
 import shutil
 from pathlib import Path
@@ -10,12 +10,12 @@ from umi_lite.recipe.schema import Recipe
 from umi_lite.train import backends
 from umi_lite.train.backends import Backend
 from umi_lite.train.backends import settings as backend_settings
-from umi_lite.train.callbacks import callback, stopping, trackers
+from umi_lite.train.callbacks import callback, catch_stop_signals, trackers
 from umi_lite.train.changed import check_changed, fingerprint
 from umi_lite.train.collate import Collator, JoinedCollator, PackCollator, WithRows, weighted_loss
 from umi_lite.train.collate import collator as row_collator
 from umi_lite.train.curves import Page
-from umi_lite.train.dataset import Ready, evened, shares_prefixes
+from umi_lite.train.dataset import Ready, pad_to_multiple, shares_prefixes
 from umi_lite.train.device import has_gpu, precision
 from umi_lite.train.distributed import (
     accumulation,
@@ -24,21 +24,27 @@ from umi_lite.train.distributed import (
     in_turns,
     is_main,
     is_sharded,
-    share,
+    rank_items,
     together,
 )
-from umi_lite.train.evaluation import Best, Evaluation, evaluating
-from umi_lite.train.failures import Pieces, attempt, in_pieces, told_when_full, told_when_out
+from umi_lite.train.evaluation import BestAdapter, Evaluation, evaluation_callback
+from umi_lite.train.failures import (
+    MicroBatchSplit,
+    attempt,
+    report_full_disk,
+    report_out_of_memory,
+    splitting_trainer,
+)
 from umi_lite.train.loading import check_vocabulary
 from umi_lite.train.own_loss import check_loss
 from umi_lite.train.progress import Reporter
 from umi_lite.train.run_dir import RunDir, step_of
-from umi_lite.train.samples import behind_one_prefix, rows_of, side_by_side
+from umi_lite.train.samples import join_at_prefix, join_rows, rows_of
 from umi_lite.train.schedule import scheduled
 
 
 def arguments(recipe: Recipe, ready: Ready, folder: Path) -> Any:
-    """The SFTConfig of a job; checkpoints go to `folder`."""
+    """Return the SFTConfig of a job; checkpoints go to `folder`."""
     from trl.trainer.sft_config import SFTConfig
 
     job, settings = ready.job, ready.job.settings
@@ -48,7 +54,7 @@ def arguments(recipe: Recipe, ready: Ready, folder: Path) -> Any:
         per_device_train_batch_size=ready.at_once,
         gradient_accumulation_steps=accumulation(settings.batch, ready.at_once),
         ddp_find_unused_parameters=False,
-        num_train_epochs=1,  # the items of all epochs stand one after another
+        num_train_epochs=1,  # the items are those of all epochs
         train_sampling_strategy="sequential",
         learning_rate=settings.learning_rate,
         lr_scheduler_type="cosine",
@@ -78,7 +84,7 @@ def arguments(recipe: Recipe, ready: Ready, folder: Path) -> Any:
 
 
 def effective(trainer: Any, recipe: Recipe, longest: int) -> str:
-    """The settings that count, in one line; what is not as asked is told as such.
+    """Return the effective settings in one line, with what differs from the recipe.
 
     Args:
         longest: tokens of the longest row of the job.
@@ -92,7 +98,7 @@ def effective(trainer: Any, recipe: Recipe, longest: int) -> str:
     asked, got = _asked(recipe), _got(trainer)
     over = "" if got["quantization"] == "none" else f" over {got['quantization']} weights"
     checkpointing = ["gradient checkpointing"] * (got["gradient checkpointing"] == "on")
-    said = [
+    parts = [
         f"{trained / 1e6:.2f}M of {parameters / 1e6:.0f}M parameters trained",
         got["precision"] + over,
         f"longest row {longest} tokens",
@@ -105,7 +111,7 @@ def effective(trainer: Any, recipe: Recipe, longest: int) -> str:
     changed = [
         f"asked {name} {asked[name]}, got {got[name]}" for name in asked if asked[name] != got[name]
     ]
-    return ", ".join(said) + "".join(f"; {text}" for text in changed)
+    return ", ".join(parts) + "".join(f"; {text}" for text in changed)
 
 
 def _no_cut(trainer: Any, recipe: Recipe, longest: int) -> None:
@@ -146,7 +152,7 @@ def _got(trainer: Any) -> dict[str, str]:
 
 
 def _optimizer(trainer: Any) -> str:
-    """What the trainer will make: the class, and how wide bitsandbytes keeps the moments."""
+    """Return the trainer's optimizer: its class, and the width of bitsandbytes' moments."""
     made, options = trainer.get_optimizer_cls_and_kwargs(trainer.args, trainer.model)
     if "adamw" not in made.__name__.lower():
         return made.__name__
@@ -155,11 +161,11 @@ def _optimizer(trainer: Any) -> str:
 
 
 def _rows(trainer: Any, recipe: Recipe) -> str:
-    """How the rows of a micro-batch lie in it."""
+    """Return how the rows of a micro-batch are arranged."""
     args, collator = trainer.args, trainer.data_collator.collator
     packs = isinstance(collator, PackCollator)
     if packs and recipe.packing != "none":
-        return "packed behind shared prefixes"
+        return "packed after shared prefixes"
     if args.per_device_train_batch_size == 1 and not args.packing:
         return "row by row"
     return "padding-free" if packs or isinstance(collator, JoinedCollator) else "padded"
@@ -172,11 +178,11 @@ def run_job(
 
     Raises:
         KeyboardInterrupt: it was asked to stop (Ctrl-C, SIGTERM); a checkpoint was saved first.
-        UserError: rows would be cut silently, the loss is no number any more, not even single
-            rows fit into memory, a file cannot be written, or the adapter did not change.
+        UserError: rows would be cut silently, the loss is NaN, not even single rows
+            fit into memory, a file cannot be written, or the adapter did not change.
     """
     name = ready.job.name
-    with told_when_out(name), told_when_full(name, run):
+    with report_out_of_memory(name), report_full_disk(name, run):
         _run(recipe, ready, backend, run, reporter, page)
 
 
@@ -185,7 +191,7 @@ def _run(
 ) -> None:
     from datasets import Dataset
 
-    job, items = ready.job, evened(ready.items, share(ready.at_once))
+    job, items = ready.job, pad_to_multiple(ready.items, rank_items(ready.at_once))
     checkpoint = in_turns(lambda: run.last_checkpoint(job.name))
     start = None if job.start is None else run.adapter(job.start)
     with together():
@@ -194,12 +200,12 @@ def _run(
     check_vocabulary(model, [*ready.rows, *held_out])
     before = fingerprint(model)
     collator = _collator(recipe, items, model, tokenizer, reporter, packs=backend.packs)
-    if backend.packs and not is_sharded():  # FSDP may have put this process's weights off
+    if backend.packs and not is_sharded():  # FSDP may have sharded the weights
         shortest = min(ready.rows, key=lambda row: len(row.ids))
-        with together():  # where memory runs out already here, the first step will say so
+        with together():  # where memory runs out here, the first step reports it
             attempt(lambda: check_loss(model, shortest, collator, recipe))
-    pieces = Pieces(run.pieces, reporter.note)
-    trainer = scheduled(in_pieces(pieces, collator, job.name))(
+    split = MicroBatchSplit(run.micro_batch_splits, reporter.note)
+    trainer = scheduled(splitting_trainer(split, collator, job.name))(
         model=model,
         args=arguments(recipe, ready, run.checkpoints(job.name)),
         train_dataset=Dataset.from_dict({"item": list(range(len(items)))}),
@@ -212,19 +218,19 @@ def _run(
     trainer.remove_callback(PrinterCallback)
     longest = max(len(row.ids) for item in items for row in rows_of(item))
     reporter.note(f"{job.name}: {effective(trainer, recipe, longest)}")
-    best = Best(run.job(job.name))
-    with stopping() as asked:
-        trainer.add_callback(callback(ready, run, reporter, page, checkpoint, asked))
+    best = BestAdapter(run.job(job.name))
+    with catch_stop_signals() as stop:
+        trainer.add_callback(callback(ready, run, reporter, page, checkpoint, stop))
         if ready.held_out:
-            loss = Evaluation(ready, collator, pieces).loss
+            loss = Evaluation(ready, collator, split).loss
             path = run.validation(job.name)
-            trainer.add_callback(evaluating(recipe, path, best, trainer, loss))
+            trainer.add_callback(evaluation_callback(recipe, path, best, trainer, loss))
         if is_main():
             begun = step_of(checkpoint) if checkpoint else 0
             for tracker in trackers(recipe, run, job.name, begun):
                 trainer.add_callback(tracker)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if asked.to_stop:
+    if stop.requested:
         raise KeyboardInterrupt
     weights = gathered_weights(trainer)
     by_main(lambda: check_changed(before, fingerprint(model, weights), ready))
@@ -238,11 +244,11 @@ def _collator(
 ) -> Collator:
     if not packs:
         return row_collator(model, items, recipe, tokenizer.pad_token_id or 0, reporter.note)
-    return PackCollator(behind_one_prefix if shares_prefixes(recipe) else side_by_side)
+    return PackCollator(join_at_prefix if shares_prefixes(recipe) else join_rows)
 
 
 def _finish(
-    ready: Ready, run: RunDir, reporter: Reporter, best: Best, model: Any, weights: Any
+    ready: Ready, run: RunDir, reporter: Reporter, best: BestAdapter, model: Any, weights: Any
 ) -> None:
     """Write the job's adapter: the one of the lowest evaluation loss where one was kept."""
     name, kept = ready.job.name, best.found()

@@ -1,4 +1,4 @@
-"""A base model that cannot be loaded is one line, whatever its loader raises."""
+"""One-line errors for a base model that cannot be loaded or does not fit its tokenizer."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ def loading(what: str, model: str) -> Iterator[None]:
     of other shapes than the config says.
 
     Args:
-        what: what is loaded of it, e.g. `tokenizer`.
+        what: the part that is loaded, e.g. `tokenizer`.
 
     Raises:
         UserError: instead of them.
@@ -46,7 +46,7 @@ def _is_of_files(err: Exception) -> bool:
 
 
 def check_whole(model: str, missing: Iterable[str]) -> None:
-    """Refuse a base of which transformers would draw weights at random, with a warning alone.
+    """Refuse a base whose missing weights transformers would draw at random with only a warning.
 
     Args:
         missing: names of weights that the model's files do not hold.
@@ -57,7 +57,7 @@ def check_whole(model: str, missing: Iterable[str]) -> None:
     names = sorted(missing)
     if names:
         raise UserError(
-            f"the weights of base {model} are not whole: {len(names)} are missing, {names[0]} "
+            f"the weights of base {model} are incomplete: {len(names)} are missing, {names[0]} "
             f"among them; {_HINT}"
         )
 

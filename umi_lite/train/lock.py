@@ -9,11 +9,11 @@ from umi_lite.errors import UserError
 from umi_lite.files import lock, writing
 from umi_lite.train.distributed import by_main
 
-_HELD: dict[Path, tuple[int, ...]] = {}
+_LOCKS: dict[Path, tuple[int, ...]] = {}
 
 
 @contextmanager
-def held(root: Path) -> Iterator[tuple[int, ...]]:
+def lock_run(root: Path) -> Iterator[tuple[int, ...]]:
     """Lock a run folder until the block ends; it is created where there is none.
 
     Of processes that train together the main one locks it for all. Within the block this process
@@ -27,16 +27,16 @@ def held(root: Path) -> Iterator[tuple[int, ...]]:
         UserError: another process holds the lock, or the folder cannot be created.
     """
     key = root.absolute()
-    if key in _HELD:
-        yield _HELD[key]
+    if key in _LOCKS:
+        yield _LOCKS[key]
         return
     found: list[int] = []
     by_main(lambda: found.extend(_locked(root)))
-    _HELD[key] = tuple(found)
+    _LOCKS[key] = tuple(found)
     try:
-        yield _HELD[key]
+        yield _LOCKS[key]
     finally:
-        del _HELD[key]
+        del _LOCKS[key]
         for descriptor in found:
             os.close(descriptor)
 

@@ -1,4 +1,4 @@
-"""Does backend plain compute the base's own loss? Checked on a short row before a job trains.
+"""Check on a short row that backend plain computes the base's own loss.
 
 Its attention is not the base's: what it leaves out of a new kind of model would train another
 model without an error.
@@ -32,18 +32,18 @@ def check_loss(model: Any, row: Row, collator: Collator, recipe: Recipe) -> None
         collator: the job's own.
 
     Raises:
-        UserError: the losses differ, or the base computes logits at other places than asked.
+        UserError: the losses differ, or the base does not compute logits where asked.
     """
     rows = _two_rows(row.ids[:LENGTH])
     joined = shares_prefixes(recipe) or recipe.micro_batch > 1
     with _evaluating(model, recipe) as device:
         own = _in_own_attention(model, rows, device)
         alone = _of(model, [[row] for row in rows], collator, device)
-        ours = _of(model, [rows], collator, device) if joined else alone
+        packed = _of(model, [rows], collator, device) if joined else alone
     tolerance = TOLERANCE[precision(recipe)] * abs(own)
-    if abs(ours - own) <= tolerance:
+    if abs(packed - own) <= tolerance:
         return
-    what = f"a loss of {ours:.5f} where the base's own attention gives {own:.5f}"
+    what = f"a loss of {packed:.5f} where the base's own attention gives {own:.5f}"
     if abs(alone - own) <= tolerance:
         raise UserError(
             f"backend plain computes {what}: the base's layers do not pass on how rows are packed; "
@@ -56,7 +56,7 @@ def check_loss(model: Any, row: Row, collator: Collator, recipe: Recipe) -> None
 
 
 def _two_rows(ids: list[int]) -> list[Row]:
-    """The ids, and their second half the other way round; the common half counts once."""
+    """Return the ids, and a copy with the second half reversed; the common half counts once."""
     half = max(1, len(ids) // 2)
     other = ids[:half] + ids[half:][::-1]
     late = [float(i >= half) for i in range(len(ids))]
@@ -68,7 +68,7 @@ def _two_rows(ids: list[int]) -> list[Row]:
 
 @contextmanager
 def _evaluating(model: Any, recipe: Recipe) -> Any:
-    """Without gradients and dropout, in the precision of training; yields the device."""
+    """Turn gradients and dropout off, in the precision of training; yield the device."""
     import torch
 
     device = next(weight.device for weight in model.parameters() if weight.requires_grad)
@@ -83,7 +83,7 @@ def _evaluating(model: Any, recipe: Recipe) -> Any:
 
 
 def _of(model: Any, batches: Sequence[Sequence[Row]], collator: Collator, device: Any) -> float:
-    """The mean loss of the rows' targets, each batch in one sequence."""
+    """Return the mean loss of the rows' targets, each batch in one sequence."""
     from accelerate.utils import send_to_device
 
     total, count = 0.0, 0

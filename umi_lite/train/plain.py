@@ -1,4 +1,4 @@
-"""transformers + PEFT: the backend that needs nothing else."""
+"""Backend plain: transformers and PEFT alone."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -32,13 +32,13 @@ class Plain:
         return self._model, self._tokenizer
 
     def close(self, model: Any) -> None:
-        """See Backend. FSDP's pieces do not come together again: the next job loads anew."""
+        """See Backend. FSDP's shards cannot be joined again: the next job reloads the base."""
         if is_sharded():
             self._model = None
             return
         adapter.release(model)
         if self._recipe.gradient_checkpointing:
-            model.disable_input_require_grads()  # each trainer hooks on its own
+            model.disable_input_require_grads()  # each trainer adds its own hook
 
     def _load(self) -> tuple[Any, Any]:
         from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
@@ -70,8 +70,11 @@ class Plain:
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:
-    """What SFTConfig is told for this backend alone. TRL lets gradients into the frozen
-    embeddings where checkpoints are on; norms and embeddings keep the base's precision."""
+    """Return SFTConfig's arguments for this backend alone.
+
+    TRL lets gradients into the frozen embeddings where checkpointing is on; norms and embeddings
+    keep the base's precision.
+    """
     kwargs: dict[Literal["use_reentrant"], bool] = {"use_reentrant": False}
     return {"gradient_checkpointing_kwargs": kwargs if recipe.gradient_checkpointing else None}
 
@@ -94,9 +97,11 @@ def _adapted(base: Any, recipe: Recipe) -> Any:
 
 
 def _keep_trainable(model: Any) -> None:
-    """With AVX512-BF16 bitsandbytes (0.50, Linear4bit.forward) repacks a CPU's 4-bit weights for
-    good at the first evaluation, and training goes on through the packed ones: told not to, it
-    does not."""
+    """Keep bitsandbytes from repacking 4-bit weights on a CPU.
+
+    With AVX512-BF16 it (0.50, Linear4bit.forward) does so at the first evaluation, and training
+    would continue through the packed ones.
+    """
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False

@@ -1,4 +1,4 @@
-"""A recipe -> its jobs in order, with resolved settings: the four of GLPFT, or a variant's."""
+"""A recipe's jobs in order, with their settings: the four of GLPFT, or a variant's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ JOBS: tuple[JobName, ...] = ("global", *ROLES)
 
 @dataclass(frozen=True)
 class Job:
-    """One adapter to train on the samples of `views`. `start` None begins a new adapter, else a
-    copy of that job's.
+    """One adapter to train on the samples of `views`. `start` is the job whose adapter
+    is copied; None initializes a new one.
     """
 
     name: JobName
@@ -25,9 +25,10 @@ class Job:
 
 
 def plan(recipe: Recipe) -> list[Job]:
-    """The jobs in order: global, then each role from a copy of the global adapter.
+    """Return the jobs in order: global, then each role from a copy of the global adapter.
 
-    A stage that the recipe leaves out has no job; without the global one a role begins anew.
+    A stage that the recipe leaves out has no job; without the global one a role starts from a new
+    adapter.
     """
     first, local = recipe.stages.global_, recipe.stages.local
     jobs: list[Job] = []
@@ -42,14 +43,14 @@ def plan(recipe: Recipe) -> list[Job]:
 
 
 def job_data(recipe: Recipe, job: Job, data: Sequence[Trajectory]) -> Sequence[Trajectory]:
-    """The trajectories a job trains on: all, or one half for each stage without reuse."""
+    """Return the trajectories of a job: all, or one half for each stage without reuse."""
     if not recipe.stages.reuse:
         data = data[0::2] if job.start is None else data[1::2]
     return data[: job.settings.max_samples]
 
 
 def describe(recipe: Recipe) -> list[str]:
-    """The resolved plan, a line each, as `umi train --dry-run` prints it."""
+    """Return the plan in lines, as `umi train --dry-run` prints it."""
     base = recipe.base.model or f"the GGUF {recipe.base.gguf}, dequantised"
     lines = [
         f"recipe {recipe.name}: seed {recipe.seed}, style {recipe.style}",
@@ -58,8 +59,8 @@ def describe(recipe: Recipe) -> list[str]:
         f"{'on' if recipe.gradient_checkpointing else 'off'}",
     ]
     for data in recipe.data:
-        told = ", ".join(f"{key} {value}" for key, value in data.options().items())
-        lines.append(f"data: {data.source} ({told or 'all of it'})")
+        options = ", ".join(f"{key} {value}" for key, value in data.options().items())
+        lines.append(f"data: {data.source} ({options or 'all of it'})")
     lora = recipe.lora
     targets = lora.targets if isinstance(lora.targets, str) else ", ".join(lora.targets)
     lines.append(f"lora: r {lora.r}, alpha {lora.alpha}, dropout {lora.dropout}, on {targets}")

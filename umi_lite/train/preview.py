@@ -1,4 +1,4 @@
-"""Show what is trained: rendered samples as data, or in colour with their counts."""
+"""Rendered samples, as data or in colour with token counts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,13 +46,13 @@ def kinds(sample: Rendered, max_length: int) -> list[str]:
 
 
 def counts(sample: Rendered, max_length: int) -> Counts:
-    """How many tokens of each kind a sample has."""
+    """Count a sample's tokens of each kind."""
     names = kinds(sample, max_length)
     return Counts(*(names.count(kind) for kind in STYLES))
 
 
 def coloured(sample: Rendered, tokenizer: Tokenizer, max_length: int) -> "Text":
-    """The sample's text: trained green, masked dim, too long red."""
+    """Return the sample's text: trained green, masked dim, too long red."""
     from rich.text import Text
 
     text = Text()
@@ -62,7 +62,7 @@ def coloured(sample: Rendered, tokenizer: Tokenizer, max_length: int) -> "Text":
 
 
 def _runs(names: Sequence[str], ids: Sequence[int]) -> list[tuple[str, list[int]]]:
-    """Neighbours of one kind together: a character may be spread over several tokens."""
+    """Group neighbours of one kind: a character may span several tokens."""
     runs: list[tuple[str, list[int]]] = []
     for name, token in zip(names, ids, strict=True):
         if not runs or runs[-1][0] != name:
@@ -85,10 +85,10 @@ def show(recipe: Recipe, role: str, n: int, console: "Console") -> None:
         if (sample := render(trajectory, view, language.template, language.tokenizer))
     ]
     for number, (name, sample) in enumerate(islice(samples, n), 1):
-        told = counts(sample, recipe.max_length)
+        count = counts(sample, recipe.max_length)
         console.rule(
-            f"sample {number}, {name}: [green]{told.trained} trained[/], "
-            f"[dim]{told.masked} masked[/], [red]{told.left_out} left out[/]"
+            f"sample {number}, {name}: [green]{count.trained} trained[/], "
+            f"[dim]{count.masked} masked[/], [red]{count.left_out} left out[/]"
         )
         console.print(coloured(sample, language.tokenizer, recipe.max_length))
     every = [counts(sample, recipe.max_length) for _, sample in samples]
@@ -101,7 +101,7 @@ def show(recipe: Recipe, role: str, n: int, console: "Console") -> None:
 
 
 def leak_table(leaks: Sequence[Leak]) -> "Table | str":
-    """A row a leak: both trajectories, their similarity, the instruction; or a line: none."""
+    """Return a table with one row per leak, or a line if there is none."""
     from rich.table import Table
     from rich.text import Text
 
@@ -120,7 +120,7 @@ def leak_table(leaks: Sequence[Leak]) -> "Table | str":
 def rendered(
     source: str, options: Mapping[str, Any], role: str, style: str
 ) -> tuple[Loaded, Iterator[dict[str, Any]]]:
-    """A source's samples as JSON values, and what was loaded of it.
+    """Return what was loaded of a source and its samples as JSON values.
 
     Style `paper`: `input, target`, the official samples. Style `chat`: `prompt, ids, mask`
     in the embedded model's tokens.
@@ -134,7 +134,7 @@ def rendered(
     exact = source.startswith("toolbench") and style == "paper"
     loaded = load_source(source, {**options, **({"keep_bad_arguments": True} if exact else {})})
     if not loaded.trajectories:
-        raise UserError(f"there is no trajectory: {why_nothing(source, options, loaded)}")
+        raise UserError(f"no trajectories: {why_nothing(source, options, loaded)}")
     if style == "paper":
         return loaded, _paper(loaded.trajectories, view)
     recipe = Recipe(name="embedded", base=Base(gguf="embedded"), data=(Data(source="toolworld"),))

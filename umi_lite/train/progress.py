@@ -1,4 +1,4 @@
-"""What a run tells while it trains: bars with ETA on a terminal, lines elsewhere."""
+"""Progress reports of a run: bars with ETA on a terminal, lines elsewhere."""
 
 import time
 from typing import Protocol, Self
@@ -10,30 +10,30 @@ from umi_lite.console import Heartbeat
 
 
 class Reporter(Protocol):
-    """Told what happens in a run. Sizes are in tokens that go through the model."""
+    """Reports the progress of a run. Sizes are in tokens that go through the model."""
 
     def begin(self, sizes: dict[str, int]) -> None:
-        """The jobs to come, in order."""
+        """Start, with the tokens of each job, in order."""
         ...
 
     def note(self, text: str) -> None:
-        """A line worth reading."""
+        """Print a line."""
         ...
 
     def step(self, job: str, tokens: int, text: str) -> None:
-        """`tokens` of the job are done; `text` has step, loss and speed."""
+        """Report that `tokens` of the job are done; `text` has step, loss and speed."""
         ...
 
     def end(self) -> None: ...
 
 
 class RichReporter:
-    """A bar a job and one for all of them; where the console is not a terminal, lines.
+    """A bar per job and one for all of them; where the console is not a terminal, lines.
 
     A context manager: `end` is called at its end.
 
     Args:
-        console: default stderr, so that stdout stays a command's own.
+        console: default stderr, so that stdout has a command's output only.
         every: seconds between two lines of a job's steps, default 10. Where no step ends for
             `console.EVERY` seconds, a line says so.
     """
@@ -110,7 +110,7 @@ class RichReporter:
 
 
 class Silent:
-    """Tells nothing."""
+    """Reports nothing."""
 
     def begin(self, sizes: dict[str, int]) -> None:
         pass

@@ -1,4 +1,4 @@
-"""Leave out what training and llama.cpp would read as different tokens."""
+"""Drops trajectories that training and llama.cpp would tokenize differently."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -19,9 +19,9 @@ _AT_ONCE = 1000
 
 
 def load_readable(recipe: Recipe, language: Language) -> Loaded:
-    """`load_data`, without the trajectories that the base's tokenizer cannot read as llama.cpp.
+    """Call `load_data` and drop the trajectories that tokenize differently in llama.cpp.
 
-    A text must come back from its ids as it went in. Where the recipe names both base.model and
+    Decoding a text's ids must give the text back. Where the recipe names both base.model and
     base.gguf, llama.cpp must also read the same ids from the GGUF's vocabulary.
 
     Raises:
@@ -45,7 +45,7 @@ def load_readable(recipe: Recipe, language: Language) -> Loaded:
 def _losses(
     trajectories: Sequence[Trajectory], language: Language, gguf: Path | None
 ) -> Iterator[str | None]:
-    """Yield what is wrong with each trajectory's texts, None where nothing is."""
+    """Yield what is wrong with each trajectory's texts, or None."""
     texts = [_texts(trajectory, language) for trajectory in trajectories]
     wrong: dict[str, str] = {}
     ids: dict[str, list[int]] = {}
@@ -57,14 +57,14 @@ def _losses(
             lost, made = next((a, b) for a, b in pairs if a != b)
             wrong[text] = f"the base's tokenizer reads {lost!r} as {made!r}"
     if gguf is not None:
-        for text, theirs in zip(ids, read_texts(gguf, list(ids)), strict=True):
-            if theirs != ids[text]:
+        for text, others in zip(ids, read_texts(gguf, list(ids)), strict=True):
+            if others != ids[text]:
                 wrong.setdefault(text, f"{gguf.name} reads other tokens than the base's tokenizer")
     for those in texts:
         yield next((wrong[text] for text in those if text in wrong), None)
 
 
 def _texts(trajectory: Trajectory, language: Language) -> list[str]:
-    """All that users, tools and roles say in it, and the tools' docs."""
+    """Return all that users, tools and roles say in it, and the tools' docs."""
     pieces = language.template.pieces(view_messages(trajectory, "backbone"))
     return [piece.text for piece in pieces if not piece.special]

@@ -1,9 +1,9 @@
-"""A run folder: what stands in it, and which parts of it are finished.
+"""A run folder: its files, its lock, and which parts are finished.
 
-`recipe.yaml, versions.json, base.json, bounds.json, loss.svg, curves.html, pieces, <job>/{adapter/,
-checkpoints/, metrics.jsonl, validation.jsonl}`. An adapter folder exists only when it is complete
-(written aside, then renamed), and it is the mark that its job is done; a checkpoint counts only
-when it holds the mark written last.
+Files: recipe.yaml, versions.json, base.json, bounds.json, loss.svg, curves.html,
+micro_batch_splits; in each job's folder adapter/, checkpoints/, metrics.jsonl, validation.jsonl. An
+adapter folder exists only when it is complete (written under another name, then renamed), and its
+job is done then; a checkpoint counts only when it holds the mark that is written last.
 """
 
 import json
@@ -33,28 +33,28 @@ class RunDir:
     """Paths and marks of one run.
 
     Args:
-        root: the folder; `create` or `resume` makes it ready.
+        root: the folder; call `create` or `resume` first.
     """
 
     def __init__(self, root: Path):
         self.root = Path(root)
 
     def create(self, recipe: Recipe) -> None:
-        """Begin a run here, in place of one that never made its first step.
+        """Start a run here, in place of one that never made its first step.
 
         Raises:
             UserError: a run is here already, or the folder cannot be written.
         """
         if self.has_begun():
             raise UserError(
-                f"{self.root} holds a run already: go on with --resume, or name another folder"
+                f"{self.root} holds a run already: continue with --resume, or name another folder"
             )
         with writing(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             if (self.root / "recipe.yaml").exists():
                 for job in JOBS:
                     shutil.rmtree(self.job(job), ignore_errors=True)
-                for left in (self.pieces, self.root / BASE_RECORD):
+                for left in (self.micro_batch_splits, self.root / BASE_RECORD):
                     left.unlink(missing_ok=True)
             write_text(self.root / "versions.json", json.dumps(versions(), indent=2) + "\n")
             write_text(self.root / "recipe.yaml", recipe.to_yaml())
@@ -69,14 +69,14 @@ class RunDir:
         )
 
     def resume(self, recipe: Recipe | None) -> Recipe:
-        """The recipe of the run that is here.
+        """Return the recipe of the run in this folder.
 
         Raises:
-            UserError: no run is here, or it is one of another recipe.
+            UserError: the folder holds no run, or one of another recipe.
         """
         path = self.root / "recipe.yaml"
         if not path.is_file():
-            raise UserError(f"{self.root} holds no run to resume (there is no recipe.yaml)")
+            raise UserError(f"{self.root} holds no run to resume (no recipe.yaml)")
         stored = check(Recipe, read_yaml(path), str(path))
         if recipe is not None and recipe != stored:
             raise UserError(
@@ -86,27 +86,27 @@ class RunDir:
         return stored
 
     @property
-    def pieces(self) -> Path:
-        """Where memory ran out: the number of pieces that a micro-batch goes through in."""
-        return self.root / "pieces"
+    def micro_batch_splits(self) -> Path:
+        """Where memory ran out: the number of parts that a micro-batch is split into."""
+        return self.root / "micro_batch_splits"
 
     def keep_bounds(self, bounds: Bounds) -> None:
-        """Write what the bundle's bounds are to be (`agent.trained_bounds`)."""
+        """Write the bounds of the bundle (`agent.trained_bounds`)."""
         write_text(self.root / "bounds.json", json.dumps(asdict(bounds), indent=2) + "\n")
 
     def job(self, job: str) -> Path:
         return self.root / job
 
     def adapter(self, job: str) -> Path:
-        """Where a finished job's PEFT adapter is."""
+        """Return the path of a finished job's PEFT adapter."""
         return self.job(job) / "adapter"
 
     def metrics(self, job: str) -> Path:
-        """A record of each step."""
+        """Return the path of the records, one per step."""
         return self.job(job) / "metrics.jsonl"
 
     def validation(self, job: str) -> Path:
-        """A record of each evaluation; the file is there where a recipe holds something out."""
+        """Return the path of the records, one per evaluation; only where data is held out."""
         return self.job(job) / "validation.jsonl"
 
     def checkpoints(self, job: str) -> Path:
@@ -116,7 +116,7 @@ class RunDir:
         return self.adapter(job).is_dir()
 
     def last_checkpoint(self, job: str) -> Path | None:
-        """The newest complete checkpoint; the half-written ones are removed."""
+        """Return the newest complete checkpoint, and remove the half-written ones."""
         whole = []
         for path in self.checkpoints(job).glob("checkpoint-*"):
             if (path / _COMPLETE).is_file():
@@ -126,14 +126,14 @@ class RunDir:
         return max(whole, key=step_of, default=None)
 
     def keep_checkpoint(self, job: str, step: int) -> None:
-        """Mark the checkpoint of a step as whole; only then the older ones go."""
+        """Mark the checkpoint of a step as complete, then remove the older ones."""
         mark_complete(self.checkpoints(job) / f"checkpoint-{step}")
         for path in self.checkpoints(job).glob("checkpoint-*"):
             if step_of(path) < step:
                 shutil.rmtree(path)
 
     def finish(self, job: str, save: Callable[[Path], object]) -> None:
-        """Write the adapter aside by `save`, rename it, and drop the checkpoints."""
+        """Write the adapter with `save`, whole or not at all, and remove the checkpoints."""
         target = self.adapter(job)
         with staged_folder(target) as work:
             save(work)
@@ -141,18 +141,18 @@ class RunDir:
 
 
 def step_of(checkpoint: Path) -> int:
-    """The optimizer steps that were done when it was written."""
+    """Return the optimizer steps that were done when it was written."""
     return int(checkpoint.name.split("-")[1])
 
 
 def mark_complete(checkpoint: Path) -> None:
-    """Say that all of a checkpoint is on disk."""
+    """Mark a checkpoint as complete once all of it is on disk."""
     sync(checkpoint)
     write_text(checkpoint / _COMPLETE, "")
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of all that training rests on, as far as it is installed."""
+    """Return the versions of Python and of the installed packages that training depends on."""
     found = {"python": sys.version.split()[0]}
     for name in _PACKAGES:
         try:
@@ -163,7 +163,7 @@ def versions() -> dict[str, str]:
 
 
 def _difference(one: Any, other: Any) -> str:
-    """The first key in which two recipes differ, dotted."""
+    """Return the first key in which two recipes differ, dotted."""
     a, b = (tree if isinstance(tree, dict) else tree.model_dump() for tree in (one, other))
     key = next(key for key in a if a[key] != b.get(key))
     if isinstance(a[key], dict) and isinstance(b.get(key), dict):

@@ -1,4 +1,4 @@
-"""Trajectories -> the rows of one job, and rows -> packs that share their system message."""
+"""The rows of a job from trajectories, and packs of rows that share their system message."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ from umi_lite.train.tokenizer import Language
 class Row:
     """One sample. `weights[i]` is how much token i counts in the loss, 0 where masked.
 
-    `name` is the trajectory's id, which names its place in its source. The first `shared`
+    `name` is the trajectory's id, which names its location in its source. The first `shared`
     ids are the system message.
     """
 
@@ -50,7 +50,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Target:
-    """Predict `token` from what stands at `position`; `weight` of it in the loss."""
+    """Target `token`, predicted at `position`, with loss weight `weight`."""
 
     position: int
     token: int
@@ -59,7 +59,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Pack:
-    """Rows behind one common prefix, as one sequence.
+    """Rows with one common prefix, as one sequence.
 
     `lengths` are the continuations' lengths; each of them attends to the prefix and itself.
     """
@@ -76,7 +76,7 @@ class Pack:
 
     @property
     def positions(self) -> list[int]:
-        """Position ids: every continuation goes on where the prefix ended."""
+        """Position ids: every continuation starts where the prefix ended."""
         places = list(range(self.prefix))
         for length in self.lengths:
             places += range(self.prefix, self.prefix + length)
@@ -84,7 +84,7 @@ class Pack:
 
 
 def rows_of(item: Pack | Row) -> list[Row]:
-    """The rows in a pack, or the one row."""
+    """Return the rows in a pack, or the one row."""
     return item.rows if isinstance(item, Pack) else [item]
 
 
@@ -97,11 +97,10 @@ def make_rows(
     style: Literal["chat", "paper"] = "chat",
     decision_weight: float = 1.0,
 ) -> Rows:
-    """The rows of a view, one for each trajectory in which it speaks.
+    """Return the rows of a view, one for each trajectory in which it speaks.
 
     Args:
-        max_length: tokens; a longer row is left out whole, for what is cut off is not learned
-            (the end of a turn first of all).
+        max_length: tokens; a longer row is left out: cut, it would not teach the end of a turn.
         style: `paper` makes a row of each turn.
         decision_weight: weight of the tokens of the planner's `Next:` word; all other trained
             tokens weigh 1.
@@ -146,15 +145,15 @@ def _render(
 def _weigh_decisions(
     weights: list[float], pieces: Sequence[Piece], language: Language, weight: float
 ) -> None:
-    """Raise the weight of the tokens behind `Next:` (thought is cheap, the choice is not)."""
+    """Raise the weight of the tokens after `Next:`: the choice counts more than the thought."""
     at = 0
     for piece in pieces:
         encode = language.tokenizer.encode
         length = len(encode(piece.text, special=piece.special)) if piece.text else 0
         head, mark, _ = piece.text.rpartition(NEXT_MARK)
         if piece.trained and mark:
-            told = len(encode(head + mark.rstrip(" "), special=piece.special))
-            for i in range(at + min(told, length - 1), min(at + length, len(weights))):
+            before = len(encode(head + mark.rstrip(" "), special=piece.special))
+            for i in range(at + min(before, length - 1), min(at + length, len(weights))):
                 weights[i] = weight
         at += length
 
@@ -167,9 +166,9 @@ def row_names(names: Iterable[str], most: int = 10) -> str:
 
 
 def make_packs(rows: Sequence[Row], *, length: int, seed: int, shared: bool = True) -> list[Pack]:
-    """Rows with the same system message, put behind it once, up to `length` tokens a pack.
+    """Pack rows with the same system message, which appears once, up to `length` tokens per pack.
 
-    A longer row is a pack of its own. Order and packing depend on `seed` alone, and the
+    A longer row is its own pack. Order and packing depend on `seed` alone, and the
     packs hold every row once.
 
     Args:
@@ -190,11 +189,11 @@ def make_packs(rows: Sequence[Row], *, length: int, seed: int, shared: bool = Tr
         pack.append(row)
         open_packs[prefix] = (pack, used + size)
     chance.shuffle(packs)
-    return [behind_one_prefix(pack) for pack in packs]
+    return [join_at_prefix(pack) for pack in packs]
 
 
-def side_by_side(rows: Sequence[Row]) -> Pack:
-    """Rows that share nothing, one behind another without padding; each sees itself alone."""
+def join_rows(rows: Sequence[Row]) -> Pack:
+    """Join rows that share nothing, without padding; each sees itself alone."""
     ids: list[int] = []
     targets: list[Target] = []
     for row in rows:
@@ -203,8 +202,8 @@ def side_by_side(rows: Sequence[Row]) -> Pack:
     return Pack(ids, 0, [len(row.ids) for row in rows], targets, list(rows))
 
 
-def behind_one_prefix(rows: Sequence[Row]) -> Pack:
-    """Rows with the same system message, which stands there once."""
+def join_at_prefix(rows: Sequence[Row]) -> Pack:
+    """Join rows with the same system message, which appears once."""
     prefix = rows[0].shared
     ids = rows[0].ids[:prefix]
     targets = _targets(rows[0], 1, prefix, 0)

@@ -1,8 +1,8 @@
-"""Style `chat`: only turns that an agent could say are trained, the others are context.
+"""Style `chat`: turns that an agent could say are trained, the others are context only.
 
-A turn that its role's grammar refuses, or that is where the loop asks for another turn, teaches
-what no agent can do. How long a turn may be is not asked here: a bundle has bounds that hold what
-was trained (`agent.trained_bounds`).
+A turn that its role's grammar refuses, or that appears where the loop asks for another one,
+teaches what no agent can do. Lengths are not checked here: a bundle's bounds hold what was trained
+(`agent.trained_bounds`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -39,7 +39,7 @@ NO_ANSWER_MARK = f"the answer is {NO_ANSWER!r}, ToolBench's mark of a missing on
 NO_NEXT = "the plan names no next speaker, and the step after it does not either"
 NO_PLAN = "no plan before it asks for this turn"
 OUT_OF_TURN = "the loop would not ask for a plan there"
-NO_TOOLS = "the plan asks for a call, and there is no tool"
+NO_TOOLS = "the plan asks for a call, and there are no tools"
 UNKNOWN_TOOL = "it calls a tool that is not in the list"
 NOT_IN_SCHEMA = "the call is not what the tool's schema allows"
 STUCK = "it repeats a call that had the same result, where the loop ends"
@@ -50,9 +50,9 @@ _KEPT_GRAMMARS = 256
 
 
 def only_sayable(loaded: Loaded) -> Loaded:
-    """The same trajectories, with `trained` false at each turn that no agent could say.
+    """Return the trajectories with `trained` false at each turn that no agent could say.
 
-    What became of these turns, and of those that `roles.spoken` words, is in `amended`. A
+    `amended` lists these turns, and those that `roles.spoken` words. A
     trajectory in which no turn is trained is dropped.
     """
     grammars = Grammars(loaded.trajectories)
@@ -76,10 +76,10 @@ def only_sayable(loaded: Loaded) -> Loaded:
 
 
 class Grammars:
-    """Whether a text is a whole turn of a role, by the grammars that a running agent has.
+    """Checks that a text is a whole turn of a role, by the grammars of a running agent.
 
     Args:
-        trajectories: whose longest thought a thought may have.
+        trajectories: their longest thought is the limit of a thought.
     """
 
     def __init__(self, trajectories: Iterable[Trajectory]):
@@ -128,9 +128,9 @@ class Grammars:
 
 
 def unsayable(trajectory: Trajectory, grammars: Grammars) -> dict[int, str]:
-    """The places (from 0) of the turns that no agent could say, each with the reason.
+    """Return the turns (from 0) that no agent could say, each with the reason.
 
-    A call of an unknown tool and one that the loop ends at take the plan before them along.
+    With a call of an unknown tool or one that ends the loop goes the plan before it.
     """
     steps = trajectory.steps
     stuck = set(_stuck(steps))
@@ -151,7 +151,7 @@ def unsayable(trajectory: Trajectory, grammars: Grammars) -> dict[int, str]:
 
 
 def _worded(steps: Sequence[Step]) -> dict[int, str]:
-    """The trained turns in which something is said that the source does not have."""
+    """Return the trained turns with a text that the source does not have."""
     found: dict[int, str] = {}
     for at, step in enumerate(steps):
         if isinstance(step, Plan) and step.trained:
@@ -167,7 +167,7 @@ def _is_trained(step: Step) -> bool:
 
 
 def _reason(step: Step, before: Step | None, trajectory: Trajectory, grammars: Grammars) -> str:
-    """Why a turn cannot be said after the step before it; "" where it can."""
+    """Return why a turn cannot be said after the step before it; "" where it can."""
     match step:
         case Plan():
             return _plan_reason(step, before, trajectory, grammars)
@@ -219,19 +219,19 @@ def _asked(before: Step | None, who: Next) -> bool:
 
 
 def _stuck(steps: Sequence[Step]) -> Iterator[int]:
-    """The places of calls with whose results the loop ends as `stuck`."""
+    """Yield the indices of calls after whose results the loop ends as `stuck`."""
     last: tuple[Call, Observation] | None = None
     row = 0
     for at, (step, after) in enumerate(pairwise(steps)):
         if isinstance(step, User):
             last, row = None, 0
         elif isinstance(step, Call) and isinstance(after, Observation):
-            same = last is not None and _deed(last) == _deed((step, after))
+            same = last is not None and _action(last) == _action((step, after))
             last, row = (step, after), row + 1 if same else 1
             if row >= Bounds().repeats:
                 yield at
 
 
-def _deed(done: tuple[Call, Observation]) -> tuple[Any, ...]:
+def _action(done: tuple[Call, Observation]) -> tuple[Any, ...]:
     call, seen = done
     return call.tool, call.arguments, seen.content, seen.error

@@ -1,4 +1,4 @@
-"""The learning rate over a job's steps: a linear warm-up that begins above zero, then a cosine.
+"""The learning rate over a job's steps: a linear warm-up that starts above zero, then a cosine.
 
 transformers counts the warm-up from 0, so a job's first step has rate 0: a job of one step would
 end as it began, and one of four steps would lose a quarter.

@@ -7,7 +7,7 @@ from umi_lite.recipe.schema import Recipe
 
 
 def check_targets(recipe: Recipe, model: str) -> None:
-    """Does each name match linear layers within the base's blocks? No weights are read.
+    """Check that each name matches linear layers within the base's blocks, without weights.
 
     Args:
         model: folder or hub id of the base.

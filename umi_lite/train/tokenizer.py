@@ -1,4 +1,4 @@
-"""The training side's tokenizer: protocol's `Tokenizer` over a Hugging Face tokenizer."""
+"""`Language`: a Hugging Face tokenizer that reads as llama.cpp does, and the chat template."""
 
 import json
 from collections.abc import Sequence
@@ -29,12 +29,12 @@ class HFTokenizer:
         self._plain.encode_special_tokens = True
 
     def encode(self, text: str, *, special: bool) -> list[int]:
-        """Token ids without a BOS. `special`: are special tokens in `text` parsed?"""
+        """Return token ids without a BOS. `special`: parse special tokens in `text`."""
         tokenizer = self._special if special else self._plain
         return tokenizer.encode(text, add_special_tokens=False).ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids, special tokens shown."""
+        """Return the text of ids, with special tokens."""
         return self._special.decode(list(ids), skip_special_tokens=False)
 
     def added(self) -> list[str]:
@@ -43,7 +43,7 @@ class HFTokenizer:
         return [str(token.content) for token in tokens]
 
     def ends(self, eos: str) -> list[str]:
-        """Return the texts of the tokens that end generation; `eos` is one where there is it."""
+        """Return the texts of the tokens that end generation; `eos` is one of them if it exists."""
         return ends_of(self._special, eos)
 
 
@@ -56,7 +56,7 @@ class Language:
 
 
 def load_language(model: str | Path, *, template: str | None = None) -> Language:
-    """Tokenizer and chat template of a local HF folder or a hub id.
+    """Load tokenizer and chat template of a local HF folder or a hub id.
 
     A local folder is read without importing transformers (0.3 s against several).
 
@@ -65,7 +65,7 @@ def load_language(model: str | Path, *, template: str | None = None) -> Language
         template: jinja text to use instead of the model's own chat template.
 
     Raises:
-        UserError: no fast tokenizer, no chat template, or one that cannot serve.
+        UserError: no fast tokenizer, no chat template, or one that cannot be used.
     """
     folder = Path(model)
     if (folder / "tokenizer.json").is_file():

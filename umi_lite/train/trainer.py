@@ -1,4 +1,4 @@
-"""A recipe's four jobs, one after another, into a run folder."""
+"""Trains a recipe's jobs one after another, into a run folder."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from umi_lite.errors import UserError
 from umi_lite.files import write_text
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.backends import Name, choose, make, prepare_process
-from umi_lite.train.callbacks import check_report_to, handing_on
+from umi_lite.train.callbacks import check_report_to, forward_signals
 from umi_lite.train.chart import loss_svg, read_metrics
 from umi_lite.train.curves import live_page
 from umi_lite.train.dataset import Ready, job_bounds, job_rows, make_ready, too_long
@@ -27,11 +27,11 @@ from umi_lite.train.distributed import (
     world_size,
 )
 from umi_lite.train.evaluation import held_out_rows, hold_out
-from umi_lite.train.failures import told_when_refused
+from umi_lite.train.failures import report_refused_writes
 from umi_lite.train.inputs import base_language, base_model
 from umi_lite.train.job import run_job
 from umi_lite.train.loading import loading
-from umi_lite.train.lock import held
+from umi_lite.train.lock import lock_run
 from umi_lite.train.plan import JOBS, job_data, plan
 from umi_lite.train.progress import Reporter, RichReporter, Silent
 from umi_lite.train.readable import load_readable
@@ -61,13 +61,13 @@ def train(
 
     Args:
         recipe: may be None where a run is resumed: its own recipe is in the folder.
-        resume: go on with the run in `run_dir`: finished jobs are skipped, the job that was
-            interrupted goes on at its last complete checkpoint.
-        reporter: default bars on stderr. With Unsloth, which runs in a process of its own,
+        resume: continue the run in `run_dir`: finished jobs are skipped, the interrupted job
+            resumes at its last complete checkpoint.
+        reporter: default bars on stderr. With Unsloth, which runs in a separate process,
             always bars.
 
     Raises:
-        UserError: a wrong recipe, data that trains nothing, a run folder in use or that
+        UserError: a wrong recipe, data without a trained token, a run folder in use or that
             cannot be written, no run to resume, or a backend that is not installed.
     """
     began = time.monotonic()
@@ -82,10 +82,10 @@ def train(
         check_report_to(recipe)
         check_batches(_batches(recipe), recipe.micro_batch if recipe.packing == "none" else 1)
     made = recipe
-    with held(run.root):
+    with lock_run(run.root):
         if not resume:
             by_main(lambda: run.create(made))
-            in_turns(lambda: run.resume(made))  # is it on a disk that all of them see?
+            in_turns(lambda: run.resume(made))  # checks that all processes see its disk
         if backend == "unsloth":
             # Unsloth patches transformers for good, and must be imported before it.
             train_in_child(run.root)
@@ -100,7 +100,7 @@ def train(
 
 
 def _batches(recipe: Recipe) -> list[tuple[str, int]]:
-    """Each job's batch behind the recipe's key for it."""
+    """Return each job's batch after the recipe's key for it."""
     local = recipe.stages.local
     found = []
     for job in plan(recipe):
@@ -113,7 +113,7 @@ def _batches(recipe: Recipe) -> list[tuple[str, int]]:
 
 
 def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> None:
-    """The jobs that are not done, in this process. All rows are made and checked first."""
+    """Run the jobs that are not done, in this process. All rows are made and checked first."""
     todo = [job for job in plan(recipe) if not run.is_done(job.name)]
     if not todo:
         reporter.note("nothing to do: all the jobs are done")
@@ -133,18 +133,18 @@ def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> Non
         ready = make_all(recipe, model, backend.packs, reporter)
     bounds = widest(r.bounds for r in ready)
     by_main(lambda: run.keep_bounds(bounds))
-    if told := raised(bounds):
-        reporter.note(f"the bundle's bounds, raised to hold what is trained: {told}")
+    if changes := raised(bounds):
+        reporter.note(f"the bundle's bounds, raised to hold what is trained: {changes}")
     reporter.begin({r.job.name: sum(r.sizes) for r in ready})
     steps = {r.job.name: len(r.sizes) for r in ready}
-    with told_when_refused(run), live_page(run, steps) as page:
+    with report_refused_writes(run), live_page(run, steps) as page:
         for item in ready:
             job = item.job.name
             if run.is_done(job):
                 reporter.step(job, sum(item.sizes), "done before")
                 continue
             run_job(recipe, item, backend, run, reporter, page)
-            by_main(lambda: _keep_record(run, model))  # it may be loaded now
+            by_main(lambda: _keep_record(run, model))  # a hub model is in the cache by now
             by_main(lambda: _draw(run))
 
 
@@ -154,11 +154,11 @@ def _keep_record(run: RunDir, model: str) -> None:
 
 
 def make_all(recipe: Recipe, model: str, packs: bool, reporter: Reporter) -> list[Ready]:
-    """Every job's rows, made and checked; the reporter is told how many, and how many steps.
+    """Make and check every job's rows; the reporter gets the numbers of rows and steps.
 
     Args:
-        model: what `base_model` gave.
-        packs: does the backend attend as packs want it?
+        model: the result of `base_model`.
+        packs: the backend's `packs`.
     """
     language = base_language(recipe, model)
     loaded = load_readable(recipe, language)
@@ -194,23 +194,24 @@ def _draw(run: RunDir) -> None:
 
 
 def train_in_child(root: Path) -> None:
-    """Train the jobs of a run that are not done, in a process of their own: what it held of the
-    memory is free again, and its peak is its own.
+    """Train the jobs of a run that are not done, in a separate process.
+
+    Its memory is free afterwards, and its peak counts the jobs alone.
 
     Raises:
         UserError: it stopped; the reason was printed.
     """
     command = [sys.executable, "-m", "umi_lite.train.child", str(root)]
-    # A session of its own: else a terminal's Ctrl-C would come to it twice.
-    with held(root) as lock:
+    # In a new session: else a terminal's Ctrl-C would reach it twice.
+    with lock_run(root) as lock:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=lock
         )
-        with handing_on(process):
+        with forward_signals(process):
             status = process.wait()
     if status == 130:
         raise KeyboardInterrupt
     if status == 2:
-        raise UserError(f"training {root} stopped (the reason stands above)")
+        raise UserError(f"training {root} stopped (see above for the reason)")
     if status:
         raise UserError(f"training {root} failed with status {status} (see above)")

@@ -1,7 +1,7 @@
-"""Unsloth's FastLanguageModel. The only file that knows Unsloth.
+"""Backend unsloth: its FastLanguageModel. The only file that knows Unsloth.
 
 It patches transformers when it is imported, and must be imported first: `umi_lite.train.child`
-runs it in a process of its own.
+runs it in a separate process.
 """
 
 import importlib
@@ -30,7 +30,7 @@ class Unsloth:
         """See Backend."""
         from unsloth import FastLanguageModel
 
-        # Untyped: some of it is attached when Unsloth is imported.
+        # Untyped: some of it is added when Unsloth is imported.
         fast: Any = FastLanguageModel
         checkpointing = "unsloth" if self._recipe.gradient_checkpointing else False
         if self._model is None:
@@ -73,7 +73,7 @@ class Unsloth:
 def cap_scores(model: Any) -> None:
     """Give a model with capped attention scores (Gemma 2) an attention that caps them.
 
-    torch's own (sdpa), which Unsloth chooses where there is no flash attention, leaves the cap out.
+    torch's own (sdpa), which Unsloth chooses without flash attention, leaves the cap out.
     """
     config = model.config.get_text_config()
     if getattr(config, "attn_logit_softcapping", None) and config._attn_implementation == "sdpa":
