@@ -19,8 +19,7 @@ from umi_lite.engine.machine import cores
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.budget.forecast import forecast
 from umi_lite.train.budget.memory import micro_batches
-from umi_lite.train.chart import read_metrics
-from umi_lite.train.run_dir import RunDir
+from umi_lite.train.run_dir import RunDir, read_metrics
 from umi_lite.train.trainer import train_in_child
 
 STEPS = 2

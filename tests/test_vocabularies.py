@@ -22,10 +22,10 @@ from umi_lite.errors import UserError
 from umi_lite.protocol.prompts import view_messages
 from umi_lite.protocol.roles import ROLES, VIEWS
 from umi_lite.recipe.schema import Recipe
-from umi_lite.train.chart import read_metrics
 from umi_lite.train.inputs import base_language
 from umi_lite.train.plan import JOBS
 from umi_lite.train.progress import Silent
+from umi_lite.train.run_dir import read_metrics
 from umi_lite.train.samples import Row, make_packs, make_rows
 from umi_lite.train.trainer import train
 from umi_lite.weights.gguf_to_hf import hf_folder

@@ -6,9 +6,8 @@ from benchmarks.gpu.common import HERE, Figures, Told, child, last_line, python
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
 from umi_lite.reproduce.heldout import read_json
-from umi_lite.train.chart import read_metrics
 from umi_lite.train.plan import JOBS
-from umi_lite.train.run_dir import RunDir
+from umi_lite.train.run_dir import RunDir, read_metrics
 
 _NO_CAP = 1e6
 # Steps in which kernels are compiled and memory is first taken.

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from umi_lite.train import callbacks as told
-from umi_lite.train.chart import read_metrics
 from umi_lite.train.progress import Silent
+from umi_lite.train.run_dir import read_metrics
 
 
 def test_a_first_step_that_compiles_is_not_in_the_speed(

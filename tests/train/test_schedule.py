@@ -8,9 +8,9 @@ from kept import rates
 
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
+from umi_lite.train.job import rate_at
 from umi_lite.train.progress import Silent
 from umi_lite.train.run_dir import RunDir
-from umi_lite.train.schedule import rate_at
 from umi_lite.train.trainer import train
 
 RATE = 1e-2

@@ -7,8 +7,8 @@ import pytest
 
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
+from umi_lite.train.adapter import check_targets
 from umi_lite.train.progress import Silent
-from umi_lite.train.targets import check_targets
 from umi_lite.train.trainer import train
 
 THERE = "down_proj, gate_proj, k_proj, o_proj, q_proj, up_proj, v_proj"

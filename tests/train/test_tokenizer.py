@@ -20,8 +20,7 @@ from umi_lite.protocol.prompts import Transcript, render, view_messages
 from umi_lite.protocol.roles import SPEAKS, VIEWS, step_text
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe.schema import Recipe
-from umi_lite.train.inputs import base_language
-from umi_lite.train.readable import load_readable
+from umi_lite.train.inputs import base_language, load_readable
 from umi_lite.train.samples import make_rows
 from umi_lite.train.tokenizer import load_language
 

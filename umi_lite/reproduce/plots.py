@@ -6,7 +6,7 @@ from typing import Any
 
 from umi_lite.evals.stats import Rate
 from umi_lite.reproduce.results import Outcome, Row, StepMean
-from umi_lite.train.chart import COLOURS
+from umi_lite.train.curves import COLOURS
 
 _WINDOW = 9  # steps that a point of a loss curve is the mean of
 

@@ -11,9 +11,8 @@ from umi_lite.evals.static_metrics import METRICS
 from umi_lite.evals.stats import Paired, Rate, cluster_intervals, mcnemar, paired_p
 from umi_lite.reproduce.heldout import read_json
 from umi_lite.reproduce.table import Planned
-from umi_lite.train.chart import read_metrics
 from umi_lite.train.plan import plan
-from umi_lite.train.run_dir import RunDir
+from umi_lite.train.run_dir import RunDir, read_metrics
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -1,12 +1,14 @@
-"""A LoRA adapter within a model that stays in memory: initialized, or read from a file."""
+"""A LoRA adapter: its target modules, its weights in a loaded model, and whether they changed."""
 
+import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
+from umi_lite.train.dataset import Ready
 
 NAME = "default"
 
@@ -123,3 +125,83 @@ def _matrices(model: Any) -> Iterator[tuple[Any, Any]]:
     for module in model.modules():
         if hasattr(module, "lora_A") and NAME in module.lora_A:
             yield module.lora_A[NAME].weight, module.lora_B[NAME].weight
+
+
+def fingerprint(model: Any, weights: Mapping[str, Any] | None = None) -> str:
+    """Return a hash of the adapter's weights, bit for bit.
+
+    Args:
+        weights: the whole state dict, where FSDP shards the model's parameters.
+    """
+    import torch
+
+    named = weights or dict(model.named_parameters())
+    made = hashlib.sha256()
+    for name in sorted(name for name in named if "lora_" in name):
+        tensor = named[name].detach().to("cpu", torch.float32).contiguous()
+        made.update(tensor.numpy().tobytes())
+    return made.hexdigest()
+
+
+def check_changed(before: str, after: str, ready: Ready) -> None:
+    """Refuse a job that trained nothing.
+
+    Raises:
+        UserError: both fingerprints are the same; job, learning rate and steps are named.
+    """
+    if before != after:
+        return
+    job, steps = ready.job, len(ready.sizes)
+    raise UserError(
+        f"{job.name}: the adapter is the same after {steps} step{'s' * (steps > 1)} as before: "
+        f"nothing was trained; raise the job's learning rate, {job.settings.learning_rate:g}, "
+        "or train more steps"
+    )
+
+
+def check_targets(recipe: Recipe, model: str) -> None:
+    """Check that each name matches linear layers within the base's blocks, without weights.
+
+    Args:
+        model: folder or hub id of the base.
+
+    Raises:
+        UserError: a name that matches nothing, or an embedding, a norm or lm_head.
+    """
+    if isinstance(recipe.lora.targets, str):
+        return
+    base = _without_weights(model)
+    head = base.get_output_embeddings()
+    modules = {name: module for name, module in base.named_modules() if name}
+    able = {name for name, m in modules.items() if _is_linear(m) and m is not head}
+    known = ", ".join(sorted({name.rpartition(".")[2] for name in able}))
+    for target in recipe.lora.targets:
+        matched = [name for name in modules if name == target or name.endswith(f".{target}")]
+        if not matched:
+            raise UserError(f"lora.targets: the base has no module {target!r}; it has: {known}")
+        wrong = [name for name in matched if name not in able]
+        if wrong:
+            kind = type(modules[wrong[0]]).__name__
+            raise UserError(
+                f"lora.targets: {target!r} is {wrong[0]} ({kind}); adapters on embeddings, norms, "
+                f"whole blocks and lm_head do not convert to GGUF; it can be: {known}"
+            )
+
+
+def _is_linear(module: Any) -> bool:
+    import torch
+
+    return isinstance(module, torch.nn.Linear)
+
+
+def _without_weights(model: str) -> Any:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    try:
+        config = AutoConfig.from_pretrained(model)
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(config)
+    except (OSError, ValueError) as err:
+        reason = (str(err).strip().splitlines() or [type(err).__name__])[0]
+        raise UserError(f"the base model {model} cannot be loaded: {reason}") from err

@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING, Any
 from umi_lite.errors import UserError
 from umi_lite.files import write_text
 from umi_lite.recipe.schema import Recipe
-from umi_lite.train.chart import read_metrics
 from umi_lite.train.curves import Page
 from umi_lite.train.dataset import Ready
 from umi_lite.train.device import peak_memory
 from umi_lite.train.distributed import any_of, by_main, is_main, note_of_new_count
 from umi_lite.train.progress import Reporter
-from umi_lite.train.run_dir import RunDir
+from umi_lite.train.run_dir import RunDir, read_metrics
 from umi_lite.train.samples import row_names
 
 if TYPE_CHECKING:

@@ -1,6 +1,8 @@
 """One job through TRL's SFTTrainer: its arguments, learning rate schedule, run and adapter."""
 
+import math
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +10,11 @@ from umi_lite.engine.draft import PHRASES, learn_phrases
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train import backends
+from umi_lite.train.adapter import check_changed, fingerprint
+from umi_lite.train.attention import check_loss
 from umi_lite.train.backends import Backend
 from umi_lite.train.backends import settings as backend_settings
 from umi_lite.train.callbacks import callback, catch_stop_signals, trackers
-from umi_lite.train.changed import check_changed, fingerprint
 from umi_lite.train.collate import Collator, JoinedCollator, PackCollator, WithRows, weighted_loss
 from umi_lite.train.collate import collator as row_collator
 from umi_lite.train.curves import Page
@@ -36,11 +39,9 @@ from umi_lite.train.failures import (
     splitting_trainer,
 )
 from umi_lite.train.loading import check_vocabulary
-from umi_lite.train.own_loss import check_loss
 from umi_lite.train.progress import Reporter
 from umi_lite.train.run_dir import RunDir, step_of
 from umi_lite.train.samples import join_at_prefix, join_rows, rows_of
-from umi_lite.train.schedule import scheduled
 
 
 def arguments(recipe: Recipe, ready: Ready, folder: Path) -> Any:
@@ -272,3 +273,40 @@ def _finish(
         best.remove()
 
     by_main(end)
+
+
+def rate_at(step: int, *, warmup: int, steps: int) -> float:
+    """Return the share of the full learning rate in a step, counted from 0.
+
+    In the k-th of `warmup` steps it is k / (warmup + 1), so the first step after them is the only
+    one at the full rate; from there it falls on half a cosine, which reaches 0 after the last step.
+    """
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
+
+
+def scheduled(trainer: type) -> type:
+    """Return the trainer's class with this schedule in place of transformers'.
+
+    A linear warm-up that starts above zero, then a cosine. transformers counts the warm-up from 0,
+    so that a job's first step has rate 0: a job of one step would end as it began.
+
+    The warm-up is the arguments' share of the steps, rounded up, but never all of them: a job of
+    one step trains at the full rate.
+    """
+
+    class Scheduled(trainer):
+        def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+            from torch.optim.lr_scheduler import LambdaLR
+
+            if self.lr_scheduler is None:
+                wanted = self.args.get_warmup_steps(num_training_steps)
+                warmup = min(wanted, num_training_steps - 1)
+                rate = partial(rate_at, warmup=warmup, steps=num_training_steps)
+                self.lr_scheduler = LambdaLR(optimizer or self.optimizer, rate)
+                # The trainer makes a new one for each call of `train` where this is set.
+                self._created_lr_scheduler = True
+            return self.lr_scheduler
+
+    return Scheduled

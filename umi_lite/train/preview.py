@@ -17,8 +17,7 @@ from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe.schema import Base, Data, Recipe
 from umi_lite.sandbox.text import visible
 from umi_lite.train.evaluation import hold_out
-from umi_lite.train.inputs import base_language, base_model
-from umi_lite.train.readable import load_readable
+from umi_lite.train.inputs import base_language, base_model, load_readable
 from umi_lite.train.tokenizer import Language
 
 if TYPE_CHECKING:

@@ -7,9 +7,11 @@ job is done then; a checkpoint counts only when it holds the mark that is writte
 """
 
 import json
+import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -17,16 +19,18 @@ from typing import Any
 
 from umi_lite.agent.bounds import Bounds
 from umi_lite.errors import UserError
-from umi_lite.files import staged_folder, sync, write_text, writing
+from umi_lite.files import lock, staged_folder, sync, write_text, writing
 from umi_lite.recipe.load import check, read_yaml
 from umi_lite.recipe.schema import Recipe
-from umi_lite.train.chart import read_metrics
+from umi_lite.train.distributed import by_main
 from umi_lite.train.plan import JOBS
 from umi_lite.weights.base_record import FILE as BASE_RECORD
 
 _COMPLETE = "complete"
 _PACKAGES = ["umi-lite", "torch", "transformers", "trl", "peft", "datasets", "accelerate"]
 _PACKAGES += ["bitsandbytes", "tokenizers", "unsloth"]
+
+_LOCKS: dict[Path, tuple[int, ...]] = {}  # by folder, in this process
 
 
 class RunDir:
@@ -140,6 +144,17 @@ class RunDir:
         shutil.rmtree(self.checkpoints(job), ignore_errors=True)
 
 
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """Return the records of a metrics.jsonl, without a last line that a kill cut short."""
+    records = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return records
+
+
 def step_of(checkpoint: Path) -> int:
     """Return the optimizer steps that were done when it was written."""
     return int(checkpoint.name.split("-")[1])
@@ -169,3 +184,45 @@ def _difference(one: Any, other: Any) -> str:
     if isinstance(a[key], dict) and isinstance(b.get(key), dict):
         return f"{key.rstrip('_')}.{_difference(a[key], b[key])}"
     return key
+
+
+@contextmanager
+def lock_run(root: Path) -> Iterator[tuple[int, ...]]:
+    """Lock a run folder until the block ends; it is created where there is none.
+
+    Of processes that train together the main one locks it for all. Within the block this process
+    may lock it again.
+
+    Yields:
+        Descriptors to pass on to a process that trains here: it then keeps the lock for as long
+        as it lives, even if this one dies.
+
+    Raises:
+        UserError: another process holds the lock, or the folder cannot be created.
+    """
+    key = root.absolute()
+    if key in _LOCKS:
+        yield _LOCKS[key]
+        return
+    found: list[int] = []
+    by_main(lambda: found.extend(_locked(root)))
+    _LOCKS[key] = tuple(found)
+    try:
+        yield _LOCKS[key]
+    finally:
+        del _LOCKS[key]
+        for descriptor in found:
+            os.close(descriptor)
+
+
+def _locked(root: Path) -> list[int]:
+    with writing(root):
+        root.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = lock(root)
+        except BlockingIOError:
+            raise UserError(
+                f"{root} is in use: another process trains there; wait for it, or name another "
+                "folder"
+            ) from None
+    return [] if descriptor is None else [descriptor]

@@ -12,10 +12,10 @@ from umi_lite.agent.bounds import raised, widest
 from umi_lite.errors import UserError
 from umi_lite.files import write_text
 from umi_lite.recipe.schema import Recipe
+from umi_lite.train.adapter import check_targets
 from umi_lite.train.backends import Name, choose, make, prepare_process
 from umi_lite.train.callbacks import check_report_to, forward_signals
-from umi_lite.train.chart import loss_svg, read_metrics
-from umi_lite.train.curves import live_page
+from umi_lite.train.curves import live_page, loss_svg
 from umi_lite.train.dataset import Ready, job_bounds, job_rows, make_ready, too_long
 from umi_lite.train.distributed import (
     by_main,
@@ -28,15 +28,12 @@ from umi_lite.train.distributed import (
 )
 from umi_lite.train.evaluation import held_out_rows, hold_out
 from umi_lite.train.failures import report_refused_writes
-from umi_lite.train.inputs import base_language, base_model
+from umi_lite.train.inputs import base_language, base_model, load_readable
 from umi_lite.train.job import run_job
 from umi_lite.train.loading import loading
-from umi_lite.train.lock import lock_run
 from umi_lite.train.plan import JOBS, job_data, plan
 from umi_lite.train.progress import Reporter, RichReporter, Silent
-from umi_lite.train.readable import load_readable
-from umi_lite.train.run_dir import RunDir
-from umi_lite.train.targets import check_targets
+from umi_lite.train.run_dir import RunDir, lock_run, read_metrics
 from umi_lite.weights.base_record import keep_record
 from umi_lite.weights.gguf_to_hf import local_folder
 

@@ -14,8 +14,7 @@ from umi_lite.recipe.schema import Lora, Recipe
 from umi_lite.train.budget.forecast import forecast
 from umi_lite.train.budget.memory import Estimate, MicroBatch, Setting, estimate, micro_batches
 from umi_lite.train.budget.shape import Shape, from_config, from_gguf, shape_of
-from umi_lite.train.chart import read_metrics
-from umi_lite.train.run_dir import RunDir
+from umi_lite.train.run_dir import RunDir, read_metrics
 from umi_lite.train.trainer import train_in_child
 
 SEVEN_B = Shape(28, 3584, 18944, 28, 4, 128, 152064, tied=False)

@@ -14,10 +14,9 @@ from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe, Validation
 from umi_lite.train.budget.forecast import Forecast, disk_line, fit_to, forecast, memory_line
 from umi_lite.train.budget.memory import GIB
-from umi_lite.train.chart import read_metrics
 from umi_lite.train.plan import describe, plan
 from umi_lite.train.progress import Silent
-from umi_lite.train.run_dir import RunDir
+from umi_lite.train.run_dir import RunDir, read_metrics
 
 SECONDS = 30.0
 _NEVER = 1_000_000
