@@ -12,6 +12,7 @@ import torch
 from umi_lite.errors import UserError
 from umi_lite.recipe.load import read_yaml
 from umi_lite.recipe.schema import Recipe
+from umi_lite.train.backends import resolve
 from umi_lite.train.plain import Plain
 from umi_lite.train.plan import JOBS
 from umi_lite.train.progress import Silent
@@ -27,6 +28,10 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[n], other[n]) for n in one)
 
 
+def opened(recipe: Recipe) -> Plain:
+    return Plain(recipe, str(recipe.base.model), resolve(recipe))
+
+
 @pytest.mark.parametrize("quantization", ["none", "4bit"])
 def test_a_new_adapter_is_what_peft_gives_a_new_model(
     quantization: str, tiny_recipe: Callable[..., Recipe]
@@ -35,7 +40,7 @@ def test_a_new_adapter_is_what_peft_gives_a_new_model(
     from transformers import set_seed
 
     recipe = tiny_recipe(quantization=quantization)
-    backend = Plain(recipe, str(recipe.base.model))
+    backend = opened(recipe)
     model, _ = backend.open(None, 1)
     first = lora(model)
     for weight in model.parameters():
@@ -47,7 +52,7 @@ def test_a_new_adapter_is_what_peft_gives_a_new_model(
     again, _ = backend.open(None, 7)
     assert again is model and again.training
     assert all(weight.grad is None for weight in again.parameters())
-    base, _ = Plain(recipe, str(recipe.base.model))._load()
+    base, _ = opened(recipe)._load()
     config = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
     set_seed(7)
     assert same(lora(again), lora(get_peft_model(base, config)))
@@ -90,7 +95,7 @@ def test_an_adapter_of_another_lora_is_refused(
     whole: Path, tmp_path: Path, tiny_recipe: Callable[..., Recipe]
 ) -> None:
     recipe = tiny_recipe()
-    backend = Plain(recipe, str(recipe.base.model))
+    backend = opened(recipe)
     start = shutil.copytree(whole / "global" / "adapter", tmp_path / "start")
     config = json.loads((start / "adapter_config.json").read_text())
     (start / "adapter_config.json").write_text(json.dumps(config | {"lora_alpha": 8}))
@@ -98,4 +103,4 @@ def test_an_adapter_of_another_lora_is_refused(
         backend.open(start, 0)
     narrow = tiny_recipe(lora={"targets": ["q_proj"]})
     with pytest.raises(UserError, match="adapts other layers than the recipe's lora"):
-        Plain(narrow, str(recipe.base.model)).open(whole / "global" / "adapter", 0)
+        opened(narrow).open(whole / "global" / "adapter", 0)

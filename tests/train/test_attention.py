@@ -11,6 +11,7 @@ from umi_lite.recipe.schema import Recipe
 from umi_lite.train import attention
 from umi_lite.train.attention import NAME, check_config, check_loss, register
 from umi_lite.train.collate import PackCollator, pack_inputs, weighted_loss
+from umi_lite.train.device import Setting
 from umi_lite.train.samples import Row, join_at_prefix, join_rows
 from umi_lite.train.unsloth import cap_scores
 
@@ -127,12 +128,13 @@ def recipe(**changes: Any) -> Recipe:
 
 
 PACKS = PackCollator(join_at_prefix)
+FULL = Setting("cpu", "plain", "fp32")
 
 
 @pytest.mark.parametrize("name", [*FEATURED, "llama"])
 def test_the_check_before_a_job_passes(name: str, rows: list[Row]) -> None:
     model = _Adapted(windowed.make(name)).train()
-    check_loss(model, rows[0], PACKS, recipe())
+    check_loss(model, rows[0], PACKS, recipe(), FULL)
     assert model.base.config._attn_implementation == NAME and model.training
 
 
@@ -143,14 +145,14 @@ def test_the_check_refuses_another_loss_with_both_figures(
     model = _Adapted(windowed.make(name))
     _drop_features(monkeypatch)
     with pytest.raises(UserError, match=r"a loss of \d+\.\d{5} where .* gives \d+\.\d{5}, on"):
-        check_loss(model, rows[0], PACKS, recipe())
+        check_loss(model, rows[0], PACKS, recipe(), FULL)
 
 
 def test_a_base_that_packing_does_not_reach_trains_row_by_row(rows: list[Row]) -> None:
     model = _Adapted(windowed.make("stablelm"))
     with pytest.raises(UserError, match="set packing: none and micro_batch: 1"):
-        check_loss(model, rows[0], PACKS, recipe())
-    check_loss(model, rows[0], PackCollator(join_rows), recipe(packing="none"))
+        check_loss(model, rows[0], PACKS, recipe(), FULL)
+    check_loss(model, rows[0], PackCollator(join_rows), recipe(packing="none"), FULL)
 
 
 def test_unsloth_gets_an_attention_that_caps_scores(rows: list[Row]) -> None:

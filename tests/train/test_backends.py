@@ -159,7 +159,8 @@ def test_unsloth_trains_the_same_rows(
         made = weights(run.adapter(job))
         assert made.keys() == weights(plain / job / "adapter").keys()
         assert len(losses(run.root, job)) == 3
-    opened = backends.make("plain", tiny_recipe(), str(tiny_recipe().base.model))
+    recipe = tiny_recipe()
+    opened = backends.make(recipe, str(recipe.base.model), backends.resolve(recipe))
     model, _ = opened.open(run.adapter("planner"), 0)
     loaded = [p for n, p in model.named_parameters() if "lora_" in n]
     assert len(loaded) == len(weights(run.adapter("planner")))

@@ -11,6 +11,7 @@ from unsloth_runs import loss_of, train_in_unsloth
 from umi_lite.data.traces import save
 from umi_lite.protocol.trajectory import Answer, Plan, Trajectory
 from umi_lite.recipe.schema import Recipe
+from umi_lite.train.backends import resolve
 from umi_lite.train.plain import Plain
 from umi_lite.train.progress import Silent
 from umi_lite.train.run_dir import RunDir
@@ -86,7 +87,8 @@ def test_same_curves_and_adapters_that_the_other_backend_opens(
         assert max(apart) < 0.02
         # It learns: the curves have something to disagree about.
         assert sum(ours[-3:]) < 0.8 * sum(ours[:3])
-        backend = Plain(recipe_of(base_hf, data, "plain", kind), str(base_hf))
+        recipe = recipe_of(base_hf, data, "plain", kind)
+        backend = Plain(recipe, str(base_hf), resolve(recipe))
         opened = [loss_of(backend.open(path, 0)[0], IDS) for path in adapters[kind]]
         assert told[kind]["losses"] == pytest.approx(opened, rel=1e-3)
         untrained = loss_of(backend.open(None, 0)[0], IDS)

@@ -9,6 +9,7 @@ import torch
 
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.attention import NAME, register
+from umi_lite.train.backends import resolve
 from umi_lite.train.collate import (
     JoinedCollator,
     PlainCollator,
@@ -17,6 +18,7 @@ from umi_lite.train.collate import (
     keeps_apart,
     pack_inputs,
 )
+from umi_lite.train.device import Setting
 from umi_lite.train.samples import Row, make_packs
 
 
@@ -104,30 +106,34 @@ def recipe_of(tiny_recipe: Callable[..., Recipe], **changes: Any) -> Recipe:
     return tiny_recipe(stages={"global": stage, "local": "none"}, micro_batch=4, **changes)
 
 
+def made_for(model: Any, recipe: Recipe, notes: list[str]) -> Any:
+    return collator(model, rows_of(4), recipe, resolve(recipe), pad=0, note=notes.append)
+
+
 def test_rows_are_joined_where_the_attention_keeps_them_apart(
     stock: Any, tiny_recipe: Callable[..., Recipe]
 ) -> None:
     recipe, notes = recipe_of(tiny_recipe), []
-    assert keeps_apart(stock, rows_of(4), recipe) is None
-    assert isinstance(collator(stock, rows_of(4), recipe, 0, notes.append), JoinedCollator)
+    assert keeps_apart(stock, rows_of(4), resolve(recipe)) is None
+    assert isinstance(made_for(stock, recipe, notes), JoinedCollator)
     assert notes == []
-    padded = collator(stock, rows_of(4), recipe_of(tiny_recipe, packing="none"), 0, notes.append)
+    padded = made_for(stock, recipe_of(tiny_recipe, packing="none"), notes)
     assert isinstance(padded, PlainCollator)
 
 
 def test_rows_are_padded_where_it_does_not(model: Any, tiny_recipe: Callable[..., Recipe]) -> None:
     """Attention that takes no notice of position ids."""
     notes: list[str] = []
-    made = collator(model, rows_of(4), recipe_of(tiny_recipe), 0, notes.append)
+    made = made_for(model, recipe_of(tiny_recipe), notes)
     assert isinstance(made, PlainCollator)
     (note,) = notes
     assert "micro-batches are padded instead" in note
 
 
 def test_a_leak_that_the_mean_loss_hides_is_found(
-    model: Any, tiny_recipe: Callable[..., Recipe]
+    model: Any,
 ) -> None:
     """Equal rows: in the mean of their losses, what the second sees hardly shows."""
     twins = [rows_of(1)[0], rows_of(1)[0]]
-    obstacle = keeps_apart(model, twins, recipe_of(tiny_recipe, precision="bf16"))
+    obstacle = keeps_apart(model, twins, Setting("cpu", "unsloth", "bf16"))
     assert obstacle and "changes by" in obstacle

@@ -33,7 +33,7 @@ def loss_of(model: Any, ids: list[int]) -> float:
 
 def main(roots: list[Path]) -> None:
     os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", tempfile.mkdtemp(prefix="umi-unsloth-"))
-    from umi_lite.train.backends import make, prepare_process
+    from umi_lite.train.backends import make, prepare_process, resolve
 
     prepare_process("unsloth")
     from kept import Notes
@@ -53,7 +53,7 @@ def main(roots: list[Path]) -> None:
         told: dict[str, Any] = {"loads": len(loads), "notes": notes.said, "losses": []}
         if (root / "open.json").is_file():
             asked = json.loads((root / "open.json").read_text())
-            backend = make("unsloth", recipe, str(recipe.base.model))
+            backend = make(recipe, str(recipe.base.model), resolve(recipe, "unsloth"))
             for adapter in asked["adapters"]:
                 model, _ = backend.open(Path(adapter), 0)
                 told["losses"].append(loss_of(model, asked["ids"]))

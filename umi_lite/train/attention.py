@@ -14,7 +14,7 @@ from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.collate import Collator, weighted_loss
 from umi_lite.train.dataset import shares_prefixes
-from umi_lite.train.device import dtype_of, precision
+from umi_lite.train.device import Setting
 from umi_lite.train.samples import Row
 
 NAME = "umi_shared_prefix"
@@ -192,7 +192,7 @@ _TOLERANCE = {"fp32": 1e-3, "bf16": 1e-2, "fp16": 1e-2}
 _LENGTH = 96
 
 
-def check_loss(model: Any, row: Row, collator: Collator, recipe: Recipe) -> None:
+def check_loss(model: Any, row: Row, collator: Collator, recipe: Recipe, setting: Setting) -> None:
     """Compare the loss of two rows that share a prefix with their loss in the base's attention.
 
     `attend` is not the base's attention: what it leaves out of a new kind of model would train
@@ -210,11 +210,11 @@ def check_loss(model: Any, row: Row, collator: Collator, recipe: Recipe) -> None
     """
     rows = _two_rows(row.ids[:_LENGTH])
     joined = shares_prefixes(recipe) or recipe.micro_batch > 1
-    with _evaluating(model, recipe) as device:
+    with _evaluating(model, setting) as device:
         base_loss = _in_base_attention(model, rows, device)
         alone = _mean_loss(model, [[row] for row in rows], collator, device)
         packed = _mean_loss(model, [rows], collator, device) if joined else alone
-    tolerance = _TOLERANCE[precision(recipe)] * abs(base_loss)
+    tolerance = _TOLERANCE[setting.precision] * abs(base_loss)
     if abs(packed - base_loss) <= tolerance:
         return
     what = f"a loss of {packed:.5f} where the base's own attention gives {base_loss:.5f}"
@@ -241,12 +241,12 @@ def _two_rows(ids: list[int]) -> list[Row]:
 
 
 @contextmanager
-def _evaluating(model: Any, recipe: Recipe) -> Any:
+def _evaluating(model: Any, setting: Setting) -> Any:
     """Turn gradients and dropout off, in the precision of training; yield the device."""
     import torch
 
     device = next(weight.device for weight in model.parameters() if weight.requires_grad)
-    dtype, training = dtype_of(recipe), model.training
+    dtype, training = setting.dtype, model.training
     mixed = torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
     model.eval()
     try:

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train import plain, unsloth
-from umi_lite.train.device import has_gpu
+from umi_lite.train.device import Setting, has_gpu, precision
 from umi_lite.train.distributed import threads, world_size
 
 Name = Literal["plain", "unsloth"]
@@ -20,6 +20,7 @@ Name = Literal["plain", "unsloth"]
 class Backend(Protocol):
     """Where a job's model comes from. The base is loaded once, at the first job."""
 
+    setting: Setting
     packs: bool
     """True if it uses the attention of `attention` (shared-prefix packing)."""
 
@@ -55,6 +56,21 @@ def choose(recipe: Recipe) -> Name:
     return "plain"
 
 
+def resolve(recipe: Recipe, backend: Name | None = None) -> Setting:
+    """Return what the recipe's device, backend and precision are on this machine.
+
+    A GPU gets a CUDA context for it.
+
+    Args:
+        backend: the result of `choose`, where it is known already.
+
+    Raises:
+        UserError: see `choose`.
+    """
+    name = backend or choose(recipe)
+    return Setting("cuda" if has_gpu() else "cpu", name, precision(recipe))
+
+
 def _obstacle(recipe: Recipe) -> str | None:
     """Return what the recipe asks for and Unsloth cannot do."""
     if recipe.packing == "shared_prefix":
@@ -72,12 +88,13 @@ def _obstacle(recipe: Recipe) -> str | None:
     return None
 
 
-def make(name: Name, recipe: Recipe, model: str) -> Backend:
+def make(recipe: Recipe, model: str, setting: Setting) -> Backend:
     """Create the backend for a base model (a folder or hub id)."""
-    return (plain.Plain if name == "plain" else unsloth.Unsloth)(recipe, model)
+    made = plain.Plain if setting.backend == "plain" else unsloth.Unsloth
+    return made(recipe, model, setting)
 
 
-def optimizer(recipe: Recipe) -> str:
+def optimizer(recipe: Recipe, setting: Setting) -> str:
     """Return the recipe's optimizer as SFTConfig's `optim`: `auto` is 8-bit AdamW on a GPU.
 
     Raises:
@@ -85,7 +102,7 @@ def optimizer(recipe: Recipe) -> str:
     """
     asked = recipe.optimizer
     if asked == "auto":
-        asked = "adamw_8bit" if has_gpu() and _has_bitsandbytes() else "adamw"
+        asked = "adamw_8bit" if setting.device == "cuda" and _has_bitsandbytes() else "adamw"
     if asked == "adamw":
         return "adamw_torch_fused"
     if not _has_bitsandbytes():
@@ -93,13 +110,16 @@ def optimizer(recipe: Recipe) -> str:
     return "adamw_8bit"
 
 
-def settings(recipe: Recipe) -> dict[str, Any]:
+def settings(recipe: Recipe, setting: Setting) -> dict[str, Any]:
     """Return SFTConfig's arguments for the optimizer and gradient checkpointing.
 
     Unsloth sets up its own checkpointing in the model and reads only the switch.
     """
-    made = {"optim": optimizer(recipe), "gradient_checkpointing": recipe.gradient_checkpointing}
-    return made | (plain.settings(recipe) if choose(recipe) == "plain" else {})
+    made = {
+        "optim": optimizer(recipe, setting),
+        "gradient_checkpointing": recipe.gradient_checkpointing,
+    }
+    return made | (plain.settings(recipe) if setting.backend == "plain" else {})
 
 
 def _has_bitsandbytes() -> bool:

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, Protocol
 
 from umi_lite.recipe.schema import Recipe
-from umi_lite.train.device import dtype_of, precision
+from umi_lite.train.device import Setting
 from umi_lite.train.samples import Pack, Row, rows_of
 
 IGNORED = -100
@@ -191,7 +191,13 @@ class JoinedCollator:
 
 
 def collator(
-    model: Any, rows: list[Row], recipe: Recipe, pad: int, note: Callable[[str], None]
+    model: Any,
+    rows: list[Row],
+    recipe: Recipe,
+    setting: Setting,
+    *,
+    pad: int,
+    note: Callable[[str], None],
 ) -> JoinedCollator | PlainCollator:
     """Return the collator for micro-batches of rows.
 
@@ -201,14 +207,14 @@ def collator(
     several = recipe.micro_batch > 1 and len(rows) > 1
     if recipe.packing == "none" or not several:
         return PlainCollator(pad)
-    obstacle = keeps_apart(model, rows[: recipe.micro_batch], recipe)
+    obstacle = keeps_apart(model, rows[: recipe.micro_batch], setting)
     if obstacle:
         note(f"packing: {obstacle}; micro-batches are padded instead")
         return PlainCollator(pad)
     return JoinedCollator()
 
 
-def keeps_apart(model: Any, rows: Sequence[Row], recipe: Recipe) -> str | None:
+def keeps_apart(model: Any, rows: Sequence[Row], setting: Setting) -> str | None:
     """Check that a row of a joined sequence sees nothing of the rows before it.
 
     Two things are measured: the loss of the joined rows is the mean of the rows' own losses, each
@@ -218,9 +224,9 @@ def keeps_apart(model: Any, rows: Sequence[Row], recipe: Recipe) -> str | None:
     Returns:
         None, or what is wrong.
     """
-    tolerance = TOLERANCE[precision(recipe)]
+    tolerance = TOLERANCE[setting.precision]
     counts = [row.trained for row in rows]
-    with _as_trained(model, recipe) as loss:
+    with _as_trained(model, setting) as loss:
         alone = [loss(_without_places(joined_inputs([row]))) for row in rows]
         mean = sum(x * n for x, n in zip(alone, counts, strict=True)) / sum(counts)
         joined = loss(joined_inputs(rows))
@@ -239,13 +245,13 @@ def _without_places(inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _as_trained(model: Any, recipe: Recipe) -> Any:
+def _as_trained(model: Any, setting: Setting) -> Any:
     """Yield a function of a batch's mean loss, in training mode without dropout or gradients."""
     import torch
 
     # Not the model's first weights: Unsloth may keep the embedding in RAM.
     device = next(weight.device for weight in model.parameters() if weight.requires_grad)
-    dtype = dtype_of(recipe)
+    dtype = setting.dtype
     dropouts = [m for m in model.modules() if isinstance(m, torch.nn.Dropout) and m.training]
     for module in dropouts:
         module.eval()

@@ -1,13 +1,41 @@
-"""Device, precision and peak memory of this process."""
+"""`Setting`: device, backend and precision of a run; and the peak memory of this process."""
 
 import resource
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from umi_lite.recipe.schema import Recipe
 
 _STATUS = Path("/proc/self/status")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where and how a run trains: what `auto` in its recipe resolves to on a machine."""
+
+    device: Literal["cpu", "cuda"]
+    backend: Literal["plain", "unsloth"]
+    precision: Literal["fp32", "bf16", "fp16"]
+
+    @property
+    def dtype(self) -> Any:
+        """The base's torch dtype."""
+        import torch
+
+        kinds = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+        return kinds[self.precision]
+
+    @property
+    def offloads(self) -> bool:
+        """True if the backend keeps in RAM what a card has no room for."""
+        return self.backend == "unsloth" and self.device == "cuda"
+
+    @property
+    def width(self) -> int:
+        """Bytes of an activation."""
+        return 4 if self.precision == "fp32" else 2
 
 
 def peak_memory() -> int:
@@ -47,11 +75,3 @@ def precision(recipe: Recipe) -> Literal["fp32", "bf16", "fp16"]:
     if not torch.cuda.is_available():
         return "fp32"
     return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-
-
-def dtype_of(recipe: Recipe) -> Any:
-    """Return the base's torch dtype for the recipe's precision."""
-    import torch
-
-    kinds = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    return kinds[precision(recipe)]

@@ -19,7 +19,7 @@ from umi_lite.train.collate import Collator, JoinedCollator, PackCollator, WithR
 from umi_lite.train.collate import collator as row_collator
 from umi_lite.train.curves import Page
 from umi_lite.train.dataset import Ready, pad_to_multiple, shares_prefixes
-from umi_lite.train.device import has_gpu, precision
+from umi_lite.train.device import Setting
 from umi_lite.train.distributed import (
     accumulation,
     by_main,
@@ -44,12 +44,12 @@ from umi_lite.train.run_dir import RunDir, step_of
 from umi_lite.train.samples import join_at_prefix, join_rows, rows_of
 
 
-def arguments(recipe: Recipe, ready: Ready, folder: Path) -> Any:
+def arguments(recipe: Recipe, setting: Setting, ready: Ready, folder: Path) -> Any:
     """Return the SFTConfig of a job; checkpoints go to `folder`."""
     from trl.trainer.sft_config import SFTConfig
 
     job, settings = ready.job, ready.job.settings
-    kind = precision(recipe)
+    on_gpu = setting.device == "cuda"
     return SFTConfig(
         output_dir=str(folder),
         per_device_train_batch_size=ready.at_once,
@@ -63,16 +63,16 @@ def arguments(recipe: Recipe, ready: Ready, folder: Path) -> Any:
         weight_decay=settings.weight_decay,
         seed=job.seed,
         data_seed=job.seed,
-        use_cpu=not has_gpu(),
-        bf16=kind == "bf16",
-        fp16=kind == "fp16",
-        **backend_settings(recipe),
+        use_cpu=not on_gpu,
+        bf16=setting.precision == "bf16",
+        fp16=setting.precision == "fp16",
+        **backend_settings(recipe, setting),
         max_length=recipe.max_length,
         packing=False,
         loss_type="nll",
         dataset_kwargs={"skip_prepare_dataset": True},
         remove_unused_columns=False,
-        dataloader_pin_memory=has_gpu(),
+        dataloader_pin_memory=on_gpu,
         logging_steps=1,
         logging_nan_inf_filter=False,
         save_strategy="steps",
@@ -84,7 +84,7 @@ def arguments(recipe: Recipe, ready: Ready, folder: Path) -> Any:
     )
 
 
-def effective(trainer: Any, recipe: Recipe, longest: int) -> str:
+def effective(trainer: Any, recipe: Recipe, setting: Setting, longest: int) -> str:
     """Return the effective settings in one line, with what differs from the recipe.
 
     Args:
@@ -96,7 +96,7 @@ def effective(trainer: Any, recipe: Recipe, longest: int) -> str:
     args, model = trainer.args, trainer.model
     _no_cut(trainer, recipe, longest)
     trained, parameters = model.get_nb_trainable_parameters()
-    asked, got = _asked(recipe), _got(trainer)
+    asked, got = _asked(recipe, setting), _got(trainer)
     over = "" if got["quantization"] == "none" else f" over {got['quantization']} weights"
     checkpointing = ["gradient checkpointing"] * (got["gradient checkpointing"] == "on")
     parts = [
@@ -129,11 +129,11 @@ def _no_cut(trainer: Any, recipe: Recipe, longest: int) -> None:
             )
 
 
-def _asked(recipe: Recipe) -> dict[str, str]:
+def _asked(recipe: Recipe, setting: Setting) -> dict[str, str]:
     return {
-        "precision": precision(recipe),
+        "precision": setting.precision,
         "quantization": recipe.quantization,
-        "optimizer": "adamw_8bit" if "8bit" in backends.optimizer(recipe) else "adamw",
+        "optimizer": "adamw_8bit" if "8bit" in backends.optimizer(recipe, setting) else "adamw",
         "gradient checkpointing": "on" if recipe.gradient_checkpointing else "off",
     }
 
@@ -200,15 +200,15 @@ def _run(
     held_out = [row for rows in ready.held_out for row in rows]
     check_vocabulary(model, [*ready.rows, *held_out])
     before = fingerprint(model)
-    collator = _collator(recipe, items, model, tokenizer, reporter, packs=backend.packs)
+    collator = _collator(recipe, items, backend, model, tokenizer, reporter)
     if backend.packs and not is_sharded():  # FSDP may have sharded the weights
         shortest = min(ready.rows, key=lambda row: len(row.ids))
         with together():  # where memory runs out here, the first step reports it
-            attempt(lambda: check_loss(model, shortest, collator, recipe))
+            attempt(lambda: check_loss(model, shortest, collator, recipe, backend.setting))
     split = MicroBatchSplit(run.micro_batch_splits, reporter.note)
     trainer = scheduled(splitting_trainer(split, collator, job.name))(
         model=model,
-        args=arguments(recipe, ready, run.checkpoints(job.name)),
+        args=arguments(recipe, backend.setting, ready, run.checkpoints(job.name)),
         train_dataset=Dataset.from_dict({"item": list(range(len(items)))}),
         data_collator=WithRows(items, collator),
         processing_class=tokenizer,
@@ -218,7 +218,7 @@ def _run(
 
     trainer.remove_callback(PrinterCallback)
     longest = max(len(row.ids) for item in items for row in rows_of(item))
-    reporter.note(f"{job.name}: {effective(trainer, recipe, longest)}")
+    reporter.note(f"{job.name}: {effective(trainer, recipe, backend.setting, longest)}")
     best = BestAdapter(run.job(job.name))
     with catch_stop_signals() as stop:
         trainer.add_callback(callback(ready, run, reporter, page, checkpoint, stop))
@@ -241,10 +241,11 @@ def _run(
 
 
 def _collator(
-    recipe: Recipe, items: Any, model: Any, tokenizer: Any, reporter: Reporter, *, packs: bool
+    recipe: Recipe, items: Any, backend: Backend, model: Any, tokenizer: Any, reporter: Reporter
 ) -> Collator:
-    if not packs:
-        return row_collator(model, items, recipe, tokenizer.pad_token_id or 0, reporter.note)
+    if not backend.packs:
+        pad = tokenizer.pad_token_id or 0
+        return row_collator(model, items, recipe, backend.setting, pad=pad, note=reporter.note)
     return PackCollator(join_at_prefix if shares_prefixes(recipe) else join_rows)
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train import adapter
 from umi_lite.train.attention import check_config, register
-from umi_lite.train.device import dtype_of, has_gpu
+from umi_lite.train.device import Setting
 from umi_lite.train.distributed import device_map, is_sharded
 from umi_lite.train.loading import check_whole, loading
 
@@ -16,7 +16,8 @@ class Plain:
 
     packs = True
 
-    def __init__(self, recipe: Recipe, model: str):
+    def __init__(self, recipe: Recipe, model: str, setting: Setting):
+        self.setting = setting
         self._recipe = recipe
         self._name = model
         self._model: Any = None
@@ -43,7 +44,7 @@ class Plain:
     def _load(self) -> tuple[Any, Any]:
         from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
-        dtype = dtype_of(self._recipe)
+        dtype = self.setting.dtype
         options: dict[str, Any] = {"dtype": dtype, "attn_implementation": register()}
         if self._recipe.quantization == "4bit":
             options["quantization_config"] = BitsAndBytesConfig(
@@ -54,7 +55,7 @@ class Plain:
                 # FSDP flattens a layer's weights, which must have one type for it.
                 bnb_4bit_quant_storage=dtype if is_sharded() else None,
             )
-        if has_gpu():
+        if self.setting.device == "cuda":
             options["device_map"] = device_map()
         with loading("weights", self._name):
             made: Any = AutoModelForCausalLM.from_pretrained(

@@ -13,7 +13,7 @@ from umi_lite.errors import UserError
 from umi_lite.files import write_text
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.adapter import check_targets
-from umi_lite.train.backends import Name, choose, make, prepare_process
+from umi_lite.train.backends import Name, choose, make, prepare_process, resolve
 from umi_lite.train.callbacks import check_report_to, forward_signals
 from umi_lite.train.curves import live_page, loss_svg
 from umi_lite.train.dataset import Ready, job_bounds, job_rows, make_ready, too_long
@@ -116,6 +116,7 @@ def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> Non
         reporter.note("nothing to do: all the jobs are done")
         return
     prepare_process(name)
+    setting = resolve(recipe, name)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     if world_size() > 1:
         reporter.note(f"{world_size()} processes share each step's batch")
@@ -125,7 +126,7 @@ def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> Non
     by_main(lambda: _keep_record(run, model))
     with together():
         check_targets(recipe, model)
-    backend = make(name, recipe, model)
+    backend = make(recipe, model, setting)
     with together():
         ready = make_all(recipe, model, backend.packs, reporter)
     bounds = widest(r.bounds for r in ready)

@@ -11,7 +11,7 @@ from typing import Any
 
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train import adapter
-from umi_lite.train.device import dtype_of
+from umi_lite.train.device import Setting
 from umi_lite.train.loading import loading
 
 
@@ -20,7 +20,8 @@ class Unsloth:
 
     packs = False
 
-    def __init__(self, recipe: Recipe, model: str):
+    def __init__(self, recipe: Recipe, model: str, setting: Setting):
+        self.setting = setting
         self._recipe = recipe
         self._name = model
         self._model: Any = None
@@ -50,7 +51,7 @@ class Unsloth:
             base, tokenizer = fast.from_pretrained(
                 model_name=self._name,
                 max_seq_length=recipe.max_length,
-                dtype=dtype_of(recipe),
+                dtype=self.setting.dtype,
                 load_in_4bit=four_bit,
                 load_in_16bit=not four_bit,
                 use_gradient_checkpointing=checkpointing,

@@ -12,12 +12,12 @@ from umi_lite.engine.machine import machine
 from umi_lite.errors import UserError
 from umi_lite.files import cache_folder
 from umi_lite.recipe.schema import Recipe
-from umi_lite.train.backends import choose
+from umi_lite.train.backends import resolve
 from umi_lite.train.budget.fit import Fitted, fit
-from umi_lite.train.budget.memory import CUDA_CONTEXT, GIB, Estimate, Setting, peak
+from umi_lite.train.budget.memory import CUDA_CONTEXT, GIB, Estimate, peak
 from umi_lite.train.budget.shape import Shape, shape_of
 from umi_lite.train.dataset import Ready
-from umi_lite.train.device import has_gpu, precision
+from umi_lite.train.device import Setting
 from umi_lite.train.inputs import base_gguf, base_model
 from umi_lite.train.plan import plan
 from umi_lite.train.progress import Reporter, Silent
@@ -47,15 +47,6 @@ class Forecast:
         return sum(sum(ready.sizes) for ready in self.ready)
 
 
-def setting_of(recipe: Recipe) -> Setting:
-    """Device, backend and precision that the recipe comes to on this machine.
-
-    Raises:
-        UserError: see `backends.choose`.
-    """
-    return Setting("cuda" if has_gpu() else "cpu", choose(recipe), precision(recipe))
-
-
 def forecast(recipe: Recipe, reporter: Reporter | None = None) -> Forecast:
     """Make the rows of all the jobs. Nothing is trained, and no run folder is written.
 
@@ -66,7 +57,7 @@ def forecast(recipe: Recipe, reporter: Reporter | None = None) -> Forecast:
         UserError: a base that is not here and whose hub does not answer, or data that is wrong.
     """
     shape = shape_of(recipe)  # first: it does not wait for a hub that is not there
-    setting = setting_of(recipe)
+    setting = resolve(recipe)
     told = reporter or Silent()
     model = base_model(recipe, lambda path: told.note(f"dequantising the base to {path}"))
     ready = make_all(recipe, model, setting.backend == "plain", told)

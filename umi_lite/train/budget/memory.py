@@ -8,11 +8,11 @@ begins, and torch's allocator hands the memory on.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.budget.shape import Shape
 from umi_lite.train.dataset import Ready, rows_of
+from umi_lite.train.device import Setting
 from umi_lite.train.samples import Pack
 
 GIB = 1 << 30
@@ -35,25 +35,6 @@ _NF4 = 0.5 + 1 / 64 + _FP32 / (64 * 256)
 _LEAST_PIECE = 512 << 20
 # 8-bit moments: a byte each and 4 bytes of scale for 256 (bitsandbytes' block-wise optimizers).
 _MOMENTS = {"adamw": 2.0 * _FP32, "adamw_8bit": 2 * (1 + _FP32 / 256)}
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Where and how a job runs: what `auto` in a recipe comes to on a machine."""
-
-    device: Literal["cpu", "cuda"]
-    backend: Literal["plain", "unsloth"]
-    precision: Literal["fp32", "bf16", "fp16"]
-
-    @property
-    def offloads(self) -> bool:
-        """Does the backend keep in RAM what a card has no room for?"""
-        return self.backend == "unsloth" and self.device == "cuda"
-
-    @property
-    def width(self) -> int:
-        """Bytes of an activation."""
-        return _FP32 if self.precision == "fp32" else 2
 
 
 @dataclass(frozen=True)
