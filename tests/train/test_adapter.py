@@ -1,4 +1,4 @@
-"""An adapter within a model that stays in memory: as if the model had been loaded for it alone."""
+"""The adapter of a model that stays in memory, and names in `lora.targets` that are refused."""
 
 import json
 import shutil
@@ -12,12 +12,15 @@ import torch
 from umi_lite.errors import UserError
 from umi_lite.recipe.load import read_yaml
 from umi_lite.recipe.schema import Recipe
+from umi_lite.train.adapter import check_targets
 from umi_lite.train.backends import resolve
 from umi_lite.train.plain import Plain
 from umi_lite.train.plan import JOBS
 from umi_lite.train.progress import Silent
 from umi_lite.train.trainer import train
 from umi_lite.weights.base_record import read_record, record_of
+
+THERE = "down_proj, gate_proj, k_proj, o_proj, q_proj, up_proj, v_proj"
 
 
 def lora(model: Any) -> dict[str, torch.Tensor]:
@@ -104,3 +107,41 @@ def test_an_adapter_of_another_lora_is_refused(
     narrow = tiny_recipe(lora={"targets": ["q_proj"]})
     with pytest.raises(UserError, match="adapts other layers than the recipe's lora"):
         opened(narrow).open(whole / "global" / "adapter", 0)
+
+
+@pytest.mark.parametrize(
+    ("target", "line"),
+    [
+        ("query", "the base has no module 'query'; it has: "),
+        ("proj", "the base has no module 'proj'; it has: "),
+        ("lm_head", r"'lm_head' is lm_head \(Linear\)"),
+        ("embed_tokens", r"'embed_tokens' is model.embed_tokens \(Embedding\)"),
+        ("input_layernorm", r"'input_layernorm' is .*LlamaRMSNorm\)"),
+        ("mlp", r"'mlp' is model.layers.0.mlp \(LlamaMLP\)"),
+    ],
+)
+def test_what_no_adapter_fits_is_refused_with_what_there_is(
+    target: str, line: str, tiny_recipe: Callable[..., Recipe]
+) -> None:
+    recipe = tiny_recipe(lora={"targets": ["q_proj", target]})
+    with pytest.raises(UserError, match=line) as err:
+        check_targets(recipe, str(recipe.base.model))
+    assert str(err.value).endswith(THERE)
+
+
+def test_linear_layers_by_short_and_long_names_are_taken(
+    tiny_recipe: Callable[..., Recipe],
+) -> None:
+    named = ["q_proj", "mlp.down_proj", "model.layers.1.self_attn.o_proj"]
+    recipe = tiny_recipe(lora={"targets": named})
+    check_targets(recipe, str(recipe.base.model))
+
+
+def test_training_stops_before_its_rows_are_made(
+    tiny_recipe: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    monkeypatch.setattr("umi_lite.train.trainer.make_all", lambda *_: made.append(1))
+    with pytest.raises(UserError, match="has no module 'c_attn'"):
+        train(tiny_recipe(lora={"targets": ["c_attn"]}), tmp_path / "run", reporter=Silent())
+    assert made == []

@@ -66,9 +66,9 @@ def test_packed_rows_have_the_models_own_loss_and_gradients(
     name: str, join: Any, rows: list[Row]
 ) -> None:
     model = windowed.make(name)
-    (expected, slope), (got, ours) = own(model, rows), packed(model, rows, join)
+    (expected, slope), (got, got_slope) = own(model, rows), packed(model, rows, join)
     assert got == pytest.approx(expected, rel=1e-5)
-    assert (slope - ours).abs().max() < 1e-4 * slope.abs().max()
+    assert (slope - got_slope).abs().max() < 1e-4 * slope.abs().max()
 
 
 @pytest.mark.parametrize("name", ["gemma2", "mistral", "gpt_oss"])

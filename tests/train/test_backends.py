@@ -1,4 +1,4 @@
-"""Both backends on a CPU: full precision and 4-bit, and each goes on with the other's adapter."""
+"""Both backends on a CPU: full precision and 4-bit, and each continues the other's adapter."""
 
 import importlib.util
 import json
@@ -59,8 +59,8 @@ def test_gradient_checkpointing_changes_no_loss(
         moved = [w.abs().max() for n, w in weights(run / "global/adapter").items() if "_B" in n]
         assert min(moved) > 0
     assert curves[0] == pytest.approx(curves[1], rel=1e-5)
-    told = [", gradient checkpointing," in note for note in notes.said if "trained, fp32" in note]
-    assert told == [False, True]
+    shown = [", gradient checkpointing," in note for note in notes.said if "trained, fp32" in note]
+    assert shown == [False, True]
     over = [" over 4bit weights" in note for note in notes.said if "trained, fp32" in note]
     assert over == [quantization == "4bit"] * 2
 
@@ -73,24 +73,24 @@ def test_eight_bit_moments_train_as_wide_ones_do(
         notes = Notes()
         recipe = tiny_recipe(stages=GLOBAL_ONLY, lora={"r": 64}, optimizer=asked)
         train(recipe, tmp_path / asked, reporter=notes)
-        (told,) = (text for text in notes.said if "parameters trained" in text)
-        assert f", {asked}," in told and "asked" not in told
+        (note,) = (text for text in notes.said if "parameters trained" in text)
+        assert f", {asked}," in note and "asked" not in note
     wide, narrow = (losses(tmp_path / name, "global") for name in ("adamw", "adamw_8bit"))
     assert wide == pytest.approx(narrow, rel=1e-2)
     assert wide != narrow
 
 
-def test_what_is_really_done_is_read_back_and_told(
+def test_what_is_really_done_is_read_back_and_reported(
     tiny_recipe: Callable[..., Recipe], tmp_path: Path
 ) -> None:
     notes = Notes()
     recipe = tiny_recipe(1, stages={"global": {"max_steps": 1, "batch": 2}, "local": "none"})
     train(recipe, tmp_path / "run", reporter=notes)
-    (told,) = (text for text in notes.said if "parameters trained" in text)
+    (note,) = (text for text in notes.said if "parameters trained" in text)
     assert re.match(
-        r"global: 0\.\d+M of 3M parameters trained, fp32, longest row \d+ tokens, ", told
+        r"global: 0\.\d+M of 3M parameters trained, fp32, longest row \d+ tokens, ", note
     )
-    assert "2 x 1 in a step" in told
+    assert "2 x 1 in a step" in note
 
 
 def test_rows_that_the_base_cannot_read_are_no_silent_cut(
@@ -123,7 +123,7 @@ def second(
     tiny_recipe: Callable[..., Recipe],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, tuple[RunDir, dict]]:
-    """Further runs, all in a second process: the folder and what was told of each."""
+    """Further runs, all in a second process: the folder and what was reported of each."""
     root = tmp_path_factory.mktemp("second")
     rest = RunDir(shutil.copytree(first[0].root, root / "rest"))
     for job in ("caller", "summarizer"):
@@ -143,8 +143,8 @@ def second(
     for name, changed in changes.items():
         runs[name].create(tiny_recipe(3, backend="unsloth", **changed))
     shutil.copytree(plain / "global" / "adapter", runs["4bit"].adapter("global"))
-    told = train_in_unsloth(*(run.root for run in runs.values()))
-    return {name: (run, said) for (name, run), said in zip(runs.items(), told, strict=True)}
+    results = train_in_unsloth(*(run.root for run in runs.values()))
+    return {name: (run, said) for (name, run), said in zip(runs.items(), results, strict=True)}
 
 
 @needs_unsloth
@@ -173,8 +173,8 @@ def test_unsloth_loads_the_base_once_and_trains_as_in_processes_apart(
     first: tuple[RunDir, str], second: dict[str, tuple[RunDir, dict]]
 ) -> None:
     """There caller was the third job on a base in memory, here it is the first of a process."""
-    run, told = second["rest"]
-    assert told["loads"] == 1
+    run, result = second["rest"]
+    assert result["loads"] == 1
     for job in JOBS:
         name = "adapter_model.safetensors"
         assert (run.adapter(job) / name).read_bytes() == (first[0].adapter(job) / name).read_bytes()
@@ -185,9 +185,9 @@ def test_unsloth_loads_the_base_once_and_trains_as_in_processes_apart(
 def test_unsloth_in_4bit_goes_on_with_a_plain_adapter(
     plain: Path, second: dict[str, tuple[RunDir, dict]]
 ) -> None:
-    run, told = second["4bit"]
-    assert told["loads"] == 1
-    assert sum(" over 4bit weights" in note for note in told["notes"]) == 3
+    run, result = second["4bit"]
+    assert result["loads"] == 1
+    assert sum(" over 4bit weights" in note for note in result["notes"]) == 3
     start = weights(plain / "global" / "adapter")
     for job in JOBS[1:]:
         made = weights(run.adapter(job))
@@ -197,12 +197,12 @@ def test_unsloth_in_4bit_goes_on_with_a_plain_adapter(
 
 @study
 @needs_unsloth
-def test_unsloth_with_gradient_checkpointing_has_the_same_losses_and_a_change_is_told(
+def test_unsloth_with_gradient_checkpointing_has_the_same_losses_and_a_change_is_reported(
     first: tuple[RunDir, str], second: dict[str, tuple[RunDir, dict]]
 ) -> None:
-    run, told = second["checkpointed"]
+    run, result = second["checkpointed"]
     assert losses(run.root, "global") == pytest.approx(losses(first[0].root, "global"), rel=1e-5)
-    (note,) = (text for text in told["notes"] if "parameters trained" in text)
+    (note,) = (text for text in result["notes"] if "parameters trained" in text)
     assert ", gradient checkpointing, " in note
     # Unsloth takes 8-bit AdamW back where there is no GPU.
     assert note.endswith("; asked optimizer adamw_8bit, got adamw")
@@ -213,11 +213,11 @@ def test_unsloth_with_gradient_checkpointing_has_the_same_losses_and_a_change_is
 def test_unsloth_joins_the_rows_of_a_micro_batch_with_the_same_losses(
     second: dict[str, tuple[RunDir, dict]],
 ) -> None:
-    (joined, told), (padded, _) = second["joined"], second["padded"]
-    assert any(", 2 x 2 in a step, adamw, padding-free," in note for note in told["notes"])
-    assert not any("padded instead" in note for note in told["notes"])
-    ours, theirs = (losses(run.root, "global") for run in (joined, padded))
-    assert ours == pytest.approx(theirs, rel=1e-4)
+    (joined, result), (padded, _) = second["joined"], second["padded"]
+    assert any(", 2 x 2 in a step, adamw, padding-free," in note for note in result["notes"])
+    assert not any("padded instead" in note for note in result["notes"])
+    one, other = (losses(run.root, "global") for run in (joined, padded))
+    assert one == pytest.approx(other, rel=1e-4)
 
 
 def test_auto_takes_the_plain_backend_without_a_gpu(

@@ -77,20 +77,22 @@ def test_same_curves_and_adapters_that_the_other_backend_opens(
         RunDir(root).create(recipe_of(base_hf, data, "unsloth", kind))
         asked = {"ids": IDS, "adapters": [str(path) for path in adapters[kind]]}
         (root / "open.json").write_text(json.dumps(asked))
-    told = dict(zip(KINDS, train_in_unsloth(*unsloth.values()), strict=True))
+    results = dict(zip(KINDS, train_in_unsloth(*unsloth.values()), strict=True))
     for kind in KINDS:
-        ours, theirs = losses(plain[kind]), losses(unsloth[kind])
-        assert len(ours) == len(theirs) == STEPS
+        plain_loss, unsloth_loss = losses(plain[kind]), losses(unsloth[kind])
+        assert len(plain_loss) == len(unsloth_loss) == STEPS
         assert rates(plain[kind]) == rates(unsloth[kind]) and rates(plain[kind])[0] > 0
-        apart = [abs(a - b) / a for a, b in zip(ours, theirs, strict=True)]
-        print(f"{kind}: {ours[0]:.3f} to {ours[-1]:.3f}, at most {max(apart):.2%} apart")
+        apart = [abs(a - b) / a for a, b in zip(plain_loss, unsloth_loss, strict=True)]
+        print(
+            f"{kind}: {plain_loss[0]:.3f} to {plain_loss[-1]:.3f}, at most {max(apart):.2%} apart"
+        )
         assert max(apart) < 0.02
         # It learns: the curves have something to disagree about.
-        assert sum(ours[-3:]) < 0.8 * sum(ours[:3])
+        assert sum(plain_loss[-3:]) < 0.8 * sum(plain_loss[:3])
         recipe = recipe_of(base_hf, data, "plain", kind)
         backend = Plain(recipe, str(base_hf), resolve(recipe))
         opened = [loss_of(backend.open(path, 0)[0], IDS) for path in adapters[kind]]
-        assert told[kind]["losses"] == pytest.approx(opened, rel=1e-3)
+        assert results[kind]["losses"] == pytest.approx(opened, rel=1e-3)
         untrained = loss_of(backend.open(None, 0)[0], IDS)
         assert min(abs(loss - untrained) for loss in opened) > 1e-2  # the adapters say something
     assert losses(plain["none"])[0] != losses(plain["4bit"])[0]

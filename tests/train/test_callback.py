@@ -1,4 +1,4 @@
-"""What is told of a step, by a clock that the test moves."""
+"""The record of a step, by a clock that the test moves."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from umi_lite.train import callbacks as told
+from umi_lite.train import callbacks
 from umi_lite.train.progress import Silent
 from umi_lite.train.run_dir import read_metrics
 
@@ -16,7 +16,7 @@ def test_a_first_step_that_compiles_is_not_in_the_speed(
 ) -> None:
     now = [0.0]
     clock = SimpleNamespace(monotonic=lambda: now[0])
-    monkeypatch.setattr(told, "time", clock)
+    monkeypatch.setattr(callbacks, "time", clock)
     metrics = tmp_path / "job" / "metrics.jsonl"
     ready: Any = SimpleNamespace(
         job=SimpleNamespace(name="global"), sizes=[100] * 4, trained=[10] * 4
@@ -24,7 +24,7 @@ def test_a_first_step_that_compiles_is_not_in_the_speed(
     run: Any = SimpleNamespace(metrics=lambda _: metrics)
     page: Any = SimpleNamespace(update=lambda: None)
     stop: Any = SimpleNamespace(anywhere=lambda: False)
-    made: Any = told.callback(ready, run, Silent(), page, None, stop)
+    made: Any = callbacks.callback(ready, run, Silent(), page, None, stop)
     args = SimpleNamespace(fp16=False)
     made.on_train_begin(args, SimpleNamespace(global_step=0), None)
     for step, seconds in enumerate((40.0, 0.5, 0.5, 1.0), 1):

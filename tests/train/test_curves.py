@@ -27,8 +27,8 @@ def run(tmp_path: Path) -> RunDir:
         made.job(job).mkdir(parents=True)
         lines = [{"step": i, "loss": 3 / i, "tokens_per_second": 99.6} for i in range(1, steps + 1)]
         made.metrics(job).write_text("".join(json.dumps(line) + "\n" for line in lines))
-        told = [{"step": i, "eval_loss": 3.2 / (i + 1)} for i in range(0, steps + 1, 10)]
-        made.validation(job).write_text("".join(json.dumps(line) + "\n" for line in told))
+        records = [{"step": i, "eval_loss": 3.2 / (i + 1)} for i in range(0, steps + 1, 10)]
+        made.validation(job).write_text("".join(json.dumps(line) + "\n" for line in records))
     made.adapter("global").mkdir()
     return made
 

@@ -57,11 +57,11 @@ def test_the_last_checkpoint_stays_and_training_goes_on_from_it(
 
     line = "global: no space left.*nothing is lost up to step 2: free some space.*--resume"
     try:
-        with pytest.raises(UserError, match=line) as told:
+        with pytest.raises(UserError, match=line) as err:
             train(recipe, run.root, reporter=Full(limit))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(err.value)
     left = [path.name for path in run.checkpoints("global").glob("checkpoint-*")]
     assert left == ["checkpoint-2"]
     assert "stopped" in (run.root / "curves.html").read_text()
@@ -72,7 +72,7 @@ def test_the_last_checkpoint_stays_and_training_goes_on_from_it(
     assert adapter.read_bytes() == (whole / "global" / "adapter" / name).read_bytes()
 
 
-def test_other_errors_are_told_as_they_are(tmp_path: Path) -> None:
+def test_other_errors_pass_unchanged(tmp_path: Path) -> None:
     assert is_disk_full(OSError(errno.ENOSPC, "No space left on device"))
     assert is_disk_full(OSError(errno.EDQUOT, "Disk quota exceeded"))
     assert not is_disk_full(OSError(errno.EACCES, "Permission denied"))

@@ -70,7 +70,7 @@ def test_what_is_short_leaves_the_defaults(language: Language) -> None:
     assert holding([short], ("backbone",), language.tokenizer) == Bounds()
 
 
-def test_context_is_not_held_and_a_users_turn_begins_to_count_anew(language: Language) -> None:
+def test_context_is_not_held_and_a_users_turn_restarts_the_count(language: Language) -> None:
     mute = Plan(thought=LONG, next="caller", trained=False)
     call = Call(tool="note", arguments={"text": "x"})
     steps = (mute, call, Observation(content="noted"), User(text="Again."))

@@ -48,10 +48,10 @@ def trained_on(model: str) -> Recipe:
 
 def test_a_model_that_is_nowhere_is_one_line_with_the_remedy(endpoint: Callable) -> None:
     endpoint(CLOSED)
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as err:
         base_model(trained_on("nobody/nothing"))
-    assert "\n" not in str(told.value)
-    assert f"{CLOSED} does not answer: name a local folder (-o base.model=PATH)" in str(told.value)
+    assert "\n" not in str(err.value)
+    assert f"{CLOSED} does not answer: name a local folder (-o base.model=PATH)" in str(err.value)
     with pytest.raises(UserError, match="no such folder: /not/here"):
         base_model(trained_on("/not/here"))
 

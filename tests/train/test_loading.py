@@ -79,9 +79,9 @@ def test_a_base_that_cannot_be_trained_on_is_one_line(
     folder = shutil.copytree(tiny, tmp_path / "base")
     spoil(folder)
     recipe = tiny_recipe(base={"model": str(folder)}, stages=STAGES)
-    with pytest.raises(UserError, match=line) as told:
+    with pytest.raises(UserError, match=line) as err:
         train(recipe, tmp_path / "run", reporter=Silent())
-    text = str(told.value)
+    text = str(err.value)
     assert "\n" not in text and text.endswith("name another folder or model (-o base.model=PATH)")
     assert not (tmp_path / "run" / "global" / "adapter").exists()
 

@@ -58,7 +58,7 @@ def who_sees_whom(model: Any, inputs: dict[str, Any]) -> list[str]:
     return ["".join("x" if seen else "." for seen in line) for line in torch.stack(columns, 1)]
 
 
-def test_behind_a_shared_prefix_a_row_sees_the_prefix_and_itself(model: Any) -> None:
+def test_after_a_shared_prefix_a_row_sees_the_prefix_and_itself(model: Any) -> None:
     rows = [row(1, [11, 12, 13, 21, 22], 3), row(2, [11, 12, 13, 31, 32], 3)]
     (pack,) = make_packs(rows, length=100, seed=0)
     inputs = pack_inputs(pack)

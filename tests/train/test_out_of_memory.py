@@ -1,4 +1,4 @@
-"""A card that holds so many tokens: training goes on in smaller pieces, with the same losses."""
+"""A card with room for N tokens: training continues in smaller parts, with the same losses."""
 
 import gc
 import subprocess
@@ -84,22 +84,22 @@ def test_packs_are_cut_until_they_fit(
     with card_of(400, in_backward=in_backward) as sizes:
         train(make(tiny_recipe), run, reporter=notes)
     assert max(sizes) > 400 and (run / "micro_batch_splits").read_text() == "2\n"
-    (told,) = (text for text in notes.said if "out of memory" in text)
-    assert told.startswith("global: step 1: ") and "half as many rows" in told
+    (note,) = (text for text in notes.said if "out of memory" in text)
+    assert note.startswith("global: step 1: ") and "half as many rows" in note
     for job in ("global", "planner", "caller", "summarizer"):
         assert losses(run, job) == pytest.approx(losses(whole, job), rel=1e-4)
 
 
 def test_rows_side_by_side_are_cut_too(tiny_recipe: Callable[..., Recipe], tmp_path: Path) -> None:
     """Micro-batches of one and of two rows, and of two on a card that holds one: all the same."""
-    told = {}
+    counts = {}
     for name, size, tokens in (("one", 1, 10_000), ("two", 2, 10_000), ("cut", 2, 400)):
         recipe = make(tiny_recipe, packing="none", micro_batch=size, one_job=True)
         with card_of(tokens) as sizes:
             train(recipe, tmp_path / name, reporter=Silent())
-        told[name] = sizes
+        counts[name] = sizes
     expected = losses(tmp_path / "one", "global")
-    assert len(told["one"]) == 2 * STEPS and len(told["two"]) == STEPS < len(told["cut"])
+    assert len(counts["one"]) == 2 * STEPS and len(counts["two"]) == STEPS < len(counts["cut"])
     assert losses(tmp_path / "two", "global") == pytest.approx(expected, rel=1e-4)
     assert losses(tmp_path / "cut", "global") == pytest.approx(expected, rel=1e-4)
     one, two = (weights(tmp_path / name) for name in ("one", "two"))
@@ -116,9 +116,9 @@ def test_what_holds_no_single_row_is_one_line(
     tiny_recipe: Callable[..., Recipe], tmp_path: Path
 ) -> None:
     line = r"global: step 1: out of memory with one row of \d+ tokens at a time.*lower max_length"
-    with card_of(50), pytest.raises(UserError, match=line) as told:
+    with card_of(50), pytest.raises(UserError, match=line) as err:
         train(make(tiny_recipe, one_job=True), tmp_path / "run", reporter=Silent())
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(err.value)
 
 
 def test_a_failed_attempt_holds_no_memory() -> None:

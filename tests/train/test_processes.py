@@ -52,7 +52,7 @@ def launched(*arguments: object) -> tuple[str, str]:
     return stdout, stderr
 
 
-def told(run: Path, job: str) -> list[dict]:
+def steps_of(run: Path, job: str) -> list[dict]:
     return [json.loads(line) for line in (run / job / "metrics.jsonl").read_text().splitlines()]
 
 
@@ -61,11 +61,11 @@ def weights(run: Path, job: str) -> bytes:
 
 
 def same_losses(one: Path, other: Path, job: str) -> None:
-    ours, theirs = told(one, job), told(other, job)
-    assert [r["step"] for r in ours] == list(range(1, len(ours) + 1))
+    one_run, other_run = steps_of(one, job), steps_of(other, job)
+    assert [r["step"] for r in one_run] == list(range(1, len(one_run) + 1))
     for key in ("step", "tokens", "trained_tokens"):
-        assert [r[key] for r in ours] == [r[key] for r in theirs]
-    assert [r["loss"] for r in ours] == pytest.approx([r["loss"] for r in theirs], rel=1e-4)
+        assert [r[key] for r in one_run] == [r[key] for r in other_run]
+    assert [r["loss"] for r in one_run] == pytest.approx([r["loss"] for r in other_run], rel=1e-4)
 
 
 @pytest.fixture(autouse=True)
@@ -107,12 +107,15 @@ def test_two_processes_train_as_one_does(
     train(load_recipe(file), alone, reporter=Silent())
     for job in JOBS:
         same_losses(run, alone, job)
-        ours, theirs = load(weights(run, job)), load(weights(alone, job))
-        assert ours.keys() == theirs.keys()
-        for name in ours:
-            assert (ours[name] - theirs[name]).abs().max() < 1e-4, name
+        first, second = load(weights(run, job)), load(weights(alone, job))
+        assert first.keys() == second.keys()
+        for name in first:
+            assert (first[name] - second[name]).abs().max() < 1e-4, name
     # A last step that is not full, and cannot be shared out evenly.
-    assert told(run, "caller")[-1]["trained_tokens"] < told(run, "global")[-1]["trained_tokens"]
+    assert (
+        steps_of(run, "caller")[-1]["trained_tokens"]
+        < steps_of(run, "global")[-1]["trained_tokens"]
+    )
     assert stdout.count("adapters in") == 1
     assert stderr.count("2 processes share each step's batch") == 1
     assert sorted(p.name for p in run.iterdir()) == sorted(p.name for p in alone.iterdir())
@@ -137,7 +140,7 @@ def test_a_signal_to_one_stops_both_and_they_go_on_to_the_same_adapters(
     run = RunDir(tmp_path / "run")
     process = launch(file, "--out", run.root)
     deadline = time.monotonic() + 240
-    while not run.metrics("global").is_file() or len(told(run.root, "global")) < 2:
+    while not run.metrics("global").is_file() or len(steps_of(run.root, "global")) < 2:
         assert time.monotonic() < deadline and process.poll() is None, "it never trained"
         time.sleep(0.005)
     workers = psutil.Process(process.pid).children()
@@ -148,7 +151,7 @@ def test_a_signal_to_one_stops_both_and_they_go_on_to_the_same_adapters(
     assert stderr.count("stopping after this step") == 1
     (checkpoint,) = run.checkpoints("global").glob("checkpoint-*")
     reached = int(checkpoint.name.split("-")[1])
-    assert reached < STEPS and len(told(run.root, "global")) == reached
+    assert reached < STEPS and len(steps_of(run.root, "global")) == reached
     names = {path.name for path in checkpoint.iterdir()}
     assert {"complete", "rng_state_0.pth", "rng_state_1.pth", "optimizer.pt"} <= names
 

@@ -1,4 +1,4 @@
-"""Curves for TensorBoard: in the run folder, told anew where a run goes on, refused in one line."""
+"""Curves for TensorBoard: in the run folder, rewritten where a run resumes, refused in one line."""
 
 import importlib.util
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from umi_lite.train.trainer import train
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "trackio"])
-def test_a_tracker_that_is_not_there_is_told_before_anything_is_written(
+def test_a_tracker_that_is_not_there_is_refused_before_anything_is_written(
     name: str,
     tiny_recipe: Callable[..., Recipe],
     tmp_path: Path,
@@ -41,6 +41,6 @@ def test_tensorboard_finds_both_losses_in_the_run_folder(
         report_to="tensorboard",
     )
     train(recipe, tmp_path / "run", reporter=Silent())
-    told = EventAccumulator(str(tmp_path / "run" / "tensorboard" / "global")).Reload()
-    assert [event.step for event in told.Scalars("train/loss")] == [1, 2, 3, 4]
-    assert [event.step for event in told.Scalars("eval/loss")] == [0, 2, 4]
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard" / "global")).Reload()
+    assert [event.step for event in events.Scalars("train/loss")] == [1, 2, 3, 4]
+    assert [event.step for event in events.Scalars("eval/loss")] == [0, 2, 4]

@@ -18,7 +18,7 @@ from umi_lite.train.trainer import train
 
 STEPS, EVERY, AFTER = 30, 4, 20
 # Imports once, then a process for each line: recipe, run folder, job to be killed in, the step
-# behind which it happens, and some milliseconds on top.
+# after which it happens, and some milliseconds on top.
 SERVER = """
 import os, signal, sys, threading, traceback
 from pathlib import Path
@@ -121,9 +121,9 @@ def kill_in_every_job(server: Server, recipe: Path, root: Path, seed: int) -> No
 def same_runs(root: Path, whole: Path) -> None:
     run, expected = RunDir(root), RunDir(whole)
     for job in JOBS:
-        told, meant = records(run.metrics(job)), records(expected.metrics(job))
-        assert [r["step"] for r in told] == list(range(1, STEPS + 1))
-        assert [r["loss"] for r in told] == [r["loss"] for r in meant]
+        made, meant = records(run.metrics(job)), records(expected.metrics(job))
+        assert [r["step"] for r in made] == list(range(1, STEPS + 1))
+        assert [r["loss"] for r in made] == [r["loss"] for r in meant]
         evaluated = records(run.validation(job))
         assert evaluated == records(expected.validation(job))
         assert len(evaluated) == 1 + STEPS // 10

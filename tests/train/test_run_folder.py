@@ -100,9 +100,9 @@ def test_a_run_folder_that_cannot_be_made_is_one_line(
         "a dangling link": link,
         "not for files": Path("/proc/self/run"),
     }[kind]
-    with pytest.raises(UserError, match=f"^{root} cannot be written: ") as told:
+    with pytest.raises(UserError, match=f"^{root} cannot be written: ") as err:
         train(tiny_recipe(stages=ONE_STEP), root, reporter=Silent())
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(err.value)
 
 
 class Blocked(Silent):

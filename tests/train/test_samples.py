@@ -100,7 +100,7 @@ def test_style_paper_makes_a_row_a_turn(language: Language) -> None:
     assert text(language, rows.rows[0]).endswith("Next: caller.<|im_end|>")
 
 
-def test_packs_hold_every_row_once_behind_its_own_prefix(language: Language) -> None:
+def test_packs_hold_every_row_once_after_its_own_prefix(language: Language) -> None:
     data = toolworld.load("train", 40, 0).trajectories
     rows = make_rows(data, "backbone", language, max_length=1024).rows
     packs = make_packs(rows, length=512, seed=3)

@@ -60,7 +60,7 @@ def test_an_adapter_that_did_not_change_is_an_error(
     stages = {**global_only(1), "local": tiny_rate}
     run = RunDir(tmp_path / "run")
     line = r"planner: the adapter is the same after 2 steps as before.*learning rate, 1e-30"
-    with pytest.raises(UserError, match=line) as told:
+    with pytest.raises(UserError, match=line) as err:
         train(tiny_recipe(stages=stages), run.root, reporter=Silent())
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(err.value)
     assert run.is_done("global") and not run.is_done("planner")

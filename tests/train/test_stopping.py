@@ -1,4 +1,4 @@
-"""Asked to stop, or led astray: a checkpoint comes first, and the reason is one line."""
+"""Stop requests and NaN losses: a checkpoint is saved first, and the reason is one line."""
 
 import signal
 import subprocess

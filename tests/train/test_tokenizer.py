@@ -75,31 +75,31 @@ def words_of(vocab: Vocab) -> Language:
 
 
 def lookalike(**fields) -> Trajectory:
-    told = json.loads(LOOKALIKE.read_text(encoding="utf-8"))
-    return Trajectory.model_validate(told).model_copy(update=fields)
+    record = json.loads(LOOKALIKE.read_text(encoding="utf-8"))
+    return Trajectory.model_validate(record).model_copy(update=fields)
 
 
 @pytest.mark.parametrize("special", [False, True])
 def test_a_byte_level_vocabulary_reads_all_text_as_llama_cpp(qwen, special):
-    ours, theirs = load_language(qwen.folder).tokenizer, words_of(qwen)
+    hf, llama = load_language(qwen.folder).tokenizer, words_of(qwen)
     for text in odd_texts(2000):
-        ids = ours.encode(text, special=special)
-        assert ids == theirs.encode(text, special=special), text
-        assert ours.decode(ids) == text
-    assert ours.encode("<|fim_prefix|>", special=special) == theirs.encode(
+        ids = hf.encode(text, special=special)
+        assert ids == llama.encode(text, special=special), text
+        assert hf.decode(ids) == text
+    assert hf.encode("<|fim_prefix|>", special=special) == llama.encode(
         "<|fim_prefix|>", special=special
     )
-    assert len(ours.encode("<|fim_prefix|><|im_end|>", special=True)) == 2
-    assert len(ours.encode("<tool_call>", special=False)) == 1
+    assert len(hf.encode("<|fim_prefix|><|im_end|>", special=True)) == 2
+    assert len(hf.encode("<tool_call>", special=False)) == 1
 
 
 def test_what_a_vocabulary_of_spaces_as_words_gives_back_is_read_as_llama_cpp(gemma):
-    ours, theirs = load_language(gemma.folder).tokenizer, words_of(gemma)
+    hf, llama = load_language(gemma.folder).tokenizer, words_of(gemma)
     lost = 0
     for text in odd_texts(2000):
-        ids = ours.encode(text, special=False)
-        if ours.decode(ids) == text:
-            assert ids == theirs.encode(text, special=False), text
+        ids = hf.encode(text, special=False)
+        if hf.decode(ids) == text:
+            assert ids == llama.encode(text, special=False), text
         else:
             assert "▁" in text
             lost += 1
@@ -134,13 +134,13 @@ def test_training_ends_a_turn_as_run_time_does(tmp_path, template, added, eos, e
     language, words = load_language(vocab.folder), words_of(vocab)
     assert language.template.end_of_turn == words.template.end_of_turn == end
     for view in VIEWS:
-        ours = render(lookalike(), view, language.template, language.tokenizer)
-        theirs = render(lookalike(), view, words.template, words)
-        assert ours == theirs
+        hf = render(lookalike(), view, language.template, language.tokenizer)
+        llama = render(lookalike(), view, words.template, words)
+        assert hf == llama
         bos = language.tokenizer.encode("<bos>", special=True)
-        assert ours.ids.count(bos[0]) == template.count("bos_token")
+        assert hf.ids.count(bos[0]) == template.count("bos_token")
         last = language.tokenizer.encode(end, special=True)
-        ends = [bit for i, bit in zip(ours.ids, ours.mask, strict=True) if [i] == last]
+        ends = [bit for i, bit in zip(hf.ids, hf.mask, strict=True) if [i] == last]
         # A planner's turn has none: the call or the answer follows it in the same message.
         assert any(ends) == (view != "planner")
 
@@ -150,11 +150,11 @@ def test_a_template_that_prints_a_bos_where_the_vocabulary_has_none(tmp_path):
     template = "{{ bos_token }}" + CHATML
     vocab = byte_level(tmp_path / "v", QWEN, template=template, eos="<|im_end|>")
     messages = view_messages(lookalike(), "planner")
-    ours, theirs = (
+    hf, llama = (
         s.template.pieces(messages) for s in (load_language(tmp_path / "v"), words_of(vocab))
     )
-    assert ours == theirs
-    assert ours[0].text == "<|im_start|>system\n"
+    assert hf == llama
+    assert hf[0].text == "<|im_start|>system\n"
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -33,9 +33,9 @@ def test_a_row_that_is_too_long_is_left_out_and_the_others_train(
     changes, name = shorter
     notes = Notes()
     train(tiny_recipe(**changes), tmp_path / "run", reporter=notes)
-    (told,) = (note for note in notes.said if "left out" in note)
-    assert told.startswith("global: left out: 1 of 16 rows are longer than max_length")
-    assert told.endswith(f": {name}") and name.startswith("toolworld-train-0-")
+    (note,) = (note for note in notes.said if "left out" in note)
+    assert note.startswith("global: left out: 1 of 16 rows are longer than max_length")
+    assert note.endswith(f": {name}") and name.startswith("toolworld-train-0-")
     assert len(losses(tmp_path / "run")) == 15
 
 
@@ -66,13 +66,13 @@ def test_a_fit_leaves_out_at_most_half_and_none_where_the_recipe_stops(
     tiny_recipe: Callable[..., Recipe], shorter: tuple[dict[str, object], str]
 ) -> None:
     changes, _ = shorter
-    told = forecast(tiny_recipe(**{**changes, "max_length": 2048}))
-    rows = {"global": list(told.ready[0].rows)}
+    made_forecast = forecast(tiny_recipe(**{**changes, "max_length": 2048}))
+    rows = {"global": list(made_forecast.ready[0].rows)}
     lengths = sorted(len(row.ids) for row in rows["global"])
 
     def jobs(length: int, rule: str) -> int | None:
         recipe = tiny_recipe(**{**changes, "max_length": length, "too_long": rule})
-        made = _ready(recipe, rows, told.setting)
+        made = _ready(recipe, rows, made_forecast.setting)
         return made and len(made[0].rows)
 
     assert jobs(lengths[-2], "drop") == 15

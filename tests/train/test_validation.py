@@ -68,7 +68,7 @@ def test_every_job_is_evaluated_at_its_start_between_and_at_its_end(run: RunDir)
 
 
 def test_a_job_ends_with_the_adapter_of_the_lowest_loss(run: RunDir, notes: Notes) -> None:
-    """The loss is worked out anew here, by transformers alone: no weights, a mean over tokens."""
+    """The loss is computed again here, by transformers alone: no weights, a mean over tokens."""
     earlier = 0
     for job in JOBS:
         best = lowest(run, job)
@@ -77,11 +77,11 @@ def test_a_job_ends_with_the_adapter_of_the_lowest_loss(run: RunDir, notes: Note
             text.startswith(f"{job}: ends with the adapter of step {best['step']} of {STEPS}")
             for text in notes.said
         )
-        assert loss_anew(run, job) == pytest.approx(best["eval_loss"], rel=1e-4)
+        assert loss_again(run, job) == pytest.approx(best["eval_loss"], rel=1e-4)
     assert earlier, "the last adapter was always the best: this shows nothing"
 
 
-def loss_anew(run: RunDir, job: JobName) -> float:
+def loss_again(run: RunDir, job: JobName) -> float:
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
@@ -115,9 +115,9 @@ def test_the_last_one_is_kept_where_asked(
     )
     train(last, tmp_path / "run", reporter=Silent())
     made = RunDir(tmp_path / "run")
-    told = records(made.validation("global"))
-    assert told == records(run.validation("global"))
-    assert loss_anew(made, "global") == pytest.approx(told[-1]["eval_loss"], rel=1e-4)
+    written = records(made.validation("global"))
+    assert written == records(run.validation("global"))
+    assert loss_again(made, "global") == pytest.approx(written[-1]["eval_loss"], rel=1e-4)
 
 
 def test_what_is_held_out_is_drawn_by_seed_alone(tiny_recipe: Callable[..., Recipe]) -> None:
@@ -135,9 +135,9 @@ def test_what_is_held_out_is_drawn_by_seed_alone(tiny_recipe: Callable[..., Reci
 
 
 def test_the_plan_tells_it(tiny_recipe: Callable[..., Recipe]) -> None:
-    told = "\n".join(describe(tiny_recipe(validation={"share": 0.1, "every": 7})))
-    assert "10% of the trajectories held out" in told and "every 7 steps" in told
-    assert "lowest" in told
+    plan_text = "\n".join(describe(tiny_recipe(validation={"share": 0.1, "every": 7})))
+    assert "10% of the trajectories held out" in plan_text and "every 7 steps" in plan_text
+    assert "lowest" in plan_text
     assert "held out" not in "\n".join(describe(tiny_recipe()))
 
 

@@ -55,7 +55,7 @@ def test_a_step_is_cut_where_rendering_so_far_would_end(
             so_far = trajectory.model_copy(update={"steps": trajectory.steps[:end]})
             alone = render(so_far, view, language.template, language.tokenizer)
             assert alone is not None
-            # A rendering that ends here ends the turn; where another role goes on, it does not.
+            # A rendering that ends here ends the turn; where another role continues, it does not.
             assert alone.ids[: len(row.ids)] == row.ids and len(alone.ids) - len(row.ids) <= 1
         trained = [
             sum(bits) for bits in zip(*(padded(row, len(whole.ids)) for row in rows), strict=True)

@@ -18,7 +18,7 @@ def train_in_unsloth(*roots: Path) -> list[dict[str, Any]]:
         For each run: `loads` of the base, `notes` to the reporter, `losses` of the adapters.
     """
     subprocess.run([sys.executable, __file__, *map(str, roots)], check=True)
-    return [json.loads((root / "told.json").read_text()) for root in roots]
+    return [json.loads((root / "result.json").read_text()) for root in roots]
 
 
 def loss_of(model: Any, ids: list[int]) -> float:
@@ -50,14 +50,14 @@ def main(roots: list[Path]) -> None:
         notes, run = Notes(), RunDir(root)
         recipe = run.resume(None)
         run_jobs(recipe, run, "unsloth", notes)
-        told: dict[str, Any] = {"loads": len(loads), "notes": notes.said, "losses": []}
+        result: dict[str, Any] = {"loads": len(loads), "notes": notes.said, "losses": []}
         if (root / "open.json").is_file():
             asked = json.loads((root / "open.json").read_text())
             backend = make(recipe, str(recipe.base.model), resolve(recipe, "unsloth"))
             for adapter in asked["adapters"]:
                 model, _ = backend.open(Path(adapter), 0)
-                told["losses"].append(loss_of(model, asked["ids"]))
-        (root / "told.json").write_text(json.dumps(told))
+                result["losses"].append(loss_of(model, asked["ids"]))
+        (root / "result.json").write_text(json.dumps(result))
 
 
 if __name__ == "__main__":
