@@ -16,14 +16,13 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from umi_lite.errors import UserError
-from umi_lite.files import write_text
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.curves import Page
 from umi_lite.train.dataset import Ready
 from umi_lite.train.device import peak_memory
 from umi_lite.train.distributed import any_of, by_main, is_main, note_of_new_count
 from umi_lite.train.progress import Reporter
-from umi_lite.train.run_dir import RunDir, read_metrics
+from umi_lite.train.run_dir import RunDir, rewind_metrics
 from umi_lite.train.samples import row_names
 
 if TYPE_CHECKING:
@@ -151,11 +150,8 @@ def callback(
             self.busy, self.first = 0.0, True
             self.earlier = 0.0
             self.skipped = 0
-            kept = [r for r in read_metrics(metrics) if r["step"] <= state.global_step]
-            if is_main():
-                write_text(metrics, "".join(json.dumps(record) + "\n" for record in kept))
-            if kept:
-                self.earlier = kept[-1]["seconds"]
+            if records := rewind_metrics(metrics, state.global_step):
+                self.earlier = records[-1]["seconds"]
             if checkpoint:
                 reporter.note(
                     f"{name}: resumes at step {state.global_step}{note_of_new_count(checkpoint)}"

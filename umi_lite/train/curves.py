@@ -183,16 +183,16 @@ class Page:
         metrics = read_metrics(self._run.metrics(name))
         trained = [(r["step"], r["loss"]) for r in metrics]
         evaluated = [(r["step"], r["eval_loss"]) for r in read_metrics(self._run.validation(name))]
-        said = [f"step {len(metrics)} of {self._steps[name]}"]
+        parts = [f"step {len(metrics)} of {self._steps[name]}"]
         if metrics:
-            said.append(f"loss {trained[-1][1]:.4f}")
-            said.append(f"{metrics[-1]['tokens_per_second']:.0f} tokens/s")
+            parts.append(f"loss {trained[-1][1]:.4f}")
+            parts.append(f"{metrics[-1]['tokens_per_second']:.0f} tokens/s")
         if evaluated:
             step, lowest = min(evaluated, key=lambda point: point[1])
-            said.append(f"evaluation loss {evaluated[-1][1]:.4f}")
-            said.append(f"lowest {lowest:.4f} at step {step}")
+            parts.append(f"evaluation loss {evaluated[-1][1]:.4f}")
+            parts.append(f"lowest {lowest:.4f} at step {step}")
         chart = job_svg(name, trained, evaluated, self._steps[name]) if metrics else ""
-        return f"<section><h2>{name}</h2><p>{', '.join(said)}</p>{chart}</section>"
+        return f"<section><h2>{name}</h2><p>{', '.join(parts)}</p>{chart}</section>"
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from umi_lite.errors import UserError
-from umi_lite.files import staged_folder, write_text
+from umi_lite.files import staged_folder
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.collate import Collator
@@ -19,7 +19,7 @@ from umi_lite.train.dataset import Ready, job_rows
 from umi_lite.train.distributed import by_main, gathered_weights, in_turns, is_main, world_size
 from umi_lite.train.failures import MicroBatchSplit, attempt
 from umi_lite.train.plan import Job
-from umi_lite.train.run_dir import read_metrics
+from umi_lite.train.run_dir import rewind_metrics
 from umi_lite.train.samples import Rows
 from umi_lite.train.tokenizer import Language
 
@@ -169,7 +169,7 @@ def evaluation_callback(
 
     class Evaluating(TrainerCallback):
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if not in_turns(lambda: _kept(path, state.global_step)):
+            if not in_turns(lambda: rewind_metrics(path, state.global_step)):
                 self._record(state.global_step)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -191,11 +191,3 @@ def evaluation_callback(
             return loss
 
     return Evaluating()
-
-
-def _kept(path: Path, step: int) -> list[dict[str, float]]:
-    """Return the records up to a step, and drop the later ones from the file."""
-    kept = [r for r in read_metrics(path) if r["step"] <= step]
-    if is_main():
-        write_text(path, "".join(json.dumps(record) + "\n" for record in kept))
-    return kept

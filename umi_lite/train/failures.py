@@ -139,7 +139,7 @@ def report_out_of_memory(job: str) -> Iterator[None]:
 class MicroBatchSplit:
     """The number of parts that each micro-batch is split into: 1, 2, 4, ...
 
-    Several processes synchronize in each micro-batch, so theirs are not split.
+    Several processes synchronize in each micro-batch, so there it stays 1.
 
     Args:
         path: where the number is kept for later jobs and a resumed run.
@@ -165,7 +165,7 @@ class MicroBatchSplit:
         Raises:
             UserError: every part of `rows` is one row already, or there are several processes.
         """
-        if world_size() > 1:
+        if world_size() > 1:  # the others would wait for gradients that never come
             raise UserError(
                 f"{where}: out of memory in one of {world_size()} processes, which cannot halve "
                 f"a micro-batch on its own; lower micro_batch or packed_length, or {_LOWER}"
@@ -218,14 +218,7 @@ def splitting_trainer(split: MicroBatchSplit, collator: Collator, job: str) -> t
             self._seen.append(rows)
             loss = attempt(partial(self._sum, model, rows, num_items_in_batch))
             while loss is None:
-                where = f"{job}: step {self._step + 1}"
-                if self.args.world_size > 1:
-                    # The others would wait for gradients that never come.
-                    raise UserError(
-                        f"{where}: out of memory on one of {self.args.world_size} processes, where "
-                        "nothing is halved automatically: lower micro_batch or packed_length"
-                    )
-                split.halve(rows, where)
+                split.halve(rows, f"{job}: step {self._step + 1}")
                 model.zero_grad()
                 for rows in self._seen:
                     loss = attempt(partial(self._sum, model, rows, num_items_in_batch))

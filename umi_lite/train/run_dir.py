@@ -22,7 +22,7 @@ from umi_lite.errors import UserError
 from umi_lite.files import lock, staged_folder, sync, write_text, writing
 from umi_lite.recipe.load import check, read_yaml
 from umi_lite.recipe.schema import Recipe
-from umi_lite.train.distributed import by_main
+from umi_lite.train.distributed import by_main, is_main
 from umi_lite.train.plan import JOBS
 from umi_lite.weights.base_record import FILE as BASE_RECORD
 
@@ -152,6 +152,14 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
             records.append(json.loads(line))
         except json.JSONDecodeError:
             break
+    return records
+
+
+def rewind_metrics(path: Path, step: int) -> list[dict[str, float]]:
+    """Return the records up to a step; the main process drops the later ones from the file."""
+    records = [record for record in read_metrics(path) if record["step"] <= step]
+    if is_main():
+        write_text(path, "".join(json.dumps(record) + "\n" for record in records))
     return records
 
 
