@@ -19,7 +19,7 @@ def test_import_contracts_hold() -> None:
 def test_the_runtime_starts_without_torch() -> None:
     code = (
         "import sys, umi_lite, umi_lite.agent.agent, umi_lite.engine.engine, "
-        "umi_lite.bundle.bundle, umi_lite.local, umi_lite.cli.app\n"
+        "umi_lite.bundle.bundle, umi_lite.evals.measure, umi_lite.cli.app\n"
         "heavy = {'torch', 'transformers', 'trl', 'peft', 'datasets', 'unsloth', 'llama_cpp'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )

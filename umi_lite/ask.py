@@ -92,8 +92,8 @@ def ask(
     from umi_lite.agent.show import stream_to
     from umi_lite.agent.trace import check_place
     from umi_lite.bundle.open import open_roles
+    from umi_lite.console import dim
     from umi_lite.data.toolsets import toolset
-    from umi_lite.local import dim
 
     instruction = _instruction(instruction)
     named = tools or bundle.spec.tools

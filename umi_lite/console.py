@@ -37,6 +37,11 @@ class Line(BaseModel):
         return f"{self.mark} {self.name}: {self.found}" + (f"; fix: {self.fix}" if self.fix else "")
 
 
+def dim(console: "Console") -> Callable[[str], None]:
+    """Return a function that prints notes, which are not the result."""
+    return lambda text: console.out(text, style="dim", highlight=False)
+
+
 EVERY = 25.0  # seconds between two lines
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from umi_lite.errors import UserError
 
@@ -50,6 +51,11 @@ def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
     with replacing(path) as work:
         work.write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the JSON object of a file, an empty one where there is no file."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 @contextmanager

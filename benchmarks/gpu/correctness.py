@@ -24,8 +24,8 @@ from benchmarks.gpu.common import (
 from benchmarks.gpu.training_run import losses, trained
 from benchmarks.shapes import Shape, write_model
 from umi_lite.errors import UserError
+from umi_lite.files import read_json
 from umi_lite.recipe.schema import load_recipe
-from umi_lite.reproduce.heldout import read_json
 from umi_lite.reproduce.quickstart import RECIPE
 
 BACKENDS = ("plain", "unsloth")

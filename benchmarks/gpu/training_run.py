@@ -4,8 +4,8 @@ from pathlib import Path
 
 from benchmarks.gpu.common import HERE, Figures, Told, child, last_line, python
 from umi_lite.errors import UserError
+from umi_lite.files import read_json
 from umi_lite.recipe.schema import Recipe
-from umi_lite.reproduce.heldout import read_json
 from umi_lite.train.plan import JOBS
 from umi_lite.train.run_dir import RunDir, read_metrics
 

@@ -84,7 +84,7 @@ def test_bootstrapping_holds_to_the_bundles_bounds_and_keeps_those_that_were_ask
         given.append(options)
         raise UserError("nothing was kept")
 
-    monkeypatch.setattr("umi_lite.evals.bootstrap.bootstrap", bootstrap)
+    monkeypatch.setattr("umi_lite.evals.measure.bootstrap", bootstrap)
     command = ("data", "bootstrap", "toolworld", "-n", "1", "--out", str(tmp_path / "x.jsonl"))
     for options in ((), ("--max-call-tokens", "222")):
         with pytest.raises(UserError, match="nothing was kept"):
@@ -99,7 +99,7 @@ def test_simulated_tools_have_longer_turns(tmp_path, monkeypatch):
     monkeypatch.setattr("umi_lite.evals.simulated.Simulator", lambda *_, **__: FakeSimulator())
     path = tmp_path / "tasks.json"
     task = {"id": "a", "source": "toolalpaca", "instruction": "Hi", "tools": []}
-    monkeypatch.setattr("umi_lite.local.load_tasks", lambda *_, **__: [trajectory(task)])
+    monkeypatch.setattr("umi_lite.evals.measure.load_tasks", lambda *_, **__: [trajectory(task)])
     command = ("eval", "simulated", "toolalpaca", "--path", str(path), "--out", str(tmp_path))
     endpoint = ("--simulator", "http://localhost:1/v1#m")
     (planner, *_), _ = first_asked(tmp_path, monkeypatch, *command, *endpoint)

@@ -57,7 +57,7 @@ sys.meta_path.insert(0, Finder())
     [
         "umi_lite.cli.app",
         "typer",
-        "umi_lite.local",
+        "umi_lite.console",
         "rich.console",
         "pydantic",
         "numpy",

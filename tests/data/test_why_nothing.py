@@ -7,7 +7,7 @@ from datafiles import data_file
 
 from umi_lite.data.why_nothing import fitting_source
 from umi_lite.errors import UserError
-from umi_lite.local import load_tasks
+from umi_lite.evals.measure import load_tasks
 from umi_lite.recipe.schema import Data, Recipe
 from umi_lite.train.inputs import load_data
 from umi_lite.train.preview import rendered
@@ -84,7 +84,7 @@ def test_commands_that_show_or_run_say_it_too(tmp_path) -> None:
     path.write_text(json.dumps(CHAT))
     with pytest.raises(UserError, match="source openai reads such rows"):
         rendered("traces", {"path": path}, "planner", "paper")
-    with pytest.raises(UserError, match="there is no task: source gsm8k"):
+    with pytest.raises(UserError, match="no tasks found: source gsm8k"):
         load_tasks("gsm8k", path=path)
 
 

@@ -21,8 +21,7 @@ from umi_lite.evals.judge_prompts import (
     solution,
     toolalpaca_prompt,
 )
-from umi_lite.evals.verdicts import judge_pass, judge_toolalpaca, judge_win
-from umi_lite.local import judged
+from umi_lite.evals.verdicts import judge_pass, judge_toolalpaca, judge_win, judged
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Tool, Trajectory
 
 GOLDEN = [{"tool": "find", "arguments": {"name": "axolotl"}}]

@@ -16,7 +16,7 @@ from umi_lite.engine.engine import Engine
 from umi_lite.engine.request import Generation, Request
 from umi_lite.errors import Note, UserError
 from umi_lite.evals.live import Score, environment_of, evaluate, judge
-from umi_lite.local import measure
+from umi_lite.evals.measure import measure
 from umi_lite.protocol.roles import View, step_text
 from umi_lite.protocol.template import ChatTemplate
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Trajectory

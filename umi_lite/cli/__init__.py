@@ -19,7 +19,7 @@ def main() -> None:
     try:
         from umi_lite.cli.app import app
         from umi_lite.cli.output import prepare_streams
-        from umi_lite.train.distributed import is_main
+        from umi_lite.ranks import is_main
 
         if not is_main():
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
@@ -94,10 +94,10 @@ def _unraisable(lost: "sys.UnraisableHookArgs") -> None:
 def _stop(message: str, code: int) -> None:
     if code == 130:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    from umi_lite.train.distributed import exit_after_main, is_main
+    from umi_lite.ranks import end_after_main, is_main
 
     if not is_main():
-        exit_after_main(message, code)
+        end_after_main(message, code)
     _print(message)
     # Worker threads of torch or llama.cpp must not turn an interrupt into a hang or a crash.
     os._exit(code) if code == 130 else sys.exit(code)

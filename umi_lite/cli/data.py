@@ -114,22 +114,25 @@ def bootstrap(
     from umi_lite.bundle.bundle import load_bundle
     from umi_lite.evals.bootstrap import BootstrapConfig, check_split
     from umi_lite.evals.bounds import bounds_of
-    from umi_lite.local import gather, load_tasks
+    from umi_lite.evals.measure import gather, load_tasks
 
     check_split(split)
     opened = load_bundle(bundle)
-    summary = gather(
-        opened,
-        load_tasks(source, split=split, path=path, seed=data_seed, n=n),
-        out,
-        BootstrapConfig(tries, temperature, keep, seed),
-        Console(stderr=True),
-        views=roles.views,
-        bounds=limits.bounds(opened.spec.bounds, bounds_of(source)),
-        elsewhere=roles.elsewhere,
-        overrides=roles.overrides(slots),
-        timeout=roles.timeout,
-    )
+    tasks = load_tasks(source, split=split, path=path, seed=data_seed, n=n)
+    bounds = limits.bounds(opened.spec.bounds, bounds_of(source))
+    console = Console(stderr=True)
+    with roles.open(opened, slots, console) as engine:
+        summary = gather(
+            engine,
+            opened.path,
+            opened.spec,
+            tasks,
+            out,
+            BootstrapConfig(tries, temperature, keep, seed),
+            console,
+            bounds=bounds,
+            elsewhere=roles.elsewhere,
+        )
     if json_:
         print_json(summary.model_dump_json())
     else:

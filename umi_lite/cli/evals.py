@@ -50,9 +50,9 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
 
         from umi_lite.bundle.bundle import load_bundle
         from umi_lite.evals.bounds import bounds_of
+        from umi_lite.evals.measure import load_tasks, measure
         from umi_lite.evals.stats import rate_table
         from umi_lite.evals.votes import check_votes
-        from umi_lite.local import load_tasks, measure
 
         asked = {"split": split, "path": path, "seed": seed, "n": n}
         options = defaults | {key: value for key, value in asked.items() if value is not None}
@@ -107,9 +107,9 @@ def static(
     from rich.console import Console
 
     from umi_lite.bundle.bundle import load_bundle
+    from umi_lite.evals.measure import predict_static
     from umi_lite.evals.static import score, static_notes, static_table
     from umi_lite.evals.static_files import load_gold, read_predictions, write_predictions
-    from umi_lite.local import predict_static
 
     console = Console(stderr=json_)
     known = load_gold(gold, n)
@@ -165,8 +165,8 @@ def simulated(
     from umi_lite.bundle.bundle import load_bundle
     from umi_lite.console import counting
     from umi_lite.engine.endpoint import TIMEOUT, Endpoint
+    from umi_lite.evals.measure import load_tasks
     from umi_lite.evals.simulated import ANSWERING, Simulator, play_simulated
-    from umi_lite.local import load_tasks
 
     played = Simulator(Endpoint.parse(simulator), timeout=roles.timeout or TIMEOUT)
     tasks = load_tasks(source, path=path, n=n)
@@ -217,7 +217,7 @@ def judge(
     from umi_lite.engine.endpoint import Endpoint
     from umi_lite.evals.judge import Judge
     from umi_lite.evals.stats import rate_table
-    from umi_lite.local import judged
+    from umi_lite.evals.verdicts import judged
 
     asking = Judge(Endpoint.parse(endpoint), votes, temperature, parallel, timeout=timeout)
     made = judged(kind, traces, against, asking, out)

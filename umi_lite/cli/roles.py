@@ -204,7 +204,7 @@ class Roles:
     def open(self, bundle: "Bundle", slots: int, console: "Console") -> "Engine | HybridEngine":
         """The bundle's roles, opened; the fit is printed on the console."""
         from umi_lite.bundle.open import open_roles
-        from umi_lite.local import dim
+        from umi_lite.console import dim
 
         return open_roles(
             bundle,

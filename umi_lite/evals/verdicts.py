@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from umi_lite.data.traces import load as load_episodes
 from umi_lite.errors import UserError
-from umi_lite.evals.judge import Question, Replies
+from umi_lite.evals.judge import Judge, Question, Replies
 from umi_lite.evals.judge_prompts import (
     final_answer,
     pass_prompt,
@@ -39,6 +41,31 @@ class Judgement(BaseModel):
     verdicts: dict[str, dict[str, str]]
     votes: int
     unreadable: int
+
+
+def judged(kind: str, traces: Path, against: Path | None, judge: Judge, votes: Path) -> Judgement:
+    """Return a judge's verdicts on finished episodes.
+
+    Args:
+        kind: `toolalpaca`, `pass` or `win`.
+        against: for `win`, the other system's episodes.
+        votes: where prompts and replies are kept.
+
+    Raises:
+        UserError: no such kind, no such episodes, or the endpoint fails.
+    """
+    if kind not in ("toolalpaca", "pass", "win"):
+        raise UserError(f"no judge {kind!r}; there are toolalpaca, pass, win")
+    if (kind == "win") != (against is not None):
+        raise UserError("win compares two files: give the second as --against, and to win alone")
+
+    def ask(questions: Sequence[Question]) -> Replies:
+        return judge.ask(questions, votes)
+
+    episodes = _episodes(traces)
+    if against is not None:
+        return judge_win(episodes, _episodes(against), ask)
+    return (judge_pass if kind == "pass" else judge_toolalpaca)(episodes, ask)
 
 
 def judge_toolalpaca(episodes: Sequence[Trajectory], ask: Ask) -> Judgement:
@@ -164,3 +191,12 @@ def _check(episodes: Sequence[Trajectory]) -> None:
     twice = [id_ for id_, count in Counter(e.id for e in episodes).items() if count > 1]
     if twice:
         raise UserError(f"two episodes have the id {twice[0]}; ids must differ")
+
+
+def _episodes(path: Path) -> list[Trajectory]:
+    """Return all episodes of a file or folder: one left out would change the rate."""
+    loaded = load_episodes(path)
+    if loaded.dropped:
+        where, reason = loaded.dropped[0]
+        raise UserError(f"{where}: {reason}; {len(loaded.dropped)} such rows cannot be judged")
+    return loaded.trajectories

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from umi_lite.console import working
-from umi_lite.files import write_text
+from umi_lite.files import read_json, write_text
 from umi_lite.protocol.roles import ROLES, View
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe.schema import Recipe
-from umi_lite.reproduce.heldout import deployed_base, held_out, measured, read_json
+from umi_lite.reproduce.runs import deployed_base, held_out, measured
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,7 +70,7 @@ def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
     def trained(*views: View) -> "Engine":
         return bundle.engine(views=views, merge_into=out / "folded", **room)
 
-    how: dict[str, Any] = {"bundle": bundle, "console": console}
+    how: dict[str, Any] = {"spec": bundle.spec, "console": console}
     after = measured(out / "after.json", "after", partial(trained, *ROLES), tasks, **how)
     alone = partial(trained, "backbone")
     single = measured(out / "single.json", "single", alone, tasks, **how)

@@ -1,24 +1,18 @@
 """What the runs of a table left in their folders, as rows of its report."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from umi_lite.evals.static import dialogue_sums
-from umi_lite.evals.static_files import load_gold, read_predictions, write_predictions
+from umi_lite.evals.static_files import load_gold, read_predictions
 from umi_lite.evals.static_metrics import METRICS
 from umi_lite.evals.stats import Paired, Rate, cluster_intervals, mcnemar, paired_p
-from umi_lite.reproduce.heldout import read_json
+from umi_lite.files import read_json
 from umi_lite.reproduce.table import Planned
 from umi_lite.train.plan import plan
 from umi_lite.train.run_dir import RunDir, read_metrics
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from umi_lite.engine.engine import Engine
-
 
 STEPS = "predictions.jsonl"
 Sums = tuple[list[tuple[float, ...]], list[tuple[float, ...]]]
@@ -32,19 +26,6 @@ class StepMean:
     low: float
     high: float
     p: float | None
-
-
-def predicted(path: Path, gold: str, engine: "Callable[[], Engine]", console: "Console") -> None:
-    """Let a run predict every gold step, once; a step that does not fit counts as wrong."""
-    from umi_lite.local import predict_static
-
-    if path.is_file():
-        return
-    with engine() as opened:
-        forced = predict_static(opened, load_gold(gold), console)
-    if forced.missing:
-        console.print(f"{len(forced.missing)} steps without a prediction count as wrong")
-    write_predictions(path, forced.predictions)
 
 
 def step_rows(runs: Sequence[Planned], out: Path) -> dict[str, dict[str, StepMean]]:

@@ -3,19 +3,22 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from umi_lite.console import Heartbeat, working
 from umi_lite.errors import UserError
-from umi_lite.files import write_text
+from umi_lite.evals.measure import measure, predict_static
+from umi_lite.evals.static_files import load_gold, write_predictions
+from umi_lite.files import read_json, write_text
 from umi_lite.protocol.roles import ROLES
+from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe.schema import Recipe
 from umi_lite.recipe.stages import JobName
-from umi_lite.reproduce.heldout import deployed_base, held_out, measured
-from umi_lite.reproduce.results import SCORES, STEPS, predicted
+from umi_lite.reproduce.results import SCORES, STEPS
 from umi_lite.reproduce.table import Planned
 from umi_lite.train.plan import Job, plan
 from umi_lite.train.run_dir import RunDir
@@ -23,7 +26,89 @@ from umi_lite.train.run_dir import RunDir
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from umi_lite.bundle.spec import BundleSpec
     from umi_lite.engine.engine import Engine
+
+Tasks = Mapping[str, Sequence[Trajectory]]
+
+
+def held_out(recipe: Recipe) -> dict[str, Sequence[Trajectory]]:
+    """The tasks of `eval.data` by split.
+
+    Raises:
+        UserError: the recipe names none.
+    """
+    from umi_lite.train.inputs import load_eval
+
+    if not recipe.eval.data:
+        raise UserError(f"recipe {recipe.name} names no eval.data: nothing could be measured")
+    return {data.split or data.source: loaded.trajectories for data, loaded in load_eval(recipe)}
+
+
+def deployed_base(recipe: Recipe, folder: Path) -> Path:
+    """The base as it will be deployed: as it is, or made again in `folder` as the recipe's type.
+
+    Raises:
+        UserError: the recipe names no base GGUF.
+    """
+    from umi_lite.train.inputs import base_gguf
+    from umi_lite.weights.quantize import requantize
+
+    source = base_gguf(recipe)
+    if source is None:
+        raise UserError(f"recipe {recipe.name} names no base.gguf, so nothing could be deployed")
+    if recipe.export.quantize is None:
+        return source
+    target = folder / f"base.{recipe.export.quantize}.gguf"
+    if not target.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        requantize(source, target, recipe.export.quantize)
+    return target
+
+
+def measured(
+    path: Path,
+    title: str,
+    engine: "Callable[[], Engine]",
+    tasks: Tasks,
+    console: "Console",
+    *,
+    spec: "BundleSpec | None" = None,
+) -> dict[str, Any]:
+    """`seconds` of all, and the score of each split (`Score.report`), kept in the file `path`.
+
+    All splits run as one batch: the fewer batches run out of tasks, the fuller they are.
+
+    Args:
+        engine: opened only where the file is not there yet.
+        spec: of the bundle that the engine runs, if it runs one: its bounds and sampling apply.
+    """
+    if kept := read_json(path):
+        return kept
+    cases = [case for split in tasks.values() for case in split]
+    with engine() as opened:
+        score = measure(opened, cases, title, console, spec=spec)
+    scores: dict[str, Any] = {"seconds": round(score.seconds, 1), "splits": {}}
+    results = iter(score.results)
+    for split in tasks:
+        part = tuple(islice(results, len(tasks[split])))
+        report = score.model_copy(update={"results": part}).report()
+        del report["seconds"]  # of all splits together
+        scores["splits"][split] = report
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(scores, indent=1) + "\n")
+    return scores
+
+
+def predicted(path: Path, gold: str, engine: "Callable[[], Engine]", console: "Console") -> None:
+    """Let a run predict every gold step, once; a step that does not fit counts as wrong."""
+    if path.is_file():
+        return
+    with engine() as opened:
+        forced = predict_static(opened, load_gold(gold), console)
+    if forced.missing:
+        console.print(f"{len(forced.missing)} steps without a prediction count as wrong")
+    write_predictions(path, forced.predictions)
 
 
 # What an adapter does not depend on, or depends on through its job alone.
@@ -123,6 +208,7 @@ def _do(run: Planned, folder: RunDir, out: Path, console: "Console") -> None:
         predicted(folder.root / STEPS, run.recipe.eval.static, opened, console)
     if run.recipe.eval.data:
         tasks = held_out(run.recipe)
-        measured(folder.root / SCORES, run.name, opened, tasks, console, bundle=bundle)
+        scores = folder.root / SCORES
+        measured(scores, run.name, opened, tasks, console, spec=bundle.spec)
     write_text(folder.root / DONE, "")
     shutil.rmtree(folded, ignore_errors=True)

@@ -6,28 +6,15 @@ With one process nothing here has an effect, and torch is not imported.
 
 import atexit
 import os
-import signal
-import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from umi_lite.errors import UserError
+from umi_lite.ranks import is_main, number_of, world_size
 
 T = TypeVar("T")
-_LINGER = 2.0  # seconds
-
-
-def world_size() -> int:
-    """Return the number of processes that train together, over all machines."""
-    return _number("WORLD_SIZE", 1)
-
-
-def is_main() -> bool:
-    """True if this process is the one that writes and prints."""
-    return world_size() == 1 or _number("RANK", 0) == 0
 
 
 def is_sharded() -> bool:
@@ -106,7 +93,7 @@ def in_turns(work: Callable[[], T]) -> T:
     Raises:
         UserError: of any process, in all of them.
     """
-    own = 0 if is_main() else 1 if _number("LOCAL_RANK", 0) == 0 else 2
+    own = 0 if is_main() else 1 if number_of("LOCAL_RANK", 0) == 0 else 2
     made: list[T] = []
     for turn in range(3 if world_size() > 1 else 1):
         with together():
@@ -151,7 +138,7 @@ def check_batches(batches: Sequence[tuple[str, int]], at_once: int = 1) -> None:
 
 def threads() -> int:
     """Return the CPU threads of this process: its share of the cores available here."""
-    return max(1, len(os.sched_getaffinity(0)) // _number("LOCAL_WORLD_SIZE", 1))
+    return max(1, len(os.sched_getaffinity(0)) // number_of("LOCAL_WORLD_SIZE", 1))
 
 
 def device_map() -> dict[str, int] | None:
@@ -160,7 +147,7 @@ def device_map() -> dict[str, int] | None:
 
     if not torch.cuda.is_available() or is_sharded():
         return None
-    return {"": _number("LOCAL_RANK", 0)}
+    return {"": number_of("LOCAL_RANK", 0)}
 
 
 def note_of_new_count(checkpoint: Path) -> str:
@@ -179,18 +166,6 @@ def gathered_weights(trainer: Any) -> dict[str, Any] | None:
     return trainer.accelerator.get_state_dict(trainer.model) if is_sharded() else None
 
 
-def exit_after_main(message: str, status: int) -> NoReturn:
-    """Exit a process that is not the main one.
-
-    The launcher ends all processes as soon as one has ended, so the main one gets time to print
-    the reason first; where it continues, this one prints it.
-    """
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(status))
-    time.sleep(_LINGER)
-    print(f"umi: process {os.environ['RANK']}: {message}", file=sys.stderr, flush=True)
-    os._exit(status)
-
-
 def _leave() -> None:
     """Leave the group: a process that ends while its threads run is sometimes aborted."""
     from torch import distributed
@@ -202,11 +177,7 @@ def _leave() -> None:
 def _text_of(wrong: Exception | None) -> str | None:
     if wrong is None or isinstance(wrong, UserError):
         return wrong and str(wrong)
-    return f"process {_number('RANK', 0)} stopped with {type(wrong).__name__}: {wrong}"
-
-
-def _number(name: str, default: int) -> int:
-    return int(os.environ.get(name) or default)
+    return f"process {number_of('RANK', 0)} stopped with {type(wrong).__name__}: {wrong}"
 
 
 def _gathered(value: object) -> list[Any]:
