@@ -203,10 +203,3 @@ def test_rendered_samples_are_json_lines() -> None:
         assert sample.keys() == {"prompt", "ids", "mask"}
         assert len(sample["ids"]) == len(sample["mask"])
         assert 0 < sum(sample["mask"]) < len(sample["mask"])
-
-
-def test_help_is_quick_enough_to_be_used() -> None:
-    """Not a timing: nothing heavy may be imported for it."""
-    code = "import sys; from umi_lite.cli import app; print('pydantic' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.strip() == "False"

@@ -172,7 +172,7 @@ def test_the_home_folder_is_expanded(umi, tmp_path, monkeypatch):
     ended = umi([DONE, "Yes."], "--json", "--trace=~/mine/t.json")
     assert json.loads(ended.stdout)["trace"] == str(tmp_path / "mine" / "t.json")
     assert str(umi([GIVE_UP], "--trace=~nobody-at-all/t").exception) == (
-        "~nobody-at-all/t: there is no such home folder"
+        "~nobody-at-all/t: no home folder of that name"
     )
 
 

@@ -11,7 +11,7 @@ from umi_lite.errors import Note, UserError
 
 
 def main() -> None:
-    """Run `umi`: 0 done, 1 without the result, 2 the user can mend it (one line), 130 interrupted.
+    """Run `umi`. Exit codes: 0 done, 1 no result, 2 an error of the user's (one line), 130 Ctrl-C.
 
     An internal error keeps its traceback.
     """
@@ -24,31 +24,31 @@ def main() -> None:
         if not is_main():
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
         prepare_streams()
-        _print_notes_as_they_are()
+        _show_notes()
         app(standalone_mode=True)
     except UserError as err:
         _stop(str(err), 2)
     except KeyboardInterrupt:
         _stop("interrupted", 130)
     except SystemExit as stop:
-        # typer turns an interrupt into this one, and says nothing.
+        # typer turns an interrupt into this exit, without a message.
         if stop.code == 130:
             _stop("interrupted", 130)
-        # What is left to do is to end: no traceback from an interrupted exit.
+        # Only the exit is left: no traceback if that is interrupted.
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, lambda *_: _stop("interrupted", 130))
         raise
     except OSError as err:
-        message = _user_can_mend(err)
+        message = _user_error(err)
         if message is None:
             raise
         _stop(message, 2)
 
 
-def _user_can_mend(err: OSError) -> str | None:
-    """One line for a file or folder that refuses; None for a fault of this program.
+def _user_error(err: OSError) -> str | None:
+    """Return one line for an error of the system about a file; None for a bug of this program.
 
-    That is where no file is named, or one that was installed with this program.
+    It is a bug where no file is named, or one that was installed with this program.
     """
     import errno
 
@@ -65,30 +65,31 @@ def _user_can_mend(err: OSError) -> str | None:
     return f"{where}: {err.strerror}"
 
 
-def _print_notes_as_they_are() -> None:
-    usual = warnings.showwarning
+def _show_notes() -> None:
+    """Print each `Note` as one line, without file and line number."""
+    default = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
         if issubclass(category, Note):
             _print(str(message))
         else:
-            usual(message, category, *where, **more)
+            default(message, category, *where, **more)
 
     warnings.showwarning = show
 
 
 def _print(message: str) -> None:
-    """One line on stderr; a message may quote a file or a model."""
+    """Print one line to stderr; a message may quote a file or a model."""
     from umi_lite.sandbox.text import visible
 
     print(f"umi: {visible(message)}", file=sys.stderr, flush=True)
 
 
-def _unraisable(lost: "sys.UnraisableHookArgs") -> None:
-    """Ctrl-C in a callback or a destructor, where Python cannot raise it, ends umi as elsewhere."""
-    if lost.exc_type is KeyboardInterrupt:
+def _unraisable(error: "sys.UnraisableHookArgs") -> None:
+    """End umi after Ctrl-C in a callback or a destructor, where Python cannot raise it."""
+    if error.exc_type is KeyboardInterrupt:
         _stop("interrupted", 130)
-    sys.__unraisablehook__(lost)
+    sys.__unraisablehook__(error)
 
 
 def _stop(message: str, code: int) -> None:

@@ -1,15 +1,16 @@
-"""Verbs and the functions behind them. Modules stay light: heavy imports happen inside."""
+"""Every verb with its function. Modules stay light: heavy imports happen inside functions."""
+
+from typing import Annotated
 
 import typer
 
 from umi_lite.cli import data, evals, run, sandbox, train
-from umi_lite.cli.home import with_home
+from umi_lite.cli.options import with_home
 
 app = typer.Typer(
     name="umi",
-    help="Turn one small LLM into planner, caller and summarizer; train, export and run them.",
+    help="Train one small LLM as planner, caller and summarizer, and run it as an agent.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     # Drawing the help with rich doubles the time that `umi --help` takes.
     rich_markup_mode=None,
@@ -25,19 +26,21 @@ VERBS = {
 }
 GROUPS = {
     "eval": (
-        "Measure a bundle on held-out tasks, or predictions against gold dialogues.",
+        "Evaluate a bundle, or predictions and finished episodes.",
         {
-            "toolworld": evals.live("toolworld", "held-out toolworld tasks", split="test", seed=1),
-            "gsm8k": evals.live("gsm8k", "GSM8K questions with the Python tool"),
+            "toolworld": evals.live(
+                "toolworld", "success on held-out toolworld tasks", split="test", seed=1
+            ),
+            "gsm8k": evals.live("gsm8k", "success on GSM8K, with the Python tool"),
             "simulated": evals.simulated,
             "judge": evals.judge,
             "static": evals.static,
-            "math": evals.live("math", "MATH problems with the Python tool"),
+            "math": evals.live("math", "success on MATH, with the Python tool"),
             "grade": evals.grade,
         },
     ),
     "data": (
-        "Look at what a recipe trains on, or make it.",
+        "Inspect training data, or make it.",
         {
             "ls": data.ls,
             "preview": data.preview,
@@ -48,11 +51,54 @@ GROUPS = {
     ),
     "recipes": ("List and show recipes.", {"ls": train.ls, "show": train.show}),
     "sandbox": (
-        "Run Python as the agent's tool does, and attack the sandbox.",
+        "Run a program in the sandbox, or attack the sandbox.",
         {"run": sandbox.run, "test": sandbox.test},
     ),
-    "trace": ("Look at an episode that ran.", {"show": run.show_trace}),
+    "trace": ("Show a finished episode.", {"show": run.show_trace}),
 }
+
+
+def version_lines() -> list[str]:
+    """Return the versions of umi_lite and of each installed package in `constraints.txt`."""
+    from importlib import metadata, resources
+
+    from umi_lite import __version__
+
+    lines = [f"umi_lite {__version__}"]
+    pins = resources.files("umi_lite").joinpath("constraints.txt").read_text(encoding="utf-8")
+    for pin in pins.splitlines():
+        name, mark, tested = pin.partition("==")
+        try:
+            found = metadata.version(name) if mark else None
+        except metadata.PackageNotFoundError:
+            continue
+        if found is not None:
+            # The part after `+` names a build, as in torch's 2.13.0+cpu.
+            other = found.partition("+")[0] != tested
+            lines.append(f"{name} {found}" + (f" (tested with {tested})" if other else ""))
+    return lines
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo("\n".join(version_lines()))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="versions of umi_lite and of the packages that it was tested with",
+            callback=_print_version,
+            is_eager=True,
+        ),
+    ] = False,
+) -> None:
+    pass
+
 
 for _verb, _function in VERBS.items():
     app.command(_verb)(with_home(_function))

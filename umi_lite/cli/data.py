@@ -1,20 +1,19 @@
-"""`umi data ls`, `preview`, `render` and `leaks`: look at what is trained before it is."""
+"""`umi data`: sources, samples and leaks before training, and bootstrapped trajectories"""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from umi_lite.cli.options import DEFAULT_BUNDLE, BundleOption, Limits, Overrides, Roles, with_groups
 from umi_lite.cli.output import print_json
-from umi_lite.cli.roles import DEFAULT_BUNDLE, BundleOption, Limits, Roles, with_groups
-from umi_lite.cli.train import Overrides
 from umi_lite.sandbox.text import visible
 
 ViewOption = Annotated[str, typer.Option("--role", help="backbone, planner, caller or summarizer")]
 
 
 def ls() -> None:
-    """The sources of trajectories."""
+    """List the sources of trajectories."""
     from umi_lite.data import SOURCES, find_source
 
     for name in SOURCES:
@@ -22,10 +21,13 @@ def ls() -> None:
 
 
 def leaks(
-    recipe: Annotated[str, typer.Argument(help="a recipe's name or file")],
+    recipe: Annotated[str, typer.Argument(help="recipe name or file")],
     override: Overrides = [],  # noqa: B006
 ) -> None:
-    """Training instructions that are in the held-out data too; they are never trained on."""
+    """List training instructions that are also in the held-out data.
+
+    They are never trained on.
+    """
     from rich.console import Console
 
     from umi_lite.recipe.schema import load_recipe
@@ -36,12 +38,15 @@ def leaks(
 
 
 def preview(
-    recipe: Annotated[str, typer.Argument(help="a recipe's name or file")],
+    recipe: Annotated[str, typer.Argument(help="recipe name or file")],
     role: ViewOption = "planner",
-    n: Annotated[int, typer.Option("-n", "--n", min=0, help="how many samples to show")] = 3,
+    n: Annotated[int, typer.Option("-n", "--n", min=0, help="number of samples")] = 3,
     override: Overrides = [],  # noqa: B006
 ) -> None:
-    """A recipe's samples: trained tokens green, masked dim, too long red, with counts."""
+    """Show a recipe's samples as they are trained.
+
+    Trained tokens are green, masked ones dim, those beyond max_length red.
+    """
     from rich.console import Console
 
     from umi_lite.recipe.schema import load_recipe
@@ -51,17 +56,24 @@ def preview(
 
 
 def render(
-    source: Annotated[str, typer.Argument(help="a source (umi data ls)")],
+    source: Annotated[str, typer.Argument(help="source name (umi data ls)")],
     path: Annotated[
-        Path | None, typer.Option(help="the source's file or folder, where it has one")
+        Path | None, typer.Option(help="the source's file or folder, if it takes one")
     ] = None,
     role: ViewOption = "planner",
-    style: Annotated[str, typer.Option(help="chat or paper")] = "chat",
-    split: Annotated[str | None, typer.Option(help="toolworld: train, test or ood")] = None,
-    n: Annotated[int | None, typer.Option("-n", "--n", help="at most so many trajectories")] = None,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="one JSON object a sample")] = False,
+    style: Annotated[str, typer.Option(help="prompt style: chat or paper")] = "chat",
+    split: Annotated[str | None, typer.Option(help="toolworld's split: train, test or ood")] = None,
+    n: Annotated[
+        int | None, typer.Option("-n", "--n", help="maximum number of trajectories")
+    ] = None,
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", help="output as JSON lines, one per sample")
+    ] = False,
 ) -> None:
-    """A source's samples: paper prints input and target, chat prompt, ids and mask."""
+    """Print a source's samples as a role sees them.
+
+    Style paper prints input and target; chat prints prompt, token ids and mask.
+    """
     import json
 
     from umi_lite.train.preview import rendered
@@ -78,7 +90,7 @@ def render(
 
 
 def sample_text(sample: dict[str, object]) -> list[str]:
-    """A sample for people: its text and a rule behind it."""
+    """Return the text of a sample, followed by a rule."""
     text = [str(sample[key]) for key in ("input", "target", "prompt") if key in sample]
     return [*text, "\n", "-" * 80]
 
@@ -86,29 +98,38 @@ def sample_text(sample: dict[str, object]) -> list[str]:
 @with_groups
 def bootstrap(
     source: Annotated[
-        str, typer.Argument(help="where the questions are from: toolworld, gsm8k, math")
+        str, typer.Argument(help="source of the questions: toolworld, gsm8k or math")
     ],
-    out: Annotated[Path, typer.Option(help="the file of trajectories (.jsonl)")],
+    out: Annotated[Path, typer.Option(help="output file of trajectories (.jsonl)")],
     bundle: BundleOption = DEFAULT_BUNDLE,
-    split: Annotated[str | None, typer.Option(help="toolworld: train (default)")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="toolworld's split; only train is allowed, the default")
+    ] = None,
     path: Annotated[
-        Path | None, typer.Option(help="the source's training file, where it has one")
+        Path | None, typer.Option(help="the source's training file, if it takes one")
     ] = None,
-    n: Annotated[int, typer.Option("-n", "--n", help="how many questions")] = 100,
+    n: Annotated[int, typer.Option("-n", "--n", help="number of questions")] = 100,
     data_seed: Annotated[
-        int | None, typer.Option(help="which questions (toolworld); default 0")
+        int | None, typer.Option(help="seed of toolworld's questions; default 0")
     ] = None,
-    tries: Annotated[int, typer.Option(help="episodes a question at most, the first greedy")] = 4,
-    temperature: Annotated[float, typer.Option(help="of the later tries")] = 0.7,
-    keep: Annotated[int, typer.Option(help="trajectories a question at most")] = 2,
-    seed: Annotated[int, typer.Option(help="of the sampling")] = 0,
-    slots: Annotated[int, typer.Option(help="episodes at once")] = 16,
-    json_: Annotated[bool, typer.Option("--json", help="print the summary as JSON")] = False,
+    tries: Annotated[
+        int, typer.Option(help="maximum number of episodes per question; the first is greedy")
+    ] = 4,
+    temperature: Annotated[
+        float, typer.Option(help="sampling temperature from the second episode on")
+    ] = 0.7,
+    keep: Annotated[int, typer.Option(help="maximum number of trajectories kept per question")] = 2,
+    seed: Annotated[int, typer.Option(help="sampling seed")] = 0,
+    slots: Annotated[int, typer.Option(help="concurrent episodes")] = 16,
+    json_: Annotated[bool, typer.Option("--json", help="summary as JSON on stdout")] = False,
     *,
     limits: Limits,
     roles: Roles,
 ) -> None:
-    """Solve training questions with a bundle; keep what ended right as a source to train on."""
+    """Make training data from a bundle's own right answers.
+
+    The bundle solves training questions; episodes that end right are kept as trajectories.
+    """
     from rich.console import Console
 
     from umi_lite.bundle.bundle import load_bundle

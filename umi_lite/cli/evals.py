@@ -1,4 +1,4 @@
-"""`umi eval`: held-out tasks run anew, simulated ones, gold dialogues by step, answers graded."""
+"""`umi eval`: live and simulated tasks, gold dialogues step by step, judged and graded answers"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,42 +6,53 @@ from typing import Annotated, Any
 
 import typer
 
+from umi_lite.cli.options import (
+    DEFAULT_BUNDLE,
+    BundleOption,
+    Limits,
+    Roles,
+    SamplingOptions,
+    with_groups,
+)
 from umi_lite.cli.output import print_json
-from umi_lite.cli.roles import DEFAULT_BUNDLE, BundleOption, Limits, Roles, Taken, with_groups
 from umi_lite.errors import UserError
 from umi_lite.sandbox.text import visible
 
 
 def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
-    """The command that runs a source's tasks.
+    """Return the command that runs a source's tasks.
 
     Args:
-        about: what the tasks are, for `--help`.
-        defaults: what the source is loaded with where the command line says nothing.
+        about: what is measured, for `--help`.
+        defaults: options of the source, each used unless the command line sets it.
     """
 
     def command(
         bundle: BundleOption = DEFAULT_BUNDLE,
-        split: Annotated[str | None, typer.Option(help="toolworld: test (default) or ood")] = None,
-        path: Annotated[
-            Path | None, typer.Option(help="the source's file, where it has one")
+        split: Annotated[
+            str | None, typer.Option(help="toolworld's split: test (default) or ood")
         ] = None,
-        n: Annotated[int, typer.Option("-n", "--n", help="how many tasks")] = 100,
-        seed: Annotated[int | None, typer.Option(help="which tasks (toolworld); default 1")] = None,
-        slots: Annotated[int, typer.Option(help="episodes at once")] = 16,
+        path: Annotated[
+            Path | None, typer.Option(help="the source's file, if it takes one")
+        ] = None,
+        n: Annotated[int, typer.Option("-n", "--n", help="number of tasks")] = 100,
+        seed: Annotated[
+            int | None, typer.Option(help="seed of toolworld's tasks; default 1")
+        ] = None,
+        slots: Annotated[int, typer.Option(help="concurrent episodes")] = 16,
         votes: Annotated[
             int,
-            typer.Option(help="math, gsm8k: episodes per task, whose most frequent answer counts"),
+            typer.Option(help="episodes per task; the most frequent answer counts (math, gsm8k)"),
         ] = 1,
         traces: Annotated[
-            Path | None, typer.Option(help="keep each episode's trace in this folder")
+            Path | None, typer.Option(help="output folder for each episode's trace")
         ] = None,
         json_: Annotated[
-            bool, typer.Option("--json", help="print the whole report as JSON")
+            bool, typer.Option("--json", help="full report as JSON on stdout")
         ] = False,
         *,
         limits: Limits,
-        taken: Taken,
+        sampling_options: SamplingOptions,
         roles: Roles,
     ) -> None:
         import json
@@ -61,7 +72,7 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
         console = Console(stderr=json_)
         opened = load_bundle(bundle)
         bounds = limits.bounds(opened.spec.bounds, bounds_of(source))
-        sampling = taken.sampling(opened.spec.sampling)
+        sampling = sampling_options.sampling(opened.spec.sampling)
         if votes != 1:
             check_votes(tasks, votes, sampling)
         with roles.open(opened, slots, console) as engine:
@@ -80,28 +91,41 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
         else:
             console.print(rate_table(title, {"success": score.rates()}))
 
-    command.__doc__ = f"Run {about} and count those that were solved."
+    command.__doc__ = f"Measure {about}."
     return with_groups(command)
 
 
 @with_groups
 def static(
-    gold: Annotated[Path, typer.Option(help="dialogues: a JSON list of {tools, conversations}")],
+    gold: Annotated[
+        Path, typer.Option(help="gold dialogues: a JSON list of {tools, conversations}")
+    ],
     predictions: Annotated[
-        Path | None, typer.Option(help="what is to be scored, a JSON line a gold step; no model")
+        Path | None,
+        typer.Option(help="predictions to score, one JSON line per gold step; no model runs"),
     ] = None,
     bundle: Annotated[
         Path | None,
-        typer.Option("--bundle", "-b", help="let this bundle predict, on the gold history"),
+        typer.Option("--bundle", "-b", help="bundle that predicts each step from the gold history"),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="keep the bundle's predictions here")] = None,
-    n: Annotated[int | None, typer.Option("-n", "--n", help="only the first dialogues")] = None,
-    slots: Annotated[int, typer.Option(help="dialogues at once")] = 8,
-    json_: Annotated[bool, typer.Option("--json", help="last line: one JSON object")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="output file of the bundle's predictions")
+    ] = None,
+    n: Annotated[
+        int | None,
+        typer.Option("-n", "--n", help="number of dialogues, from the first; default all"),
+    ] = None,
+    slots: Annotated[int, typer.Option(help="concurrent dialogues")] = 8,
+    json_: Annotated[
+        bool, typer.Option("--json", help="report as one JSON object on the last line")
+    ] = False,
     *,
     roles: Roles,
 ) -> None:
-    """Score decisions, calls and answers step by step: Plan ACC, Act. EM, Hallu., Arg. F1, R-L."""
+    """Score steps against gold dialogues.
+
+    The metrics are Plan ACC, Act. EM, Hallu., Arg. F1 and R-L.
+    """
     import json
 
     from rich.console import Console
@@ -134,9 +158,14 @@ def static(
 
 
 def grade(
-    jsonl: Annotated[Path, typer.Option(help='lines {"pred": …, "gold": …}, text or numbers')],
+    jsonl: Annotated[
+        Path, typer.Option(help='file of lines {"pred": …, "gold": …}, each text or a number')
+    ],
 ) -> None:
-    """Grade MATH answers: one line {"equal": true or false} for each line of the file."""
+    """Grade MATH answers of a file.
+
+    Prints one line {"equal": true or false} per line of the file.
+    """
     import json
 
     from umi_lite.evals.math.grade import grades
@@ -147,19 +176,25 @@ def grade(
 
 @with_groups
 def simulated(
-    source: Annotated[str, typer.Argument(help="toolalpaca, or another source of tasks")],
+    source: Annotated[str, typer.Argument(help="source of the tasks, e.g. toolalpaca")],
     path: Annotated[Path, typer.Option(help="the source's file")],
-    simulator: Annotated[str, typer.Option(help="who plays the tools: http://HOST:PORT/v1#MODEL")],
-    out: Annotated[Path, typer.Option(help="the folder of traces; gone on with")],
+    simulator: Annotated[
+        str,
+        typer.Option(help="endpoint of the LLM that plays the tools: http://HOST:PORT/v1#MODEL"),
+    ],
+    out: Annotated[Path, typer.Option(help="trace folder; an existing one is resumed")],
     bundle: BundleOption = DEFAULT_BUNDLE,
-    n: Annotated[int, typer.Option("-n", "--n", help="how many tasks")] = 100,
-    slots: Annotated[int, typer.Option(help="episodes at once")] = 8,
+    n: Annotated[int, typer.Option("-n", "--n", help="number of tasks")] = 100,
+    slots: Annotated[int, typer.Option(help="concurrent episodes")] = 8,
     *,
     limits: Limits,
-    taken: Taken,
+    sampling_options: SamplingOptions,
     roles: Roles,
 ) -> None:
-    """Run tasks whose tools are not here, played by an LLM; the traces are for umi eval judge."""
+    """Run tasks whose tools an LLM simulates.
+
+    The traces are input for umi eval judge.
+    """
     from rich.console import Console
 
     from umi_lite.bundle.bundle import load_bundle
@@ -173,7 +208,7 @@ def simulated(
     console = Console()
     opened = load_bundle(bundle)
     bounds = limits.bounds(opened.spec.bounds, ANSWERING)
-    sampling = taken.sampling(opened.spec.sampling)
+    sampling = sampling_options.sampling(opened.spec.sampling)
     with (
         roles.open(opened, slots, console) as engine,
         counting(source, len(tasks), "done", console) as count,
@@ -193,25 +228,35 @@ def simulated(
 def judge(
     kind: Annotated[
         str,
-        typer.Argument(help="toolalpaca (process and response), pass (solved?), win (which one?)"),
+        typer.Argument(
+            help="verdict: toolalpaca (process and response), pass (solved?) or win (which one?)"
+        ),
     ],
     traces: Annotated[
-        Path, typer.Option(help="the episodes: a folder of traces, or trajectories as JSON lines")
+        Path, typer.Option(help="episodes: a folder of traces, or trajectories as JSON lines")
     ],
-    endpoint: Annotated[str, typer.Option(help="the judge: http://HOST:PORT/v1#MODEL")],
-    out: Annotated[Path, typer.Option(help="every prompt and reply (.jsonl); gone on with")],
+    endpoint: Annotated[str, typer.Option(help="endpoint of the judge: http://HOST:PORT/v1#MODEL")],
+    out: Annotated[
+        Path,
+        typer.Option(help="file of all prompts and replies (.jsonl); an existing one is resumed"),
+    ],
     against: Annotated[
-        Path | None, typer.Option(help="win: the other system's episodes of the same tasks")
+        Path | None, typer.Option(help="the other system's episodes of the same tasks (win)")
     ] = None,
-    votes: Annotated[int, typer.Option(help="how often each question is put")] = 1,
-    temperature: Annotated[float, typer.Option(help="of the judge; 0 is greedy")] = 0.0,
-    parallel: Annotated[int, typer.Option(help="requests at once")] = 4,
+    votes: Annotated[int, typer.Option(help="votes per question")] = 1,
+    temperature: Annotated[
+        float, typer.Option(help="the judge's sampling temperature; 0 is greedy")
+    ] = 0.0,
+    parallel: Annotated[int, typer.Option(help="concurrent requests")] = 4,
     timeout: Annotated[
-        float, typer.Option(min=0.1, help="seconds without a byte from the endpoint")
+        float, typer.Option(min=0.1, help="maximum seconds without a byte from the endpoint")
     ] = 120.0,
-    json_: Annotated[bool, typer.Option("--json", help="print the judgement as JSON")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="judgement as JSON on stdout")] = False,
 ) -> None:
-    """Ask an OpenAI-compatible endpoint about finished episodes, and count its votes."""
+    """Let an LLM judge finished episodes.
+
+    Its votes and replies are kept in --out, so a killed run resumes.
+    """
     from rich.console import Console
 
     from umi_lite.engine.endpoint import Endpoint

@@ -1,38 +1,44 @@
-"""`umi run` and `umi trace show`."""
+"""`umi run`, `umi bench` and `umi trace show`"""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from umi_lite.cli.home import home
+from umi_lite.cli.options import (
+    DEFAULT_BUNDLE,
+    BundleOption,
+    Limits,
+    Roles,
+    SamplingOptions,
+    home,
+    with_groups,
+)
 from umi_lite.cli.output import print_json
-from umi_lite.cli.roles import DEFAULT_BUNDLE, BundleOption, Limits, Roles, Taken, with_groups
 from umi_lite.sandbox.text import visible
 
 
 @with_groups
 def run(
-    instruction: Annotated[
-        str, typer.Argument(help="what the agent is to do; - reads it from stdin")
-    ],
+    instruction: Annotated[str, typer.Argument(help="task for the agent; - reads it from stdin")],
     bundle: BundleOption = DEFAULT_BUNDLE,
     tools: Annotated[
         str | None,
-        typer.Option(help="a tool set's name or a .py file with functions; default the bundle's"),
+        typer.Option(help="tool set by name, or a .py file with functions; default the bundle's"),
     ] = None,
     trace: Annotated[
-        Path | None, typer.Option(help="the trace's file; default in traces/ next to the bundle")
+        Path | None,
+        typer.Option(help="output file of the trace; default in traces/ next to the bundle"),
     ] = None,
     json_: Annotated[
-        bool, typer.Option("--json", help="one JSON object on stdout, the turns on stderr")
+        bool, typer.Option("--json", help="result as one JSON object on stdout, turns on stderr")
     ] = False,
     *,
     limits: Limits,
-    taken: Taken,
+    sampling_options: SamplingOptions,
     roles: Roles,
 ) -> None:
-    """Run one task; the roles' turns appear in colour as they are written.
+    """Run one task, with the roles' turns streamed in colour.
 
     Exit code 1: the episode ended without an answer; the last line says why.
     """
@@ -50,7 +56,7 @@ def run(
         trace_path=trace,
         views=roles.views,
         bounds=limits.bounds(opened.spec.bounds),
-        sampling=taken.sampling(opened.spec.sampling),
+        sampling=sampling_options.sampling(opened.spec.sampling),
         elsewhere=roles.elsewhere,
         overrides=roles.overrides(slots=1),
         timeout=roles.timeout,
@@ -63,10 +69,12 @@ def run(
 
 
 def show_trace(
-    path: Annotated[Path, typer.Argument(help="a trace file")],
-    json_: Annotated[bool, typer.Option("--json", help="the trace as it is stored")] = False,
+    path: Annotated[Path, typer.Argument(help="trace file")],
+    json_: Annotated[
+        bool, typer.Option("--json", help="stored JSON of the trace on stdout")
+    ] = False,
 ) -> None:
-    """Show an episode that ran: its turns, why it stopped, and what it cost."""
+    """Show an episode's turns, stop reason and cost."""
     from rich.console import Console
 
     from umi_lite.agent.show import show_trace as show
@@ -82,11 +90,16 @@ def show_trace(
 @with_groups
 def bench(
     bundle: BundleOption = DEFAULT_BUNDLE,
-    episodes: Annotated[int, typer.Option("-n", min=1, help="held-out toolworld tasks")] = 6,
+    episodes: Annotated[
+        int, typer.Option("-n", min=1, help="number of held-out toolworld tasks")
+    ] = 6,
     *,
     roles: Roles,
 ) -> None:
-    """Measure a bundle on this machine: seconds per episode, tokens/s, memory; last line JSON."""
+    """Measure a bundle's speed and memory on this machine.
+
+    The last line is JSON: seconds per episode, tokens/s, memory.
+    """
     from rich.console import Console
 
     from umi_lite.bundle.bundle import load_bundle

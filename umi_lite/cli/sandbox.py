@@ -1,4 +1,4 @@
-"""`umi sandbox …`: run a program in the sandbox, and attack it."""
+"""`umi sandbox`: run a program in the sandbox, or attack the sandbox"""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,23 +10,28 @@ from umi_lite.sandbox.text import visible
 
 LevelOption = Annotated[
     Literal["full", "standard"] | None,
-    typer.Option(help="hold the program so, or refuse; default the strongest to be had"),
+    typer.Option(
+        help="isolation level, refused where it is not available; default the strongest available"
+    ),
 ]
 
 
 def run(
-    file: Annotated[Path, typer.Argument(help="the program")],
+    file: Annotated[Path, typer.Argument(help="Python program")],
     level: LevelOption = None,
-    json_: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="result as JSON on stdout")] = False,
     no_sandbox: Annotated[
         bool,
         typer.Option(
             "--danger-run-without-any-sandbox",
-            help="the program can do whatever you can do: for your own programs only",
+            help="no isolation: the program can do whatever you can do; for your own programs only",
         ),
     ] = False,
 ) -> None:
-    """Run a Python program as the agent's Python tool does. Exit code 2: refused."""
+    """Run a Python program as the agent's Python tool does.
+
+    Exit code 2: refused.
+    """
     from umi_lite.sandbox.python import as_json, as_text, run_file
 
     result = run_file(file, "none" if no_sandbox else level)
@@ -39,11 +44,13 @@ def run(
 
 def test(
     level: LevelOption = None,
-    json_: Annotated[bool, typer.Option("--json", help="last line: one JSON object")] = False,
+    json_: Annotated[
+        bool, typer.Option("--json", help="report as one JSON object on the last line")
+    ] = False,
 ) -> None:
-    """Attack the sandbox on this machine, at each level that it has. Never as root.
+    """Attack the sandbox at each level of this machine.
 
-    Exit code 1: an attack got through, or ended so that nothing is shown.
+    Never runs as root. Exit code 1: an attack got through, or its outcome is unclear.
     """
     from rich.console import Console
 

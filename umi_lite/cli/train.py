@@ -1,24 +1,25 @@
-"""`umi quickstart` and `umi train`."""
+"""`umi quickstart`, `train`, `export`, `reproduce`, `doctor` and `recipes`"""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from umi_lite.cli.options import Overrides
 from umi_lite.weights.gguf_to_hf import GgufType
-
-Overrides = Annotated[
-    list[str],
-    typer.Option("-o", "--override", help="e.g. stages.global.learning_rate=1e-4; repeatable"),
-]
 
 
 def quickstart(
-    out: Annotated[Path, typer.Option(help="the run folder")] = Path("runs/quickstart"),
-    recipe: Annotated[str, typer.Option(help="a recipe's name or file")] = "",
+    out: Annotated[Path, typer.Option(help="run folder")] = Path("runs/quickstart"),
+    recipe: Annotated[
+        str, typer.Option(help="recipe name or file; default toolworld/smollm2-135m")
+    ] = "",
     override: Overrides = [],  # noqa: B006
 ) -> None:
-    """Base model to working agent in one go: measure, train, export, measure, run."""
+    """Train and measure a small agent from start to end.
+
+    Measures the base model, trains, exports, measures again, and runs two episodes.
+    """
     from rich.console import Console
 
     from umi_lite.recipe.schema import load_recipe
@@ -30,32 +31,39 @@ def quickstart(
 
 def train(
     recipe: Annotated[
-        str | None, typer.Argument(help="a recipe's name (umi recipes ls) or file")
+        str | None, typer.Argument(help="recipe name (umi recipes ls) or file")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="the run folder; default runs/NAME")] = None,
+    out: Annotated[Path | None, typer.Option(help="run folder; default runs/NAME")] = None,
     override: Overrides = [],  # noqa: B006
     variant: Annotated[
-        str | None, typer.Option(help="glpft, glpft-no-reuse, one-stage, multi-task or single")
+        str | None,
+        typer.Option(
+            help="training variant: glpft, glpft-no-reuse, one-stage, multi-task, single, or a file"
+        ),
     ] = None,
-    resume: Annotated[bool, typer.Option(help="go on with the run in --out")] = False,
+    resume: Annotated[bool, typer.Option(help="resume the run in --out")] = False,
     dry_run: Annotated[
         bool,
         typer.Option(
-            help="plan, rows, steps, estimated memory and disk, nothing else; status 2 with a cross"
+            help="print plan, rows, steps, estimated memory and disk, then stop; exit code 2 "
+            "if it does not fit"
         ),
     ] = False,
     calibrate: Annotated[
-        bool, typer.Option(help="train for 30 s first, thrown away: tokens/s, hours, real memory")
+        bool, typer.Option(help="first measure tokens/s, hours and memory in a trial run of 30 s")
     ] = False,
     fit: Annotated[
         str | None,
         typer.Option(
             metavar="GIB|free",
-            help="change the recipe until its estimate fits, the effective batch kept",
+            help="change the recipe until its estimate fits this memory; keeps the effective batch",
         ),
     ] = None,
 ) -> None:
-    """Train the adapters of a recipe: global, then planner, caller, summarizer."""
+    """Train a recipe's adapters.
+
+    First the global one, then planner, caller and summarizer.
+    """
     from umi_lite.errors import UserError
     from umi_lite.recipe.schema import load_recipe
     from umi_lite.train.budget.dry_run import fitted, show, show_calibrated
@@ -83,20 +91,21 @@ def train(
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="a finished run folder")],
-    out: Annotated[Path | None, typer.Option(help="the bundle; default RUN/bundle")] = None,
-    base: Annotated[
-        Path | None, typer.Option(help="the base GGUF, where the recipe names none")
-    ] = None,
+    run: Annotated[Path, typer.Argument(help="folder of a finished run")],
+    out: Annotated[Path | None, typer.Option(help="bundle folder; default RUN/bundle")] = None,
+    base: Annotated[Path | None, typer.Option(help="base GGUF, if the recipe names none")] = None,
     quantize: Annotated[
         GgufType | None,
-        typer.Option(help="make the base (or merged models) again"),
+        typer.Option(help="requantize the base (or merged models) to this type"),
     ] = None,
     merge: Annotated[
-        bool, typer.Option(help="also write a standalone GGUF a role, for Ollama or LM Studio")
+        bool, typer.Option(help="also write a standalone GGUF per role, for Ollama or LM Studio")
     ] = False,
 ) -> None:
-    """Turn a run's adapters into a bundle: one base GGUF and three LoRA GGUFs."""
+    """Export a run as a bundle of GGUF files.
+
+    A bundle holds one base GGUF and a LoRA GGUF per role.
+    """
     from umi_lite.bundle.export import export_run
 
     def note(text: str) -> None:
@@ -109,11 +118,16 @@ def export(
 
 def doctor(
     recipe: Annotated[
-        str | None, typer.Argument(help="a recipe's name or file: would it fit here?")
+        str | None, typer.Argument(help="recipe name or file whose memory and disk are checked too")
     ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="last line: one JSON list")] = False,
+    json_: Annotated[
+        bool, typer.Option("--json", help="checks as one JSON list on the last line")
+    ] = False,
 ) -> None:
-    """Tell what works here: GPU, training, llama.cpp, sandbox, memory. Exit code 1: a ✗."""
+    """Check what works on this machine.
+
+    GPU, training, llama.cpp, sandbox, memory and disk. Exit code 1: a check failed (✗).
+    """
     import json
     from itertools import chain
 
@@ -133,7 +147,7 @@ def doctor(
 
 
 def ls() -> None:
-    """The recipes that come with umi_lite."""
+    """List the recipes that come with umi_lite."""
     from umi_lite.recipe.library import recipe_names
 
     for name in recipe_names():
@@ -141,11 +155,11 @@ def ls() -> None:
 
 
 def show(
-    recipe: Annotated[str, typer.Argument(help="a recipe's name or file")],
+    recipe: Annotated[str, typer.Argument(help="recipe name or file")],
     override: Overrides = [],  # noqa: B006
-    resolved: Annotated[bool, typer.Option(help="with all the defaults")] = False,
+    resolved: Annotated[bool, typer.Option(help="fill in all defaults")] = False,
 ) -> None:
-    """A recipe as it is written, or resolved."""
+    """Show a recipe as written, or resolved."""
     from umi_lite.recipe.library import recipe_files
     from umi_lite.recipe.schema import load_recipe
 
@@ -157,11 +171,14 @@ def show(
 
 
 def reproduce(
-    table: Annotated[str, typer.Argument(help="a table's name (recipes/tables) or file")],
-    out: Annotated[Path | None, typer.Option(help="its folder; default runs/NAME")] = None,
-    dry_run: Annotated[bool, typer.Option(help="print the runs and stop")] = False,
+    table: Annotated[str, typer.Argument(help="table name (recipes/tables) or file")],
+    out: Annotated[Path | None, typer.Option(help="output folder; default runs/NAME")] = None,
+    dry_run: Annotated[bool, typer.Option(help="list the runs and stop")] = False,
 ) -> None:
-    """Train and measure the variants of a table, and write its report. Goes on after a kill."""
+    """Train and measure the variants of a table.
+
+    Writes a report. A killed call resumes where it stopped.
+    """
     from rich.console import Console
 
     from umi_lite.reproduce.table import load_table, planned_runs

@@ -1,7 +1,8 @@
-"""The options that say where a bundle's roles run, once for all commands that run one."""
+"""Options that several commands have: paths, overrides, limits, sampling, where roles run"""
 
 import functools
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
@@ -22,8 +23,41 @@ if TYPE_CHECKING:
     from umi_lite.protocol.roles import View
 
 
+_Path = TypeVar("_Path", str, str | None)
+
+
+def with_home(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the command with `~` expanded in each path: a shell leaves it in `--out=~/x`."""
+
+    @functools.wraps(command)
+    def run(**given: Any) -> Any:
+        return command(**{name: _expanded(value) for name, value in given.items()})
+
+    return run
+
+
+def _expanded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_expanded(each) for each in value]
+    return Path(home(str(value))) if isinstance(value, Path) else value
+
+
+def home(path: _Path) -> _Path:
+    """Return a path as text with its `~` expanded; None stays None.
+
+    Raises:
+        UserError: the home folder does not exist.
+    """
+    if path is None or not path.startswith("~"):
+        return path
+    expanded = os.path.expanduser(path)
+    if expanded == path:
+        raise UserError(f"{path}: no home folder of that name")
+    return expanded
+
+
 def with_groups(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with the options of its groups after its own.
+    """Return the command with the options of its groups after its own.
 
     A group is a parameter whose type is a dataclass: each of its fields is an option.
     """
@@ -61,37 +95,44 @@ def with_groups(command: Callable[..., None]) -> Callable[..., None]:
 
 @dataclass(frozen=True)
 class Limits:
-    """The bounds of an episode. What is not given is the bundle's, or the evaluation's own."""
+    """Options for the bounds of an episode; default the bundle's, or the evaluation's own."""
 
     max_calls: Annotated[
-        int | None, typer.Option(help="tool calls per episode; default the bundle's bounds")
+        int | None, typer.Option(help="maximum tool calls per episode; default the bundle's")
     ] = None
     max_thought_chars: Annotated[
-        int | None, typer.Option(help="characters of a planner's thought")
+        int | None, typer.Option(help="maximum characters of a planner's thought")
     ] = None
-    max_thought_tokens: Annotated[int | None, typer.Option(help="tokens of a planner's turn")] = (
+    max_thought_tokens: Annotated[
+        int | None, typer.Option(help="maximum tokens of a planner's turn")
+    ] = None
+    max_call_tokens: Annotated[
+        int | None, typer.Option(help="maximum tokens of a caller's turn")
+    ] = None
+    max_answer_tokens: Annotated[int | None, typer.Option(help="maximum tokens of an answer")] = (
         None
     )
-    max_call_tokens: Annotated[int | None, typer.Option(help="tokens of a caller's turn")] = None
-    max_answer_tokens: Annotated[int | None, typer.Option(help="tokens of an answer")] = None
     max_observation_chars: Annotated[
-        int | None, typer.Option(help="characters of a tool's result, cut from its middle")
+        int | None,
+        typer.Option(help="maximum characters of a tool's result; the middle is cut out"),
     ] = None
-    max_seconds: Annotated[float | None, typer.Option(help="seconds per episode")] = None
+    max_seconds: Annotated[float | None, typer.Option(help="maximum seconds per episode")] = None
     repeats: Annotated[
         int | None,
-        typer.Option(help="equal calls with equal results in a row that end it; 1 never"),
+        typer.Option(
+            help="equal calls in a row, with equal results, that end an episode; 1 for never"
+        ),
     ] = None
 
     def bounds(self, bundle: "Bounds", own: "Bounds | None" = None) -> "Bounds":
-        """The bounds to run with.
+        """Return the bounds to run with.
 
         Args:
             bundle: the bundle's.
-            own: an evaluation's, default the defaults.
+            own: the evaluation's, if one runs.
 
         Raises:
-            UserError: a value that cannot be.
+            UserError: an impossible value.
         """
         from umi_lite.agent.bounds import Bounds, settled
 
@@ -100,24 +141,24 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Taken:
-    """How tokens are sampled. What is not given is the bundle's."""
+class SamplingOptions:
+    """Options for how tokens are sampled; default the bundle's."""
 
     temperature: Annotated[
-        float | None, typer.Option(help="sampling temperature, 0 is greedy; default the bundle's")
+        float | None, typer.Option(help="sampling temperature; 0 is greedy; default the bundle's")
     ] = None
     sampling_seed: Annotated[
-        int | None, typer.Option(help="seed of the sampling; default the bundle's")
+        int | None, typer.Option(help="sampling seed; default the bundle's")
     ] = None
 
     def sampling(self, bundle: "Sampling") -> "Sampling":
-        """The sampling to run with.
+        """Return the sampling to run with.
 
         Args:
             bundle: the bundle's.
 
         Raises:
-            UserError: a value that cannot be, or a seed that would change nothing.
+            UserError: an impossible value, or a seed that would change nothing.
         """
         from umi_lite.agent.bounds import Sampling, settled
 
@@ -133,59 +174,71 @@ class Taken:
 
 
 _T = TypeVar("_T")
+Overrides = Annotated[
+    list[str],
+    typer.Option(
+        "-o", "--override", help="recipe setting, e.g. stages.global.learning_rate=1e-4; repeatable"
+    ),
+]
 BundleOption = Annotated[
-    Path, typer.Option("--bundle", "-b", help="a bundle folder, or a run that holds one")
+    Path, typer.Option("--bundle", "-b", help="bundle folder, or a run folder with a bundle in it")
 ]
 DEFAULT_BUNDLE = Path("runs/quickstart/bundle")
 
 
 @dataclass(frozen=True)
 class Roles:
-    """Who speaks, and where. Each field is an option."""
+    """Options for which adapters play the roles, and where they run."""
 
-    single: Annotated[bool, typer.Option(help="the global adapter alone plays all roles")] = False
+    single: Annotated[bool, typer.Option(help="use the global adapter alone, for all roles")] = (
+        False
+    )
     role: Annotated[
         list[str] | None,
-        typer.Option(help="ROLE=WHERE: another bundle, a GGUF, or http://HOST:PORT/v1#MODEL"),
+        typer.Option(
+            help="role to run elsewhere, as ROLE=WHERE (repeatable): a bundle, a GGUF, or "
+            "http://HOST:PORT/v1#MODEL"
+        ),
     ] = None
     weights: Annotated[
-        str | None, typer.Option(help="adapters or merged; default by the memory that is free")
+        str | None,
+        typer.Option(help="form of the weights: adapters or merged; default by free memory"),
     ] = None
     n_ctx: Annotated[
-        int | None, typer.Option(help="tokens of one transcript; default by memory")
+        int | None, typer.Option(help="context length in tokens; default by free memory")
     ] = None
     kv: Annotated[
-        str | None, typer.Option(help="keys and values in f16 or q8_0; default by memory")
+        str | None, typer.Option(help="type of the KV cache: f16 or q8_0; default by free memory")
     ] = None
     gpu_layers: Annotated[
-        int | None, typer.Option(help="layers on the GPU, -1 all; default by memory")
+        int | None, typer.Option(help="layers on the GPU; -1 for all; default by free memory")
     ] = None
     threads: Annotated[
         int | None,
-        typer.Option(help="threads to compute on; default the cores that other programs leave"),
+        typer.Option(help="compute threads; default the cores that other programs leave free"),
     ] = None
     timeout: Annotated[
         float | None,
-        typer.Option(min=0.1, help="seconds without a byte from an endpoint; default 120"),
+        typer.Option(min=0.1, help="maximum seconds without a byte from an endpoint; default 120"),
     ] = None
 
     @property
     def views(self) -> "tuple[View, ...]":
-        """The views that will speak."""
+        """Return the views that will run."""
         from umi_lite.protocol.roles import ROLES
 
         return ("backbone",) if self.single else ROLES
 
     @property
     def elsewhere(self) -> list[str]:
-        """The roles that do not run from the bundle."""
+        """Return the roles that do not run from the bundle."""
         return self.role or []
 
     def overrides(self, slots: int) -> "Overrides":
-        """What the options say about the fit.
+        """Return what the options say about the placement.
 
         Args:
-            slots: episodes at once.
+            slots: concurrent episodes.
         """
         from umi_lite.engine.placement import FORMS, KV_TYPES, Overrides
 
@@ -202,7 +255,7 @@ class Roles:
         )
 
     def open(self, bundle: "Bundle", slots: int, console: "Console") -> "Engine | HybridEngine":
-        """The bundle's roles, opened; the fit is printed on the console."""
+        """Open the bundle's roles, and print their placement on the console."""
         from umi_lite.bundle.open import open_roles
         from umi_lite.console import dim
 
