@@ -41,8 +41,8 @@ def test_saved_and_loaded(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "Invalid JSON"),
-        ('{"version": 1', "Invalid JSON"),
+        ("", "invalid JSON"),
+        ('{"version": 1', "invalid JSON"),
         ("[]", "trace of version 1"),
         ('{"version": 2, "stop": "answer"}', "version"),
         (TRACE.model_dump_json()[:-1] + ', "extra": 1}', "extra"),

@@ -44,8 +44,8 @@ def test_bad_lines_are_dropped_with_their_numbers(tmp_path):
     reasons = [d.reason for d in loaded.dropped]
     assert reasons[0].startswith("not JSON: ")
     assert reasons[1:] == [
-        "no trajectory: steps.0.plan.thought: Field required",
-        "no trajectory: colour: Extra inputs are not permitted",
+        "no trajectory: steps.0.plan.thought: missing",
+        "no trajectory: colour: unknown key",
         "the episode has no step",
         "a JSON object is expected, not int",
     ]

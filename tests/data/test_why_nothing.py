@@ -41,7 +41,7 @@ def refusal(source: str, path) -> str:
         (
             "traces",
             (json.dumps(CHAT) + "\n").encode() * 3,
-            "3 rows left out: no trajectory: id: Field required (3, first {path}:1); "
+            "3 rows left out: no trajectory: id: missing (3, first {path}:1); "
             "source openai reads such rows",
         ),
         (

@@ -215,7 +215,7 @@ def test_a_tilde_is_the_home_folder_wherever_a_path_is_taken(
     taken += ["data.0.hub", "eval.static"]
     recipe = load_recipe("~/small.yaml", [f"{key}=~/x" for key in taken])
     base, data = recipe.base, recipe.data[0]
-    found = [base.model, base.gguf, base.template, data.path, data.leaks, data.hub]
+    found = [base.model, base.gguf, base.template, data.path, data.exclude, data.hub]
     assert [*found, recipe.eval.static] == [str(tmp_path / "x")] * len(taken)
     (tmp_path / "v.yaml").write_text("stages: {local: none}\n")
     assert load_recipe("~/small.yaml", variant="~/v.yaml").stages.local is None

@@ -10,7 +10,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from umi_lite.engine.request import Stop
-from umi_lite.errors import Note, UserError
+from umi_lite.errors import Note, UserError, first_error
 from umi_lite.files import write_text
 from umi_lite.protocol.roles import View
 from umi_lite.protocol.trajectory import Answer, Plan, Trajectory
@@ -146,10 +146,8 @@ class Trace(_Model):
         except OSError as err:
             raise UserError(f"trace {path}: {err.strerror or err}") from None
         except ValidationError as err:
-            first = err.errors()[0]
-            at = ".".join(map(str, first["loc"]))
-            what = f"{at}: {first['msg']}" if at else first["msg"]
-            raise UserError(f"trace {path} is not a trace of version 1: {what}") from None
+            why = first_error(err)
+            raise UserError(f"trace {path} is not a trace of version 1: {why}") from None
 
 
 def keep(trace: Trace, path: Path) -> None:

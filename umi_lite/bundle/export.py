@@ -13,7 +13,7 @@ from umi_lite.engine.draft import PHRASES
 from umi_lite.engine.gguf import read_header
 from umi_lite.engine.language import Language as EngineLanguage
 from umi_lite.engine.llama import Model
-from umi_lite.errors import UserError
+from umi_lite.errors import UserError, first_error
 from umi_lite.files import cache_folder, scratch, writing
 from umi_lite.protocol.roles import View
 from umi_lite.protocol.template import Message, Part
@@ -164,9 +164,7 @@ def _bounds(run_dir: Path) -> Bounds:
     try:
         return TypeAdapter(Bounds).validate_json(path.read_bytes())
     except ValidationError as err:
-        first = err.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise UserError(f"{path}: {where}: {first['msg']}") from None
+        raise UserError(f"{path}: {first_error(err, 'the file')}") from None
 
 
 def _versions(run_dir: Path) -> dict[str, str]:

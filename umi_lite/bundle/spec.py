@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from umi_lite.agent.bounds import Bounds, Sampling
-from umi_lite.errors import UserError
+from umi_lite.errors import UserError, first_error
 from umi_lite.protocol.roles import View
 from umi_lite.protocol.trajectory import Tool
 
@@ -121,6 +121,4 @@ def read_spec(folder: Path) -> BundleSpec:
     except UserError as err:
         raise UserError(f"{path}: {err}") from None
     except ValidationError as err:
-        wrong = err.errors()[0]
-        where = ".".join(map(str, wrong["loc"])) or "the file"
-        raise UserError(f"{path}: {where}: {wrong['msg']}: {AGAIN}") from None
+        raise UserError(f"{path}: {first_error(err, 'the file')}: {AGAIN}") from None

@@ -176,9 +176,7 @@ class SamplingOptions:
 _T = TypeVar("_T")
 Overrides = Annotated[
     list[str],
-    typer.Option(
-        "-o", "--override", help="recipe setting, e.g. stages.global.learning_rate=1e-4; repeatable"
-    ),
+    typer.Option("-o", "--override", help="recipe setting, e.g. lora.r=8; repeatable"),
 ]
 BundleOption = Annotated[
     Path, typer.Option("--bundle", "-b", help="bundle folder, or a run folder with a bundle in it")

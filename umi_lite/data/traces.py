@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from umi_lite.data.read_rows import any_rows
 from umi_lite.data.rows import BadRow, Loaded, Place, Row, checked, collect, outcomes
 from umi_lite.data.source import Source
-from umi_lite.errors import UserError
+from umi_lite.errors import UserError, first_error
 from umi_lite.files import write_text
 from umi_lite.protocol.trajectory import Trajectory
 
@@ -46,9 +46,7 @@ def _trajectory(row: Row) -> Trajectory:
     try:
         trajectory = Trajectory.model_validate(value)
     except ValidationError as err:
-        first = err.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the row"
-        raise BadRow(f"no trajectory: {where}: {first['msg']}") from None
+        raise BadRow(f"no trajectory: {first_error(err, 'the row')}") from None
     if not trajectory.steps:
         raise BadRow("the episode has no step")
     return trajectory

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from umi_lite.data.read_rows import jsonl_rows, list_rows
 from umi_lite.data.rows import BadRow, typed_field
 from umi_lite.data.toolbench import NEXT, NEXT_TAG, conversation_turns
-from umi_lite.errors import UserError
+from umi_lite.errors import UserError, first_error
 from umi_lite.files import write_text
 from umi_lite.protocol.trajectory import Next
 
@@ -210,7 +210,10 @@ def read_predictions(path: Path | str, gold: Gold) -> dict[Place, Prediction]:
         try:
             made = Prediction.model_validate(row.value)
         except ValidationError as err:
-            raise UserError(f"{row.where}: {_first(err)}") from None
+            raise UserError(
+                f"{row.where}: {first_error(err, 'the line')}; a prediction has the keys "
+                f"{', '.join(Prediction.model_fields)}"
+            ) from None
         if made.place not in places:
             raise UserError(f"{row.where}: {_no_step(made.place, gold)}")
         if made.place in found:
@@ -227,17 +230,6 @@ def write_predictions(path: Path, predictions: Mapping[Place, Prediction]) -> No
     path.parent.mkdir(parents=True, exist_ok=True)
     ordered = sorted(predictions.values(), key=lambda made: made.place)
     write_text(path, "".join(f"{made.model_dump_json()}\n" for made in ordered))
-
-
-def _first(err: ValidationError) -> str:
-    """Return pydantic's first error on one line."""
-    fault = err.errors(include_url=False, include_context=False)[0]
-    where = fault["loc"][0] if fault["loc"] else "the line"
-    if fault["type"] == "missing":
-        return f"no field {where!r}"
-    if fault["type"] == "extra_forbidden":
-        return f"unknown field {where!r}; there are {', '.join(Prediction.model_fields)}"
-    return f"{where!r}: {' '.join(fault['msg'].split())}, not {fault['input']!r}"
 
 
 def _no_step(place: Place, gold: Gold) -> str:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from umi_lite.errors import UserError
+from umi_lite.errors import UserError, error_line
 
 _Tree = TypeVar("_Tree", bound=BaseModel)
 
@@ -118,16 +118,12 @@ def check(model: type[_Tree], tree: dict[str, Any], where: str) -> _Tree:
 
 
 def _tell(model: type[BaseModel], error: Any) -> str:
-    loc = error["loc"]
-    path = ".".join(str(key) for key in loc)
+    line, loc = error_line(error), error["loc"]
     if error["type"] == "extra_forbidden":
-        names = _keys(model, loc[:-1])
-        return f"{path}: unknown key{hint(str(loc[-1]), names)}"
-    if error["type"] == "missing":
-        return f"{path}: missing"
-    if error["type"] == "value_error":  # a check of ours, which says all of it
-        return f"{path}: {error['ctx']['error']}".removeprefix(": ")
-    return f"{path}: {error['msg'][0].lower()}{error['msg'][1:]}, not {error['input']!r}"
+        return line + hint(str(loc[-1]), _keys(model, loc[:-1]))
+    if error["type"] in ("missing", "value_error"):
+        return line
+    return f"{line}, not {error['input']!r}"
 
 
 def hint(word: str, names: list[str]) -> str:
