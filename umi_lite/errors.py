@@ -1,4 +1,4 @@
-"""Errors that the user can fix: one line each, with exit code 2, or a note; pydantic's as a line"""
+"""Errors that the user can fix, each one line with exit code 2, and notes."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any

@@ -51,14 +51,14 @@ def test_an_override_is_checked_as_the_file_is(small: Path) -> None:
     assert "did you mean learning_rate?" in refusal(small, "stages.global.learning_rte=1")
     assert "greater than 0" in refusal(small, "stages.global.learning_rate=-1")
     assert "write key=value" in refusal(small, "seed")
-    assert "not a place in a list of 1" in refusal(small, "data.1.n=3")
+    assert "not an index of a list of 1" in refusal(small, "data.1.n=3")
     assert "no keys below" in refusal(small, "name.first=x")
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("name: x\nname: y\n", "key 'name' stands twice in the block at line 1"),
+        ("name: x\nname: y\n", "key 'name' appears twice in the block at line 1"),
         ("- a\n", "a recipe is a mapping"),
         ("name: [\n", "not valid YAML"),
         ("name: x\n", "data: missing"),
@@ -160,9 +160,9 @@ def test_a_merged_mapping_gives_what_the_block_does_not_say(small: Path) -> None
     local = load_recipe(small).stages.local
     assert local and (local.learning_rate, local.batch) == (2e-4, 2)
     small.write_text(f"{SMALL}{stages}  local: {{<<: *common, batch: 4, batch: 8}}\n")
-    assert "key 'batch' stands twice" in refusal(small)
+    assert "key 'batch' appears twice" in refusal(small)
     small.write_text(f"{SMALL}{stages}  local: {{<<: *common, <<: *common}}\n")
-    assert "key '<<' stands twice" in refusal(small)
+    assert "key '<<' appears twice" in refusal(small)
 
 
 @pytest.mark.parametrize(

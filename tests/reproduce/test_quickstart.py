@@ -62,9 +62,10 @@ def test_it_leaves_a_chart_metrics_and_traces(run: Path) -> None:
 
 def test_the_bundle_runs_and_the_last_line_is_json(run: Path) -> None:
     done = umi("run", "What is 12 * 34?", "--bundle", str(run / "bundle"), "--json")
-    assert done.returncode == 0, done.stderr
     last = json.loads(done.stdout.strip().splitlines()[-1])
-    assert last.keys() == {"answer", "stop", "steps", "seconds", "tokens", "trace"}
+    # So little training need not lead to an answer.
+    assert done.returncode == (1 if last["answer"] is None else 0), done.stderr
+    assert last.keys() == {"answer", "stop", "error", "steps", "seconds", "tokens", "trace"}
     shown = umi("trace", "show", last["trace"])
     assert shown.returncode == 0
     assert last["stop"] in shown.stdout

@@ -70,7 +70,7 @@ def test_a_job_is_the_same_where_all_that_it_depends_on_is(tmp_path: Path) -> No
         (SMALL.replace("[0, 3]", "[99999999999]"), "seeds.0: "),
         (SMALL.replace("single:", "sinlge:"), "did you mean single"),
         (SMALL.replace("seeds", "seed"), "did you mean seeds"),
-        (SMALL.replace("[glpft]", "[one-stage]"), "one-stage is no variant of this table"),
+        (SMALL.replace("[glpft]", "[one-stage]"), "not in this table: one-stage"),
         (SMALL.replace("n: 80", "seed: 1"), "scaling needs `n`"),
         (SMALL.replace("max_steps: 7", "max_step: 7"), "small: single: .*max_step"),
         (SMALL.replace("0.25", "1.5"), "scaling.shares"),

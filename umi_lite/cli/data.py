@@ -1,4 +1,4 @@
-"""`umi data`: sources, samples and leaks before training, and bootstrapped trajectories"""
+"""`umi data`: sources, samples and leaks before training, and bootstrapped trajectories."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`umi eval`: live and simulated tasks, gold dialogues step by step, judged and graded answers"""
+"""`umi eval`: live and simulated tasks, gold dialogues step by step, judged and graded answers."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Options that several commands have: paths, overrides, limits, sampling, where roles run"""
+"""Options that several commands have: paths, overrides, limits, sampling, where roles run."""
 
 import functools
 import inspect

@@ -1,4 +1,4 @@
-"""`umi run`, `umi bench` and `umi trace show`"""
+"""`umi run`, `umi bench` and `umi trace show`."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`umi sandbox`: run a program in the sandbox, or attack the sandbox"""
+"""`umi sandbox`: run a program in the sandbox, or attack the sandbox."""
 
 from pathlib import Path
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""`umi quickstart`, `train`, `export`, `reproduce`, `doctor` and `recipes`"""
+"""`umi quickstart`, `train`, `export`, `reproduce`, `doctor` and `recipes`."""
 
 from pathlib import Path
 from typing import Annotated

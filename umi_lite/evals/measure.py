@@ -1,4 +1,4 @@
-"""Evaluations with a progress bar: live tasks, bootstrapping, predictions of gold steps"""
+"""Evaluations with a progress bar: live tasks, bootstrapping, predictions of gold steps."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

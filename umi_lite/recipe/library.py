@@ -1,7 +1,7 @@
-"""The recipes that come with umi_lite, by name: a file, or a task laid under a model.
+"""The recipes that come with umi_lite, by name: one file, or a task merged with a model.
 
 `toolworld/smollm2-135m` is a file of its own. `gsm8k/qwen3-4b` is `tasks/gsm8k` (data, lengths,
-what is measured) with `models/qwen3-4b` (base, rates, quantization) laid over it.
+evaluation) with `models/qwen3-4b` (base, rates, quantization) merged over it.
 """
 
 import os.path
@@ -22,21 +22,21 @@ def recipe_folder() -> Path:
 
 
 def part_names(kind: str) -> list[str]:
-    """Names of the files of a kind: models, tables, tasks or variants."""
+    """Return the names of the files of a kind: models, tables, tasks or variants."""
     return sorted(path.stem for path in (recipe_folder() / kind).glob("*.yaml"))
 
 
 def recipe_names() -> list[str]:
-    """All names, e.g. `toolworld/smollm2-135m`."""
+    """Return all names, e.g. `toolworld/smollm2-135m`."""
     folder = recipe_folder()
     files = {str(path.relative_to(folder).with_suffix("")) for path in folder.glob("*/*.yaml")}
     whole = {name for name in files if not name.startswith(tuple(f"{p}/" for p in _PARTS))}
-    laid = {f"{task}/{model}" for task in part_names("tasks") for model in part_names("models")}
-    return sorted(whole | laid)
+    joined = {f"{task}/{model}" for task in part_names("tasks") for model in part_names("models")}
+    return sorted(whole | joined)
 
 
 def recipe_files(path_or_name: str | Path) -> list[Path]:
-    """The files that a recipe is made of: one, or a task's and a model's.
+    """Return the files that make a recipe: one, or a task's and a model's.
 
     Raises:
         UserError: neither a file nor a name.
@@ -62,10 +62,10 @@ def recipe_files(path_or_name: str | Path) -> list[Path]:
 
 
 def read_recipe(path_or_name: str | Path) -> dict[str, Any]:
-    """A recipe's tree, its model laid over its task where it is made of two files.
+    """Return a recipe's tree; where two files make it, the model is merged over the task.
 
     Raises:
-        UserError: no such recipe, or a file that is no YAML mapping.
+        UserError: no such recipe, or a file that is not a YAML mapping.
     """
     files = recipe_files(path_or_name)
     if len(files) == 1:
@@ -75,12 +75,12 @@ def read_recipe(path_or_name: str | Path) -> dict[str, Any]:
 
 
 def template_names() -> list[str]:
-    """Names of the chat templates in `recipes/templates`."""
+    """Return the names of the chat templates in `recipes/templates`."""
     return sorted(path.stem for path in (recipe_folder() / "templates").glob("*.jinja"))
 
 
 def template_text(path_or_name: str) -> str:
-    """A chat template: a jinja file's text, or one of `recipes/templates` by name.
+    """Return a chat template: a jinja file's text, or one of `recipes/templates` by name.
 
     Raises:
         UserError: neither a file nor a name, or a file that is not UTF-8 text.
@@ -100,10 +100,10 @@ def _template_file(name: str) -> Path:
 
 
 def find_named(kind: str, path_or_name: str | Path) -> Path:
-    """The file of a path, or of a name of its kind (`variants`, `tables`).
+    """Return the file of a path, or of a name of a kind (`variants`, `tables`).
 
     Raises:
-        UserError: neither a file nor a name; the names are told.
+        UserError: neither a file nor a name; the message lists the names.
     """
     path, name = Path(os.path.expanduser(path_or_name)), str(path_or_name)
     if path.is_file():

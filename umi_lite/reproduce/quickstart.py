@@ -1,7 +1,7 @@
-"""The whole circle once: measure the base, train, export, measure again, run two episodes.
+"""The quickstart: measure the base, train, export, measure again, run two episodes.
 
-Each part leaves a file in the run folder and is not done twice, so a run that was killed goes
-on where it was.
+Each part leaves a file in the run folder and is done once, so a killed run resumes where it
+stopped.
 """
 
 import json
@@ -30,7 +30,7 @@ N_CTX = 1024
 
 
 def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
-    """Run it all and return what `report.json` in `out` holds.
+    """Run all parts and return the report, which is also in `report.json` of `out`.
 
     Args:
         recipe: what to train and, in `eval.data`, what to measure on.
@@ -107,7 +107,7 @@ def _exported(out: Path, base: Path, console: "Console") -> "Bundle":
 
 
 def _live(bundle: "Bundle", tasks: Mapping[str, Sequence[Trajectory]], console: "Console") -> None:
-    """The first held-out task of one call and the first of two, whatever becomes of them."""
+    """Run the first held-out tasks of one and of two calls, and print their episodes."""
     from umi_lite.agent.show import stream_to
     from umi_lite.evals.live import environment_of
     from umi_lite.sandbox.text import visible
@@ -123,8 +123,8 @@ def _live(bundle: "Bundle", tasks: Mapping[str, Sequence[Trajectory]], console: 
             start = task.model_copy(update={"steps": ()})
             trace = agent.run(start, stream_to(console), path)
             why = f" ({trace.error})" if trace.error else ""
-            told = f"\nstop: {trace.stop}{why} · {trace.seconds:.1f} s · wanted: {task.gold}\n"
-            console.out(visible(told), style="dim", highlight=False)
+            line = f"\nstop: {trace.stop}{why} · {trace.seconds:.1f} s · wanted: {task.gold}\n"
+            console.out(visible(line), style="dim", highlight=False)
 
 
 def _print(report: Mapping[str, Any], console: "Console") -> None:
@@ -146,5 +146,5 @@ def _print(report: Mapping[str, Any], console: "Console") -> None:
             columns[label] = {name: Rate(**rate) for name, rate in named.items()}
         console.print(rate_table(f"held-out tasks: {split}", columns))
     console.print(
-        f'{report["seconds"]:.0f} s in all. Try it: [bold]umi run "What is 12 * 34?"[/bold]'
+        f'{report["seconds"]:.0f} s in total. Try it: [bold]umi run "What is 12 * 34?"[/bold]'
     )

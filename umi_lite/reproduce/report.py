@@ -1,4 +1,4 @@
-"""The report of a table: Markdown, and one HTML page that needs nothing beside it."""
+"""The report of a table: Markdown, and one self-contained HTML page."""
 
 import platform
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from umi_lite.reproduce.table import Planned, Table
 from umi_lite.train.run_dir import versions
 
 METRICS = ("Plan ACC", "Act. EM", "Hallu.", "Arg. F1", "R-L")
-# By size and split, then variant.
+# The paper's Table 1 by size and split, then variant; columns as in METRICS.
 TABLE_1: dict[str, dict[str, tuple[float, ...]]] = {
     "7B, in-domain": {
         "single": (81.92, 53.26, 2.32, 45.57, 42.66),
@@ -53,7 +53,7 @@ def write_report(table: Table, runs: Sequence[Planned], out: Path) -> tuple[Path
     """Write `report.md` and `report.html` into `out`, from what the finished runs left there."""
     import jinja2
 
-    told = _told(table, [outcome(run, out) for run in runs], step_rows(runs, out))
+    context = _context(table, [outcome(run, out) for run in runs], step_rows(runs, out))
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("umi_lite.reproduce", "pages"),
         autoescape=jinja2.select_autoescape(["html"]),
@@ -65,11 +65,11 @@ def write_report(table: Table, runs: Sequence[Planned], out: Path) -> tuple[Path
     environment.filters["mb"] = lambda value: f"{value / 1e6:,.0f} MB"
     environment.filters["p"] = lambda value: f"{value:.3f}" if value >= 0.001 else "< 0.001"
     for name in PAGES:
-        write_text(out / name, environment.get_template(f"{name}.j2").render(told))
+        write_text(out / name, environment.get_template(f"{name}.j2").render(context))
     return tuple(out / name for name in PAGES)
 
 
-def _told(
+def _context(
     table: Table, outcomes: Sequence[Outcome], steps: dict[str, dict[str, StepMean]]
 ) -> dict[str, Any]:
     from umi_lite.engine.machine import cores, machine_record

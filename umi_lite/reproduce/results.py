@@ -1,4 +1,4 @@
-"""What the runs of a table left in their folders, as rows of its report."""
+"""Results of a table's runs, read from their folders, as rows of its report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class StepMean:
 
 
 def step_rows(runs: Sequence[Planned], out: Path) -> dict[str, dict[str, StepMean]]:
-    """The metrics of each variant of the table itself, its seeds' dialogues pooled."""
+    """Return each variant's metrics, the dialogues of its seeds pooled; no scaling runs."""
     by_variant: dict[str, list[Planned]] = {}
     for run in runs:
         if run.share == 1 and run.recipe.eval.static:
@@ -68,10 +68,16 @@ Task = tuple[int, str, str]
 
 @dataclass(frozen=True)
 class Cost:
-    """What training and answering took.
+    """What training and evaluation took.
 
-    Tokens `trained` count in the loss, `read` went through the model; bytes of memory at the
-    peak and of all adapters (f16 GGUF); seconds and generated tokens an evaluated task.
+    Attributes:
+        trained: tokens that counted in the loss.
+        read: tokens that went through the model.
+        seconds: of training.
+        peak_memory: bytes.
+        adapter_bytes: of all adapters, as f16 GGUF.
+        task_seconds: seconds per evaluated task.
+        task_tokens: generated tokens per evaluated task.
     """
 
     trained: int
@@ -96,7 +102,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Row:
+class ReportRow:
     """A variant over all its seeds: success by split, and its test against the first variant."""
 
     variant: str
@@ -106,10 +112,10 @@ class Row:
 
 
 def outcome(run: Planned, out: Path) -> Outcome:
-    """What one finished run left in its folder below `out`."""
+    """Return the results of one finished run from its folder below `out`."""
     folder = RunDir(out / run.name)
     scores = read_json(folder.root / SCORES)
-    results = {split: told["results"] for split, told in scores.get("splits", {}).items()}
+    results = {split: score["results"] for split, score in scores.get("splits", {}).items()}
     solved = {
         (run.seed, split, result["id"]): bool(result["ok"])
         for split, part in results.items()
@@ -118,16 +124,16 @@ def outcome(run: Planned, out: Path) -> Outcome:
     jobs = {job.name: read_metrics(folder.metrics(job.name)) for job in plan(run.recipe)}
     every = [result for part in results.values() for result in part]
     bundle = read_json(folder.root / "bundle" / "bundle.json")
-    files = {told["sha256"]: told["size"] for told in bundle["views"].values()}
+    files = {file["sha256"]: file["size"] for file in bundle["views"].values()}
     return Outcome(
         run,
         solved,
-        {name: [(r["trained_tokens"], r["loss"]) for r in told] for name, told in jobs.items()},
+        {name: [(r["trained_tokens"], r["loss"]) for r in steps] for name, steps in jobs.items()},
         Cost(
             trained=_last(jobs, "trained_tokens"),
             read=_last(jobs, "tokens"),
             seconds=_last(jobs, "seconds"),
-            peak_memory=max(int(r["peak_memory"]) for told in jobs.values() for r in told),
+            peak_memory=max(int(r["peak_memory"]) for steps in jobs.values() for r in steps),
             adapter_bytes=sum(files.values()),
             task_seconds=scores["seconds"] / len(every) if every else 0.0,
             task_tokens=sum(result["tokens"] for result in every) / max(1, len(every)),
@@ -136,11 +142,11 @@ def outcome(run: Planned, out: Path) -> Outcome:
 
 
 def _last(jobs: dict[str, list[dict[str, Any]]], key: str) -> Any:
-    return sum(told[-1][key] for told in jobs.values())
+    return sum(steps[-1][key] for steps in jobs.values())
 
 
-def rows(outcomes: Sequence[Outcome]) -> list[Row]:
-    """The table's rows, in its order; the first variant is what the others are tested against.
+def rows(outcomes: Sequence[Outcome]) -> list[ReportRow]:
+    """Return the table's rows in its order; the others are tested against the first variant.
 
     Tasks of several seeds are pooled: each (seed, task) is one pair of the test.
     """
@@ -149,7 +155,7 @@ def rows(outcomes: Sequence[Outcome]) -> list[Row]:
         if one.run.share == 1:
             by_variant.setdefault(one.run.variant, []).append(one)
     first = _pooled(next(iter(by_variant.values())))
-    made: list[Row] = []
+    made: list[ReportRow] = []
     for variant, its in by_variant.items():
         solved = _pooled(its)
         splits = dict.fromkeys(split for _, split, _ in solved)
@@ -161,7 +167,7 @@ def rows(outcomes: Sequence[Outcome]) -> list[Row]:
         if made:
             both = [task for task in first if task in solved]
             versus = mcnemar([solved[task] for task in both], [first[task] for task in both])
-        made.append(Row(variant, rates, versus, [one.cost for one in its]))
+        made.append(ReportRow(variant, rates, versus, [one.cost for one in its]))
     return made
 
 
@@ -170,7 +176,7 @@ def _pooled(outcomes: Sequence[Outcome]) -> dict[Task, bool]:
 
 
 def scaling(outcomes: Sequence[Outcome]) -> dict[str, list[tuple[float, Rate]]]:
-    """Success over trained tokens, for the variants that were trained on shares too."""
+    """Return success over trained tokens, for variants that were trained on shares too."""
     scaled = {one.run.variant for one in outcomes if one.run.share != 1}
     points: dict[str, dict[float, list[Outcome]]] = {}
     for one in outcomes:

@@ -1,4 +1,4 @@
-"""Do a table's runs: train, export, measure. What is done is skipped, so a kill loses little."""
+"""The runs of a table: train, export, measure; finished parts are skipped."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ Tasks = Mapping[str, Sequence[Trajectory]]
 
 
 def held_out(recipe: Recipe) -> dict[str, Sequence[Trajectory]]:
-    """The tasks of `eval.data` by split.
+    """Return the tasks of `eval.data` by split.
 
     Raises:
         UserError: the recipe names none.
@@ -46,7 +46,7 @@ def held_out(recipe: Recipe) -> dict[str, Sequence[Trajectory]]:
 
 
 def deployed_base(recipe: Recipe, folder: Path) -> Path:
-    """The base as it will be deployed: as it is, or made again in `folder` as the recipe's type.
+    """Return the base as it will be deployed, in `folder` if the recipe requantizes it.
 
     Raises:
         UserError: the recipe names no base GGUF.
@@ -75,12 +75,12 @@ def measured(
     *,
     spec: "BundleSpec | None" = None,
 ) -> dict[str, Any]:
-    """`seconds` of all, and the score of each split (`Score.report`), kept in the file `path`.
+    """Return `seconds` in total and each split's score (`Score.report`), kept in file `path`.
 
-    All splits run as one batch: the fewer batches run out of tasks, the fuller they are.
+    All splits run as one batch: fewer batches have fewer empty slots at their end.
 
     Args:
-        engine: opened only where the file is not there yet.
+        engine: opened only if the file does not exist yet.
         spec: of the bundle that the engine runs, if it runs one: its bounds and sampling apply.
     """
     if kept := read_json(path):
@@ -116,7 +116,7 @@ _APART = {"name", "eval", "export", "stages", "checkpoint_every"}
 
 
 def job_keys(recipe: Recipe) -> dict[JobName, str]:
-    """A hash of all that each job's adapter depends on, the jobs that it goes on from included."""
+    """Return a hash of all that each job's adapter depends on, earlier jobs included."""
     common = recipe.model_dump(mode="json", by_alias=True, exclude=_APART)
     keys: dict[JobName, str] = {}
     for job in plan(recipe):
@@ -129,8 +129,10 @@ def _own(recipe: Recipe, job: Job) -> list[Any]:
     return [job.name, job.views, job.seed, job.settings.model_dump(), recipe.stages.reuse]
 
 
-def borrow(run: RunDir, recipe: Recipe, others: Iterable[tuple[RunDir, Recipe]]) -> dict[str, str]:
-    """Take over the adapters and metrics of jobs that another run has finished.
+def copy_finished_jobs(
+    run: RunDir, recipe: Recipe, others: Iterable[tuple[RunDir, Recipe]]
+) -> dict[str, str]:
+    """Copy the adapters and metrics of equal jobs that another run has finished.
 
     Returns:
         The other run's folder name by job.
@@ -141,7 +143,7 @@ def borrow(run: RunDir, recipe: Recipe, others: Iterable[tuple[RunDir, Recipe]])
         for job, key in job_keys(its).items()
         if other.is_done(job)
     }
-    taken: dict[str, str] = {}
+    copied: dict[str, str] = {}
     for job, key in job_keys(recipe).items():
         if run.is_done(job) or key not in done:
             continue
@@ -149,25 +151,25 @@ def borrow(run: RunDir, recipe: Recipe, others: Iterable[tuple[RunDir, Recipe]])
         run.metrics(job).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(other.metrics(name), run.metrics(job))
         run.finish(job, partial(shutil.copytree, other.adapter(name), dirs_exist_ok=True))
-        taken[job] = other.root.name
-    return taken
+        copied[job] = other.root.name
+    return copied
 
 
 DONE = "measured"
 
 
 def do_runs(runs: Sequence[Planned], out: Path, console: "Console") -> None:
-    """Do the runs that are not done, one after another, each in a folder of its own in `out`.
+    """Do the unfinished runs one after another, each in its own folder in `out`.
 
-    Training has a process of its own for each run, so that its peak memory can be told.
+    Each run trains in its own process, so that its peak memory can be measured.
 
     Raises:
-        UserError: a folder holds a run of another recipe, or a run cannot go on.
+        UserError: a folder holds a run of another recipe, or a run cannot continue.
     """
     for run in runs:
         if not run.recipe.eval.data and not run.recipe.eval.static:
             raise UserError(
-                f"{run.recipe.name}: eval names no data and no static: what to measure?"
+                f"{run.recipe.name}: eval names neither data nor static: nothing to measure"
             )
     before: list[tuple[RunDir, Recipe]] = []
     for number, run in enumerate(runs, 1):
@@ -176,8 +178,8 @@ def do_runs(runs: Sequence[Planned], out: Path, console: "Console") -> None:
         if not folder.has_begun():
             folder.create(run.recipe)
         folder.resume(run.recipe)
-        for job, other in borrow(folder, run.recipe, before).items():
-            console.print(f"{job}: the same as in {other}, taken over", style="dim")
+        for job, other in copy_finished_jobs(folder, run.recipe, before).items():
+            console.print(f"{job}: same as in {other}, copied", style="dim")
         before.append((folder, run.recipe))
         if not (folder.root / DONE).is_file():
             _do(run, folder, out, console)
@@ -189,7 +191,7 @@ def _do(run: Planned, folder: RunDir, out: Path, console: "Console") -> None:
     from umi_lite.train.trainer import train_in_child
 
     if not all(folder.is_done(job.name) for job in plan(run.recipe)):
-        # The process has bars of its own on stderr.
+        # The process shows its own bars on stderr.
         with Heartbeat(console, lambda: f"training {run.name}"):
             train_in_child(folder.root)
     base = deployed_base(run.recipe, out)

@@ -1,4 +1,4 @@
-"""A table: one recipe, the variants to compare, seeds, and shares of the data."""
+"""A table of runs: one recipe, the variants to compare, seeds, and shares of the data."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ class _Model(BaseModel):
 
 
 class Scaling(_Model):
-    """Variants that are also trained on a share of the data, with that share of the tokens."""
+    """Variants that are also trained on shares of the data, with limits cut alike."""
 
     variants: tuple[str, ...]
     shares: Annotated[tuple[Share, ...], Field(min_length=1)]
@@ -31,10 +31,10 @@ class Table(_Model):
     """A comparison.
 
     Attributes:
-        recipe: what all runs have in common, by name or file.
-        override: laid over the recipe for all of them.
-        variants: names of `recipes/variants`, each with what is laid over it here. The first
-            one is what the others are tested against.
+        recipe: the common recipe of all runs, by name or file.
+        override: merged over the recipe for all runs.
+        variants: names of `recipes/variants`, each with the settings merged over it here. The
+            others are tested against the first one.
         paper: the rows of the paper's Table 1 that the report shows (`reproduce.report`).
     """
 
@@ -49,7 +49,7 @@ class Table(_Model):
 
 @dataclass(frozen=True)
 class Planned:
-    """One run. `share` of the data is 1 for the runs of the table itself."""
+    """One run; `share` is its share of the data, 1 except for scaling runs."""
 
     variant: str
     seed: int
@@ -58,30 +58,30 @@ class Planned:
 
     @property
     def name(self) -> str:
-        """Its folder below the table's."""
+        """Name of its folder in the table's folder."""
         part = "" if self.share == 1 else f"-{self.share:g}"
         return f"{self.variant}-seed{self.seed}{part}"
 
 
 def load_table(path_or_name: str | Path) -> Table:
-    """A table of `recipes/tables`, or a file.
+    """Return a table of `recipes/tables` by name, or of a file.
 
     Raises:
-        UserError: no such table, or all that is wrong with it, in one line.
+        UserError: no such table, or all of its errors in one line.
     """
     table = check(Table, read_yaml(find_named("tables", path_or_name)), str(path_or_name))
     unknown = set(table.scaling.variants if table.scaling else ()) - set(table.variants)
     if unknown:
-        told = ", ".join(sorted(unknown))
-        raise UserError(f"{path_or_name}: scaling.variants: {told} is no variant of this table")
+        names = ", ".join(sorted(unknown))
+        raise UserError(f"{path_or_name}: scaling.variants: not in this table: {names}")
     return table
 
 
 def planned_runs(table: Table) -> list[Planned]:
-    """All runs, in the order in which they are done: a seed's variants, then its shares.
+    """Return all runs in the order in which they are done: a seed's variants, then its shares.
 
     Raises:
-        UserError: a recipe of one of them is wrong, or a share of data that names no `n`.
+        UserError: a wrong recipe, or a share of data without `n`.
     """
     common = merged(read_recipe(table.recipe), table.override)
     runs: list[Planned] = []
@@ -101,17 +101,17 @@ def planned_runs(table: Table) -> list[Planned]:
 
 
 def _part(recipe: Recipe, share: float, where: str) -> Tree:
-    """The recipe on a share of its data, its limits of steps and tokens cut in the same way."""
+    """Return the recipe on a share of its data, with its limits of steps and tokens cut alike."""
     tree = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
     for data in tree["data"]:
         if "n" not in data:
-            raise UserError(f"{where}: scaling needs `n` in data: how many trajectories are all?")
+            raise UserError(f"{where}: scaling needs `n` in data, the number of all trajectories")
         data["n"] = max(1, round(share * data["n"]))
     return {**tree, "stages": _less(tree["stages"], share)}
 
 
 def _less(stage: Tree, share: float) -> Tree:
-    """A stage, and those within it, with a share of each limit."""
+    """Return a stage, and those within it, with a share of each limit."""
     made = dict(stage)
     for key, value in stage.items():
         if isinstance(value, dict):
