@@ -52,7 +52,7 @@ def test_without_a_card_all_says_so(here: dict[str, Line]) -> None:
 @pytest.mark.parametrize(
     ("told", "mark", "word"),
     [
-        ({"version": "2.13", "cuda": None, "card": None}, "✗", "does not use the card"),
+        ({"version": "2.13", "cuda": None, "card": None}, "✗", "does not use the GPU"),
         (
             {"version": "2.13", "cuda": "13.0", "card": "RTX", "memory": [2**33, 2**34],
              "bf16": True, "right": True},
@@ -98,7 +98,7 @@ def test_offload_is_told_by_the_cards_memory(
     from umi_lite.engine.library import library
 
     monkeypatch.setattr(library(), "llama_supports_gpu_offload", lambda: True)
-    monkeypatch.setattr(doctor, "_taken_on_card", lambda: taken)
+    monkeypatch.setattr(doctor, "_memory_on_gpu", lambda: taken)
     assert doctor.llama_line("RTX").mark == mark
 
 
@@ -121,7 +121,7 @@ def test_inference_without_a_model_is_not_tried(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(gguf_to_hf.importlib.util, "find_spec", lambda _: None)
     line = doctor.inference_line()
-    assert (line.mark, line.found) == ("–", "not tried: there is no model here")
+    assert (line.mark, line.found) == ("–", "not tried: no model is installed")
 
 
 def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
-"""What long work shows: a bar on a terminal, and plain lines where the output is a file or a pipe.
+"""Check lines, notes and progress: a bar on a terminal, plain lines in a file or a pipe.
 
-The lines come from a thread, so they come as well while one item takes long.
+The lines come from a thread, so they also come while one item takes long.
 """
 
 import threading
@@ -19,11 +19,11 @@ Mark = Literal["✓", "✗", "–"]
 
 
 class Line(BaseModel):
-    """What was looked at and found.
+    """One check and its result.
 
     Attributes:
-        mark: ✓ it works; ✗ it should and does not; – it is not there and need not be.
-        fix: what to do about it, where there is something to do.
+        mark: ✓ works; ✗ should work and does not; – missing, and not needed.
+        fix: what to do about it, if anything.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,7 +50,7 @@ class Heartbeat:
 
     Args:
         console: nothing is printed on a terminal.
-        text: the line now.
+        text: returns the current line.
         every: seconds, default 25.
     """
 
@@ -58,24 +58,24 @@ class Heartbeat:
         self._console = console
         self._text = text
         self._every = every
-        self._said = time.monotonic()
+        self._last = time.monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     @property
     def quiet(self) -> float:
-        """Seconds since the last line."""
-        return time.monotonic() - self._said
+        """Return the seconds since the last line."""
+        return time.monotonic() - self._last
 
-    def said(self) -> None:
+    def reset(self) -> None:
         """Wait for `every` seconds from now: another line was printed."""
-        self._said = time.monotonic()
+        self._last = time.monotonic()
 
     def say(self) -> None:
-        """Print the line now."""
+        """Print a line now."""
         if not self._console.is_terminal:
             self._console.print(self._text(), markup=False, highlight=False, soft_wrap=True)
-        self.said()
+        self.reset()
 
     def start(self) -> None:
         if not self._console.is_terminal:
@@ -102,7 +102,7 @@ class Heartbeat:
 
 @contextmanager
 def working(text: str, console: "Console") -> Generator[None]:
-    """Show that work is under way: a spinner, or lines with the seconds so far."""
+    """Show that work is in progress: a spinner, or lines with the seconds so far."""
     started = time.monotonic()
 
     def line() -> str:
@@ -124,7 +124,7 @@ def counting(
     """Show progress: a bar, or lines with count, speed and time left.
 
     Args:
-        what: what a hit is called (`solved`), empty where none are counted.
+        what: the name of a hit (`solved`), empty if none are counted.
 
     Yields:
         A function that moves it by one, and counts a hit if True.

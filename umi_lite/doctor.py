@@ -1,6 +1,6 @@
-"""What training needs: the card, torch on it, Unsloth, 4-bit weights, the converters.
+"""`umi doctor`: checks of what works on this machine, each with a fix.
 
-torch, Unsloth and bitsandbytes are tried in processes of their own: one of them may end its
+torch, Unsloth and bitsandbytes are tried in separate processes: one of them may crash its
 process, and Unsloth patches what it is imported into.
 """
 
@@ -26,10 +26,10 @@ _CUDA = (
 
 
 def running_lines(card: str | None) -> Iterator[Line]:
-    """llama.cpp, the embedded model, inference, sandbox, free memory and disk, as they are found.
+    """Yield llama.cpp, the embedded model, inference, sandbox, memory and disk, one by one.
 
     Args:
-        card: what `training.nvidia_card` found.
+        card: the GPU that `nvidia_card` found.
     """
     yield llama_line(card)
     yield embedded_line()
@@ -40,7 +40,7 @@ def running_lines(card: str | None) -> Iterator[Line]:
 
 
 def llama_line(card: str | None) -> Line:
-    """Do a model's layers really go to the card? Told by the card's own free memory."""
+    """Check that a model's layers go to the GPU, by the GPU's own free memory."""
     from umi_lite.engine.library import library
 
     try:
@@ -51,20 +51,22 @@ def llama_line(card: str | None) -> Line:
     if not offload and card is None:
         return Line(mark="✓", name="llama.cpp", found="inference uses the CPU")
     if not offload:
-        found = "built without CUDA: inference does not use the card"
+        found = "built without CUDA: inference does not use the GPU"
         return Line(mark="✗", name="llama.cpp", found=found, fix=_CUDA)
-    taken = _taken_on_card()
+    taken = _memory_on_gpu()
     if taken is None:
-        return Line(mark="✓", name="llama.cpp", found="built for a GPU (no model here to try it)")
+        return Line(
+            mark="✓", name="llama.cpp", found="built for a GPU (not tried: no model is installed)"
+        )
     if taken <= 0:
         found = "built for a GPU, but a model's layers took none of its memory"
         return Line(mark="✗", name="llama.cpp", found=found, fix=_CUDA)
-    found = f"inference uses the card: a model of 98 MB took {taken / 2**20:.0f} MiB there"
+    found = f"inference uses the GPU: a model of 98 MB took {taken / 2**20:.0f} MiB there"
     return Line(mark="✓", name="llama.cpp", found=found)
 
 
-def _taken_on_card() -> int | None:
-    """Bytes that the embedded model takes on the card, None where it is not installed."""
+def _memory_on_gpu() -> int | None:
+    """Return the bytes that the embedded model takes on the GPU, None if it is not installed."""
     from umi_lite.engine.engine import Engine
     from umi_lite.engine.machine import machine
     from umi_lite.weights.gguf_to_hf import embedded_gguf
@@ -90,7 +92,7 @@ def embedded_line() -> Line:
 
 
 def inference_line() -> Line:
-    """The embedded model's quantised weights evaluated on the CPU, in a child process."""
+    """Check that the embedded model's quantised weights run on the CPU, in a child process."""
     from umi_lite.engine.library import library
     from umi_lite.engine.machine import repacks
     from umi_lite.engine.proof import TOKENS, prove
@@ -103,7 +105,7 @@ def inference_line() -> Line:
     try:
         gguf = embedded_gguf()
     except UserError:
-        return Line(mark="–", name="inference", found="not tried: there is no model here")
+        return Line(mark="–", name="inference", found="not tried: no model is installed")
     try:
         how = "rearranged for this processor" if repacks() else "left as they are"
         prove(gguf)
@@ -115,7 +117,7 @@ def inference_line() -> Line:
 
 
 def sandbox_line() -> Line:
-    """The strongest level that starts here."""
+    """Check which isolation level starts here, from the strongest."""
     from umi_lite.sandbox.sandbox import Sandbox
 
     with Sandbox() as sandbox:
@@ -176,10 +178,10 @@ print(json.dumps({"version": unsloth.__version__}))
 
 
 def training_lines(card: str | None) -> Iterator[Line]:
-    """GPU and driver, torch, Unsloth, bitsandbytes, converters, in this order, as they are found.
+    """Yield GPU and driver, torch, Unsloth, bitsandbytes and converters, one by one.
 
     Args:
-        card: what `nvidia_card` found.
+        card: the GPU that `nvidia_card` found.
     """
     yield gpu_line(card)
     yield torch_line(card)
@@ -189,7 +191,7 @@ def training_lines(card: str | None) -> Iterator[Line]:
 
 
 def nvidia_card() -> str | None:
-    """Name, driver and memory as `nvidia-smi` tells them, None without a card."""
+    """Return name, driver and memory from `nvidia-smi`, None without a GPU."""
     if shutil.which("nvidia-smi") is None:
         return None
     asked = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
@@ -199,12 +201,12 @@ def nvidia_card() -> str | None:
 
 def gpu_line(card: str | None) -> Line:
     if card is None:
-        return Line(mark="–", name="GPU", found="no NVIDIA card: all runs on the CPU")
+        return Line(mark="–", name="GPU", found="no NVIDIA GPU: everything runs on the CPU")
     return Line(mark="✓", name="GPU", found=card)
 
 
 def torch_line(card: str | None) -> Line:
-    """Does a computation of torch really happen on the card?"""
+    """Check that torch computes on the GPU."""
     found = _child(_TORCH, "torch")
     if isinstance(found, str):
         return Line(
@@ -213,29 +215,29 @@ def torch_line(card: str | None) -> Line:
             found=found,
             fix="make, or pip install torch (for training only)",
         )
-    told = f"{found['version']}, CUDA {found['cuda'] or 'none'}"
+    text = f"{found['version']}, CUDA {found['cuda'] or 'none'}"
     if found["card"]:
         free, total = (part / 2**30 for part in found["memory"])
         kind = "bf16" if found["bf16"] else "fp16"
-        told += f"; training uses {found['card']}, {free:.1f} of {total:.1f} GiB free, {kind}"
+        text += f"; training uses {found['card']}, {free:.1f} of {total:.1f} GiB free, {kind}"
         if not found["right"]:
-            fix = "install a build of torch for this card (pytorch.org/get-started)"
-            return Line(mark="✗", name="torch", found=f"{told}, but computes wrongly", fix=fix)
-        return Line(mark="✓", name="torch", found=told)
+            fix = "install a build of torch for this GPU (pytorch.org/get-started)"
+            return Line(mark="✗", name="torch", found=f"{text}, but wrong results", fix=fix)
+        return Line(mark="✓", name="torch", found=text)
     if card is None:
-        return Line(mark="✓", name="torch", found=f"{told}; training uses the CPU")
+        return Line(mark="✓", name="torch", found=f"{text}; training uses the CPU")
     return Line(
         mark="✗",
         name="torch",
-        found=f"{told}; training does not use the card",
-        fix="install a build of torch for the card's CUDA (pytorch.org/get-started)",
+        found=f"{text}; training does not use the GPU",
+        fix="install a build of torch for the GPU's CUDA (pytorch.org/get-started)",
     )
 
 
 def unsloth_line(card: str | None) -> Line:
     found = _child(_UNSLOTH, "unsloth")
     if not isinstance(found, str):
-        used = "" if card else "; without a card only where a recipe says backend: unsloth"
+        used = "" if card else "; without a GPU only if a recipe says backend: unsloth"
         return Line(mark="✓", name="Unsloth", found=f"{found['version']} imports{used}")
     return Line(
         mark="–" if card is None else "✗",
@@ -246,7 +248,7 @@ def unsloth_line(card: str | None) -> Line:
 
 
 def four_bit_line() -> Line:
-    """Are 4-bit weights packed and unpacked rightly?"""
+    """Check that 4-bit weights survive packing and unpacking."""
     found = _child(_FOUR_BIT, "bitsandbytes")
     if isinstance(found, str):
         return Line(
@@ -257,11 +259,13 @@ def four_bit_line() -> Line:
         )
     # NF4 of a normal distribution is off by 0.07 on average.
     right = found["error"] < 0.1
-    told = f"{found['version']}, NF4 on {found['device']}"
+    text = f"{found['version']}, NF4 on {found['device']}"
     if not right:
         fix = "pip install --upgrade bitsandbytes"
-        return Line(mark="✗", name="bitsandbytes", found=f"{told}, unpacked wrongly", fix=fix)
-    return Line(mark="✓", name="bitsandbytes", found=told)
+        return Line(
+            mark="✗", name="bitsandbytes", found=f"{text}, unpacked to wrong values", fix=fix
+        )
+    return Line(mark="✓", name="bitsandbytes", found=text)
 
 
 def converter_line() -> Line:
@@ -272,11 +276,11 @@ def converter_line() -> Line:
     except UserError as err:
         found, _, fix = str(err).partition(": ")
         return Line(mark="✗", name="GGUF converters", found=found, fix=fix)
-    return Line(mark="✓", name="GGUF converters", found="llama.cpp's own")
+    return Line(mark="✓", name="GGUF converters", found="those of llama.cpp")
 
 
 def _child(code: str, package: str) -> dict[str, Any] | str:
-    """What the code prints as JSON on its last line; else why it did not, in one line."""
+    """Return the JSON on the last line that the code prints, or why there is none, as text."""
     if importlib.util.find_spec(package) is None:
         return "not installed"
     environment = os.environ | {
@@ -293,21 +297,21 @@ def _child(code: str, package: str) -> dict[str, Any] | str:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return f"does not come up within {_SECONDS} s"
+        return f"no result within {_SECONDS} s"
     if done.returncode == 0 and done.stdout.strip():
         return json.loads(done.stdout.strip().splitlines()[-1])
-    said = done.stderr.strip().splitlines()
-    return f"fails: {said[-1] if said else f'status {done.returncode}'}"
+    lines = done.stderr.strip().splitlines()
+    return f"fails: {lines[-1] if lines else f'status {done.returncode}'}"
 
 
 def recipe_lines(name: str) -> Iterator[Line]:
-    """Estimated memory and disk of a recipe against what is free.
+    """Yield needed and free memory and disk of a recipe.
 
     Args:
         name: a recipe's name or file.
 
     Raises:
-        UserError: no such recipe, or what is wrong with it.
+        UserError: no such recipe, or its errors.
     """
     from umi_lite.recipe.schema import load_recipe
     from umi_lite.train.budget.forecast import training_lines

@@ -1,7 +1,7 @@
-"""The Hugging Face hub: whether it answers at all, found out in seconds.
+"""The Hugging Face hub: checks within seconds that it answers.
 
-Its own clients try again and again before they say that it does not: 25 to 50 s where the
-connection is refused at once, minutes where nothing comes back.
+Its own clients retry before they give up: 25 to 50 s if the connection is refused, minutes if
+nothing comes back.
 """
 
 import http.client
@@ -17,8 +17,8 @@ _PATIENCE = 5.0  # seconds
 def check_model(name: str) -> None:
     """Check that the files of `base.model` are available, before anything waits for them.
 
-    A folder is taken as it is. Where the hub does not answer but its cache has the model, this
-    process and those that it starts ask the hub no more.
+    A folder only needs a config.json. If the hub does not answer but its cache has the model, this
+    process and its children do not ask the hub again.
 
     Raises:
         UserError: no such folder or no config.json in it; or the hub does not answer and its
@@ -39,27 +39,27 @@ def check_model(name: str) -> None:
         return
     if not cached:
         raise UserError(
-            f"base.model {name} is not a folder here nor in the hub's cache, and {_silence()}: "
+            f"base.model {name} is not a folder here nor in the hub's cache, and {_why_silent()}: "
             "name a local folder (-o base.model=PATH)"
         )
-    _ask_no_more()
+    _go_offline()
 
 
 def check_data(name: str) -> None:
-    """As `check_model`, for a data set; it is streamed, so no cache has it.
+    """Check that a data set is available; it is streamed, so no cache has it.
 
     Raises:
         UserError: the hub does not answer.
     """
     if not Path(name).exists() and not answers():
         raise UserError(
-            f"hub {name} is not a folder here, and {_silence()}: name a local file (path: FILE) or "
-            "a folder of data files (hub: FOLDER)"
+            f"hub {name} is not a folder here, and {_why_silent()}: name a local file (path: FILE) "
+            "or a folder of data files (hub: FOLDER)"
         )
 
 
 def answers() -> bool:
-    """True if the hub says anything but that it is out of order, or is not to be asked at all."""
+    """True if the hub answers, even with a refusal; a server error or offline mode is False."""
     from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
 
@@ -79,11 +79,11 @@ def answers() -> bool:
         return False
 
 
-def _silence() -> str:
+def _why_silent() -> str:
     from huggingface_hub import constants
 
-    set_so = constants.HF_HUB_OFFLINE
-    return "HF_HUB_OFFLINE is set" if set_so else f"{_address()} does not answer"
+    offline = constants.HF_HUB_OFFLINE
+    return "HF_HUB_OFFLINE is set" if offline else f"{_address()} does not answer"
 
 
 def _address() -> str:
@@ -92,7 +92,7 @@ def _address() -> str:
     return constants.ENDPOINT
 
 
-def _ask_no_more() -> None:
+def _go_offline() -> None:
     from huggingface_hub import constants
 
     os.environ["HF_HUB_OFFLINE"] = "1"

@@ -69,7 +69,7 @@ class RichReporter:
 
     def note(self, text: str) -> None:
         self._progress.console.print(text, markup=False, highlight=False)
-        self._heartbeat.said()
+        self._heartbeat.reset()
 
     def step(self, job: str, tokens: int, text: str) -> None:
         self._job = job

@@ -55,11 +55,11 @@ def test_sizes_are_the_models_own(base_hf: Path, base_gguf: Path, tiny: Path) ->
 def test_a_base_without_sizes_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"holds no config\.json"):
         shape_of(recipe(base={"model": str(tmp_path)}))
-    with pytest.raises(UserError, match="tells no 'hidden_size'"):
+    with pytest.raises(UserError, match="has no 'hidden_size'"):
         from_config({"num_attention_heads": 2}, "it")
     with pytest.raises(UserError, match="mixture of experts"):
         from_config({"num_experts": 8}, "it")
-    with pytest.raises(UserError, match="no estimate knows 'c_attn'"):
+    with pytest.raises(UserError, match="cannot estimate the memory of 'c_attn'"):
         SEVEN_B.trainable(Lora(targets=("c_attn",)))
 
 

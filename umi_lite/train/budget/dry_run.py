@@ -1,4 +1,4 @@
-"""How fast will it train here? Half a minute of real steps, in a folder that is thrown away."""
+"""`umi train --dry-run` and `--calibrate`: checks before training, and 30 s of real steps."""
 
 import signal
 import subprocess
@@ -20,14 +20,17 @@ from umi_lite.train.run_dir import RunDir, read_metrics
 
 SECONDS = 30.0
 _NEVER = 1_000_000
-# By itself, or as it was asked to, which between two jobs the signal alone does.
+# Done, stopped on request, or ended by the signal between two jobs.
 _STOPPED = (0, 130, -signal.SIGTERM)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the first job's first steps took, without the very first; `peak` is its too, in bytes
-    as `memory.peak_memory`."""
+    """Speed of the first job's first steps, without the very first one.
+
+    Attributes:
+        peak: bytes, of all steps, as `device.peak_memory` has them.
+    """
 
     tokens_per_second: float
     steps: int
@@ -36,18 +39,17 @@ class Calibration:
 
 
 def calibrate(recipe: Recipe, seconds: float = SECONDS) -> Calibration:
-    """Train the first job for some seconds, or all of it where it is shorter, in a process and a
-    folder of its own.
+    """Train the first job for some seconds at most, in a separate process and a temporary folder.
 
-    The first step warms up (with Unsloth on a card it compiles for 40 s) and does not count where
-    there are more.
+    The first step warms up (with Unsloth on a GPU it compiles for 40 s) and only counts if it is
+    the only one.
 
     Args:
-        seconds: of training behind the first step; loading the base comes on top. A step is not
-            broken off.
+        seconds: of training after the first step, without the time to load the base. The last
+            step is completed.
 
     Raises:
-        UserError: training stopped; its last line is told.
+        UserError: training failed; the message has its last line.
     """
     short = recipe.model_copy(
         update={"validation": Validation(), "checkpoint_every": _NEVER, "report_to": "none"}
@@ -56,32 +58,32 @@ def calibrate(recipe: Recipe, seconds: float = SECONDS) -> Calibration:
     with tempfile.TemporaryDirectory(prefix="umi-calibrate-") as folder:
         run = RunDir(Path(folder) / "run")
         run.create(short)
-        said = Path(folder) / "said"
-        status = _watch(run, first, said, seconds)
+        log = Path(folder) / "log"
+        status = _watch(run, first, log, seconds)
         records = read_metrics(run.metrics(first))
         stopped = status in _STOPPED or run.is_done(first)
         if not stopped or not records:
-            lines = said.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            why = lines[-1] if lines else "it said nothing"
+            lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            why = lines[-1] if lines else "no output"
             raise UserError(f"the calibration ended with status {status}: {why}")
     return _measured(records)
 
 
-def _watch(run: RunDir, job: str, said: Path, seconds: float) -> int:
-    """Run the child until its job trained so long, or ended; its status."""
+def _watch(run: RunDir, job: str, log: Path, seconds: float) -> int:
+    """Run the child until its job has trained for some seconds, or ended; return its status."""
     command = [sys.executable, "-m", "umi_lite.train.child", str(run.root)]
-    with said.open("wb") as out:
+    with log.open("wb") as out:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
         )
         try:
             while process.poll() is None and not run.is_done(job):
                 records = read_metrics(run.metrics(job))
-                if len(records) > 1 and _behind_first(records, "seconds") >= seconds:
+                if len(records) > 1 and _after_first(records, "seconds") >= seconds:
                     break
                 time.sleep(0.2)
             if process.poll() is None:
-                process.terminate()  # a wish to stop: `stopping`
+                process.terminate()  # handled in `callbacks.stopping`
             return process.wait()
         finally:
             if process.poll() is None:
@@ -89,79 +91,80 @@ def _watch(run: RunDir, job: str, said: Path, seconds: float) -> int:
                 process.wait()
 
 
-def _behind_first(records: Sequence[Mapping[str, float]], what: str) -> float:
-    """How far `what` went on behind the first step; of a lone step, all of it."""
+def _after_first(records: Sequence[Mapping[str, float]], what: str) -> float:
+    """Return the increase of `what` after the first step, or all of it if there is only one."""
     return records[-1][what] - (records[0][what] if len(records) > 1 else 0)
 
 
 def _measured(records: Sequence[Mapping[str, float]]) -> Calibration:
-    seconds = _behind_first(records, "seconds")
+    seconds = _after_first(records, "seconds")
     return Calibration(
-        tokens_per_second=_behind_first(records, "tokens") / max(seconds, 1e-9),
+        tokens_per_second=_after_first(records, "tokens") / max(seconds, 1e-9),
         steps=len(records),
         seconds=seconds,
         peak=int(max(record["peak_memory"] for record in records)),
     )
 
 
-def calibration_line(told: Forecast, seconds: float = SECONDS) -> Line:
-    """Hours of all the jobs at the measured speed, and the measured peak beside the estimate."""
-    made = calibrate(told.recipe, seconds)
-    estimated = told.peak.total if told.setting.device == "cpu" else told.peak.tensors
-    hours = told.tokens / made.tokens_per_second / 3600
+def calibration_line(expected: Forecast, seconds: float = SECONDS) -> Line:
+    """Return hours of all jobs at the measured speed, and the measured and estimated peak."""
+    real = calibrate(expected.recipe, seconds)
+    peak = expected.peak
+    estimated = peak.total if expected.setting.device == "cpu" else peak.tensors
+    hours = expected.tokens / real.tokens_per_second / 3600
     found = (
-        f"{made.tokens_per_second:.0f} tokens/s in {made.steps} steps ({made.seconds:.0f} s): "
-        f"{told.tokens} tokens take {hours:.2f} hours; peak so far {made.peak / GIB:.2f} GiB, "
+        f"{real.tokens_per_second:.0f} tokens/s in {real.steps} steps ({real.seconds:.0f} s): "
+        f"{expected.tokens} tokens take {hours:.2f} hours; peak so far {real.peak / GIB:.2f} GiB, "
         f"{estimated / GIB:.2f} estimated for the largest step"
     )
     return Line(mark="✓", name="calibration", found=found)
 
 
-Tell = Callable[[str], None]
+Print = Callable[[str], None]
 
 
 class _Notes(Silent):
-    """Notes as lines, nothing else."""
+    """Reports notes only, each as a line."""
 
-    def __init__(self, tell: Tell):
-        self._tell = tell
+    def __init__(self, output: Print):
+        self._output = output
 
     def note(self, text: str) -> None:
-        self._tell(text)
+        self._output(text)
 
 
-def show(recipe: Recipe, out: Path, tell: Tell) -> bool:
-    """Print the plan, each job's rows, steps and tokens, memory and disk against what is free.
+def show(recipe: Recipe, out: Path, output: Print) -> bool:
+    """Print the plan, each job's rows, steps and tokens, and needed and free memory and disk.
 
-    Where the base or the data are missing, a line says so, and what is therefore not estimated.
+    Missing base or data is reported as a line with a cross.
 
     Returns:
-        True if no line has a cross: the recipe is expected to train.
+        True if no line has a cross.
     """
-    _show_plan(recipe, tell)
+    _show_plan(recipe, output)
     try:
-        told = forecast(recipe, _Notes(tell))
+        expected = forecast(recipe, _Notes(output))
     except UserError as err:
-        tell(f"✗ cannot estimate rows, steps, memory or disk: {err}")
+        output(f"✗ cannot estimate rows, steps, memory or disk: {err}")
         return False
-    return _show_needs(told, out, tell)
+    return _show_needs(expected, out, output)
 
 
-def show_calibrated(recipe: Recipe, out: Path, tell: Tell) -> bool:
-    """As `show`, then half a minute of real steps: speed, hours, and the peak that they took.
+def show_calibrated(recipe: Recipe, out: Path, output: Print) -> bool:
+    """Print the same as `show`, then speed, hours and peak memory from 30 s of real steps.
 
     Raises:
-        UserError: the base or the data are missing, or training stopped.
+        UserError: the base or the data are missing, or training failed.
     """
-    _show_plan(recipe, tell)
-    told = forecast(recipe, _Notes(tell))
-    fits = _show_needs(told, out, tell)
-    tell(str(calibration_line(told)))
+    _show_plan(recipe, output)
+    expected = forecast(recipe, _Notes(output))
+    fits = _show_needs(expected, out, output)
+    output(str(calibration_line(expected)))
     return fits
 
 
-def fitted(recipe: Recipe, wanted: str, tell: Tell) -> Recipe:
-    """The recipe changed so that it is estimated to fit; what was changed is told in a line.
+def fitted(recipe: Recipe, wanted: str, output: Print) -> Recipe:
+    """Return the recipe changed so that it is estimated to fit; print what was changed.
 
     Args:
         wanted: GiB, or `free`.
@@ -170,17 +173,17 @@ def fitted(recipe: Recipe, wanted: str, tell: Tell) -> Recipe:
         UserError: see `forecast.fit_to`.
     """
     made = fit_to(recipe, wanted)
-    tell(made.line)
+    output(made.line)
     return made.recipe
 
 
-def _show_needs(told: Forecast, out: Path, tell: Tell) -> bool:
-    lines = (memory_line(told), disk_line(told.recipe, told.shape, out))
+def _show_needs(expected: Forecast, out: Path, output: Print) -> bool:
+    lines = (memory_line(expected), disk_line(expected.recipe, expected.shape, out))
     for line in lines:
-        tell(str(line))
+        output(str(line))
     return all(line.mark != "✗" for line in lines)
 
 
-def _show_plan(recipe: Recipe, tell: Tell) -> None:
+def _show_plan(recipe: Recipe, output: Print) -> None:
     for line in describe(recipe):
-        tell(line)
+        output(line)

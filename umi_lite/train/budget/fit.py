@@ -1,4 +1,4 @@
-"""A recipe made to fit a memory, with the effective batch kept: what `umi train --fit` does."""
+"""`umi train --fit`: a recipe changed to fit a memory limit, with the same effective batch."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,20 +28,21 @@ class Fitted:
 def fit(
     recipe: Recipe, shape: Shape, setting: Setting, ready: Sequence[Ready], limit: float
 ) -> Fitted:
-    """The first of these whose estimate is within the limit, from what costs nothing to what does.
+    """Return the first change, from the cheapest to the most costly, whose estimate fits.
 
-    The recipe as it is; less at once (`micro_batch` halved where rows are not packed, else
-    `packed_length` halved and every `batch` doubled, so that a step holds as many tokens); the
-    same with gradient checkpointing, which computes the forward pass twice; the same with
-    `max_length` halved again and again, which leaves longer rows out (never more than half of a
-    job's, and none where `too_long` is `stop`).
+    1. The recipe as it is.
+    2. Smaller micro-batches: `micro_batch` halved if rows are not packed, else `packed_length`
+       halved and every `batch` doubled, so that a step has as many tokens.
+    3. The same with gradient checkpointing, which computes the forward pass twice.
+    4. The same with `max_length` halved repeatedly, which leaves longer rows out: at most half
+       of a job's, and none if `too_long` is `stop`.
 
     Args:
-        ready: the recipe's jobs, as `trainer.make_all` gives them.
+        ready: the recipe's jobs, from `trainer.make_all`.
         limit: bytes.
 
     Raises:
-        UserError: nothing fits; the smallest estimate is told.
+        UserError: nothing fits; the message has the smallest estimate.
     """
     rows = {r.job.name: _rows(r) for r in ready}
     smallest: Estimate | None = None
@@ -52,24 +53,24 @@ def fit(
         needs = peak(shape, candidate, setting, made)
         if needs.total <= limit:
             return Fitted(
-                candidate, needs, _told(recipe, candidate, needs, limit) + _lost(made, rows)
+                candidate, needs, _summary(recipe, candidate, needs, limit) + _lost(made, rows)
             )
         if smallest is None or needs.total < smallest.total:
             smallest = needs
-    assert smallest is not None  # the recipe as it is was tried
+    assert smallest is not None  # the unchanged recipe at least
     raise UserError(
-        f"nothing fits {limit / GIB:.2f} GiB: the smallest that was found takes {smallest} "
+        f"nothing fits {limit / GIB:.2f} GiB: the smallest variant takes {smallest} "
         "(estimated); take a smaller base, quantization: 4bit, or a smaller lora.r"
     )
 
 
 def _rows(ready: Ready) -> list[Row]:
-    """A job's rows, each once: an item of each epoch holds it."""
+    """Return a job's rows, each once; every epoch has an item with it."""
     return list({id(row): row for item in ready.items for row in rows_of(item)}.values())
 
 
 def _ready(recipe: Recipe, rows: dict[str, list[Row]], setting: Setting) -> list[Ready] | None:
-    """The jobs as they would be under this recipe; None where too many rows would be left out."""
+    """Return the jobs under this recipe, or None if it leaves out too many rows."""
     made = []
     for job in plan(recipe):
         every = rows[job.name]
@@ -82,7 +83,7 @@ def _ready(recipe: Recipe, rows: dict[str, list[Row]], setting: Setting) -> list
 
 
 def _candidates(recipe: Recipe, setting: Setting, longest: int) -> Iterator[Recipe]:
-    """From the recipe as it is to the smallest."""
+    """Yield recipes from the unchanged one to the smallest."""
     kept = [recipe]
     if not recipe.gradient_checkpointing:
         kept.append(_changed(recipe, {"gradient_checkpointing": True}))
@@ -95,13 +96,13 @@ def _candidates(recipe: Recipe, setting: Setting, longest: int) -> Iterator[Reci
 
 
 def _less_at_once(recipe: Recipe, setting: Setting, longest: int) -> Iterator[Recipe]:
-    """The recipe, then halves of what goes through the model at once.
+    """Yield the recipe, then the same with repeatedly halved micro-batches.
 
-    A GPU has cores for more rows than one: there the largest micro-batch is tried first.
+    A GPU has cores for several rows, so the largest micro-batch comes first there.
     """
     if setting.backend == "plain" and recipe.packing != "none":
         yield recipe
-        # A pack below the longest row's length is that row: nothing is saved any more.
+        # A pack shorter than the longest row would still hold that row: nothing is saved.
         while recipe.packed_length > longest and recipe.packed_length >= 32:
             recipe = _halved_packs(recipe)
             yield recipe
@@ -116,7 +117,7 @@ def _less_at_once(recipe: Recipe, setting: Setting, longest: int) -> Iterator[Re
 
 
 def _halved_packs(recipe: Recipe) -> Recipe:
-    """Half the tokens a pack, twice the packs a step; `max_steps` remain the same tokens."""
+    """Return half the tokens per pack and twice the packs per step, so steps keep their tokens."""
     tree = _tree(recipe)
     tree["packed_length"] //= 2
     parts = [part for part in tree["stages"].values() if isinstance(part, dict)]
@@ -135,10 +136,10 @@ def _tree(recipe: Recipe) -> dict[str, Any]:
     return recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def _told(before: Recipe, after: Recipe, needs: Estimate, limit: float) -> str:
+def _summary(before: Recipe, after: Recipe, needs: Estimate, limit: float) -> str:
     keys = ("micro_batch", "packed_length", "gradient_checkpointing", "max_length")
     changed = [
-        f"{key} {_said(getattr(before, key))} -> {_said(getattr(after, key))}"
+        f"{key} {_text(getattr(before, key))} -> {_text(getattr(after, key))}"
         for key in keys
         if getattr(before, key) != getattr(after, key)
     ]
@@ -147,18 +148,20 @@ def _told(before: Recipe, after: Recipe, needs: Estimate, limit: float) -> str:
         for one, other in zip(plan(before), plan(after), strict=True)
         if one.settings.batch != other.settings.batch
     }
-    told = ", ".join(f"{one} -> {other}" for one, other in sorted(batches))
-    changed += [f"batch {told} (as many tokens in a step)"] * bool(told)
-    what = "; ".join(changed) or "nothing is changed"
+    steps = ", ".join(f"{one} -> {other}" for one, other in sorted(batches))
+    changed += [f"batch {steps} (as many tokens in a step)"] * bool(steps)
+    what = "; ".join(changed) or "nothing changed"
     return f"fitted to {limit / GIB:.2f} GiB: {what}; {needs.total / GIB:.2f} GiB estimated at most"
 
 
 def _lost(made: Sequence[Ready], rows: dict[str, list[Row]]) -> str:
-    """What a shorter `max_length` costs."""
+    """Return the rows that a shorter `max_length` leaves out, as text."""
     lost = {r.job.name: len(rows[r.job.name]) - len(r.rows) for r in made}
-    said = ", ".join(f"{count} of {job}'s {len(rows[job])}" for job, count in lost.items() if count)
-    return f"; rows left out: {said}" if said else ""
+    lines = ", ".join(
+        f"{count} of {job}'s {len(rows[job])}" for job, count in lost.items() if count
+    )
+    return f"; rows left out: {lines}" if lines else ""
 
 
-def _said(value: object) -> str:
+def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,4 +1,4 @@
-"""What a run will take, before it starts: rows, steps, memory and disk against what is free."""
+"""What a run will take, before it starts: rows, steps, memory and disk, and what is free."""
 
 import shutil
 import subprocess
@@ -30,7 +30,7 @@ _CHECKPOINTS = 3 * 3
 
 @dataclass(frozen=True)
 class Forecast:
-    """A recipe's jobs with their rows made, and the peak memory that they are estimated to take."""
+    """A recipe's jobs with their rows, and their estimated peak memory."""
 
     recipe: Recipe
     shape: Shape
@@ -43,47 +43,48 @@ class Forecast:
 
     @property
     def tokens(self) -> int:
-        """Tokens that go through the model in all the jobs."""
+        """Return the number of tokens that go through the model in all jobs."""
         return sum(sum(ready.sizes) for ready in self.ready)
 
 
 def forecast(recipe: Recipe, reporter: Reporter | None = None) -> Forecast:
-    """Make the rows of all the jobs. Nothing is trained, and no run folder is written.
+    """Make the rows of all jobs; neither train nor write a run folder.
 
     Args:
-        reporter: told each job's rows, tokens and steps.
+        reporter: gets each job's rows, tokens and steps.
 
     Raises:
-        UserError: a base that is not here and whose hub does not answer, or data that is wrong.
+        UserError: an unavailable base, or wrong data.
     """
-    shape = shape_of(recipe)  # first: it does not wait for a hub that is not there
+    shape = shape_of(recipe)  # first: it fails within seconds if the hub does not answer
     setting = resolve(recipe)
-    told = reporter or Silent()
-    model = base_model(recipe, lambda path: told.note(f"dequantising the base to {path}"))
-    ready = make_all(recipe, model, setting.backend == "plain", told)
+    shown = reporter or Silent()
+    model = base_model(recipe, lambda path: shown.note(f"dequantising the base to {path}"))
+    ready = make_all(recipe, model, setting.backend == "plain", shown)
     return Forecast(recipe, shape, setting, ready)
 
 
 def free_memory(setting: Setting) -> int:
-    """Bytes that training may take: of RAM, or of the card, as `torch.cuda.mem_get_info` tells.
+    """Return the free bytes of RAM, or of the GPU (`torch.cuda.mem_get_info`).
 
-    The card is asked from a process that ends: its context, which counts as free, would stay.
+    A child process asks the GPU, as the CUDA context, which counts as free, would stay.
 
     Raises:
-        UserError: the card cannot be asked.
+        UserError: the GPU cannot be asked.
     """
     if setting.device == "cpu":
         return machine().ram
     code = "import torch; print(torch.cuda.mem_get_info()[0])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     if done.returncode:
-        said = done.stderr.strip().splitlines()
-        raise UserError(f"the GPU's free memory cannot be read: {said[-1] if said else 'no word'}")
+        lines = done.stderr.strip().splitlines()
+        why = lines[-1] if lines else "no output"
+        raise UserError(f"the GPU's free memory cannot be read: {why}")
     return int(done.stdout) + CUDA_CONTEXT
 
 
 def fit_to(recipe: Recipe, wanted: str) -> Fitted:
-    """The recipe made to fit.
+    """Return the recipe changed to fit.
 
     Args:
         wanted: GiB, or `free` for all that is free where it will run.
@@ -91,21 +92,21 @@ def fit_to(recipe: Recipe, wanted: str) -> Fitted:
     Raises:
         UserError: `wanted` is neither, nothing fits, or see `forecast`.
     """
-    told = forecast(recipe)
+    expected = forecast(recipe)
     if wanted == "free":
-        limit = float(free_memory(told.setting))
+        limit = float(free_memory(expected.setting))
     else:
         try:
             limit = float(wanted) * GIB
         except ValueError:
             raise UserError(f"--fit takes GiB or the word free, not {wanted!r}") from None
-    return fit(recipe, told.shape, told.setting, told.ready, limit)
+    return fit(recipe, expected.shape, expected.setting, expected.ready, limit)
 
 
-def memory_line(told: Forecast) -> Line:
-    """Estimated peak against what is free on the device that would be used."""
-    needs, free = told.peak, free_memory(told.setting)
-    where = "the GPU" if told.setting.device == "cuda" else "RAM"
+def memory_line(expected: Forecast) -> Line:
+    """Return estimated peak and free memory of the device that would be used."""
+    needs, free = expected.peak, free_memory(expected.setting)
+    where = "the GPU" if expected.setting.device == "cuda" else "RAM"
     found = f"{needs} estimated of {where}, {free / GIB:.1f} GiB free"
     if needs.total > free:
         return Line(
@@ -115,7 +116,7 @@ def memory_line(told: Forecast) -> Line:
 
 
 def disk_line(recipe: Recipe, shape: Shape, out: Path) -> Line:
-    """Disk for adapters, checkpoints and the dequantised base against what is free."""
+    """Return needed and free disk: adapters, checkpoints and the dequantised base."""
     trained = shape.trainable(recipe.lora) * _FP32
     adapters, checkpoints = len(plan(recipe)) * trained, _CHECKPOINTS * trained
     base = 0 if _base_is_here(recipe) else shape.parameters * _FP32
@@ -132,17 +133,17 @@ def disk_line(recipe: Recipe, shape: Shape, out: Path) -> Line:
 
 
 def training_lines(recipe: Recipe, out: Path) -> list[Line]:
-    """Memory and disk of a recipe, or a line that says why they are not told."""
+    """Return the memory and disk lines of a recipe, or one that says why there are none."""
     try:
-        told = forecast(recipe)
-        return [memory_line(told), disk_line(recipe, told.shape, out)]
+        expected = forecast(recipe)
+        return [memory_line(expected), disk_line(recipe, expected.shape, out)]
     except UserError as err:
-        found = f"the recipe's memory and disk are not told: {err}"
+        found = f"cannot estimate the recipe's memory and disk: {err}"
         return [Line(mark="✗", name="training memory", found=found)]
 
 
 def _base_is_here(recipe: Recipe) -> bool:
-    """Is nothing to be dequantised? A hub's download is the hub cache's own."""
+    """True if nothing has to be dequantised; a download from the hub goes to the hub's cache."""
     if recipe.base.model is not None:
         return True
     gguf = base_gguf(recipe)
@@ -150,7 +151,7 @@ def _base_is_here(recipe: Recipe) -> bool:
 
 
 def _free(folder: Path) -> int:
-    """Bytes free on the disk on which a folder is, or will be."""
+    """Return the free bytes of the disk on which a folder is, or will be."""
     path = folder.expanduser().absolute()
     while not path.exists():
         path = path.parent

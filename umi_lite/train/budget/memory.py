@@ -1,9 +1,9 @@
 """The peak memory of a job, part by part, computed from the base's sizes and the job's batches.
 
-Parts are what is alive at the same time at the worst moment of a step. On a CPU that is the begin
-of the backward pass with all that was there before it, since freed memory stays resident. On a
-GPU it is the loss, or a layer's backward pass, whichever takes more: one is over when the other
-begins, and torch's allocator hands the memory on.
+The parts are alive at the same time, at the worst moment of a step. On a CPU that is the begin of
+the backward pass with everything before it, since freed memory stays resident. On a GPU it is the
+loss or a layer's backward pass, whichever takes more: one has ended when the other begins, and
+torch's allocator reuses the memory.
 """
 
 from collections.abc import Sequence
@@ -17,29 +17,29 @@ from umi_lite.train.samples import Pack
 
 GIB = 1 << 30
 _FP32 = 4
-# Python with torch, transformers, TRL and PEFT imported and a job's rows made: resident bytes of
-# a process before it opens a model (measured with torch 2.13 on Linux; benchmarks/README.md).
+# Resident bytes of a process before it opens a model: Python with torch, transformers, TRL and PEFT
+# imported and a job's rows made (measured with torch 2.13 on Linux; benchmarks/README.md).
 _IMPORTS = 610 << 20
 # What Unsloth's import adds to it (measured: 516 and 525 MiB without and with it).
 _UNSLOTH_IMPORT = 10 << 20
 # A CUDA context with the kernels of torch, cuBLAS, bitsandbytes and Triton (measured: 0.75 GiB
 # plain, 0.82 with Unsloth on an H100 with CUDA 13; benchmarks/gpu). Smaller cards take less.
 CUDA_CONTEXT = 768 << 20
-# PyTorch's caching allocator holds blocks whose rest is too small for what comes (measured there:
+# PyTorch's caching allocator holds blocks too small for later requests (measured there:
 # 3% with Unsloth, which lets segments grow, 17% plain).
 _CUDA_HOLES = 0.08
 # NF4: half a byte a weight, a byte of absmax for 64, whose own scale is 4 bytes for 256 of them
 # (QLoRA, arXiv 2305.14314, section 3, double quantisation).
 _NF4 = 0.5 + 1 / 64 + _FP32 / (64 * 256)
-# What Unsloth's fused loss should find on a card for a piece of the logits (estimated).
-_LEAST_PIECE = 512 << 20
+# Free memory of a GPU that Unsloth's fused loss needs for a chunk of the logits (estimated).
+_LEAST_CHUNK = 512 << 20
 # 8-bit moments: a byte each and 4 bytes of scale for 256 (bitsandbytes' block-wise optimizers).
 _MOMENTS = {"adamw": 2.0 * _FP32, "adamw_8bit": 2 * (1 + _FP32 / 256)}
 
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """What goes through the model at once.
+    """One micro-batch, in numbers.
 
     Attributes:
         tokens: in all, padding included.
@@ -67,17 +67,17 @@ class Estimate:
 
     @property
     def tensors(self) -> int:
-        """What `torch.cuda.max_memory_allocated` counts: neither context nor allocator."""
+        """Return what `torch.cuda.max_memory_allocated` counts: neither context nor allocator."""
         return self.total - self.parts["runtime"] - self.parts["allocator"]
 
     def __str__(self) -> str:
         largest = sorted(self.parts.items(), key=lambda part: -part[1])
-        told = ", ".join(f"{name} {size / GIB:.2f}" for name, size in largest if size >= 5 << 20)
-        return f"{self.total / GIB:.2f} GiB ({told})"
+        parts = ", ".join(f"{name} {size / GIB:.2f}" for name, size in largest if size >= 5 << 20)
+        return f"{self.total / GIB:.2f} GiB ({parts})"
 
 
 def micro_batches(ready: Ready, recipe: Recipe, setting: Setting) -> list[MicroBatch]:
-    """All that a job puts through the model, in order.
+    """Return all of a job's micro-batches, in order.
 
     Packs go one by one, with logits at their targets alone (`collate.pack_inputs`); rows
     `recipe.micro_batch` at once, and Unsloth pads them and computes all their logits.
@@ -93,7 +93,7 @@ def micro_batches(ready: Ready, recipe: Recipe, setting: Setting) -> list[MicroB
 
 
 def _packed(items: Sequence[object]) -> MicroBatch:
-    """Packs one after another in one sequence; each continuation has its own mask."""
+    """Return the numbers of packs in one sequence; each continuation has its own mask."""
     packs = [item for item in items if isinstance(item, Pack)]
     seen = masked = 0
     for pack in packs:
@@ -105,22 +105,22 @@ def _packed(items: Sequence[object]) -> MicroBatch:
 
 
 def longest_row(ready: Sequence[Ready]) -> int:
-    """Tokens of the longest row of all the jobs."""
+    """Return the tokens of the longest row of all jobs."""
     return max(len(row.ids) for r in ready for item in r.items for row in rows_of(item))
 
 
 def peak(shape: Shape, recipe: Recipe, setting: Setting, ready: Sequence[Ready]) -> Estimate:
-    """The largest estimate of all the jobs' micro-batches: jobs run one after another."""
+    """Return the largest estimate of all jobs' micro-batches; jobs run one after another."""
     batches = {batch for r in ready for batch in micro_batches(r, recipe, setting)}
     made = (estimate(shape, recipe, setting, batch) for batch in batches)
     return max(made, key=lambda one: one.total)
 
 
 def estimate(shape: Shape, recipe: Recipe, setting: Setting, batch: MicroBatch) -> Estimate:
-    """Peak bytes of a micro-batch's training step: resident memory on a CPU, the card's on a GPU.
+    """Return the peak bytes of a micro-batch's training step, of RAM on a CPU or of the GPU.
 
     Raises:
-        UserError: the recipe adapts modules that no estimate knows.
+        UserError: the recipe adapts modules that cannot be estimated.
     """
     trained = shape.trainable(recipe.lora)
     parts = {
@@ -135,20 +135,20 @@ def estimate(shape: Shape, recipe: Recipe, setting: Setting, batch: MicroBatch) 
 
 
 def _runtime(setting: Setting) -> int:
-    """The libraries: RAM on a CPU, the context on a GPU (whose code is in RAM)."""
+    """Return the bytes of the libraries on a CPU, of the CUDA context on a GPU."""
     if setting.device == "cuda":
         return CUDA_CONTEXT
     return _IMPORTS + (_UNSLOTH_IMPORT if setting.backend == "unsloth" else 0)
 
 
 def _moving(shape: Shape, recipe: Recipe, setting: Setting, batch: MicroBatch) -> dict[str, int]:
-    """What comes and goes in a step: kept activations, the loss, a layer's backward pass."""
+    """Return what is freed again in a step: activations, the loss, a layer's backward pass."""
     loss = {"logits": _logits(shape, setting, batch)}
     layer = {"working set": _working(shape, setting, batch)}
     if recipe.gradient_checkpointing:
         layer["a layer again"] = _layer(shape, recipe, setting, batch)
     if recipe.quantization == "4bit":
-        # The module at hand, unpacked for its product; on a CPU packed blocks are, too.
+        # The current module, unpacked for its product; on a CPU packed blocks are, too.
         widest = max(inputs * outputs for inputs, outputs in shape.modules.values())
         layer["4-bit unpacking"] = widest * setting.width
     kept = {"activations": _activations(shape, recipe, setting, batch)}
@@ -158,11 +158,11 @@ def _moving(shape: Shape, recipe: Recipe, setting: Setting, batch: MicroBatch) -
 
 
 def _base(shape: Shape, recipe: Recipe, setting: Setting) -> dict[str, int]:
-    """The frozen weights. In 4 bits only the linear modules of the layers are packed.
+    """Return the bytes of the frozen weights. In 4 bits only the layers' linear modules are packed.
 
-    Where a card is just large enough, Unsloth keeps in RAM an embedding that is not the head too
-    (`offload_embedding="auto"`; where nothing needs the room it stays). On a CPU the file's pages
-    count, too: safetensors maps the file, the embedding goes on pointing into it, and so all
+    On a GPU that is just large enough, Unsloth keeps an embedding that is not also the head in RAM
+    (`offload_embedding="auto"`; it stays on the GPU if there is room). On a CPU the file's pages
+    count as well: safetensors maps the file, the embedding keeps pointing into it, and so all
     pages that were read stay resident.
     """
     offloaded = setting.offloads and not shape.tied
@@ -176,17 +176,17 @@ def _base(shape: Shape, recipe: Recipe, setting: Setting) -> dict[str, int]:
 
 
 def _moments(recipe: Recipe, setting: Setting) -> float:
-    """Bytes of AdamW's two moments a parameter."""
+    """Return the bytes of AdamW's two moments per parameter."""
     if recipe.optimizer == "auto":
         return _MOMENTS["adamw_8bit" if setting.device == "cuda" else "adamw"]
     return _MOMENTS[recipe.optimizer]
 
 
 def _activations(shape: Shape, recipe: Recipe, setting: Setting, batch: MicroBatch) -> int:
-    """What autograd keeps of the forward pass until the backward pass comes to it.
+    """Return the bytes that autograd keeps of the forward pass for the backward pass.
 
-    Layers below the first adapter keep nothing. With gradient checkpointing a layer keeps its
-    input alone (Chen et al., arXiv 1604.06174), all layers do, and one is computed again.
+    Layers below the first adapter keep nothing. With gradient checkpointing every layer
+    keeps only its input (Chen et al., arXiv 1604.06174), and one is computed again.
     Unsloth moves these inputs to RAM.
     """
     if not recipe.gradient_checkpointing:
@@ -196,14 +196,14 @@ def _activations(shape: Shape, recipe: Recipe, setting: Setting, batch: MicroBat
 
 
 def _layer(shape: Shape, recipe: Recipe, setting: Setting, batch: MicroBatch) -> int:
-    """What one layer keeps for its backward pass, counted from what its operations save.
+    """Return the bytes that one layer keeps for its backward pass, by what its operations save.
 
-    In elements a token: both norms their input; attention its queries, keys, values and output;
-    the gated MLP the gate, its SiLU and the other half; a linear module with an adapter its
-    input, shared by q, k, v and by gate and up, and the r outputs of A. In half precision a norm
-    computes in fp32, and each adapter casts its input to its own fp32 and back (PEFT), so that
-    no two share it. For a pack the keys and values of the prefix are copied for each
-    continuation, and its mask becomes numbers.
+    In elements per token: both norms save their input; attention its queries, keys, values and
+    output; the gated MLP the gate, its SiLU and the other half; a linear module with an adapter
+    its input, shared by q, k, v and by gate and up, and the r outputs of A. In half precision a
+    norm computes in fp32, and each adapter casts its input to fp32 and back (PEFT), so that no two
+    share it. For a pack the keys and values of the prefix are copied for each continuation, and
+    its mask is expanded to numbers.
     """
     targets, width = shape.targets(recipe.lora), setting.width
     at_norms = 2 * shape.hidden
@@ -221,20 +221,22 @@ def _layer(shape: Shape, recipe: Recipe, setting: Setting, batch: MicroBatch) ->
 
 
 def _working(shape: Shape, setting: Setting, batch: MicroBatch) -> int:
-    """What a layer's backward pass holds at once besides: the gradients at the MLP's four inner
-    results and at the residual stream.
+    """Return the bytes of gradients in a layer's backward pass: at the MLP's four inner results and
+    at the residual stream.
     """
     return batch.tokens * (4 * shape.intermediate + 2 * shape.hidden) * setting.width
 
 
 def _logits(shape: Shape, setting: Setting, batch: MicroBatch) -> int:
-    """Of the trained positions: fp32, made into their own gradient in place; half precision keeps
-    the model's own beside them. Unsloth computes those of whole rows in pieces, at 16 bytes a
-    logit: of 4 GB at most in RAM, on a card of half of what is free, and so of what must be.
+    """Return the bytes of the trained positions' logits.
+
+    They are fp32 and become their own gradient in place; half precision keeps the model's own
+    logits, too. Unsloth computes those of whole rows in chunks, at 16 bytes per logit: at most
+    4 GiB in RAM, half of the free memory on a GPU, so the least that must be free counts there.
     """
     if setting.backend == "unsloth":
-        piece = _LEAST_PIECE if setting.device == "cuda" else 4 * GIB
-        return min(batch.logits * shape.vocab * 16, piece)
+        chunk = _LEAST_CHUNK if setting.device == "cuda" else 4 * GIB
+        return min(batch.logits * shape.vocab * 16, chunk)
     own = 0 if setting.precision == "fp32" else 2 * setting.width
     return batch.logits * shape.vocab * (_FP32 + own)
 
@@ -242,14 +244,14 @@ def _logits(shape: Shape, setting: Setting, batch: MicroBatch) -> int:
 def _holes(
     shape: Shape, recipe: Recipe, setting: Setting, batch: MicroBatch, moving: int
 ) -> dict[str, int]:
-    """Memory that the allocator holds and nobody uses.
+    """Return the bytes that the allocator holds unused.
 
     glibc gives a freed, aligned block of less than 32 MB to no other tensor of its size (`malloc`
     asks for more than the size and cuts off what is not aligned), so that what each layer's
-    forward pass lets go stays: of gate and up an adapter's result and its scaled copy, the MLP's
-    product where no adapter keeps it, and four of the residual stream's width (the free bytes of
-    `mallinfo2`, layer by layer, are as many). Later steps find it. Layers that keep nothing for
-    a backward pass leave no holes: what they free lies together.
+    forward pass frees stays resident: an adapter's result and its scaled copy of gate and up, the
+    MLP's product if no adapter keeps it, and four tensors of the residual stream's width (the free
+    bytes of `mallinfo2`, layer by layer, are the same). Later steps reuse it. Layers that keep
+    nothing for a backward pass leave no holes: what they free is contiguous.
     """
     if setting.device == "cuda":
         return {"allocator": round(_CUDA_HOLES * moving)}

@@ -38,12 +38,12 @@ class Shape:
 
     @property
     def keys(self) -> int:
-        """Width of a token's keys; its values have the same."""
+        """Return the width of a token's keys, which its values have too."""
         return self.kv_heads * self.head
 
     @property
     def modules(self) -> dict[str, tuple[int, int]]:
-        """(inputs, outputs) of a layer's linear modules."""
+        """Return (inputs, outputs) of a layer's linear modules."""
         wide, narrow, middle = self.queries, self.keys, self.intermediate
         ends = [(self.hidden, wide), (self.hidden, narrow), (self.hidden, narrow)]
         ends += [(wide, self.hidden), (self.hidden, middle), (self.hidden, middle)]
@@ -51,12 +51,12 @@ class Shape:
 
     @property
     def linear(self) -> int:
-        """Parameters of all layers' linear modules: what 4-bit quantisation packs."""
+        """Return the parameters of all linear modules, which 4-bit quantisation packs."""
         return self.layers * sum(inputs * outputs for inputs, outputs in self.modules.values())
 
     @property
     def other(self) -> int:
-        """Parameters of embedding, head and norms, which stay in full precision."""
+        """Return the parameters of embedding, head and norms, which stay in full precision."""
         tables = self.vocab * self.hidden * (1 if self.tied else 2)
         return tables + (2 * self.layers + 1) * self.hidden
 
@@ -68,7 +68,7 @@ class Shape:
         return min(self.layers, lora.last_layers or self.layers)
 
     def targets(self, lora: Lora) -> tuple[str, ...]:
-        """The linear modules with an adapter.
+        """Return the linear modules with an adapter.
 
         Raises:
             UserError: a module that a decoder of Llama's kind does not have.
@@ -77,20 +77,21 @@ class Shape:
         unknown = [name for name in named if name not in _LINEAR]
         if unknown:
             raise UserError(
-                f"lora.targets: no estimate knows {unknown[0]!r}; it knows {', '.join(_LINEAR)}"
+                f"lora.targets: cannot estimate the memory of {unknown[0]!r}; known are "
+                f"{', '.join(_LINEAR)}"
             )
         return named
 
     def trainable(self, lora: Lora) -> int:
-        """Parameters of the adapter: r of a module's inputs and of its outputs each."""
+        """Return the parameters of the adapter: r times a module's inputs plus outputs."""
         ends = sum(sum(self.modules[name]) for name in self.targets(lora))
         return self.adapted_layers(lora) * lora.r * ends
 
 
 def shape_of(recipe: Recipe) -> Shape:
-    """The recipe's base.
+    """Return the sizes of the recipe's base.
 
-    Of a hub's model only config.json is fetched, or taken from the hub's cache.
+    Only config.json of a hub model is fetched, or taken from the hub's cache.
 
     Raises:
         UserError: no such folder or file, the hub cannot be reached, or another kind of model.
@@ -110,33 +111,37 @@ def shape_of(recipe: Recipe) -> Shape:
 
 
 def from_config(tree: Mapping[str, Any], name: str) -> Shape:
-    """The sizes that a transformers config.json tells.
+    """Return the sizes in a transformers config.json.
 
     Raises:
         UserError: it lacks one of them, or has experts.
     """
-    told = {**tree, **tree.get("text_config", {})}
-    experts = [key for key in ("num_experts", "num_local_experts") if told.get(key)]
+    config = {**tree, **tree.get("text_config", {})}
+    experts = [key for key in ("num_experts", "num_local_experts") if config.get(key)]
     if experts:
-        raise UserError(f"base {name}: no estimate for a mixture of experts ({experts[0]})")
+        raise UserError(
+            f"base {name} is a mixture of experts ({experts[0]}): its memory cannot be estimated"
+        )
     try:
-        hidden, heads = told["hidden_size"], told["num_attention_heads"]
+        hidden, heads = config["hidden_size"], config["num_attention_heads"]
         return Shape(
-            layers=told["num_hidden_layers"],
+            layers=config["num_hidden_layers"],
             hidden=hidden,
-            intermediate=told["intermediate_size"],
+            intermediate=config["intermediate_size"],
             heads=heads,
-            kv_heads=told.get("num_key_value_heads") or heads,
-            head=told.get("head_dim") or hidden // heads,
-            vocab=told["vocab_size"],
-            tied=bool(told.get("tie_word_embeddings", False)),
+            kv_heads=config.get("num_key_value_heads") or heads,
+            head=config.get("head_dim") or hidden // heads,
+            vocab=config["vocab_size"],
+            tied=bool(config.get("tie_word_embeddings", False)),
         )
     except KeyError as err:
-        raise UserError(f"base {name}: its config.json tells no {err}: no estimate") from None
+        raise UserError(
+            f"base {name}: its config.json has no {err}, so memory cannot be estimated"
+        ) from None
 
 
 def from_gguf(path: Path) -> Shape:
-    """The sizes that a GGUF's header tells.
+    """Return the sizes in a GGUF's header.
 
     Raises:
         UserError: it is missing, damaged, or lacks one of them.
@@ -158,7 +163,9 @@ def from_gguf(path: Path) -> Shape:
             tied="output.weight" not in shapes,
         )
     except KeyError as err:
-        raise UserError(f"{path.name}: its header tells no {err}: no estimate") from None
+        raise UserError(
+            f"{path.name}: its header has no {err}, so memory cannot be estimated"
+        ) from None
 
 
 def _from_hub(name: str) -> Path:
