@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from umi_lite.cli.options import DEFAULT_BUNDLE, BundleOption, Limits, Overrides, Roles, with_groups
+from umi_lite.cli.options import (
+    DEFAULT_BUNDLE,
+    BundleOption,
+    Limits,
+    RecipeOverrides,
+    Roles,
+    with_groups,
+)
 from umi_lite.cli.output import print_json
 from umi_lite.sandbox.text import visible
 
@@ -22,7 +29,7 @@ def ls() -> None:
 
 def leaks(
     recipe: Annotated[str, typer.Argument(help="recipe name or file")],
-    override: Overrides = [],  # noqa: B006
+    override: RecipeOverrides = [],  # noqa: B006
 ) -> None:
     """List training instructions that are also in the held-out data.
 
@@ -41,7 +48,7 @@ def preview(
     recipe: Annotated[str, typer.Argument(help="recipe name or file")],
     role: ViewOption = "planner",
     n: Annotated[int, typer.Option("-n", "--n", min=0, help="number of samples")] = 3,
-    override: Overrides = [],  # noqa: B006
+    override: RecipeOverrides = [],  # noqa: B006
 ) -> None:
     """Show a recipe's samples as they are trained.
 

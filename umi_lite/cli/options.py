@@ -174,7 +174,7 @@ class SamplingOptions:
 
 
 _T = TypeVar("_T")
-Overrides = Annotated[
+RecipeOverrides = Annotated[
     list[str],
     typer.Option("-o", "--override", help="recipe setting, e.g. lora.r=8; repeatable"),
 ]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from umi_lite.cli.options import Overrides
+from umi_lite.cli.options import RecipeOverrides
 from umi_lite.weights.gguf_to_hf import GgufType
 
 
@@ -14,7 +14,7 @@ def quickstart(
     recipe: Annotated[
         str, typer.Option(help="recipe name or file; default toolworld/smollm2-135m")
     ] = "",
-    override: Overrides = [],  # noqa: B006
+    override: RecipeOverrides = [],  # noqa: B006
 ) -> None:
     """Train and measure a small agent from start to end.
 
@@ -34,7 +34,7 @@ def train(
         str | None, typer.Argument(help="recipe name (umi recipes ls) or file")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="run folder; default runs/NAME")] = None,
-    override: Overrides = [],  # noqa: B006
+    override: RecipeOverrides = [],  # noqa: B006
     variant: Annotated[
         str | None,
         typer.Option(
@@ -156,7 +156,7 @@ def ls() -> None:
 
 def show(
     recipe: Annotated[str, typer.Argument(help="recipe name or file")],
-    override: Overrides = [],  # noqa: B006
+    override: RecipeOverrides = [],  # noqa: B006
     resolved: Annotated[bool, typer.Option(help="fill in all defaults")] = False,
 ) -> None:
     """Show a recipe as written, or resolved."""
