@@ -46,7 +46,7 @@ lint: .venv/.dev
 # once, as .venv/.train then finds it. The CUDA compiler comes from the registry in torch's version.
 # A cross that `umi doctor` makes elsewhere is no reason to stop.
 .venv/.gpu: pyproject.toml constraints.txt
-	@$(PYTHON) benchmarks/gpu/llama_cuda.py check
+	@$(PYTHON) -m benchmarks.gpu.llama_cuda check
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) $(if $(TORCH_INDEX),--force-reinstall --index-url $(TORCH_INDEX)) torch==2.13.0
 	@$(BIN)/python -W ignore -c 'import sys, torch; torch.version.cuda or sys.exit(f"torch {torch.__version__} \
@@ -55,7 +55,7 @@ lint: .venv/.dev
 	$(if $(NVCC),,$(PIP) "cuda-toolkit[nvcc,nvvm,crt,cccl,cublas,cudart]==$$($(BIN)/python -W ignore -c \
 	'import torch; print(torch.version.cuda)').*")
 	@echo "building llama.cpp with CUDA, for one card (two cores need an hour)"
-	$(BIN)/python benchmarks/gpu/llama_cuda.py build --quiet
+	$(BIN)/python -m benchmarks.gpu.llama_cuda build --quiet
 	$(MAKE) .venv/.train
 	$(PIP) torchao cut-cross-entropy tyro msgspec hf-transfer nest-asyncio
 	$(PIP) --no-deps unsloth unsloth_zoo

@@ -1,4 +1,4 @@
-"""`python -m benchmarks …`: figures side by side; the last line is JSON."""
+"""`python -m benchmarks …`: set-ups measured side by side; the last line is JSON."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,10 +16,10 @@ def episode(
     llama_server: Annotated[
         Path | None, typer.Option(help="the program (benchmarks/llama_server.sh builds it)")
     ] = None,
-    episodes: Annotated[int, typer.Option(help="tasks over one toolset")] = 6,
-    rounds: Annotated[int, typer.Option(help="times that the set-ups take turns")] = 3,
+    episodes: Annotated[int, typer.Option(help="tasks that share a toolset")] = 6,
+    rounds: Annotated[int, typer.Option(help="rounds over all set-ups")] = 3,
 ) -> None:
-    """The same episodes by this engine, without each of its savings, and by others."""
+    """Time of episodes on this engine, its ablations, baselines."""
     from rich.console import Console
 
     from benchmarks.episode import bench
@@ -33,11 +33,12 @@ def episode(
 def memory(
     bundle: BundleOption = DEFAULT_BUNDLE,
     shape: Annotated[
-        str | None, typer.Option(help="1.5b, 3b or 7b: random weights; default the bundle's own")
+        str | None,
+        typer.Option(help="1.5b, 3b or 7b, random weights; default: the bundle's own"),
     ] = None,
-    n_ctx: Annotated[int, typer.Option(help="tokens of a context")] = 2048,
+    n_ctx: Annotated[int, typer.Option(help="tokens per context")] = 2048,
 ) -> None:
-    """Peak memory of the three roles, of one `Llama` and of three merged models."""
+    """Peak memory of three roles, one `Llama`, three merged models."""
     from rich.console import Console
 
     from benchmarks.memory import bench
@@ -50,13 +51,13 @@ def memory(
 def batch(
     bundle: BundleOption = DEFAULT_BUNDLE,
     episodes: Annotated[int, typer.Option(help="held-out tasks")] = 32,
-    rounds: Annotated[int, typer.Option(help="times that the set-ups take turns")] = 1,
+    rounds: Annotated[int, typer.Option(help="rounds over all set-ups")] = 1,
     at_once: Annotated[
         list[int] | None,
         typer.Option(min=1, help="concurrent episodes (repeatable); default 1, 2, 4, 8, 16"),
     ] = None,
 ) -> None:
-    """Tokens a second with 1 to 16 episodes at once."""
+    """Tokens per second with 1 to 16 concurrent episodes."""
     from rich.console import Console
 
     from benchmarks.batch import bench
@@ -74,9 +75,9 @@ def batch(
 @app.command()
 def constrain(
     bundle: BundleOption = DEFAULT_BUNDLE,
-    calls: Annotated[int, typer.Option(help="calls at each number of tools")] = 20,
+    calls: Annotated[int, typer.Option(help="calls per number of tools")] = 20,
 ) -> None:
-    """What a grammar costs with 1, 20 and 100 tools: llguidance against GBNF."""
+    """Time of a grammar of 1, 20, 100 tools: llguidance and GBNF."""
     from rich.console import Console
 
     from benchmarks.constrain import bench
@@ -87,10 +88,10 @@ def constrain(
 
 @app.command()
 def sandbox(
-    calls: Annotated[int, typer.Option(help="calls one after the other, at each level")] = 200,
+    calls: Annotated[int, typer.Option(help="sequential calls at each level")] = 200,
     soak: Annotated[int, typer.Option(help="calls of a soak test, 5% of them attacks")] = 0,
 ) -> None:
-    """How long a program takes in the sandbox, next to a bare interpreter's start."""
+    """Time of a program in the sandbox, and of a bare interpreter."""
     from rich.console import Console
 
     from benchmarks.sandbox import bench

@@ -1,7 +1,7 @@
-"""`python -m benchmarks batch`: tokens a second and episodes a minute, so many episodes at once.
+"""`python -m benchmarks batch`: tokens per second and episodes per minute by concurrent episodes.
 
-Reading prompts and generating are told apart: a batch shares the reading of the weights among
-the tokens generated in it, and prompts are read at the processor's speed either way.
+Prefill and generation are measured separately: a batch reads the weights once for all tokens
+generated in it, while a prompt is evaluated at the processor's speed either way.
 """
 
 import statistics
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import levers
+from benchmarks import ablations
 from benchmarks.report import ratio, show
 from umi_lite.agent.agent import Job, run_many
 from umi_lite.agent.trace import Trace
@@ -35,15 +35,15 @@ def bench(
     at_once: Sequence[int],
     n_ctx: int = 1024,
 ) -> None:
-    """Run the same held-out tasks at each number, on adapters and on folded weights.
+    """Run the same held-out tasks at each concurrency, with adapters and with merged weights.
 
-    One at a time also without drafts; `same answers` is counted against that, on the same
-    weights. The set-ups take turns; each row holds the medians of the rounds.
+    A single episode at a time also runs without drafts: `same answers` counts the answers that
+    agree with it, for the same weights. Set-ups alternate; a row has the medians of the rounds.
     """
     tasks = toolworld.load("test", episodes, 1).trajectories
-    # As `evals.live` has them: neighbours share their docs.
+    # Sorted as in `evals.live`: consecutive tasks share their docs.
     tasks = sorted(tasks, key=lambda task: [tool.name for tool in task.tools])
-    plain = levers.undrafted(bundle)
+    plain = ablations.undrafted(bundle)
     plans = {
         name: (form, which, slots)
         for form in FORMS
@@ -92,7 +92,7 @@ def bench(
 
 
 def _speeds(traces: Sequence[Trace], seconds: float) -> dict[str, float]:
-    """Episodes a minute in all; tokens a second of the time that each kind of work took."""
+    """Return episodes per minute, and tokens per second of the time spent on each kind of work."""
     turns = [turn for trace in traces for turn in trace.turns]
     read = sum(turn.prefill_seconds for turn in turns)
     wrote = sum(turn.decode_seconds for turn in turns)

@@ -1,7 +1,7 @@
-"""`python -m benchmarks constrain`: what it costs to hold a call to 1, 20 or 100 tools' schemas.
+"""`python -m benchmarks constrain`: the cost of constraining calls to 1, 20 or 100 schemas.
 
-The caller of the bundle writes the gold plans' calls under llguidance, as the engine does it.
-GBNF is then led through the very same tokens: mask all candidates, accept one.
+The bundle's caller writes the calls of the gold plans under llguidance, as in the engine. GBNF then
+processes the same tokens: all candidates are masked, one is accepted.
 """
 
 import ctypes
@@ -29,7 +29,7 @@ COUNTS = (1, 20, 100)
 
 @dataclass(frozen=True)
 class _Case:
-    """A trajectory up to where its first call is due, with so many tools."""
+    """A trajectory before its first call, with a given number of tools."""
 
     trajectory: Trajectory
     tools: tuple[Tool, ...]
@@ -47,27 +47,27 @@ def bench(bundle: Bundle, console: "Console", *, calls: int = 20, n_ctx: int = 8
             said = [generation for _, generation in made]
             tokens = sum(len(g.ids) for g in said)
             decode = sum(g.decode_seconds for g in said)
-            ours = sum(g.grammar_seconds for g in said)
-            theirs = sum(_gbnf_seconds(words, call_gbnf(c.tools), g.ids) for c, g in made)
+            llguidance = sum(g.grammar_seconds for g in said)
+            gbnf = sum(_gbnf_seconds(words, call_gbnf(c.tools), g.ids) for c, g in made)
             rows[f"llguidance, {count} tools"] = {
                 "tokens": tokens,
                 "forced %": round(100 * sum(g.forced for g in said) / tokens, 1),
-                "grammar ms/token": round(1000 * ours / tokens, 3),
+                "grammar ms/token": round(1000 * llguidance / tokens, 3),
                 "decode ms/token": round(1000 * decode / tokens, 2),
-                "grammar % of decode": round(100 * ours / decode, 1),
+                "grammar % of decode": round(100 * llguidance / decode, 1),
             }
             rows[f"GBNF, {count} tools"] = {
                 "tokens": tokens,
                 "forced %": 0,
-                "grammar ms/token": round(1000 * theirs / tokens, 3),
+                "grammar ms/token": round(1000 * gbnf / tokens, 3),
             }
-            ratios[f"llguidance/GBNF, {count} tools"] = ratio(ours, theirs)
+            ratios[f"llguidance/GBNF, {count} tools"] = ratio(llguidance, gbnf)
         words.close()
         show(f"{calls} calls", rows, ratios, engine.threads)
 
 
 def _cases(count: int, calls: int) -> list[_Case]:
-    """Held-out tasks whose own first tool stands among `count`; renamed copies fill up."""
+    """Return held-out tasks with `count` tools: the first one called, others, renamed copies."""
     tasks = toolworld.load("test", 3 * calls, 1).trajectories
     known = {tool.name: tool for task in tasks for tool in task.tools}
     cases: list[_Case] = []
@@ -95,7 +95,7 @@ def _call(engine: Engine, case: _Case) -> Generation:
 
 
 def _gbnf_seconds(model: Model, grammar: str, ids: Sequence[int]) -> float:
-    """Seconds that llama.cpp's grammar sampler takes for these tokens, its set-up left out."""
+    """Return the seconds that llama.cpp's grammar sampler takes for tokens, without set-up."""
     lib: Any = model.lib
     sampler = lib.llama_sampler_init_grammar(model.vocab, grammar.encode(), b"root")
     data = (lib.llama_token_data * model.n_vocab)()

@@ -1,9 +1,9 @@
-"""`python -m benchmarks episode`: the same episodes by this engine and by what else there is.
+"""`python -m benchmarks episode`: the same episodes on this engine, ablations and baselines.
 
-One episode at a time, over the tools of one desk, greedy, every set-up with the same prompts
-token for token, adapters, threads and constraints. A set-up's first episode finds a process
-that has read nothing yet; the others find what it has kept. Before it, in `start-up`, each
-loads its weights and makes its contexts. Set-ups take turns.
+One episode at a time, over one toolset, greedy; every set-up has the same prompts (token for
+token), adapters, threads and constraints. The first episode of a set-up starts with an empty
+cache; later ones reuse what it has kept. `start-up` is the time before it, in which weights are
+loaded and contexts are made. Set-ups alternate.
 """
 
 import statistics
@@ -17,9 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import levers
+from benchmarks import ablations
+from benchmarks.baselines import Llamas, Reload, grammars, server
 from benchmarks.report import ratio, show
-from benchmarks.rivals import Llamas, Reload, grammars, server
 from umi_lite.agent.agent import Agent
 from umi_lite.agent.trace import Trace
 from umi_lite.bundle.bundle import Bundle
@@ -40,7 +40,7 @@ Open = Callable[[], AbstractContextManager[RoleEngine]]
 
 @dataclass(frozen=True)
 class _Run:
-    """One set-up's episodes of one round, the seconds of each and those before the first."""
+    """The episodes of one set-up in one round, their seconds, and the seconds before the first."""
 
     traces: list[Trace]
     seconds: list[float]
@@ -59,12 +59,12 @@ def bench(
     """Run all set-ups and print table, ratios and JSON.
 
     Args:
-        llama_server: the program, from the same llama.cpp tree; None leaves it out.
+        llama_server: the program, built from the same llama.cpp tree; None leaves it out.
 
     Raises:
         UserError: the server does not come up.
     """
-    tasks = one_desk(episodes)
+    tasks = one_toolset(episodes)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         adapters: dict[View, Path] = {role: bundle.adapters[role] for role in ROLES}
@@ -85,11 +85,11 @@ def bench(
     show(f"{episodes} episodes, medians of {rounds}", rows, _ratios(rows), words.threads)
 
 
-def one_desk(episodes: int) -> list[Trajectory]:
-    """Held-out tasks over the tools of the desk that most tasks have."""
+def one_toolset(episodes: int) -> list[Trajectory]:
+    """Return held-out tasks that share the most frequent toolset."""
     made = toolworld.load("test", 40 * episodes, 1).trajectories
-    desk, _ = Counter(tuple(tool.name for tool in t.tools) for t in made).most_common(1)[0]
-    same = [t for t in made if tuple(tool.name for tool in t.tools) == desk]
+    toolset, _ = Counter(tuple(tool.name for tool in t.tools) for t in made).most_common(1)[0]
+    same = [t for t in made if tuple(tool.name for tool in t.tools) == toolset]
     return [t.model_copy(update={"steps": ()}) for t in same[:episodes]]
 
 
@@ -106,25 +106,23 @@ def _setups(
     options: dict[str, Any] = {"n_ctx": words.n_ctx}
     kept = folder / "prefixes"
 
-    def lever(engine: type[Engine]) -> Engine:
+    def ablated(engine: type[Engine]) -> Engine:
         return _warm(engine(bundle.base, adapters, **options))
 
-    def ours(what: Bundle, **how: Any) -> Engine:
+    def umi(what: Bundle, **how: Any) -> Engine:
         return _warm(what.engine(views=ROLES, **how, **options))
 
-    without = levers.undrafted(bundle)
+    without = ablations.undrafted(bundle)
 
     setups: dict[str, Open] = {
-        "umi": lambda: ours(bundle, prefixes_in=kept),
-        "umi, folded weights": lambda: ours(bundle, merge_into=folder, prefixes_in=kept),
-        "umi, folded weights, no drafts": lambda: ours(
-            without, merge_into=folder, prefixes_in=kept
-        ),
-        "umi, no drafts": lambda: ours(without, prefixes_in=kept),
-        "umi, nor docs on disk": lambda: ours(without),
-        "umi, forgets episodes": lambda: lever(levers.ForgetsEpisodes),
-        "umi, forgets turns": lambda: lever(levers.ForgetsTurns),
-        "umi, forces nothing": lambda: lever(levers.ForcesNothing),
+        "umi": lambda: umi(bundle, prefixes_in=kept),
+        "umi, folded weights": lambda: umi(bundle, merge_into=folder, prefixes_in=kept),
+        "umi, folded weights, no drafts": lambda: umi(without, merge_into=folder, prefixes_in=kept),
+        "umi, no drafts": lambda: umi(without, prefixes_in=kept),
+        "umi, nor docs on disk": lambda: umi(without),
+        "umi, forgets episodes": lambda: ablated(ablations.ForgetsEpisodes),
+        "umi, forgets turns": lambda: ablated(ablations.ForgetsTurns),
+        "umi, forces nothing": lambda: ablated(ablations.ForcesNothing),
         "Llama per merged role": lambda: closing(Llamas(words, held, merged)),
         "reload per call": lambda: nullcontext(Reload(words, held, adapters)),
     }
@@ -153,7 +151,7 @@ def _episodes(opened: Open, tasks: Sequence[Trajectory]) -> _Run:
 
 
 def _row(runs: Sequence[_Run], first: _Run) -> dict[str, float | int]:
-    """Medians over the rounds; `same answers` is counted against `first`'s."""
+    """Return medians over the rounds; `same answers` counts answers equal to those of `first`."""
     traces = runs[0].traces
     turns = [turn for trace in traces for turn in trace.turns if turn.view != "tool"]
     steady = statistics.median(sum(run.seconds[1:]) for run in runs)
@@ -176,13 +174,15 @@ def _row(runs: Sequence[_Run], first: _Run) -> dict[str, float | int]:
 
 def _ratios(rows: Mapping[str, Mapping[str, float | int]]) -> dict[str, float | None]:
     made: dict[str, float | None] = {}
-    for ours in ("umi", "umi, folded weights"):
-        for rival in rows:
-            if rival.startswith("umi"):
+    for engine in ("umi", "umi, folded weights"):
+        for baseline in rows:
+            if baseline.startswith("umi"):
                 continue
             for what in ("first episode", "later episodes"):
-                made[f"{ours}/{rival}, {what}"] = ratio(rows[ours][what], rows[rival][what])
-    for lever in rows:
-        if lever.startswith("umi,"):
-            made[f"{lever}/umi"] = ratio(rows[lever]["seconds"], rows["umi"]["seconds"])
+                made[f"{engine}/{baseline}, {what}"] = ratio(
+                    rows[engine][what], rows[baseline][what]
+                )
+    for ablation in rows:
+        if ablation.startswith("umi,"):
+            made[f"{ablation}/umi"] = ratio(rows[ablation]["seconds"], rows["umi"]["seconds"])
     return made

@@ -1,4 +1,4 @@
-"""The roles' grammars as GBNF, for programs that take no llguidance."""
+"""The roles' grammars as GBNF, for programs without llguidance."""
 
 import json
 import re
@@ -12,9 +12,9 @@ _RULE = re.compile(r"^([\w-]+) ::=", re.MULTILINE)
 
 
 def gbnf(view: View, tools: Sequence[Tool]) -> str | None:
-    """What `view` may say next, None for any text.
+    """Return what `view` may generate next, None for any text.
 
-    A thought's length is left to the bound on tokens: `{1,400}` costs GBNF far more.
+    The length of a thought is limited by its tokens only: `{1,400}` is much slower in GBNF.
     """
     if view == "planner":
         speakers = " | ".join(f'"{name}"' for name in NEXTS)
@@ -23,7 +23,7 @@ def gbnf(view: View, tools: Sequence[Tool]) -> str | None:
 
 
 def call_gbnf(tools: Sequence[Tool]) -> str:
-    """A tool's name, a space, its arguments as JSON (llama.cpp's own schema converter)."""
+    """Return a grammar of NAME, a space and JSON arguments, from llama.cpp's schema converter."""
     from llama_cpp.llama_grammar import json_schema_to_gbnf
 
     rules: list[str] = []
@@ -39,7 +39,7 @@ def call_gbnf(tools: Sequence[Tool]) -> str:
 
 
 def _one_spacing(text: str) -> str:
-    """Converted rules with `", "` and `": "` as the only spaces, as `protocol.grammar` has it."""
+    """Return converted rules whose only spaces are `", "` and `": "`, as in `protocol.grammar`."""
     text = text.replace('space ":" space', '": "').replace('"," space', '", "')
     text = re.sub(r"^space ::=.*\n?", "", text, flags=re.MULTILINE)
     return re.sub(r" space(?![\w-])", "", text)

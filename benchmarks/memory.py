@@ -1,7 +1,7 @@
 """`python -m benchmarks memory`: memory of three roles, of one `Llama`, of three models.
 
-Every set-up is a process of its own that reads 256 tokens and writes 8 with each of its models;
-its peak is sampled while it runs. PSS counts a page that n processes share as 1/n.
+Each set-up runs in its own process, which evaluates 256 tokens and generates 8 with each model;
+its peak is sampled while it runs. PSS counts a page shared by n processes as 1/n.
 """
 
 import json
@@ -30,7 +30,7 @@ _READ, _WRITTEN = 256, 8
 
 
 def bench(bundle: Bundle, console: "Console", *, shape: str | None = None, n_ctx: int) -> None:
-    """Measure the bundle, or a model of a `shape` with random weights written on the spot.
+    """Measure the bundle, or a newly written model of a `shape` with random weights.
 
     Raises:
         UserError: an unknown shape, or a set-up's process died.
@@ -57,9 +57,8 @@ def bench(bundle: Bundle, console: "Console", *, shape: str | None = None, n_ctx
                 "three merged Llamas": {"models": _names(merged)},
             }.items()
         }
-    ours = rows["umi"]["peak PSS MB"]
     ratios = {
-        f"umi/{name}, peak PSS": ratio(ours, rows[name]["peak PSS MB"])
+        f"umi/{name}, peak PSS": ratio(rows["umi"]["peak PSS MB"], rows[name]["peak PSS MB"])
         for name in ("one Llama, one adapter", "three merged Llamas")
     }
     show(f"{shape or base.name}, n_ctx {n_ctx}", rows, ratios, cores())
@@ -72,7 +71,7 @@ def _names(files: Mapping[View, Path]) -> dict[str, str]:
 def _merged(
     base: Path, adapters: Mapping[View, Path], folder: Path, shape: str | None
 ) -> Mapping[View, Path]:
-    """A model a role. Of a made-up shape any weights do: copies of the base, a file each."""
+    """Return one model per role. With random weights, copies of the base serve as well."""
     if shape is None:
         return {role: kept_merge(base, path, folder, role) for role, path in adapters.items()}
     import shutil
@@ -80,9 +79,9 @@ def _merged(
     return {view: Path(shutil.copyfile(base, folder / f"merged-{view}.gguf")) for view in adapters}
 
 
-def _peak(setup: str, told: Mapping[str, Any]) -> dict[str, float]:
-    """Peak RSS and PSS in MB of a process that runs one set-up."""
-    command = [sys.executable, "-m", "benchmarks.memory", setup, json.dumps(told)]
+def _peak(setup: str, given: Mapping[str, Any]) -> dict[str, float]:
+    """Return the peak RSS and PSS, in MB, of a process that runs one set-up."""
+    command = [sys.executable, "-m", "benchmarks.memory", setup, json.dumps(given)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     peaks = {"Rss": 0, "Pss": 0}
     while process.poll() is None:
@@ -95,32 +94,35 @@ def _peak(setup: str, told: Mapping[str, Any]) -> dict[str, float]:
             peaks[name] = max(peaks[name], int(found))
         time.sleep(0.05)
     if process.returncode:
-        raise UserError(f"{setup}: {death(process.returncode, told['base'])}")
+        raise UserError(f"{setup}: {death(process.returncode, given['base'])}")
     return {f"peak {name.upper()} MB": round(value / 1024, 1) for name, value in peaks.items()}
 
 
-def _run(setup: str, told: Mapping[str, Any]) -> None:
+def _run(setup: str, given: Mapping[str, Any]) -> None:
     ids = list(range(1000, 1000 + _READ))
     with ExitStack() as stack:
         if setup == "umi":
             from umi_lite.engine.engine import Engine
             from umi_lite.engine.request import Request
 
-            adapters: dict[View, Path | None] = {r: Path(told["adapters"][r]) for r in ROLES}
-            engine = stack.enter_context(Engine(Path(told["base"]), adapters, n_ctx=told["n_ctx"]))
+            adapters: dict[View, Path | None] = {r: Path(given["adapters"][r]) for r in ROLES}
+            engine = stack.enter_context(
+                Engine(Path(given["base"]), adapters, n_ctx=given["n_ctx"])
+            )
             for role in ROLES:
                 engine.generate(Request(role, ids, max_tokens=_WRITTEN))
             return
         from benchmarks.plain_llama import plain_llama
 
-        options = {"n_ctx": told["n_ctx"], "n_threads": cores(), "verbose": False}
-        if "models" in told:
-            # A mapped file of quantised weights stays beside their arranged copy: no fair rival.
-            options["use_mmap"] = told["mmap"]
-            models = [plain_llama(model_path=path, **options) for path in told["models"].values()]
+        options = {"n_ctx": given["n_ctx"], "n_threads": cores(), "verbose": False}
+        if "models" in given:
+            # A mapped file of quantised weights would stay in memory next to the rearranged copy,
+            # which would not be a fair comparison.
+            options["use_mmap"] = given["mmap"]
+            models = [plain_llama(model_path=path, **options) for path in given["models"].values()]
         else:
-            lora = next(iter(told["adapters"].values()))
-            models = [plain_llama(model_path=told["base"], lora_path=lora, **options)]
+            lora = next(iter(given["adapters"].values()))
+            models = [plain_llama(model_path=given["base"], lora_path=lora, **options)]
         for model in models:
             for count, _ in enumerate(model.generate(ids, temp=0.0), 1):
                 if count == _WRITTEN:

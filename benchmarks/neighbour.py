@@ -1,10 +1,10 @@
-"""Episodes alone, and with another program that keeps one core busy.
+"""Episodes with and without another program that keeps one core busy.
 
     python -m benchmarks.neighbour [BUNDLE] [--rounds 5] [--programs 1]
 
-Default: the bare embedded model plays all roles. Set-ups take turns: the default threads, and as
-many as the machine has cores whatever else runs. The other program is a bounded Python loop, which
-starts after the engine is open and is pinned nowhere. The last line is JSON.
+By default the embedded model without adapters plays all roles. Two set-ups alternate: the default
+number of threads, and one thread per core whatever else runs. The other program is a bounded Python
+loop, started after the engine is open and not pinned to a core. The last line is JSON.
 """
 
 import argparse
@@ -22,7 +22,7 @@ BOUNDED = "import time; end = time.monotonic() + 300\nwhile time.monotonic() < e
 
 @contextmanager
 def busy(programs: int) -> Iterator[None]:
-    """Programs that each keep a core busy, for as long as this lasts."""
+    """Run programs that keep one core each busy while the context is open."""
     started = [subprocess.Popen([sys.executable, "-c", BOUNDED]) for _ in range(programs)]
     time.sleep(0.3)  # until they loop
     try:
@@ -45,7 +45,7 @@ def opened(bundle: Path | None, how: Mapping):
 
 
 def episode(engine, task) -> tuple[float, int]:
-    """Seconds and generated tokens."""
+    """Return the seconds and the generated tokens of one episode."""
     from umi_lite.agent.agent import Agent
     from umi_lite.evals.bounds import BOUNDS
     from umi_lite.evals.live import environment_of
@@ -62,11 +62,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--programs", type=int, default=1)
     given = parser.parse_args()
-    from benchmarks.episode import one_desk
+    from benchmarks.episode import one_toolset
     from benchmarks.report import show
     from umi_lite.engine.machine import cores
 
-    (task,) = one_desk(1)
+    (task,) = one_toolset(1)
     setups = {"default": {}, "fixed threads": {"threads": cores()}}
     seconds: dict[str, list[float]] = {}
     tokens: dict[str, int] = {}

@@ -1,9 +1,8 @@
-"""Could one role read while another speaks?  python -m benchmarks.overlap BUNDLE
+"""What prefill of one role during another's turn could gain: `python -m benchmarks.overlap BUNDLE`.
 
-The planner says 40 tokens while the caller reads 150 that it has not seen: one after the other on
-all threads, and at once on half of them each. At most the ratio of the two could be gained by
-reading ahead; reading ahead in stretches of 8, as a thought is written, is measured too.
-The last line is JSON.
+The planner generates 40 tokens and the caller evaluates 150 new ones: one after the other on all
+threads, and concurrently on half of them each. The ratio of the two bounds what reading ahead could
+gain. Evaluation in chunks of 8, as a thought is written, is measured too. The last line is JSON.
 """
 
 import statistics

@@ -1,4 +1,4 @@
-"""llama-cpp-python's own `Llama`, opened as this package opens its models."""
+"""The `Llama` of llama-cpp-python, opened as this package opens its models."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from umi_lite.engine.machine import repacks
 
 
 def plain_llama(**options: Any) -> Any:
-    """A `Llama` whose weights are rearranged only where that does not end the process.
+    """Return a `Llama` whose weights are rearranged only where that does not crash the process.
 
     Args:
-        options: its own.
+        options: those of `Llama`.
     """
     lib = library()
     bindings = lib.llama_cpp

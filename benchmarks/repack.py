@@ -1,9 +1,9 @@
-"""What it costs that llama.cpp leaves quantised weights as the file has them (UMI_REPACK=0).
+"""The cost of not rearranging quantised weights in memory (UMI_REPACK=0).
 
     python -m benchmarks.repack [GGUF...] [--rounds 5]
 
-Default: the embedded model as Q4_1, Q4_0, Q8_0 and Q4_K_M. Each measurement is a process of its
-own; both ways take turns, and a ratio is the median of the rounds' ratios. The last line is JSON.
+Default: the embedded model as Q4_1, Q4_0, Q8_0 and Q4_K_M. Each measurement has its own
+process; both ways alternate; a ratio is the median of the rounds' ratios. The last line is JSON.
 """
 
 import argparse
@@ -23,7 +23,7 @@ PARTS = ("load s", "prefill ms/token", "decode ms/token", "peak PSS MB")
 
 
 def measure(gguf: str) -> dict[str, float]:
-    """Load, read READ tokens, write WRITTEN, in this process."""
+    """Load a model, evaluate READ tokens and generate WRITTEN, in this process."""
     from umi_lite.engine.llama import Context, Model
     from umi_lite.engine.machine import cores
 
@@ -57,7 +57,7 @@ def child(gguf: Path, choice: str) -> dict[str, float]:
 
 
 def embedded_types(folder: Path) -> list[Path]:
-    """The embedded model, and made again as other types."""
+    """Return the embedded model and its copies in other types."""
     from umi_lite.engine.library import library
     from umi_lite.weights.gguf_to_hf import embedded_gguf
 
@@ -86,7 +86,7 @@ def main() -> None:
     from umi_lite.engine.machine import cores, features, may_repack
 
     if not may_repack(features()):
-        raise SystemExit("with AMX rearranged weights end the process: nothing to compare with")
+        raise SystemExit("with AMX, rearranged weights crash the process: nothing to compare")
     with tempfile.TemporaryDirectory() as folder:
         files = given.gguf or embedded_types(Path(folder))
         rows, ratios = {}, {}

@@ -1,4 +1,4 @@
-"""A benchmark's table, and its last line: one JSON object."""
+"""Print the result of a benchmark: a table, ratios, and a last line of JSON."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ Setups = Mapping[str, Mapping[str, float | int | None]]
 
 
 def ratio(a: float | int | None, b: float | int | None) -> float | None:
-    """a / b to three places, None where one is missing."""
+    """Return a / b to three decimals, None if one is missing."""
     return round(a / b, 3) if a is not None and b else None
 
 
@@ -25,7 +25,7 @@ def show(title: str, setups: Setups, ratios: Mapping[str, Any], threads: int) ->
     for name, row in setups.items():
         table.add_row(name, *("–" if row.get(c) is None else f"{row[c]:g}" for c in columns))
     console = Console()
-    console.width = max(console.width, 132)  # a table in a file is not to be folded
+    console.width = max(console.width, 132)  # lines of a table written to a file must not wrap
     console.print(table)
     for name, value in ratios.items():
         console.print(f"{name}: {value}", highlight=False)

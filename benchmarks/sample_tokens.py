@@ -1,8 +1,8 @@
-"""What one sample a trajectory saves: tokens of all of a view's turns at once, and a step each.
+"""Count the tokens of training data with one sample per trajectory and with one per step.
 
-One sample a step is how the official data is made: its prompt is the whole history, and only the
-step's own words are trained. Here it is cut from the same chat prompts, so both ways train the
-same tokens behind the same contexts; style `paper` counts the official prompts themselves.
+The official data has one sample per step: its prompt is the whole history, and only the step's own
+text is trained. Here both are cut from the same chat prompts, so they train the same tokens after
+the same contexts; style `paper` counts the official prompts themselves.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,17 +19,17 @@ from umi_lite.train.tokenizer import Language
 
 @dataclass(frozen=True)
 class Turn:
-    """A step's place in a whole sample: trained tokens lie in `ids[start:end]` only."""
+    """The range of a step in a whole sample: trained tokens are in `ids[start:end]` only."""
 
     start: int
     end: int
 
 
 class Count(TypedDict):
-    """Tokens that go through the model in an epoch.
+    """Tokens that the model processes in an epoch.
 
-    `shared` and `steps_shared` are what is left of `whole` and `steps` where samples with one
-    system message are packed behind it (`make_packs`); `paper` are the official prompts.
+    `shared` and `steps_shared` are `whole` and `steps` after samples with the same system message
+    are packed together after it (`make_packs`); `paper` are the official prompts.
     """
 
     samples: int
@@ -44,7 +44,7 @@ class Count(TypedDict):
 
 
 def turns(sample: Rendered, view: View, language: Language) -> list[Turn]:
-    """The steps of a whole sample: a role's turns; thought and action together of the backbone."""
+    """Return the steps of a whole sample: turns of a role, thought plus action of the backbone."""
     found: list[Turn] = []
     at, opened = 0, None
     for piece in sample.pieces:
@@ -63,7 +63,7 @@ def turns(sample: Rendered, view: View, language: Language) -> list[Turn]:
 
 
 def step_rows(name: str, sample: Rendered, view: View, language: Language) -> list[Row]:
-    """One sample a step: the prompt up to the step's end, trained on that step alone."""
+    """Return one sample per step: the prompt up to the step's end, only that step is trained."""
     made: list[Row] = []
     for turn in turns(sample, view, language):
         weights = [float(bit and i >= turn.start) for i, bit in enumerate(sample.mask[: turn.end])]
@@ -74,7 +74,7 @@ def step_rows(name: str, sample: Rendered, view: View, language: Language) -> li
 def count(
     trajectories: Sequence[Trajectory], view: View, language: Language, packed_length: int
 ) -> Count:
-    """Both ways' tokens of a view, nothing left out."""
+    """Count the tokens of a view in both ways."""
     whole: list[Row] = []
     steps: list[Row] = []
     paper = 0
@@ -106,7 +106,7 @@ def count(
 def count_all(
     trajectories: Sequence[Trajectory], language: Language, packed_length: int = 4096
 ) -> dict[str, Count]:
-    """By view, and `all` four together."""
+    """Return the counts by view, and of `all` four together."""
     counts: dict[str, Count] = {
         view: count(trajectories, view, language, packed_length) for view in VIEWS
     }

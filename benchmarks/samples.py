@@ -1,8 +1,8 @@
-"""Tokens of one sample a trajectory and of one a step.  python -m benchmarks.samples FILE...
+"""Tokens of one sample per trajectory and of one per step: `python -m benchmarks.samples FILE...`
 
 Each FILE holds ToolBench conversations as prepared by α-UMi (source `toolbench`); calls whose
-arguments do not parse are kept. Counted with the embedded model's tokenizer and chat template,
-all four views, nothing left out. The last line is JSON.
+arguments do not parse are kept. All four views are counted with the tokenizer and chat template of
+the embedded model. The last line is JSON.
 """
 
 import sys
@@ -31,12 +31,15 @@ def main() -> None:
             setups[f"{Path(name).stem}, {view}"] = in_thousands(made)
             ratios[f"{Path(name).stem}, {view}"] = ratios_of(made)
     show(
-        "thousands of tokens an epoch: whole samples, and a sample a step", setups, ratios, cores()
+        "thousands of tokens per epoch: a sample per trajectory, per step",
+        setups,
+        ratios,
+        cores(),
     )
 
 
 def in_thousands(made: Count) -> dict[str, float]:
-    """The tokens; samples and turns as they are."""
+    """Return the counts of tokens in thousands; samples and turns are left as they are."""
     return {
         key: value if key in ("samples", "turns", "longest") else round(value / 1000, 1)
         for key, value in made.items()
@@ -47,7 +50,7 @@ def in_thousands(made: Count) -> dict[str, float]:
 def ratios_of(made: Count) -> dict[str, float | None]:
     return {
         "whole/steps": ratio(made["whole"], made["steps"]),
-        "both packed behind their system messages": ratio(made["shared"], made["steps_shared"]),
+        "both packed after their system messages": ratio(made["shared"], made["steps_shared"]),
         "whole/paper": ratio(made["whole"], made["paper"]),
         "packed/steps": ratio(made["shared"], made["steps"]),
     }

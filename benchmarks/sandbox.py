@@ -1,6 +1,6 @@
-"""`python -m benchmarks sandbox`: what a program costs in the sandbox, and what many leave there.
+"""`python -m benchmarks sandbox`: the time of a program in the sandbox, and a soak test.
 
-As root it goes on as nobody of importance: attacks are among the many.
+As root it restarts itself as an unprivileged user, since the soak test runs attacks.
 """
 
 import os
@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.report import ratio, show
@@ -32,14 +33,14 @@ Rows = dict[str, dict[str, float | int | None]]
 
 
 def bench(console: "Console", *, calls: int = 200, soak: int = 0) -> None:
-    """Measure each level that this machine has; print table, ratios and JSON.
+    """Measure each level that is available here; print a table, ratios and JSON.
 
     Raises:
-        UserError: this machine has no level, or none that root can use.
+        UserError: no level is available, or none that root can use.
     """
     if os.geteuid() == 0:
         words = [sys.executable, "-m", "benchmarks.sandbox", str(calls), str(soak)]
-        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        root = str(Path(__file__).resolve().parent.parent)
         kept = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": root, "HOME": "/"}
         subprocess.run(
             unprivileged.command(words), check=True, cwd="/", env={**kept, "COLUMNS": "132"}
@@ -65,7 +66,7 @@ def bench(console: "Console", *, calls: int = 200, soak: int = 0) -> None:
         for level in rows
         if level in _LEVELS
     }
-    show(f"{calls} programs, one after the other", rows, ratios, 1)
+    show(f"{calls} programs in sequence", rows, ratios, 1)
 
 
 def _level(
@@ -74,7 +75,7 @@ def _level(
     with Sandbox(level) as sandbox:
         first = _seconds(sandbox.start)
         if sandbox.run("import sympy").status != "ok":
-            console.print("sympy is not installed: measured without it", highlight=False)
+            console.print("sympy is not installed: measuring without it", highlight=False)
         taken = [_seconds(lambda: sandbox.run(_PROGRAM)) for _ in range(calls)]
         solving = [_seconds(lambda: sandbox.run(_SYMPY)) for _ in range(calls // 4)]
         answers: list[str] = []
@@ -98,8 +99,7 @@ def _level(
             "lost": _AT_ONCE - sum(a == b for a, b in zip(sorted(answers), expected, strict=False)),
         }
     if soak:
-        told = soak_level(level, soak, lambda line: console.print(line, highlight=False))
-        row |= told
+        row |= soak_level(level, soak, lambda line: console.print(line, highlight=False))
     return row
 
 

@@ -1,4 +1,4 @@
-"""Models of a larger shape with random weights, and LoRAs for them: what memory is measured on.
+"""Write models of a given shape with random weights, and LoRAs for them, to measure memory.
 
 The vocabulary is the embedded model's; needs the package `gguf` (extra `train`).
 """
@@ -13,7 +13,7 @@ from umi_lite.weights.gguf_to_hf import embedded_gguf
 
 @dataclass(frozen=True)
 class Shape:
-    """What a Llama-like model weighs: hidden width, layers, heads, key-value heads, inner width."""
+    """Sizes of a Llama-like model: hidden width, layers, heads, key-value heads, inner width."""
 
     width: int
     layers: int
@@ -32,7 +32,7 @@ _RANK = 16
 
 
 def matrices(shape: Shape) -> dict[str, tuple[int, int]]:
-    """(rows, columns) of every adapted matrix of a layer, by llama.cpp's name."""
+    """Return (rows, columns) of each adapted matrix of a layer, by llama.cpp's name."""
     kv = shape.width // shape.heads * shape.kv_heads
     return {
         "attn_q": (shape.width, shape.width),
@@ -46,7 +46,7 @@ def matrices(shape: Shape) -> dict[str, tuple[int, int]]:
 
 
 def write_model(shape: Shape, target: Path) -> None:
-    """A GGUF of the shape in Q4_0 (7b: 4.3 GB, about a minute)."""
+    """Write a GGUF of the shape in Q4_0 (7b: 4.3 GB, about a minute)."""
     import gguf
     import numpy as np
 
@@ -81,7 +81,7 @@ def write_model(shape: Shape, target: Path) -> None:
 
 
 def write_adapter(shape: Shape, target: Path, seed: int) -> None:
-    """A LoRA GGUF of rank 16 on all the shape's matrices, F16."""
+    """Write a LoRA GGUF of rank 16 on all matrices of the shape, in F16."""
     import gguf
     import numpy as np
 
@@ -110,7 +110,7 @@ def _vocabulary() -> int:
 
 
 def _describe(writer: Any, shape: Shape) -> None:
-    """The shape's own numbers, and the embedded model's tokenizer field by field."""
+    """Write the metadata of the shape, and the embedded model's tokenizer field by field."""
     import gguf
 
     writer.add_context_length(4096)

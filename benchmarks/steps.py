@@ -1,9 +1,9 @@
-"""What bounds many episodes at once?  python -m benchmarks.steps BUNDLE
+"""What bounds concurrent episodes: `python -m benchmarks.steps BUNDLE`.
 
-How long one evaluation takes, of the planner with its adapter: turns in step with one, two and
-four tokens each (guesses would be the further ones), and two roles' turns one role after the
-other on all threads and at once on half of them each. Caches hold 400 tokens a turn.
-The last line is JSON.
+Times one evaluation of the planner with its adapter: several turns with one, two and four tokens
+each (tokens after the first would be drafts), and turns of two roles, one role after the other on
+all threads or concurrently on half of them each. Caches hold 400 tokens per turn. The last line is
+JSON.
 """
 
 import statistics
@@ -67,7 +67,7 @@ def main() -> None:
                     for turn in range(max(TURNS)):
                         context.cut(turn, HELD)
     rows = {
-        name: {"ms": round(1000 * s, 1), "ms a token": round(1000 * s / ways[name][0], 1)}
+        name: {"ms": round(1000 * s, 1), "ms/token": round(1000 * s / ways[name][0], 1)}
         for name, s in ((name, statistics.median(made)) for name, made in seconds.items())
     }
     ratios: dict[str, float | None] = {}

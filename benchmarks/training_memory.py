@@ -1,11 +1,11 @@
-"""Is the estimate of training's memory right? Estimated and measured peak, side by side.
+"""The estimated and the measured peak memory of training, side by side.
 
     python -m benchmarks.training_memory              (the embedded model, 5 minutes on two cores)
     python -m benchmarks.training_memory --only fp32 --only 4bit
-    python -m benchmarks.training_memory --unsloth    (Unsloth, too, where it is installed)
+    python -m benchmarks.training_memory --unsloth    (also Unsloth, where it is installed)
 
-Each setting trains two steps of one job in a process of its own, which tells its peak (RSS on a
-CPU, `torch.cuda.max_memory_allocated` on a GPU). Last line: JSON.
+Each setting trains two steps of one job in its own process, which records its peak (RSS on a CPU,
+`torch.cuda.max_memory_allocated` on a GPU). The last line is JSON.
 """
 
 import argparse
@@ -48,7 +48,7 @@ UNSLOTH: dict[str, dict[str, Any]] = {
 
 
 def recipe_of(changes: dict[str, Any]) -> Recipe:
-    """One job on the embedded model, two steps of toolworld."""
+    """Return a recipe of one job on the embedded model: two steps of toolworld."""
     tree = {
         "name": "memory",
         "data": [{"source": "toolworld", "split": "train", "n": 200}],
@@ -60,7 +60,7 @@ def recipe_of(changes: dict[str, Any]) -> Recipe:
 
 
 def measure(recipe: Recipe) -> int:
-    """Peak bytes of the run in a process of its own."""
+    """Return the peak memory, in bytes, of the run in its own process."""
     with tempfile.TemporaryDirectory() as folder:
         run = RunDir(Path(folder) / "run")
         run.create(recipe)
@@ -69,13 +69,13 @@ def measure(recipe: Recipe) -> int:
 
 
 def compare(recipe: Recipe) -> dict[str, float | int | None]:
-    """The largest micro-batch, and both peaks in MiB."""
-    told = forecast(recipe)
-    setting = told.setting
-    # Of a GPU's peak the context and the allocator's holes are no part.
-    estimated = told.peak.total if setting.device == "cpu" else told.peak.tensors
+    """Return the size of the largest micro-batch, and both peaks in MiB."""
+    expected = forecast(recipe)
+    setting = expected.setting
+    # The peak on a GPU excludes the CUDA context and fragmentation.
+    estimated = expected.peak.total if setting.device == "cpu" else expected.peak.tensors
     measured = measure(recipe)
-    batches = [batch for ready in told.ready for batch in micro_batches(ready, recipe, setting)]
+    batches = [batch for ready in expected.ready for batch in micro_batches(ready, recipe, setting)]
     largest = max(batches, key=lambda batch: batch.tokens)
     return {
         "tokens": largest.tokens,
@@ -89,13 +89,13 @@ def compare(recipe: Recipe) -> dict[str, float | int | None]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", action="append", help="a setting's name; repeatable")
-    parser.add_argument("--unsloth", action="store_true", help="Unsloth's settings, too")
-    told = parser.parse_args()
-    settings = SETTINGS | (UNSLOTH if told.unsloth else {})
-    for name in told.only or ():
+    parser.add_argument("--unsloth", action="store_true", help="also the settings of Unsloth")
+    given = parser.parse_args()
+    settings = SETTINGS | (UNSLOTH if given.unsloth else {})
+    for name in given.only or ():
         if name not in settings:
             parser.error(f"no setting {name!r}; there are {json.dumps(list(settings))}")
-    chosen = {k: v for k, v in settings.items() if not told.only or k in told.only}
+    chosen = {k: v for k, v in settings.items() if not given.only or k in given.only}
     table = {name: compare(recipe_of(changes)) for name, changes in chosen.items()}
     off = [abs((row["ratio"] or 0) - 1) for row in table.values()]
     show("peak memory of training", table, {"furthest off": round(max(off), 3)}, cores())

@@ -1,7 +1,7 @@
 """The estimated VRAM of the models in recipes/models: `python -m benchmarks.vram`.
 
-4-bit QLoRA of rank 16 on all linear layers with gradient checkpointing, a row at a time of which
-300 tokens are trained; GiB by tokens of a row, Unsloth / plain. Nothing is measured here.
+4-bit QLoRA of rank 16 on all linear layers with gradient checkpointing, one row per step, of which
+300 tokens are trained. GiB by row length, Unsloth / plain. Estimates only, no measurements.
 """
 
 from umi_lite.recipe.schema import Data, Recipe
@@ -38,12 +38,12 @@ def main() -> None:
     print("| model | parameters |", " | ".join(f"{n:,}" for n in LENGTHS), "|")
     print("|---|---|" + "---|" * len(LENGTHS))
     for name, shape in MODELS.items():
-        told = []
+        cells = []
         for length in LENGTHS:
             fast = estimate(shape, recipe, UNSLOTH, MicroBatch(length, length))
             plain = estimate(shape, recipe, PLAIN, MicroBatch(length, TRAINED))
-            told.append(f"{fast.total / GIB:.1f} / {plain.total / GIB:.1f}")
-        print(f"| {name} | {shape.parameters / 1e9:.2f} B |", " | ".join(told), "|")
+            cells.append(f"{fast.total / GIB:.1f} / {plain.total / GIB:.1f}")
+        print(f"| {name} | {shape.parameters / 1e9:.2f} B |", " | ".join(cells), "|")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Which form of a role's weights is fastest here: its type, its adapter beside it or folded in.
+"""Speed of a role's weights by type, with the adapter applied at run time or merged.
 
     python -m benchmarks.weights runs/quickstart/bundle        (2 minutes on two cores)
 
-For each type the bundle's base is made again, then timed bare, with the planner's adapter, and
-with that adapter folded in: one sequence, batches of 8 and 24 (a token each), and a prefill of
-4 x 64 tokens. The set-ups take turns, the figures are medians of the rounds. Last line: JSON.
+For each type the bundle's base is requantized, then timed without an adapter, with the planner's
+adapter, and with that adapter merged: one sequence, batches of 8 and 24 (one token each), and a
+prefill of 4 x 64 tokens. Set-ups alternate; figures are medians. The last line is JSON.
 """
 
 import argparse
@@ -31,7 +31,10 @@ Timer = Callable[[int, int], float]
 
 
 def timer(context: Context) -> Timer:
-    """Tokens a second of (sequences, tokens of each a batch), every one behind 192 others."""
+    """Return a function that measures tokens/s by (sequences, tokens of each per batch).
+
+    Every sequence already holds 192 tokens.
+    """
     chance = random.Random(0)
 
     def batch(sequences: int, length: int, at: int) -> list[tuple[int, int, int, bool]]:
@@ -61,8 +64,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
-    told = parser.parse_args()
-    bundle = load_bundle(told.bundle)
+    given = parser.parse_args()
+    bundle = load_bundle(given.bundle)
     lora = bundle.adapters["planner"]
     threads = cores()
     with ExitStack() as stack:
@@ -88,7 +91,7 @@ def main() -> None:
         speeds: dict[str, dict[str, list[float]]] = {
             name: {shape: [] for shape in SHAPES} for name in timers
         }
-        for _ in range(told.rounds):
+        for _ in range(given.rounds):
             for shape, sizes in SHAPES.items():
                 for name, run in timers.items():
                     speeds[name][shape].append(run(*sizes))

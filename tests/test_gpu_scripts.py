@@ -1,6 +1,6 @@
-"""The GPU scripts run to their end on a CPU, on tiny shapes.
+"""The GPU scripts finish on a CPU, on tiny shapes.
 
-`make study` runs every part of every script; else each script does the part that is quickest.
+`make study` runs every part of every script, `make test` the quickest ones.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ from studies import STUDY
 ROOT = Path(__file__).parent.parent
 SCRIPTS = ROOT / "benchmarks" / "gpu"
 ALL = STUDY
-# (script, its quickest part, how many parts it has, what stands in that part's figures)
+# (script, its quickest part, number of parts, one of the figures of that part)
 CASES = [
     ("fit", "plain, 384, four jobs", 3, "summarizer, tokens/s"),
     ("correctness", "same rows, 4bit, plain", 5, "global, loss"),
@@ -41,14 +41,12 @@ def run(script: str, out: Path, *more: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize(("script", "part", "parts", "figure"), CASES)
-def test_a_script_runs_to_its_end(
-    script: str, part: str, parts: int, figure: str, tmp_path: Path
-) -> None:
+def test_a_script_finishes(script: str, part: str, parts: int, figure: str, tmp_path: Path) -> None:
     if script != "fit" and not ALL:
-        pytest.skip("a test of its own below is quicker; make study runs all of it")
+        pytest.skip("a separate test below is quicker; make study runs all of it")
     only = () if ALL else ("--only", part)
-    status, said, complaints = run(script, tmp_path, *only)
-    assert status == 0, said + complaints
+    status, said, errors = run(script, tmp_path, *only)
+    assert status == 0, said + errors
     record = json.loads(said.splitlines()[-1])
     assert figure in record["figures"][part]
     assert len(record["figures"]) == (parts if ALL else 1)
@@ -59,7 +57,7 @@ def test_a_script_runs_to_its_end(
     assert kept["figures"] == record["figures"]
 
 
-def test_what_is_measured_is_not_measured_again_and_time_is_kept(tmp_path: Path) -> None:
+def test_measured_parts_are_not_measured_again_and_the_time_limit_holds(tmp_path: Path) -> None:
     results = tmp_path / "results" / "inference.json"
     status, said, _ = run("inference", tmp_path, "--minutes", "0")
     left = ["tiny, three roles", "tiny, three models"]
@@ -74,12 +72,12 @@ def test_what_is_measured_is_not_measured_again_and_time_is_kept(tmp_path: Path)
     assert json.loads(results.read_text()) == kept
     kept["card"] = "another card"
     results.write_text(json.dumps(kept))
-    status, _, complaints = run("inference", tmp_path)
-    assert (status, len(complaints.splitlines())) == (2, 1)
-    assert "another card" in complaints
+    status, _, errors = run("inference", tmp_path)
+    assert (status, len(errors.splitlines())) == (2, 1)
+    assert "another card" in errors
 
 
-def test_a_part_that_fails_is_told_and_not_recorded(tmp_path: Path) -> None:
+def test_a_failed_part_is_reported_and_not_recorded(tmp_path: Path) -> None:
     status, said, _ = run("correctness", tmp_path, "--only", "apart")
     record = json.loads(said.splitlines()[-1])
     assert (status, record["figures"]) == (1, {})
@@ -87,13 +85,13 @@ def test_a_part_that_fails_is_told_and_not_recorded(tmp_path: Path) -> None:
     assert not (tmp_path / "results" / "correctness.json").exists()
 
 
-def test_the_ablation_is_the_papers_five_variants_with_the_data_that_was_named(
+def test_the_ablation_is_the_papers_five_variants_with_the_given_data(
     tmp_path: Path,
 ) -> None:
     from umi_lite.reproduce.table import load_table, planned_runs
 
-    status, said, complaints = run("ablation", tmp_path, "--minutes", "0")
-    assert (status, json.loads(said.splitlines()[-1])["left"]) == (0, ["single"]), complaints
+    status, said, errors = run("ablation", tmp_path, "--minutes", "0")
+    assert (status, json.loads(said.splitlines()[-1])["left"]) == (0, ["single"]), errors
     runs = planned_runs(load_table(tmp_path / "ablation.yaml"))
     names = ["glpft", "glpft-no-reuse", "one-stage", "multi-task", "single"]
     assert [one.variant for one in runs] == names
@@ -110,9 +108,8 @@ def test_without_a_card_a_script_says_so_in_one_line(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def scripts(monkeypatch: pytest.MonkeyPatch):
-    """The scripts' own modules, as they import each other."""
-    monkeypatch.syspath_prepend(str(SCRIPTS))
+def scripts():
+    """The modules of the scripts."""
     names = ("capped", "common", "estimates", "synthetic", "training_run")
     return SimpleNamespace(**{name: import_module(f"benchmarks.gpu.{name}") for name in names})
 
@@ -124,7 +121,7 @@ def test_running_out_of_memory_is_a_figure_and_any_other_end_is_not(
     from umi_lite.errors import UserError
     from umi_lite.recipe.schema import Recipe
 
-    def child(command: list[str], told: object, log: Path, **_: str) -> int:
+    def child(command: list[str], options: object, log: Path, **_: str) -> int:
         root = Path(command[2])
         (root / "global" / "adapter").mkdir(parents=True)
         (root / "planner").mkdir()
@@ -146,13 +143,13 @@ def test_running_out_of_memory_is_a_figure_and_any_other_end_is_not(
         return 1
 
     monkeypatch.setattr(scripts.training_run, "child", child)
-    told = SimpleNamespace(work=tmp_path)
+    options = SimpleNamespace(work=tmp_path)
     recipe = Recipe.model_validate({"name": "x", "data": [{"source": "toolworld", "n": 1}]})
     if said == "no luck":
         with pytest.raises(UserError, match="status 1: no luck"):
-            scripts.training_run.trained(recipe, tmp_path / "run", told, 8)
+            scripts.training_run.trained(recipe, tmp_path / "run", options, 8)
         return
-    figures = scripts.training_run.trained(recipe, tmp_path / "run", told, 8)
+    figures = scripts.training_run.trained(recipe, tmp_path / "run", options, 8)
     assert figures["out of memory"] == "planner, step 4"
     assert figures["reserved, GiB"] == 3
     assert (figures["global, tokens/s"], figures["global, peak GiB"]) == (50, 2)
@@ -168,8 +165,8 @@ def test_random_weights_have_the_shapes_names_and_sizes_of_the_real_model(
     folder = scripts.synthetic.model_folder(
         scripts.synthetic.SHAPES["tiny"], tmp_path / "bases" / "tiny", disk=1
     )
-    model, told = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
-    assert not told["missing_keys"] and not told["unexpected_keys"], told
+    model, loading = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
+    assert not loading["missing_keys"] and not loading["unexpected_keys"], loading
     assert model.dtype == torch.bfloat16
     gate = model.model.layers[1].mlp.gate_proj.weight.float()
     assert 0.015 < gate.std() < 0.025
@@ -227,9 +224,9 @@ def test_rows_fill_their_length(scripts, base_hf: Path, length: int, tmp_path: P
 @pytest.mark.parametrize("file", sorted(SCRIPTS.glob("results/fit-*.json")), ids=lambda p: p.stem)
 def test_the_estimate_is_within_15_percent_of_what_a_card_took(scripts, file: Path) -> None:
     record = json.loads(file.read_text(encoding="utf-8"))
-    told = scripts.estimates.estimates(record)
-    assert told.keys() == record["figures"].keys()
-    for part, estimate in told.items():
+    estimates = scripts.estimates.estimates(record)
+    assert estimates.keys() == record["figures"].keys()
+    for part, estimate in estimates.items():
         (tensors, allocated), (whole, device) = scripts.estimates.compared(
             estimate, record["figures"][part]
         ).values()

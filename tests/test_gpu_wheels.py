@@ -1,4 +1,4 @@
-"""What is carried to a machine without a network: stripped, split into parts, and whole again."""
+"""Packages for a machine without a network are stripped, split into parts, and joined again."""
 
 import base64
 import hashlib
@@ -6,21 +6,10 @@ import json
 import os
 import zipfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-SCRIPTS = Path(__file__).parent.parent / "benchmarks" / "gpu"
-
-
-@pytest.fixture
-def scripts(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """The scripts' own modules, as they import each other."""
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    import parts
-    import wheels
-
-    return SimpleNamespace(parts=parts, wheels=wheels)
+from benchmarks.gpu import parts, wheels
 
 
 def fake_wheel(folder: Path, name: str, files: dict[str, bytes]) -> Path:
@@ -32,8 +21,7 @@ def fake_wheel(folder: Path, name: str, files: dict[str, bytes]) -> Path:
     return path
 
 
-def test_a_wheel_is_stripped_and_its_record_is_right(scripts, tmp_path: Path) -> None:
-    wheels = scripts.wheels
+def test_a_wheel_is_stripped_and_its_record_is_right(tmp_path: Path) -> None:
     line = "bits==1.0 drop bits/lib_*.so keep bits/lib_cudaCUDA.so\n# no package\n"
     (wanted,) = wheels.read_wanted(line, "130")
     files = {
@@ -60,8 +48,7 @@ def test_a_wheel_is_stripped_and_its_record_is_right(scripts, tmp_path: Path) ->
         wheels.read_wanted("bits", "130")
 
 
-def test_parts_keep_to_the_limit_and_make_the_whole_again(scripts, tmp_path: Path) -> None:
-    parts = scripts.parts
+def test_parts_stay_below_the_limit_and_are_joined_again(tmp_path: Path) -> None:
     sizes = {"small": [10, 20], "middle": [400, 90], "large": [700, 700], "huge": [2500]}
     packages = {name: tmp_path / "trees" / name for name in sizes}
     for name, counts in sizes.items():
@@ -71,14 +58,14 @@ def test_parts_keep_to_the_limit_and_make_the_whole_again(scripts, tmp_path: Pat
             path.write_bytes(os.urandom(count))
     out = tmp_path / "out"
     made = parts.split(packages, out, 1000)
-    for name, told in made.items():
+    for name, part in made.items():
         held = sum(path.stat().st_size for path in parts.files_of(out / name))
-        assert held == told["bytes"] <= 1000
-    where = {name for name, told in made.items() if "middle" in told["packages"]}
+        assert held == part["bytes"] <= 1000
+    where = {name for name, part in made.items() if "middle" in part["packages"]}
     assert len(where) == 1, "a package that fits into a part is whole in one"
     (out / parts.MANIFEST).write_text(json.dumps({"parts": made}))
 
-    # They come in two goes, as they would on a machine that takes so much at a time.
+    # Installed in two calls, as on a machine that takes limited transfers.
     later = tmp_path / "later"
     later.mkdir()
     (out / "part-1").rename(later / "part-1")

@@ -1,10 +1,10 @@
-"""The paper's five variants on GSM8K with the embedded model, on all of the data.
+"""The paper's five variants on all of GSM8K, with the embedded model.
 
     python -m benchmarks.gpu.ablation --data FOLDER      (train.jsonl and test.jsonl of GSM8K)
 
-It is `umi reproduce` on benchmarks/gpu/ablation.yaml, a part a variant. Training goes on at its
-last checkpoint in the next call; an evaluation that was cut off begins anew, so --tasks says how
-many of the test questions are asked (each evaluation has to fit into the minutes).
+It is `umi reproduce` on benchmarks/gpu/ablation.yaml, one part per variant. The next call resumes
+training from its last checkpoint; an interrupted evaluation starts over, so --tasks sets the number
+of test questions (each evaluation has to fit into the minutes).
 """
 
 import argparse
@@ -16,8 +16,8 @@ from pathlib import Path
 from benchmarks.gpu.common import (
     HERE,
     Figures,
+    Options,
     Part,
-    Told,
     arguments,
     child,
     last_line,
@@ -34,7 +34,7 @@ from umi_lite.reproduce.runs import DONE
 from umi_lite.reproduce.table import Planned, load_table, planned_runs
 
 _TINY = Shape(width=64, layers=2, heads=2, kv_heads=1, inner=128)
-# Two questions of its kind, where GSM8K itself is not at hand.
+# Questions of the same kind, for when GSM8K itself is not available.
 _TINY_ROWS = (
     ("A box has 4 red and 3 blue pens. How many pens are in 2 boxes?", 4, 3, 2),
     ("A farm has 5 cows and 6 hens. How many animals have 3 such farms?", 5, 6, 3),
@@ -43,14 +43,16 @@ _TINY_ROWS = (
 
 
 def main() -> int:
-    told = arguments(__doc__ or "", _own)
-    tasks = 1 if told.tiny else told.more.tasks
-    table, runs = _table(told, tasks)
-    out = told.work / "ablation"
-    if told.tiny:
+    options = arguments(__doc__ or "", _own)
+    tasks = 1 if options.tiny else options.more.tasks
+    table, runs = _table(options, tasks)
+    out = options.work / "ablation"
+    if options.tiny:
         runs = [run for run in runs if run.variant == "single"]
-    parts: dict[str, Part] = {run.variant: partial(_measure, told, table, run, out) for run in runs}
-    return run_parts("ablation", told, {"test questions": tasks}, parts)
+    parts: dict[str, Part] = {
+        run.variant: partial(_measure, options, table, run, out) for run in runs
+    }
+    return run_parts("ablation", options, {"test questions": tasks}, parts)
 
 
 def _own(parser: argparse.ArgumentParser) -> None:
@@ -58,9 +60,9 @@ def _own(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tasks", type=int, default=400, help="test questions; default 400")
 
 
-def _table(told: Told, tasks: int) -> tuple[Path, Sequence[Planned]]:
-    """The table with the data files in it, written to the work folder."""
-    data = _tiny_data(told) if told.tiny else told.more.data
+def _table(options: Options, tasks: int) -> tuple[Path, Sequence[Planned]]:
+    """Write the table, with the data files in it, to the work folder."""
+    data = _tiny_data(options) if options.tiny else options.more.data
     if data is None or not all((data / f"{split}.jsonl").is_file() for split in ("train", "test")):
         raise UserError(
             f"--data {data or 'FOLDER'}: train.jsonl and test.jsonl of GSM8K are expected there "
@@ -71,23 +73,23 @@ def _table(told: Told, tasks: int) -> tuple[Path, Sequence[Planned]]:
         "data": [{"source": "gsm8k", "path": files["train"]}],
         "eval": {"data": [{"source": "gsm8k", "path": files["test"], "n": tasks}]},
     }
-    if told.tiny:
-        base = told.work / "gguf" / "ablation.gguf"
+    if options.tiny:
+        base = options.work / "gguf" / "ablation.gguf"
         if not base.exists():
             write_model(_TINY, base)
         more |= {"base": {"gguf": str(base)}, "max_length": 512, "packing": "none"}
-        # Of so few steps none may be spent on warming up.
+        # With so few steps there are no warm-up steps.
         more["stages"] = {"global": {"batch": 1, "warmup_ratio": 0, "learning_rate": 2e-2}}
     tree = read_yaml(HERE / "ablation.yaml")
     tree = merged(tree, {"override": more})
-    path = told.work / "ablation.yaml"
+    path = options.work / "ablation.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(tree))  # JSON is YAML
     return path, planned_runs(load_table(path))
 
 
-def _measure(told: Told, table: Path, run: Planned, out: Path) -> Figures:
-    """One variant: a table of it alone, in the folder of them all, so that jobs are shared."""
+def _measure(options: Options, table: Path, run: Planned, out: Path) -> Figures:
+    """Run one variant, with a table of its own in the common folder, so that jobs are shared."""
     tree = read_yaml(table)
     names = list(tree["variants"])
     before = [name for name in names[: names.index(run.variant)] if _is_done(out, name, run.seed)]
@@ -96,7 +98,7 @@ def _measure(told: Told, table: Path, run: Planned, out: Path) -> Figures:
     alone.parent.mkdir(parents=True, exist_ok=True)
     write_text(alone, json.dumps(tree))
     log = out / f"{run.variant}.txt"
-    status = child(umi("reproduce", str(alone), "--out", str(out)), told, log)
+    status = child(umi("reproduce", str(alone), "--out", str(out)), options, log)
     if status:
         raise UserError(f"status {status}: {last_line(log)}")
     found = outcome(run, out)
@@ -115,8 +117,8 @@ def _is_done(out: Path, variant: str, seed: int) -> bool:
     return (out / f"{variant}-seed{seed}" / DONE).is_file()
 
 
-def _tiny_data(told: Told) -> Path:
-    folder = told.work / "gsm8k"
+def _tiny_data(options: Options) -> Path:
+    folder = options.work / "gsm8k"
     rows = []
     for question, a, b, times in _TINY_ROWS:
         answer = (

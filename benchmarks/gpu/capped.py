@@ -1,8 +1,8 @@
-"""`capped.py RUN GIB`: the jobs of a run on a card that has no more than GIB, as on a smaller one.
+"""`capped.py RUN GIB`: run the jobs of a run with only GIB of the card, as on a smaller one.
 
-It is `umi_lite.train.child` behind a cap. What a card of GIB would not have is taken from the
-driver first, since Unsloth cuts its loss into pieces by what the driver says is free, and torch's
-own cap keeps to the rest. What the process took stands in `RUN/memory.json`.
+It runs `umi_lite.train.child` under a cap. The memory that a card of GIB would not have is
+allocated from the driver first, since Unsloth chunks its loss by the free memory that the driver
+reports; torch's own cap limits the rest. What the process used is written to `RUN/memory.json`.
 """
 
 import ctypes
@@ -21,7 +21,7 @@ def main(root: Path, gib: float) -> int:
     from umi_lite.train.child import main as train
     from umi_lite.train.run_dir import RunDir
 
-    # Unsloth says how memory is allocated, and is heard only before the first allocation.
+    # Unsloth configures the allocator, which works only before the first allocation.
     prepare_process(choose(RunDir(root).resume(None)))
     import torch
 
@@ -36,7 +36,7 @@ def _cap(size: int) -> int:
     """Leave `size` bytes of the card to this process, CUDA's own context among them.
 
     Returns:
-        Bytes that are held for nobody.
+        The bytes that are allocated and not used.
     """
     import torch
 
@@ -54,8 +54,8 @@ def _cap(size: int) -> int:
 
 
 def _taken(held: int) -> dict[str, int]:
-    """Bytes: at the peak, allocated and reserved by torch; `device` is the latter with all that
-    the process has on the card besides, CUDA's context first of all."""
+    """Return the peak bytes that torch allocated and reserved, and `device`: reserved bytes plus
+    what else the process has on the card, mainly the CUDA context."""
     import torch
 
     if not torch.cuda.is_available():

@@ -1,7 +1,7 @@
-"""What the GPU scripts share: their arguments, what a figure is read with, parts that resume.
+"""Shared by the GPU scripts: their options, parts that resume, and the record of the machine.
 
-A script is a list of parts. The figures of each are in `OUT/NAME.json` as soon as they are
-there, so that a second call does the parts that are missing, and every call ends in time.
+A script is a list of parts. The figures of each are written to `OUT/NAME.json` at once, so that
+another call runs only the missing parts, and every call ends in time.
 """
 
 import argparse
@@ -27,23 +27,23 @@ Figures = dict[str, Any]
 Part = Callable[[], Figures]
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-# Of the minutes, what stopping a child with a checkpoint may take.
+# Seconds of the limit reserved for stopping a child process with a checkpoint.
 _RESERVE = 45.0
 
 
 class OutOfTime(Exception):
-    """The minutes are nearly over; another call goes on."""
+    """The time limit is nearly reached; another call resumes."""
 
 
 @dataclass(frozen=True)
-class Told:
-    """A script's arguments, resolved.
+class Options:
+    """The options of a script, resolved.
 
     Attributes:
-        out: where the figures go; work: where runs and weights are kept between calls.
-        only: parts whose name contains it.
-        deadline: of `time.monotonic()`, by which a part has to end.
-        more: the script's own arguments.
+        out: folder of the figures; work: folder of runs and weights, kept between calls.
+        only: run the parts whose name contains it.
+        deadline: value of `time.monotonic()` by which a part has to end.
+        more: the options of this script alone.
     """
 
     tiny: bool
@@ -54,50 +54,50 @@ class Told:
     more: argparse.Namespace = field(default_factory=argparse.Namespace)
 
 
-def arguments(doc: str, own: Callable[[argparse.ArgumentParser], None] | None = None) -> Told:
+def arguments(doc: str, own: Callable[[argparse.ArgumentParser], None] | None = None) -> Options:
     """Parse the command line.
 
     Raises:
-        UserError: there is no card, and `--tiny` was not said.
+        UserError: no card is found, and `--tiny` is not set.
     """
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
-    parser.add_argument("--tiny", action="store_true", help="a tiny shape, on the CPU too")
-    parser.add_argument("--out", type=Path, help="where NAME.json goes; default results/ here")
-    parser.add_argument("--work", type=Path, help="runs and weights; default runs/gpu")
-    parser.add_argument("--minutes", type=float, default=8.0, help="end before them; default 8")
-    parser.add_argument("--only", default="", help="the parts whose name contains this")
+    parser.add_argument("--tiny", action="store_true", help="use a tiny shape; also works on a CPU")
+    parser.add_argument("--out", type=Path, help="folder of NAME.json; default: results/")
+    parser.add_argument("--work", type=Path, help="folder of runs and weights; default: runs/gpu")
+    parser.add_argument("--minutes", type=float, default=8.0, help="minutes to run; default: 8")
+    parser.add_argument("--only", default="", help="run only the parts whose name contains this")
     if own:
         own(parser)
-    told = parser.parse_args()
-    if not told.tiny and nvidia_card() is None:
-        raise UserError("no NVIDIA card here (nvidia-smi): --tiny runs the script on the CPU")
-    # A figure of a tiny shape must never stand where measured ones do.
-    work = told.work or ROOT / "runs" / ("gpu-tiny" if told.tiny else "gpu")
-    out = told.out or (work / "results" if told.tiny else HERE / "results")
-    deadline = time.monotonic() + 60 * told.minutes - min(_RESERVE, 10 * told.minutes)
-    return Told(told.tiny, out.absolute(), work.absolute(), told.only, deadline, told)
+    given = parser.parse_args()
+    if not given.tiny and nvidia_card() is None:
+        raise UserError("no NVIDIA card found (nvidia-smi); --tiny runs the script on the CPU")
+    # Figures of a tiny shape must never be mixed with measured ones.
+    work = given.work or ROOT / "runs" / ("gpu-tiny" if given.tiny else "gpu")
+    out = given.out or (work / "results" if given.tiny else HERE / "results")
+    deadline = time.monotonic() + 60 * given.minutes - min(_RESERVE, 10 * given.minutes)
+    return Options(given.tiny, out.absolute(), work.absolute(), given.only, deadline, given)
 
 
-def run_parts(name: str, told: Told, settings: Figures, parts: Mapping[str, Part]) -> int:
-    """Do the parts that have no figures yet; print the table, what is left, and the JSON line.
+def run_parts(name: str, options: Options, settings: Figures, parts: Mapping[str, Part]) -> int:
+    """Run the parts that have no figures yet; print the table, what is left, and the JSON line.
 
-    A part that raises `OutOfTime` is left for the next call. One that fails is told and is
-    not recorded; the others go on.
+    A part that raises `OutOfTime` is left for the next call. A failure is reported and not
+    recorded, and the other parts run.
 
     Returns:
         The exit status: 1 where a part failed.
 
     Raises:
-        UserError: the file's figures are of another card or of other settings.
+        UserError: the figures in the file are of another card or of other settings.
     """
-    path = told.out / f"{name}.json"
-    record = _opened(path, {"name": name, "tiny": told.tiny, **_machine()}, settings)
+    path = options.out / f"{name}.json"
+    record = _opened(path, {"name": name, "tiny": options.tiny, **_machine()}, settings)
     failed: dict[str, str] = {}
     left: list[str] = []
     for part, measure in parts.items():
-        if part in record["figures"] or told.only not in part:
+        if part in record["figures"] or options.only not in part:
             continue
-        if left or time.monotonic() > told.deadline:
+        if left or time.monotonic() > options.deadline:
             left.append(part)
             continue
         print(f"{name}: {part}", file=sys.stderr, flush=True)
@@ -114,21 +114,21 @@ def run_parts(name: str, told: Told, settings: Figures, parts: Mapping[str, Part
             write_text(path, json.dumps(record, indent=1) + "\n")
     _show(record)
     if left:
-        print(f"left for another call: {', '.join(left)}")
+        print(f"left for the next call: {', '.join(left)}")
     for part, reason in failed.items():
         print(f"failed: {part}: {reason}")
     print(json.dumps({**record, "left": left, "failed": failed}))
     return int(bool(failed))
 
 
-def child(command: Sequence[str], told: Told, log: Path, **environment: str) -> int:
-    """Run a command, its words in a log, until the minutes are over.
+def child(command: Sequence[str], options: Options, log: Path, **environment: str) -> int:
+    """Run a command with its output in a log, until the time limit.
 
     Returns:
         Its exit status.
 
     Raises:
-        OutOfTime: it was asked to stop (SIGTERM), and did.
+        OutOfTime: it was stopped (SIGTERM) at the limit.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -143,7 +143,7 @@ def child(command: Sequence[str], told: Told, log: Path, **environment: str) -> 
             start_new_session=True,
         )
         try:
-            return process.wait(max(0.0, told.deadline - time.monotonic()))
+            return process.wait(max(0.0, options.deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             raise OutOfTime from None
         finally:
@@ -151,27 +151,27 @@ def child(command: Sequence[str], told: Told, log: Path, **environment: str) -> 
 
 
 def python(code_or_file: str, *arguments: str) -> list[str]:
-    """The command that runs a Python file, or code, with this interpreter."""
+    """Return the command that runs a Python file, or code, with this interpreter."""
     if code_or_file.endswith(".py"):
         return [sys.executable, code_or_file, *arguments]
     return [sys.executable, "-c", code_or_file, *arguments]
 
 
 def umi(*arguments: str) -> list[str]:
-    """The command that runs `umi`, where no script of that name is installed too."""
+    """Return the command that runs `umi`, also where no such script is installed."""
     return python("from umi_lite.cli import main; main()", *arguments)
 
 
 def last_line(log: Path) -> str:
-    """What a child said last."""
+    """Return the last line of a log."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "no output"
 
 
 def main_of(run: Callable[[], int]) -> None:
-    """Run a script; what the user can mend is told in one line, with status 2.
+    """Run a script; a user's error is printed as one line and exits with status 2.
 
-    SIGTERM ends it as Ctrl-C does: its child is stopped too, with a checkpoint.
+    SIGTERM acts like Ctrl-C: the child process is stopped too, with a checkpoint.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -180,7 +180,7 @@ def main_of(run: Callable[[], int]) -> None:
         print(f"error: {err}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("stopped; the parts that are done are kept", file=sys.stderr)
+        print("stopped; finished parts are kept", file=sys.stderr)
         sys.exit(130)
 
 
@@ -196,7 +196,7 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _machine() -> Figures:
-    """What a figure must be read with."""
+    """Return the card, the machine and the versions that figures depend on."""
     from importlib import metadata
 
     found = versions()
@@ -209,7 +209,7 @@ def _machine() -> Figures:
 
 
 def _opened(path: Path, head: Figures, settings: Figures) -> Figures:
-    """The record at `path` where it is one of this machine and settings, else a new one."""
+    """Return the record at `path` if it is of this machine and these settings, else a new one."""
     now = json.loads(json.dumps(settings))
     date = datetime.now(UTC).date().isoformat()
     fresh = {**head, "date": date, "settings": now, "figures": {}}
@@ -220,7 +220,7 @@ def _opened(path: Path, head: Figures, settings: Figures) -> Figures:
         if kept[key] != fresh[key]:
             raise UserError(
                 f"{path} holds figures of another {key.removesuffix('s')} "
-                f"({_differing(kept[key], fresh[key])}): move it away, or name another --out"
+                f"({_differing(kept[key], fresh[key])}): move it away, or choose another --out"
             )
     return kept
 
@@ -233,7 +233,7 @@ def _differing(one: Any, other: Any) -> str:
 
 
 def _show(record: Figures) -> None:
-    """A table for the parts that have the same figures, one below another."""
+    """Print one table for each group of parts that have the same figures."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -242,7 +242,7 @@ def _show(record: Figures) -> None:
     for name, row in record["figures"].items():
         tables.setdefault(tuple(row), {})[name] = row
     console = Console()
-    console.width = max(console.width, 220)  # a table in a file is not to be folded
+    console.width = max(console.width, 220)  # lines of a table written to a file must not wrap
     for columns, rows in tables.items():
         title = f"{record['name']}: {record['card'] or 'CPU'}"
         table = Table(title=title, box=box.SIMPLE)

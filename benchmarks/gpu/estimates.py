@@ -1,9 +1,9 @@
-"""The estimate of training's memory beside what `fit.py` measured on a card.
+"""The estimate of training's memory next to what `fit.py` measured on a card.
 
     python -m benchmarks.gpu.estimates [results/fit-7b.json ...]      (needs no card)
 
-Of each part what torch allocated beside the estimated tensors, and what the process had on the
-card beside the whole estimate. Where memory ran out, the estimate should be above the cap.
+For each part: the estimated tensors and what torch allocated; the whole estimate and what the
+process had on the card. If memory ran out, the estimate should be above the cap.
 """
 
 import argparse
@@ -29,16 +29,16 @@ def main() -> int:
     rows: dict[str, Figures] = {}
     for file in files:
         record = json.loads(file.read_text(encoding="utf-8"))
-        for part, told in estimates(record).items():
+        for part, estimate in estimates(record).items():
             name = f"{record['settings']['shape']}, {part}"
-            rows[name] = compared(told, record["figures"][part])
+            rows[name] = compared(estimate, record["figures"][part])
             print(f"| {name} | {_cells(rows[name])} |", flush=True)
     print(json.dumps(rows))
     return 0
 
 
 def estimates(record: Figures) -> dict[str, Estimate]:
-    """By part of a record of `fit.py`, for the parts that have figures."""
+    """Return the estimates of the parts that have figures in a record of `fit.py`."""
     settings = record["settings"]
     steps, steps_of_four = settings["steps"], settings["steps of each of four jobs"]
     found: dict[str, Estimate] = {}
@@ -56,12 +56,12 @@ def estimates(record: Figures) -> dict[str, Estimate]:
     return found
 
 
-def compared(told: Estimate, measured: Figures) -> Figures:
-    """Estimated and measured GiB of the tensors and of all; None where memory ran out."""
+def compared(estimate: Estimate, measured: Figures) -> Figures:
+    """Return estimated and measured GiB, of tensors and in total; None if memory ran out."""
     ran_out = "out of memory" in measured
     return {
-        "tensors": (told.tensors / GIB, None if ran_out else measured["allocated, GiB"]),
-        "all": (told.total / GIB, None if ran_out else measured["device, GiB"]),
+        "tensors": (estimate.tensors / GIB, None if ran_out else measured["allocated, GiB"]),
+        "all": (estimate.total / GIB, None if ran_out else measured["device, GiB"]),
     }
 
 

@@ -1,11 +1,11 @@
-"""Does QLoRA of a model of this shape fit a card of 8 GB, and how fast is it?
+"""Whether QLoRA of a model of a given shape fits a card of 8 GB, and its speed.
 
     python -m benchmarks.gpu.fit --shape 7b        (7b, llama2-7b, 3b, 1.5b, 0.5b)
 
-Random weights in a public shape, r 16 on all linear layers, NF4, gradient checkpointing, a row
-of full length a step, through `umi_lite.train` itself with each backend, each part in a process
+Random weights of a public shape, r 16 on all linear layers, NF4, gradient checkpointing, one row
+of full length per step, trained by `umi_lite.train` with each backend. Each part runs in a process
 that has --cap GiB of the card: all four GLPFT jobs at 2,048 tokens, the first of them at two other
-lengths. Where memory runs out, that is the figure.
+lengths. Running out of memory is recorded as a figure.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.gpu.common import Figures, Part, Told, arguments, main_of, run_parts
+from benchmarks.gpu.common import Figures, Options, Part, arguments, main_of, run_parts
 from benchmarks.gpu.synthetic import SHAPES, model_folder, write_rows
 from benchmarks.gpu.training_run import trained
 from umi_lite.recipe.schema import Recipe
@@ -27,27 +27,27 @@ _TINY_LENGTHS = (384, 384)
 
 
 def main() -> int:
-    told = arguments(__doc__ or "", _own)
-    shape = "tiny" if told.tiny else told.more.shape
-    steps, steps_of_four = (3, 2) if told.tiny else (STEPS, STEPS_OF_FOUR)
-    lengths = _TINY_LENGTHS if told.tiny else LENGTHS
+    options = arguments(__doc__ or "", _own)
+    shape = "tiny" if options.tiny else options.more.shape
+    steps, steps_of_four = (3, 2) if options.tiny else (STEPS, STEPS_OF_FOUR)
+    lengths = _TINY_LENGTHS if options.tiny else LENGTHS
     parts: dict[str, Part] = {}
     for part in planned(lengths, steps, steps_of_four):
-        # Unsloth's import is most of a tiny part's time, and the four jobs show it.
-        if not (told.tiny and part.backend == "unsloth" and part.stages["local"] == "none"):
-            parts[part.name] = partial(_measure, told, shape, part)
+        # Importing Unsloth takes most of a tiny part's time; the four jobs cover it.
+        if not (options.tiny and part.backend == "unsloth" and part.stages["local"] == "none"):
+            parts[part.name] = partial(_measure, options, shape, part)
     settings: Figures = {
         "shape": shape,
         "config": vars(SHAPES[shape]),
-        "cap, GiB": told.more.cap,
+        "cap, GiB": options.more.cap,
         "steps": steps,
         "steps of each of four jobs": steps_of_four,
     }
-    return run_parts(f"fit-{shape}", told, settings, parts)
+    return run_parts(f"fit-{shape}", options, settings, parts)
 
 
 class Planned(NamedTuple):
-    """A part: what its figures are found under, and what is trained."""
+    """A part: the name of its figures, and what is trained."""
 
     name: str
     backend: str
@@ -56,7 +56,7 @@ class Planned(NamedTuple):
 
 
 def planned(lengths: Sequence[int], steps: int, steps_of_four: int) -> Iterator[Planned]:
-    """All four jobs at the first length, then the global one at the others, each by both."""
+    """Yield all four jobs at the first length, then the global job at the others, per backend."""
     four = {"global": _stage(steps_of_four), "local": _stage(steps_of_four)}
     one = {"global": _stage(steps), "local": "none"}
     first, *others = lengths
@@ -70,17 +70,17 @@ def planned(lengths: Sequence[int], steps: int, steps_of_four: int) -> Iterator[
 def _own(parser: argparse.ArgumentParser) -> None:
     shapes = [name for name in SHAPES if name != "tiny"]
     parser.add_argument("--shape", choices=shapes, default="7b")
-    parser.add_argument("--cap", type=float, default=8.0, help="GiB of the card; default 8")
-    parser.add_argument("--disk", type=float, default=40.0, help="GB for weights; default 40")
+    parser.add_argument("--cap", type=float, default=8.0, help="GiB of the card to use; default: 8")
+    parser.add_argument("--disk", type=float, default=40.0, help="GB for weights; default: 40")
 
 
 def _stage(steps: int) -> Figures:
-    # Batch 1: a step's peak is that of one row, whatever is accumulated.
+    # Batch 1: the peak of a step is that of one row, whatever the accumulation.
     return {"learning_rate": 1e-4, "batch": 1, "epochs": 1, "max_steps": steps}
 
 
 def recipe_of(part: Planned, model: Path, rows: Path) -> Recipe:
-    """The recipe of a part, on a model's folder and a file of rows, which is written if need be."""
+    """Return the recipe of a part, for a model and a file of rows, which is written if missing."""
     if not rows.exists():
         write_rows(rows, model, part.length, ROWS)
     return Recipe.model_validate(
@@ -98,12 +98,12 @@ def recipe_of(part: Planned, model: Path, rows: Path) -> Recipe:
     )
 
 
-def _measure(told: Told, shape: str, part: Planned) -> Figures:
-    model = model_folder(SHAPES[shape], told.work / "bases" / shape, disk=told.more.disk)
-    recipe = recipe_of(part, model, told.work / "rows" / f"{part.length}.jsonl")
+def _measure(options: Options, shape: str, part: Planned) -> Figures:
+    model = model_folder(SHAPES[shape], options.work / "bases" / shape, disk=options.more.disk)
+    recipe = recipe_of(part, model, options.work / "rows" / f"{part.length}.jsonl")
     kind = "four" if part.stages["local"] != "none" else "one"
-    root = told.work / "fit" / f"{shape}-{told.more.cap:g}"
-    return trained(recipe, root / f"{part.backend}-{part.length}-{kind}", told, told.more.cap)
+    root = options.work / "fit" / f"{shape}-{options.more.cap:g}"
+    return trained(recipe, root / f"{part.backend}-{part.length}-{kind}", options, options.more.cap)
 
 
 if __name__ == "__main__":

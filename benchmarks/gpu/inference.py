@@ -1,10 +1,10 @@
-"""The three roles with all layers on the card: speed, and memory against three separate models.
+"""Three roles with all layers on the card: speed and memory, next to three separate models.
 
     python -m benchmarks.gpu.llama_cuda build     (llama.cpp with CUDA, once; or make GPU=1)
     python -m benchmarks.gpu.inference [--bundle runs/quickstart/bundle]
 
 The embedded model, or a bundle, and a 7B shape in Q4_0 with random weights, each as one base with
-three adapters and as three models. It fails where the layers did not get to the card.
+three adapters and as three models. It fails if the layers are not on the card.
 """
 
 import argparse
@@ -15,8 +15,8 @@ from pathlib import Path
 from benchmarks.gpu.common import (
     HERE,
     Figures,
+    Options,
     Part,
-    Told,
     arguments,
     child,
     last_line,
@@ -36,83 +36,87 @@ Files = tuple[Path, dict[str, Path]]
 
 
 def main() -> int:
-    told = arguments(__doc__ or "", _own)
+    options = arguments(__doc__ or "", _own)
     sizes = {"n_ctx": 2048, "read": 512, "written": 64, "rounds": 4}
-    if told.tiny:
+    if options.tiny:
         sizes = {"n_ctx": 256, "read": 64, "written": 8, "rounds": 1}
-    models = {"tiny": partial(_shape, told, "tiny", _TINY)}
-    if not told.tiny:
+    models = {"tiny": partial(_shape, options, "tiny", _TINY)}
+    if not options.tiny:
         models = {
-            told.more.bundle.name if told.more.bundle else "embedded": partial(_small, told),
-            "7b shape": partial(_shape, told, "7b", SHAPES["7b"]),
+            options.more.bundle.name if options.more.bundle else "embedded": partial(
+                _small, options
+            ),
+            "7b shape": partial(_shape, options, "7b", SHAPES["7b"]),
         }
     parts: dict[str, Part] = {}
     for name, files in models.items():
-        parts[f"{name}, three roles"] = partial(_roles, told, name, files, sizes)
-        parts[f"{name}, three models"] = partial(_models, told, name, files, sizes)
-    return run_parts("inference", told, {**sizes, "bundle": str(told.more.bundle or "")}, parts)
+        parts[f"{name}, three roles"] = partial(_roles, options, name, files, sizes)
+        parts[f"{name}, three models"] = partial(_models, options, name, files, sizes)
+    return run_parts(
+        "inference", options, {**sizes, "bundle": str(options.more.bundle or "")}, parts
+    )
 
 
 def _own(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--bundle", type=Path, help="in place of the bare embedded model")
+    parser.add_argument("--bundle", type=Path, help="a bundle instead of the embedded model")
 
 
-def _small(told: Told) -> Files:
-    if told.more.bundle:
-        bundle = load_bundle(told.more.bundle)
+def _small(options: Options) -> Files:
+    if options.more.bundle:
+        bundle = load_bundle(options.more.bundle)
         return bundle.base, {role: bundle.adapters[role] for role in ROLES}
-    return embedded_gguf(), _adapters(told, "embedded", _EMBEDDED)
+    return embedded_gguf(), _adapters(options, "embedded", _EMBEDDED)
 
 
-def _shape(told: Told, name: str, shape: Shape) -> Files:
-    base = told.work / "gguf" / f"{name}.gguf"
+def _shape(options: Options, name: str, shape: Shape) -> Files:
+    base = options.work / "gguf" / f"{name}.gguf"
     if not base.exists():
         write_model(shape, base)
-    return base, _adapters(told, name, shape)
+    return base, _adapters(options, name, shape)
 
 
-def _adapters(told: Told, name: str, shape: Shape) -> dict[str, Path]:
-    made = {role: told.work / "gguf" / f"{name}-{role}.gguf" for role in ROLES}
+def _adapters(options: Options, name: str, shape: Shape) -> dict[str, Path]:
+    made = {role: options.work / "gguf" / f"{name}-{role}.gguf" for role in ROLES}
     for seed, path in enumerate(made.values()):
         if not path.exists():
             write_adapter(shape, path, seed)
     return made
 
 
-def _roles(told: Told, name: str, files: partial[Files], sizes: Figures) -> Figures:
+def _roles(options: Options, name: str, files: partial[Files], sizes: Figures) -> Figures:
     base, adapters = files()
     named = {role: str(path) for role, path in adapters.items()}
-    return _measure(told, name, {"base": str(base), "adapters": named, "models": {}, **sizes})
+    return _measure(options, name, {"base": str(base), "adapters": named, "models": {}, **sizes})
 
 
-def _models(told: Told, name: str, files: partial[Files], sizes: Figures) -> Figures:
-    """Three models: on a card nothing is shared, so three names of one file do."""
+def _models(options: Options, name: str, files: partial[Files], sizes: Figures) -> Figures:
+    """Measure three models; a card shares nothing, so three names of one file serve as well."""
     base, _ = files()
     names = {
-        role: told.work / "gguf" / f"{name}-as-{role}.gguf".replace(" ", "-") for role in ROLES
+        role: options.work / "gguf" / f"{name}-as-{role}.gguf".replace(" ", "-") for role in ROLES
     }
     for path in names.values():
         path.unlink(missing_ok=True)
         path.symlink_to(base)
     models = {role: str(path) for role, path in names.items()}
     setup = {"base": models["planner"], "adapters": dict.fromkeys(ROLES), "models": models}
-    return _measure(told, name, {**setup, **sizes})
+    return _measure(options, name, {**setup, **sizes})
 
 
-def _measure(told: Told, name: str, setup: Figures) -> Figures:
+def _measure(options: Options, name: str, setup: Figures) -> Figures:
     kind = "models" if setup["models"] else "roles"
-    log = told.work / "inference" / f"{name}-{kind}.txt"
+    log = options.work / "inference" / f"{name}-{kind}.txt"
     log.unlink(missing_ok=True)
-    status = child(python(str(HERE / "inference_setup.py"), json.dumps(setup)), told, log)
+    status = child(python(str(HERE / "inference_setup.py"), json.dumps(setup)), options, log)
     said = last_line(log)
     if status and "memory" in said:
         return {"out of memory": said}
     if status:
         raise UserError(f"status {status}: {said}")
-    # CUDA may have said something of its own.
+    # CUDA may have printed lines of its own.
     lines = log.read_text(errors="replace").splitlines()
     figures = json.loads(next(line for line in reversed(lines) if line.startswith("{")))
-    if not told.tiny and not figures["offloaded"]:
+    if not options.tiny and not figures["offloaded"]:
         raise UserError(
             f"only {figures['taken on the card, MiB']} of {figures['weights, MiB']} MiB of weights "
             "are on the card: build llama.cpp with CUDA (benchmarks/gpu/llama_cuda.py build)"

@@ -1,6 +1,6 @@
-"""`inference_setup.py JSON`: one set-up of models, all layers on the card, in a process of its own.
+"""`inference_setup.py JSON`: one set-up of models with all layers on the card, in its own process.
 
-What it takes there is told by llama.cpp's backend, before and after: no flag is believed.
+The memory it takes is what llama.cpp's backend reports before and after, whatever flags say.
 """
 
 import json
@@ -26,11 +26,11 @@ def measure(
     written: int,
     rounds: int,
 ) -> dict[str, Any]:
-    """Tokens a second of each role, and MiB on the card.
+    """Return tokens/s of each role, and MiB on the card.
 
     Args:
-        adapters: by role, None for none; models: by role, where it is not the base.
-        read, written: tokens of a prompt, and of a turn, of each round; the first is not timed.
+        adapters: by role, None for none; models: by role, if it is not the base.
+        read, written: tokens per prompt, and per turn, of each round; the first is not timed.
     """
     free = machine().gpu
     files = {role: Path(path) if path else None for role, path in adapters.items()}

@@ -1,12 +1,12 @@
-"""llama-cpp-python built with CUDA for one card: the one that is here, or CUDA_ARCH's (89).
+"""Build llama-cpp-python with CUDA for one card: this machine's, or that of CUDA_ARCH (e.g. 89).
 
-    python -m benchmarks.gpu.llama_cuda check                   (says in a line what is missing)
+    python -m benchmarks.gpu.llama_cuda check                   (prints what is missing)
     python -m benchmarks.gpu.llama_cuda build [PIP ARGUMENTS]   (into this Python; 2 cores: an hour)
 
-The compiler is NVCC's, or else the one of the registry's CUDA packages in this Python, or else the
-system's. llama-cpp-python is the tested version from the registry; LLAMA_SOURCE names its unpacked
-source instead, and then nothing is fetched (scikit-build-core, cmake and ninja have to be there).
-It needs nothing but Python.
+The compiler is $NVCC, else that of the registry's CUDA packages in this Python, else the system's.
+llama-cpp-python is the tested version from the registry. If LLAMA_SOURCE is the folder of its
+unpacked source, nothing is downloaded (scikit-build-core, cmake and ninja must be installed).
+Only the standard library is imported.
 """
 
 import os
@@ -19,7 +19,7 @@ import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
-from parts import Stop
+from benchmarks.gpu.parts import Stop
 
 ROOT = Path(__file__).parents[2]
 _SYSTEM = "/usr/local/cuda/bin/nvcc"
@@ -42,14 +42,14 @@ def main() -> int:
 
 
 def check(env: Mapping[str, str]) -> None:
-    """Whatever can be known to be missing before gigabytes are fetched.
+    """Check what can be checked before gigabytes are downloaded.
 
     Raises:
-        Stop: there is no card to build for, or NVCC is no compiler.
+        Stop: no card to build for is found, or NVCC is not a program.
     """
     named = env.get("NVCC")
     if named and not shutil.which(named):
-        raise Stop(f"needs a compiler, and NVCC={named} is none: leave it out, or name one")
+        raise Stop(f"needs a compiler, and NVCC={named} is not a program: unset it or correct it")
     if _architecture(env) != "native":
         return
     try:
@@ -59,39 +59,39 @@ def check(env: Mapping[str, str]) -> None:
     if not seen:
         raise Stop(
             "needs an NVIDIA driver and card (nvidia-smi fails here); "
-            "to build for another machine's card name it: CUDA_ARCH=89"
+            "to build for a card of another machine set its architecture: CUDA_ARCH=89"
         )
 
 
 def build(more: list[str], env: Mapping[str, str]) -> int:
-    """Let pip build and install it; returns pip's exit status.
+    """Let pip build and install it; return pip's exit status.
 
     Raises:
         Stop: no compiler is found.
     """
     nvcc = compiler(env)
-    toolkit = cublas_beside(nvcc)
+    toolkit = cublas_toolkit(nvcc)
     flags = [
         "-DGGML_CUDA=on",
         f"-DCMAKE_CUDA_ARCHITECTURES={_architecture(env)}",
         *library_flags(toolkit),
         *driver_flags(nvcc.parent.parent),
-        # The packages' folder is on no loader's path.
+        # The loader does not search the folder of the packages.
         f"-DCMAKE_SHARED_LINKER_FLAGS=-Wl,-rpath,{library_folder(toolkit)}",
     ]
     if toolkit != nvcc.parent.parent:
         flags.append(f"-DCMAKE_CUDA_FLAGS=-I{toolkit / 'include'}")
-    told = {**env, "CUDACXX": str(nvcc), "CMAKE_ARGS": shlex.join(flags)}
-    # nvcc's own profile looks into lib64, which the registry's packages do not have.
-    told["LIBRARY_PATH"] = str(library_folder(toolkit))
+    environment = {**env, "CUDACXX": str(nvcc), "CMAKE_ARGS": shlex.join(flags)}
+    # nvcc's own profile searches lib64, which the registry's packages do not have.
+    environment["LIBRARY_PATH"] = str(library_folder(toolkit))
     pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
     return subprocess.run(
-        [*pip, "--force-reinstall", "--no-deps", *_what(env, more)], env=told
+        [*pip, "--force-reinstall", "--no-deps", *_what(env, more)], env=environment
     ).returncode
 
 
 def compiler(env: Mapping[str, str]) -> Path:
-    """NVCC's, else the registry's packages' (CUDA 13 and later have it), else the system's.
+    """Return $NVCC, else nvcc of the registry's packages (CUDA 13 and later), else the system's.
 
     Raises:
         Stop: there is none.
@@ -108,28 +108,28 @@ def compiler(env: Mapping[str, str]) -> Path:
 
 
 def packaged() -> Path | None:
-    """Where the registry's CUDA packages stand in this Python; torch brings some of them."""
+    """Return the folder of the registry's CUDA packages in this Python; torch installs some."""
     return max(Path(sysconfig.get_path("purelib")).glob("nvidia/cu[0-9]*"), default=None)
 
 
-def cublas_beside(nvcc: Path) -> Path:
-    """The toolkit that holds cuBLAS: the compiler's own, else the registry's packages."""
+def cublas_toolkit(nvcc: Path) -> Path:
+    """Return the toolkit that has cuBLAS: the compiler's own, else the registry's packages."""
     homes = [path.parent.parent for path in (nvcc, nvcc.resolve())]
     own = (home for home in homes if (home / "include/cublas_v2.h").exists())
     return next(own, packaged() or homes[0])
 
 
 def library_folder(toolkit: Path) -> Path:
-    """Where a toolkit's libraries are: the registry's packages have a lib alone."""
+    """Return the folder of a toolkit's libraries: the registry's packages have only lib."""
     wide = toolkit / "lib64"
     return wide if wide.is_dir() else toolkit / "lib"
 
 
 def library_flags(toolkit: Path) -> list[str]:
-    """Where a toolkit's libraries are, if under names that cmake does not look for.
+    """Return cmake flags for libraries whose names cmake does not search for.
 
-    The registry's packages have lib/libcublas.so.13 alone; a toolkit of the system has a
-    libcublas.so too, and cmake needs no help.
+    The registry's packages have only lib/libcublas.so.13; a system toolkit has a libcublas.so
+    too and needs no flags.
     """
     folder = toolkit / "lib"
     flags: list[str] = []
@@ -141,10 +141,10 @@ def library_flags(toolkit: Path) -> list[str]:
 
 
 def driver_flags(toolkit: Path) -> list[str]:
-    """llama.cpp's memory pool wants the driver's library: where it is, or to do without.
+    """Return cmake flags with the driver's library for llama.cpp's memory pool, or without it.
 
-    A machine that only builds for another has no driver, and a driver often comes without the
-    name that cmake looks for (libcuda.so).
+    A machine that builds for another one has no driver, and many drivers lack the name that
+    cmake searches for (libcuda.so).
     """
     if any((toolkit / place / "stubs/libcuda.so").exists() for place in ("lib64", "lib")):
         return []
@@ -163,7 +163,7 @@ def _what(env: Mapping[str, str], more: list[str]) -> list[str]:
         return ["--no-index", "--no-build-isolation", *more, source]
     constraints = (ROOT / "constraints.txt").read_text().splitlines()
     tested = next(line for line in constraints if line.startswith("llama-cpp-python=="))
-    # A wheel in pip's cache may be one for the CPU, and this one must not get there.
+    # A wheel in pip's cache may be a CPU build, and this build must not be cached.
     return ["--no-cache-dir", "--no-binary", "llama-cpp-python", *more, tested]
 
 

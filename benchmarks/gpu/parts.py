@@ -1,6 +1,6 @@
-"""Folders that are carried one by one: packages split into parts, and parts laid together again.
+"""Split packages into folders that are transferred one by one, and join them again.
 
-Needs nothing but Python, so that it runs where they are to be installed.
+Only the standard library is imported, since it also runs where the packages are installed.
 """
 
 import hashlib
@@ -14,16 +14,16 @@ _PIECE = ".piece-"
 
 
 class Stop(Exception):
-    """What the user has to mend, in one line."""
+    """An error that the user can fix, in one line."""
 
 
 def split(packages: Mapping[str, Path], out: Path, limit: int) -> dict[str, dict[str, object]]:
-    """Lay the packages' files into part-1, part-2, ... of at most `limit` bytes each.
+    """Copy the packages' files into part-1, part-2, ... of at most `limit` bytes each.
 
-    A package stays whole where it fits into one; a file that is larger than a part is cut.
+    A package that fits into a part stays in one part; a file larger than a part is split.
 
     Returns:
-        Of each part its packages, bytes and hash.
+        The packages, bytes and hash of each part.
     """
     sizes = {name: sum(f.stat().st_size for f in files_of(tree)) for name, tree in packages.items()}
     parts: list[int] = []
@@ -67,7 +67,7 @@ def split(packages: Mapping[str, Path], out: Path, limit: int) -> dict[str, dict
 
 
 def folder_hash(folder: Path) -> str:
-    """SHA-256 over the paths in a folder and the hashes of the files, in order of path."""
+    """Return the SHA-256 of the paths in a folder and the hashes of its files, ordered by path."""
     whole = hashlib.sha256()
     for file in files_of(folder):
         with file.open("rb") as data:
@@ -77,21 +77,21 @@ def folder_hash(folder: Path) -> str:
 
 
 def install(source: Path, site: Path) -> list[str]:
-    """Lay the parts that are in `source` into `site`.
+    """Copy the parts that are in `source` into `site`.
 
     Returns:
-        The parts that are not here; others may have brought them, or will.
+        The parts that are missing; they may be installed earlier or later.
 
     Raises:
-        Stop: no manifest, or a part is not what it was when it was made.
+        Stop: no manifest, or a part differs from its hash.
     """
     if not (source / MANIFEST).is_file():
-        raise Stop(f"{source}: no {MANIFEST} (wheels.py collect writes it)")
+        raise Stop(f"{source}: no {MANIFEST} (written by python -m benchmarks.gpu.wheels collect)")
     parts = json.loads((source / MANIFEST).read_text())["parts"]
     here = [name for name in parts if (source / name).is_dir()]
     for name in here:
         if folder_hash(source / name) != parts[name]["sha256"]:
-            raise Stop(f"{source / name} is damaged or not whole: carry it again")
+            raise Stop(f"{source / name} is damaged or incomplete: transfer it again")
     for name in here:
         shutil.copytree(source / name, site, dirs_exist_ok=True)
     _join(site)
@@ -100,8 +100,8 @@ def install(source: Path, site: Path) -> list[str]:
 
 def _join(site: Path) -> None:
     for first in sorted(site.rglob(f"*{_PIECE}1-of-*")):
-        name, _, told = first.name.rpartition(_PIECE)
-        count = int(told.partition("-of-")[2])
+        name, _, position = first.name.rpartition(_PIECE)
+        count = int(position.partition("-of-")[2])
         pieces = [first.with_name(f"{name}{_PIECE}{i}-of-{count}") for i in range(1, count + 1)]
         if not all(piece.is_file() for piece in pieces):
             continue
@@ -116,5 +116,5 @@ def _join(site: Path) -> None:
 
 
 def files_of(folder: Path) -> list[Path]:
-    """All files in a folder, in order of path."""
+    """Return all files in a folder, ordered by path."""
     return sorted(path for path in folder.rglob("*") if path.is_file())

@@ -1,7 +1,7 @@
-"""Models of a public shape with random weights, and rows that fill a given length.
+"""Write models of a public shape with random weights, and rows of a given length.
 
-What a step takes in memory and time does not depend on what the weights say. Nothing is
-downloaded: the tokenizer is the embedded model's.
+Memory and time of a step do not depend on the values of the weights. Nothing is downloaded: the
+tokenizer is the embedded model's.
 """
 
 import json
@@ -22,7 +22,7 @@ from umi_lite.weights.gguf_to_hf import embedded_gguf, hf_folder
 
 _VIEWS: tuple[View, ...] = ("backbone", *ROLES)
 _SHARD = 4 << 30
-_BLOCK = 1 << 24  # random values that are written again and again
+_BLOCK = 1 << 24  # random values that are written repeatedly
 _TOKENS = 49152  # of the embedded tokenizer
 _WORDS = """
     time year people way day man thing woman life child world school state family student group
@@ -34,7 +34,7 @@ _WORDS = """
 
 @dataclass(frozen=True)
 class Shape:
-    """A model's config.json in short. `tied`: the embeddings are the output matrix too."""
+    """The sizes in a model's config.json. `tied`: the embeddings are also the output matrix."""
 
     kind: str
     width: int
@@ -59,14 +59,14 @@ SHAPES = {
 
 
 def model_folder(shape: Shape, folder: Path, *, disk: float) -> Path:
-    """An HF folder of the shape: bfloat16 shards of random numbers, config, tokenizer.
+    """Write an HF folder of the shape: bfloat16 shards of random numbers, config, tokenizer.
 
     Args:
-        folder: taken as it is where it is there already. Beside it only such folders lie.
-        disk: GB that all of them together may take; others are removed to keep to it.
+        folder: used as it is if it exists. Its parent has only such folders.
+        disk: GB that all of them may take together; others are removed to stay below it.
 
     Raises:
-        UserError: the shape alone takes more, or the disk has not that much left.
+        UserError: the shape alone takes more, or the disk has too little space.
     """
     if folder.is_dir():
         return folder
@@ -89,7 +89,7 @@ def model_folder(shape: Shape, folder: Path, *, disk: float) -> Path:
 
 
 def describe(shape: Shape, folder: Path) -> None:
-    """What a model's folder holds besides its weights: config.json and the tokenizer."""
+    """Write what a model's folder has besides its weights: config.json and the tokenizer."""
     (folder / "config.json").write_text(json.dumps(_config(shape), indent=1))
     source = hf_folder(embedded_gguf(), cache_folder())
     for name in ("tokenizer.json", "tokenizer_config.json"):
@@ -97,7 +97,7 @@ def describe(shape: Shape, folder: Path) -> None:
 
 
 def tensors(shape: Shape) -> Iterator[tuple[str, int, int]]:
-    """(name, rows, columns) of all of them; a vector has one row."""
+    """Yield (name, rows, columns) of each tensor; a vector has one row."""
     width, inner = shape.width, shape.inner
     kv = width // shape.heads * shape.kv_heads
     yield "model.embed_tokens.weight", shape.vocabulary, width
@@ -119,7 +119,7 @@ def tensors(shape: Shape) -> Iterator[tuple[str, int, int]]:
 
 
 def _write_shards(shape: Shape, folder: Path) -> None:
-    """safetensors by hand: no array is ever as large as a shard."""
+    """Write safetensors without an array as large as a shard."""
     shards: list[list[tuple[str, int, int]]] = [[]]
     held = 0
     for tensor in tensors(shape):
@@ -146,11 +146,11 @@ def _write_shard(path: Path, shard: list[tuple[str, int, int]], block: bytes) ->
         sizes = [rows, columns] if rows > 1 else [columns]
         header[name] = {"dtype": "BF16", "shape": sizes, "data_offsets": [at, at + size]}
         at += size
-    # The header's length, the header, the values, as safetensors' own README says.
-    told = json.dumps({"__metadata__": {"format": "pt"}, **header}).encode()
-    told += b" " * (-len(told) % 8)
+    # The header's length, the header, the values, as in the README of safetensors.
+    encoded = json.dumps({"__metadata__": {"format": "pt"}, **header}).encode()
+    encoded += b" " * (-len(encoded) % 8)
     with path.open("wb") as file:
-        file.write(len(told).to_bytes(8, "little") + told)
+        file.write(len(encoded).to_bytes(8, "little") + encoded)
         for name, rows, columns in shard:
             left = 2 * rows * columns
             # A norm of ones, a bias of zeros (bfloat16 1.0 is 0x3f80).
@@ -162,7 +162,7 @@ def _write_shard(path: Path, shard: list[tuple[str, int, int]], block: bytes) ->
 
 
 def _random_block() -> bytes:
-    """bfloat16 numbers of deviation 0.02, as models are initialised."""
+    """Return bfloat16 numbers with a standard deviation of 0.02, as models are initialised."""
     import numpy as np
 
     values = np.random.default_rng(0).standard_normal(_BLOCK, np.float32) * np.float32(0.02)
@@ -193,9 +193,9 @@ def _config(shape: Shape) -> dict[str, object]:
 
 
 def write_rows(path: Path, model: Path, length: int, count: int) -> None:
-    """`count` trajectories whose longest row is `length` tokens long, or a few less.
+    """Write `count` trajectories whose longest row has `length` tokens, or a few less.
 
-    A call every 512 tokens; about one token in ten is a role's own, the rest are observations.
+    There is a call every 512 tokens; about one token in ten is a role's, the rest observations.
 
     Raises:
         UserError: not even one call fits in `length`.
@@ -232,7 +232,7 @@ def _trajectory(
     for found, count in enumerate(observed):
         steps.append(Plan(thought=f"I look for {say(24)} now.", next="caller"))
         steps.append(Call(tool="search", arguments={"query": say(6)}))
-        # Its words are drawn apart, so that its length changes nothing else.
+        # Drawn from a generator of its own, so that the length changes nothing else.
         own = random.Random(f"{number} {found}")
         steps.append(Observation(content=" ".join(own.choice(words) for _ in range(count))))
     steps.append(Plan(thought=f"All is there: {say(16)}.", next="summarizer"))
@@ -243,6 +243,6 @@ def _trajectory(
         id=f"synthetic-{number}",
         source="traces",
         tools=(search,),
-        instruction=f"Tell me of {say(12)}.",
+        instruction=f"Explain {say(12)}.",
         steps=tuple(steps),
     )

@@ -1,8 +1,8 @@
-"""A training run in a process of its own: capped, stopped in time, and what it came to."""
+"""A training run in its own process: capped, stopped in time, and its figures."""
 
 from pathlib import Path
 
-from benchmarks.gpu.common import HERE, Figures, Told, child, last_line, python
+from benchmarks.gpu.common import HERE, Figures, Options, child, last_line, python
 from umi_lite.errors import UserError
 from umi_lite.files import read_json
 from umi_lite.recipe.schema import Recipe
@@ -10,21 +10,20 @@ from umi_lite.train.plan import JOBS
 from umi_lite.train.run_dir import RunDir, read_metrics
 
 _NO_CAP = 1e6
-# Steps in which kernels are compiled and memory is first taken.
+# Steps in which kernels are compiled and memory is first allocated.
 _WARM = 3
 
 
-def trained(recipe: Recipe, root: Path, told: Told, cap: float = _NO_CAP) -> Figures:
-    """Train a recipe in a process that may take `cap` GiB of the card; a stopped run goes on.
+def trained(recipe: Recipe, root: Path, options: Options, cap: float = _NO_CAP) -> Figures:
+    """Train a recipe in a process that may use `cap` GiB of the card; a stopped run resumes.
 
     Returns:
-        Peaks in GiB, seconds; of each job tokens a second (without its first steps), last loss
-        and peak of what torch allocated. Where memory ran out, `out of memory` says at which
-        step of which job.
+        Peaks in GiB and seconds; of each job tokens/s (without its first steps), the last loss
+        and the peak that torch allocated. If memory ran out, `out of memory` is the job and step.
 
     Raises:
         OutOfTime: it was stopped, with a checkpoint.
-        UserError: it failed, or the folder holds a run of another recipe.
+        UserError: it failed, or the folder has a run of another recipe.
     """
     run = RunDir(root)
     if not (root / "recipe.yaml").exists():
@@ -32,11 +31,11 @@ def trained(recipe: Recipe, root: Path, told: Told, cap: float = _NO_CAP) -> Fig
     run.resume(recipe)
     log = root / "log.txt"
     before = log.stat().st_size if log.exists() else 0
-    # What Unsloth compiles serves the next run too.
-    compiled = str(told.work / "compiled")
+    # The next run reuses what Unsloth compiles.
+    compiled = str(options.work / "compiled")
     status = child(
         python(str(HERE / "capped.py"), str(root), str(cap)),
-        told,
+        options,
         log,
         UNSLOTH_COMPILE_LOCATION=compiled,
     )
@@ -52,7 +51,7 @@ def trained(recipe: Recipe, root: Path, told: Told, cap: float = _NO_CAP) -> Fig
 
 
 def losses(root: Path, job: str) -> list[float]:
-    """The loss of each step of a job."""
+    """Return the loss of each step of a job."""
     return [record["loss"] for record in read_metrics(RunDir(root).metrics(job))]
 
 

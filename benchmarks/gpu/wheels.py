@@ -1,13 +1,13 @@
-"""What a GPU machine without a network needs, in folders that can be carried one by one.
+"""Collect what a GPU machine without a network needs, in folders transferred one by one.
 
     python -m benchmarks.gpu.wheels collect runs/offline      (here, where the registry is)
     python -m benchmarks.gpu.wheels install runs/offline site && export PYTHONPATH=$PWD:$PWD/site
 
-`collect` downloads what offline.txt names for another Python and platform, unpacks it without
-what it says to drop (Unsloth's studio, the CUDA versions of bitsandbytes that are not used), and
-splits the files into part-1, part-2, ... with a manifest of hashes. `install` checks the parts
-that are there and lays them into one folder for PYTHONPATH; what is cut in two is joined when
-both halves are there. It needs nothing but Python.
+`collect` downloads the packages of offline.txt for another Python and platform, unpacks them
+without what it drops (Unsloth's studio, unused CUDA versions of bitsandbytes), and splits the files
+into part-1, part-2, ... with a manifest of hashes. `install` checks the parts that are present and
+copies them into one folder for PYTHONPATH; a split file is joined once all its pieces are there.
+Only the standard library is imported.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from parts import MANIFEST, Stop, files_of, install, split
+from benchmarks.gpu.parts import MANIFEST, Stop, files_of, install, split
 
 HERE = Path(__file__).parent
 # pip takes a wheel only where its platform is named exactly.
@@ -34,7 +34,7 @@ _GLIBC = range(17, 40)
 
 @dataclass(frozen=True)
 class Wanted:
-    """A package: `NAME==VERSION [drop PATTERN ...] [keep PATTERN ...]`; keep goes before drop."""
+    """A package: `NAME==VERSION [drop PATTERN ...] [keep PATTERN ...]`; keep takes precedence."""
 
     name: str
     version: str
@@ -42,16 +42,16 @@ class Wanted:
     keep: tuple[str, ...] = ()
 
     def takes(self, path: str) -> bool:
-        """Is a file of it wanted? `*` in a pattern stands for slashes too."""
+        """True if a file of the package is wanted; `*` in a pattern also matches slashes."""
         dropped = any(fnmatch(path, pattern) for pattern in self.drop)
         return not dropped or any(fnmatch(path, pattern) for pattern in self.keep)
 
 
 def read_wanted(text: str, cuda: str) -> list[Wanted]:
-    """The lines of offline.txt; CUDA in a pattern is the version, e.g. 130.
+    """Parse offline.txt; CUDA in a pattern is the version, e.g. 130.
 
     Raises:
-        Stop: a line is none.
+        Stop: a line is not of that form.
     """
     found = []
     for line in text.splitlines():
@@ -75,7 +75,7 @@ def read_wanted(text: str, cuda: str) -> list[Wanted]:
 
 
 def download(wanted: Sequence[Wanted], folder: Path, python: str) -> None:
-    """All wheels for the other machine; a package that has none as its source archive.
+    """Download all wheels for the other machine, or the source archive of a package without wheels.
 
     Raises:
         Stop: the registry does not have one of them.
@@ -99,17 +99,17 @@ def download(wanted: Sequence[Wanted], folder: Path, python: str) -> None:
 
 
 def archive_of(one: Wanted, folder: Path) -> Path | None:
-    """Its wheel or source archive in a folder."""
+    """Return the package's wheel or source archive in a folder, None if it is missing."""
     found = [*folder.glob(f"{one.name}-{one.version}-*.whl")]
     found += folder.glob(f"{one.name}-{one.version}.tar.gz")
     return found[0] if found else None
 
 
 def unpack(one: Wanted, archive: Path, folder: Path) -> None:
-    """The files that are wanted: a wheel's as they lie in site-packages, a source's in source/.
+    """Unpack the wanted files: of a wheel as in site-packages, of a source archive in source/.
 
     Raises:
-        Stop: there is nothing that a `keep` of it names: the list is older than the package.
+        Stop: a `keep` matches no file: the list is older than the package.
     """
     if archive.suffix == ".whl":
         _unpack_wheel(one, archive, folder)
@@ -136,12 +136,12 @@ def _unpack_wheel(one: Wanted, archive: Path, folder: Path) -> None:
             _, _, rest = name.partition(".data/")
             place = rest.partition("/")[2] if rest else name
             if rest and not rest.startswith(("purelib/", "platlib/")):
-                continue  # scripts, headers: nobody calls them in a folder of PYTHONPATH
+                continue  # scripts and headers are not used from a folder of PYTHONPATH
             if name.endswith("/") or not one.takes(place):
                 continue
             target = folder / place
             if not target.resolve().is_relative_to(folder.resolve()):
-                raise Stop(f"{archive.name}: {name} would lie outside")
+                raise Stop(f"{archive.name}: {name} is outside the folder")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(wheel.read(name))
             kept.append(place)
@@ -149,7 +149,7 @@ def _unpack_wheel(one: Wanted, archive: Path, folder: Path) -> None:
 
 
 def _write_record(folder: Path, kept: Sequence[str]) -> None:
-    """RECORD again, of what is there (PEP 376: path, sha256 in URL-safe base64, bytes)."""
+    """Rewrite RECORD for the kept files (PEP 376: path, sha256 in URL-safe base64, bytes)."""
     record = next((path for path in kept if path.endswith(".dist-info/RECORD")), None)
     if record is None:
         return
@@ -165,7 +165,7 @@ def _write_record(folder: Path, kept: Sequence[str]) -> None:
 
 
 def collect(out: Path, python: str, cuda: str, limit: int) -> dict[str, object]:
-    """Download, unpack, split; what the manifest holds."""
+    """Download, unpack and split the packages; return the manifest."""
     wanted = read_wanted((HERE / "offline.txt").read_text(encoding="utf-8"), cuda)
     archives = out / "archives"
     archives.mkdir(parents=True, exist_ok=True)
@@ -173,19 +173,19 @@ def collect(out: Path, python: str, cuda: str, limit: int) -> dict[str, object]:
     for old in [*out.glob("part-*"), out / "trees"]:
         shutil.rmtree(old, ignore_errors=True)
     packages: dict[str, Path] = {}
-    told: dict[str, dict[str, object]] = {}
+    archived: dict[str, dict[str, object]] = {}
     for one in wanted:
         archive = archive_of(one, archives)
-        assert archive is not None  # download has seen it
+        assert archive is not None  # checked by download
         packages[one.name] = out / "trees" / one.name
         unpack(one, archive, packages[one.name])
         with archive.open("rb") as data:
             digest = hashlib.file_digest(data, "sha256").hexdigest()
         size = sum(file.stat().st_size for file in files_of(packages[one.name]))
-        told[one.name] = {"archive": archive.name, "sha256": digest, "bytes": size}
+        archived[one.name] = {"archive": archive.name, "sha256": digest, "bytes": size}
     parts = split(packages, out, limit)
     shutil.rmtree(out / "trees")
-    made = {"python": python, "cuda": cuda, "packages": told, "parts": parts}
+    made = {"python": python, "cuda": cuda, "packages": archived, "parts": parts}
     (out / MANIFEST).write_text(json.dumps(made, indent=1) + "\n")
     return made
 
@@ -196,18 +196,18 @@ def main() -> int:
     gather = verbs.add_parser("collect", help="download, strip and split")
     gather.add_argument("out", type=Path)
     gather.add_argument("--python", default="3.12")
-    gather.add_argument("--cuda", default="130", help="of torch there: 130 is 13.0")
-    gather.add_argument("--limit", type=float, default=58.0, help="MB of a part; default 58")
-    lay = verbs.add_parser("install", help="lay the parts into a folder for PYTHONPATH")
-    lay.add_argument("source", type=Path)
-    lay.add_argument("site", type=Path)
-    told = parser.parse_args()
+    gather.add_argument("--cuda", default="130", help="CUDA version of torch there: 130 is 13.0")
+    gather.add_argument("--limit", type=float, default=58.0, help="MB per part; default: 58")
+    place = verbs.add_parser("install", help="copy the parts into a folder for PYTHONPATH")
+    place.add_argument("source", type=Path)
+    place.add_argument("site", type=Path)
+    given = parser.parse_args()
     try:
-        if told.verb == "install":
-            missing = install(told.source, told.site)
-            print(f"not here: {', '.join(missing)}" if missing else f"all parts are in {told.site}")
+        if given.verb == "install":
+            missing = install(given.source, given.site)
+            print(f"missing: {', '.join(missing)}" if missing else f"all parts are in {given.site}")
             return 0
-        made = collect(told.out, told.python, told.cuda, int(told.limit * 1e6))
+        made = collect(given.out, given.python, given.cuda, int(given.limit * 1e6))
     except Stop as stop:
         print(f"error: {stop}", file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""The rivals' grammars hold the roles to the same language."""
+"""The baselines' grammars constrain the roles to the same language."""
 
 import ctypes
 import math
@@ -22,7 +22,7 @@ def model(base_gguf: Path) -> Iterator[Model]:
 
 
 def accepts(model: Model, grammar: str, text: str) -> bool:
-    """Does llama.cpp's grammar sampler let each of the text's tokens pass, and then the end?"""
+    """True if llama.cpp's grammar sampler accepts the tokens of the text, and then the end."""
     lib = model.lib
     sampler = lib.llama_sampler_init_grammar(model.vocab, grammar.encode(), b"root")
     assert sampler

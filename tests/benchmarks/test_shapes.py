@@ -1,4 +1,4 @@
-"""Models of a shape with random weights are models that llama.cpp runs, and adapters fit them."""
+"""llama.cpp runs models of a shape with random weights, and their adapters."""
 
 from pathlib import Path
 
@@ -41,6 +41,6 @@ def test_the_adapter_changes_what_is_said(files) -> None:
     assert texts[0] != texts[1]
 
 
-def test_an_unknown_shape_is_told() -> None:
+def test_an_unknown_shape_is_refused() -> None:
     with pytest.raises(UserError, match=r"no shape '70b'; there are 1\.5b, 3b, 7b"):
         bench(None, None, shape="70b", n_ctx=512)  # pyright: ignore[reportArgumentType]

@@ -1,6 +1,6 @@
-"""Other ways to run the three roles, behind what the agent asks of an engine.
+"""Other ways to run the three roles, with the interface that the agent expects of an engine.
 
-Every one reads the same token ids, samples greedily and is held to the same language, in GBNF.
+Each one gets the same token ids, samples greedily and is constrained to the same language, in GBNF.
 """
 
 import http.client
@@ -25,8 +25,8 @@ from umi_lite.errors import UserError
 from umi_lite.protocol.roles import ROLES, View
 
 
-class Rival:
-    """One that speaks a turn at a time; `engine` has the tokenizer, its contexts are not used."""
+class Baseline:
+    """Generates one turn at a time; `engine` provides the tokenizer, its contexts are not used."""
 
     slots = 1
 
@@ -49,10 +49,10 @@ class Rival:
         raise NotImplementedError("one turn at a time")
 
     def release(self, episode: Hashable) -> None:
-        """Nothing is kept for an episode."""
+        """Do nothing: no state is kept for an episode."""
 
     def generate(self, request: Request) -> Generation:
-        ids, evaluated = self._speak(request, self._grammars[request.view])
+        ids, evaluated = self._generate(request, self._grammars[request.view])
         words = self.language(request.view)
         end = words.encode(words.template.end_of_turn, special=True)
         ended = bool(ids) and ids[-1:] == end
@@ -67,8 +67,8 @@ class Rival:
             decoded=len(said),
         )
 
-    def _speak(self, request: Request, grammar: str | None) -> tuple[list[int], int]:
-        """The turn's ids, and how many of the prompt's tokens were read for it."""
+    def _generate(self, request: Request, grammar: str | None) -> tuple[list[int], int]:
+        """Return the ids of the turn and the number of prompt tokens evaluated for it."""
         raise NotImplementedError
 
 
@@ -76,14 +76,14 @@ def grammars(tools: Any) -> dict[View, str | None]:
     return {view: gbnf(view, tools) for view in ROLES}
 
 
-class Server(Rival):
-    """llama-server with a slot pinned to each role, its adapter chosen by request."""
+class Server(Baseline):
+    """llama-server with one slot per role; the request selects the adapter."""
 
     def __init__(self, engine: Engine, held: Mapping[View, str | None], port: int):
         super().__init__(engine, held)
         self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
 
-    def _speak(self, request: Request, grammar: str | None) -> tuple[list[int], int]:
+    def _generate(self, request: Request, grammar: str | None) -> tuple[list[int], int]:
         at = ROLES.index(request.view)  # pyright: ignore[reportArgumentType]
         body: dict[str, Any] = {
             "prompt": list(request.ids),
@@ -112,10 +112,10 @@ def server(
     log: Path,
     flash: str,
 ) -> Iterator[Server]:
-    """A llama-server of its own for as long as this lasts; `flash` attention is on or off.
+    """Run a llama-server while the context is open; `flash` attention is "on" or "off".
 
     Raises:
-        UserError: the program is not there, or does not come up within two minutes.
+        UserError: the program is missing, or does not come up within two minutes.
     """
     if not binary.is_file():
         raise UserError(f"no llama-server at {binary}: benchmarks/llama_server.sh builds one")
@@ -155,8 +155,8 @@ def _wait_until_up(process: subprocess.Popen[bytes], port: int, log: Path) -> No
     raise UserError(f"llama-server did not come up; its log is {log}")
 
 
-class Llamas(Rival):
-    """llama-cpp-python's `Llama`, one for each role, on merged weights."""
+class Llamas(Baseline):
+    """One `Llama` of llama-cpp-python per role, with merged weights."""
 
     def __init__(
         self, engine: Engine, held: Mapping[View, str | None], models: Mapping[View, Path]
@@ -164,7 +164,7 @@ class Llamas(Rival):
         super().__init__(engine, held)
         self._models = {view: _llama(path, engine) for view, path in models.items()}
 
-    def _speak(self, request: Request, grammar: str | None) -> tuple[list[int], int]:
+    def _generate(self, request: Request, grammar: str | None) -> tuple[list[int], int]:
         return _say(self._models[request.view], request, grammar)
 
     def close(self) -> None:
@@ -172,8 +172,8 @@ class Llamas(Rival):
             model.close()
 
 
-class Reload(Rival):
-    """A `Llama` with the role's adapter, made anew for each turn."""
+class Reload(Baseline):
+    """A `Llama` with the role's adapter, loaded again for each turn."""
 
     def __init__(
         self, engine: Engine, held: Mapping[View, str | None], adapters: Mapping[View, Path]
@@ -181,7 +181,7 @@ class Reload(Rival):
         super().__init__(engine, held)
         self._adapters = adapters
 
-    def _speak(self, request: Request, grammar: str | None) -> tuple[list[int], int]:
+    def _generate(self, request: Request, grammar: str | None) -> tuple[list[int], int]:
         model = _llama(self.base, self._engine, lora_path=str(self._adapters[request.view]))
         try:
             return _say(model, request, grammar)

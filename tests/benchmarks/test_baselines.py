@@ -1,13 +1,13 @@
-"""The other ways to run a role say what this engine says: only then may they be timed."""
+"""The baselines generate what this engine generates: only then can their times be compared."""
 
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from benchmarks.episode import one_desk
-from benchmarks.levers import ForcesNothing, ForgetsTurns
-from benchmarks.rivals import Llamas, grammars, server
+from benchmarks.ablations import ForcesNothing, ForgetsTurns
+from benchmarks.baselines import Llamas, grammars, server
+from benchmarks.episode import one_toolset
 from umi_lite.engine.engine import Engine
 from umi_lite.engine.request import Request
 from umi_lite.errors import UserError
@@ -20,7 +20,7 @@ ROLES = ("planner", "caller", "summarizer")
 
 @pytest.fixture(scope="module")
 def task():
-    (made,) = one_desk(1)
+    (made,) = one_toolset(1)
     return made.with_step(Plan(thought="use a tool.", next="caller"))
 
 
@@ -30,36 +30,36 @@ def request(engine: Engine, task) -> Request:
     return Request("caller", tuple(ids), grammar=call_grammar(task.tools), max_tokens=9)
 
 
-def test_one_desk_has_one_tool_set() -> None:
-    tasks = one_desk(5)
+def test_all_tasks_of_one_toolset_share_it() -> None:
+    tasks = one_toolset(5)
     assert len(tasks) == 5 and not any(task.steps for task in tasks)
     assert len({tuple(tool.name for tool in task.tools) for task in tasks}) == 1
 
 
-def test_a_llama_says_the_same(engine, base_gguf, task) -> None:
+def test_a_llama_generates_the_same(engine, base_gguf, task) -> None:
     asked = request(engine, task)
-    ours = engine.generate(asked)
-    with closing(Llamas(engine, grammars(task.tools), {"caller": base_gguf})) as rival:
-        theirs = rival.generate(asked)
-        again = rival.generate(asked)
-    # GBNF forces no tokens, so an untrained model cuts the same words otherwise.
-    assert len(theirs.text) > 10 and ours.text.startswith(theirs.text)
-    assert theirs.evaluated == theirs.prompt_tokens
-    assert again.text == theirs.text and again.evaluated == 1
+    expected = engine.generate(asked)
+    with closing(Llamas(engine, grammars(task.tools), {"caller": base_gguf})) as baseline:
+        made = baseline.generate(asked)
+        again = baseline.generate(asked)
+    # GBNF forces no tokens, so an untrained model splits the same text into other tokens.
+    assert len(made.text) > 10 and expected.text.startswith(made.text)
+    assert made.evaluated == made.prompt_tokens
+    assert again.text == made.text and again.evaluated == 1
 
 
-def test_without_a_saving_the_same_is_said(engine, base_gguf, task) -> None:
+def test_an_ablation_generates_the_same(engine, base_gguf, task) -> None:
     asked = request(engine, task)
-    ours = engine.generate(asked)
-    assert ours.forced
+    expected = engine.generate(asked)
+    assert expected.forced
     with ForcesNothing(base_gguf, {"caller": None}, n_ctx=1024) as slow:
         said = slow.generate(asked)
-        assert (said.text, said.forced) == (ours.text, 0)
+        assert (said.text, said.forced) == (expected.text, 0)
     with ForgetsTurns(base_gguf, {"caller": None}, n_ctx=1024) as slow:
         assert [slow.generate(asked).evaluated for _ in range(2)] == [len(asked.ids)] * 2
 
 
-def test_a_server_that_is_not_there_is_told(engine, task, tmp_path) -> None:
+def test_a_missing_server_is_an_error_with_the_fix(engine, task, tmp_path) -> None:
     opened = server(
         tmp_path / "no", engine, {}, dict.fromkeys(ROLES, Path()), tmp_path / "log", "off"
     )

@@ -1,4 +1,4 @@
-"""The engine with one of its savings left out, to see what each is worth."""
+"""Engines that leave out one optimisation each, to measure what it gains."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from umi_lite.engine.turn import Turn
 
 
 class ForgetsEpisodes(Engine):
-    """A new episode finds nothing in the cache."""
+    """An engine whose cache is empty at the start of each episode."""
 
     def __init__(self, *args: object, **options: object):
         super().__init__(*args, **options)  # pyright: ignore[reportArgumentType]
@@ -23,7 +23,7 @@ class ForgetsEpisodes(Engine):
 
 
 class ForgetsTurns(Engine):
-    """Every turn reads its whole prompt."""
+    """An engine that evaluates the whole prompt of every turn."""
 
     def generate(self, request: Request) -> Generation:
         self.forget()
@@ -32,15 +32,15 @@ class ForgetsTurns(Engine):
 
 class _Samples(Turn):
     def _force(self) -> None:
-        """Every token is sampled, also where there is no choice."""
+        """Sample every token, even where the grammar leaves one choice."""
 
 
 class ForcesNothing(Engine):
-    """The grammar only masks."""
+    """An engine whose grammar masks tokens and forces none."""
 
     _turn = _Samples
 
 
 def undrafted(bundle: Bundle) -> Bundle:
-    """The bundle without its roles' phrases: no turn is drafted."""
+    """Return the bundle without its roles' phrases: no turn is drafted."""
     return replace(bundle, spec=bundle.spec.model_copy(update={"phrases": {}}))
