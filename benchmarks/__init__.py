@@ -1,1 +1,1 @@
-"""What the claims about speed and memory rest on: `python -m benchmarks --help`."""
+"""Benchmarks for the claims about speed and memory: `python -m benchmarks --help`."""

@@ -1,1 +1,1 @@
-"""What keeps the project in shape: the map of files, its measures, the wording lint."""
+"""Tools for the project itself: the map of files, the size limits, the wording lint."""

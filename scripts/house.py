@@ -15,7 +15,7 @@ MAX_LINES = 350
 LONGER = {"evals/math/parse.py": "one parser: its rules call each other"}
 # Modules of the longest import chain. Lower it when the chain gets shorter.
 MAX_CHAIN = 26
-# What one reads to follow one episode, from the command to the tool call and the tokens.
+# The files to read to follow one episode, from the command to the tool call and the tokens.
 EPISODE = (
     "cli/run.py", "ask.py", "agent/agent.py", "agent/episode.py", "engine/engine.py",
     "tools/tools.py",

@@ -50,6 +50,7 @@ _LEFT_OUT = (
 
 # Python 3.12 splits f-strings into their text and their code.
 _PROSE = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
+_BRACES = re.compile(r"\{([^{}]*)\}")
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
@@ -58,14 +59,20 @@ def tokens(text: str) -> Iterator[tokenize.TokenInfo]:
     return tokenize.generate_tokens(io.StringIO(text).readline)
 
 
+def _is_f_string(token: tokenize.TokenInfo) -> bool:
+    """True if a token is a whole f-string, as before Python 3.12."""
+    prefix = token.string.partition('"')[0].partition("'")[0]
+    return token.type == tokenize.STRING and "f" in prefix.lower()
+
+
 def names(text: str) -> Counter[str]:
     """Return how often each of `NAMES` is a part of an identifier in a Python file."""
-    found = (
-        part.lower()
+    code = (
+        token.string if token.type == tokenize.NAME else " ".join(_BRACES.findall(token.string))
         for token in tokens(text)
-        if token.type == tokenize.NAME
-        for part in _PARTS.findall(token.string)
+        if token.type == tokenize.NAME or _is_f_string(token)
     )
+    found = (part.lower() for words in code for part in _PARTS.findall(words))
     return Counter(part for part in found if part in NAMES)
 
 
@@ -77,7 +84,8 @@ def prose(path: Path) -> Iterator[tuple[int, str]]:
         return
     for token in tokens(text):
         if token.type in _PROSE:
-            for offset, line in enumerate(token.string.splitlines()):
+            shown = _BRACES.sub("{}", token.string) if _is_f_string(token) else token.string
+            for offset, line in enumerate(shown.splitlines()):
                 yield token.start[0] + offset, line
 
 

@@ -1,4 +1,4 @@
-"""A page in real Chromium."""
+"""Evaluate JavaScript in a page, in Chromium."""
 
 import re
 import shutil
@@ -9,17 +9,17 @@ import pytest
 
 
 def found_browser() -> str:
-    """Chromium's or Chrome's path; the test is skipped where there is none."""
+    """Return the path of Chromium or Chrome; skip the test if neither is installed."""
     found = shutil.which("chromium") or shutil.which("google-chrome")
     if found is None:
-        pytest.skip("no chromium here")
+        pytest.skip("Chromium is not installed")
     return found
 
 
 def said_by(page: Path, expression: str) -> str:
-    """What a JavaScript expression gives in the page, once it is drawn, as text."""
+    """Return the value of a JavaScript expression in the rendered page, as text."""
     probe = page.with_name("probe.html")
-    # The title is what --dump-dom shows of it.
+    # --dump-dom prints the title.
     script = f"<script>document.title = {expression}</script></body>"
     probe.write_text(page.read_text().replace("</body>", script))
     command = [found_browser(), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]

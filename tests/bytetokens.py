@@ -1,4 +1,4 @@
-"""A tokenizer for tests that can be read by eye: a byte is a token, a special token is one."""
+"""A readable tokenizer for tests: each byte is a token, each special token is one."""
 
 import re
 from collections.abc import Sequence

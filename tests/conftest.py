@@ -1,4 +1,4 @@
-"""Fixtures that more than one folder needs: the embedded model, a finished run, its bundle."""
+"""Fixtures for all folders: the embedded model, a finished run, its bundle."""
 
 import ctypes
 import os
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def base_gguf() -> Path:
-    """The embedded model's file."""
+    """Return the file of the embedded model."""
     from umi_lite.weights.gguf_to_hf import embedded_gguf
 
     return embedded_gguf()
@@ -22,7 +22,7 @@ def base_gguf() -> Path:
 
 @pytest.fixture(scope="session")
 def base_hf(base_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The embedded model as an ordinary HF folder."""
+    """Return the embedded model as an HF folder."""
     from umi_lite.weights.gguf_to_hf import hf_folder
 
     return hf_folder(base_gguf, tmp_path_factory.mktemp("base"))
@@ -30,10 +30,10 @@ def base_hf(base_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def f32_gguf(base_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The embedded model in F32: a token's logits hardly depend on what is evaluated with it.
+    """Return the embedded model in F32: logits hardly depend on what else is in the batch.
 
-    Quantised weights have other kernels for many tokens than for one, and an untrained model's
-    choices are close.
+    Quantised weights use other kernels for many tokens than for one, and the top choices of an
+    untrained model are close.
     """
     from umi_lite.engine.library import library
 
@@ -48,7 +48,7 @@ def f32_gguf(base_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def engine(base_gguf: Path) -> Iterator:
-    """The embedded model, four views, no adapter, two slots."""
+    """Open the embedded model: four views, no adapter, two slots."""
     from umi_lite.engine.engine import Engine
 
     views = ("backbone", "planner", "caller", "summarizer")

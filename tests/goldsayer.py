@@ -1,7 +1,7 @@
-"""An engine that says the gold turns, in a real vocabulary and under the real grammars.
+"""An engine that generates the gold turns, in a real vocabulary and under the real grammars.
 
-Each token goes through `engine.turn.Turn`, so a turn that its grammar refuses, or that is
-longer than its bound, comes out as it would from a perfect model.
+Each token passes through `engine.turn.Turn`, so a turn that its grammar refuses, or that is
+longer than its bound, is what a perfect model would generate.
 """
 
 from collections import deque
@@ -18,14 +18,14 @@ from umi_lite.protocol.roles import View
 
 
 class GoldSayer:
-    """What an evaluation needs of an engine.
+    """The interface of an engine that an evaluation needs.
 
     Attributes:
-        apart: the gold turns that came out otherwise: cut off, or not in their grammar.
+        apart: the gold turns that were not generated: cut off, or not in their grammar.
 
     Args:
-        gguf: whose vocabulary it speaks; its weights are not loaded.
-        say: the text of the turn that a request asks for.
+        gguf: the model whose vocabulary is used; its weights are not loaded.
+        say: returns the text of the turn that a request is for.
     """
 
     def __init__(self, gguf: Path, say: Callable[[Request], str], n_ctx: int = 100_000):

@@ -1,4 +1,4 @@
-"""HTTP servers for tests: JSON in and out, on a free port, for the time of a `with`."""
+"""HTTP servers for tests: JSON in and out, on a free port, while a `with` is open."""
 
 import json
 import threading
@@ -11,7 +11,7 @@ Server = TypeVar("Server", bound="LocalServer")
 
 
 class LocalServer(ThreadingHTTPServer):
-    """`asked` are the bodies of the requests, as they came."""
+    """A server that keeps the bodies of the requests, in order, in `asked`."""
 
     def __init__(self, handler: type["JsonHandler"]):
         super().__init__(("127.0.0.1", 0), handler)
@@ -24,7 +24,7 @@ class JsonHandler(BaseHTTPRequestHandler):
         pass
 
     def body(self) -> dict[str, Any]:
-        """The request's JSON, kept in the server's `asked`."""
+        """Return the request's JSON, and keep it in the server's `asked`."""
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append(body)  # type: ignore[attr-defined]
         return body

@@ -23,7 +23,7 @@ _WORDS = (
 
 
 def odd_texts(n: int, seed: int = 0) -> Iterator[str]:
-    """`ODD`, then n random mixtures of such characters."""
+    """Yield `ODD`, then n random mixtures of such characters."""
     yield from ODD
     chance = random.Random(seed)
     for _ in range(n):

@@ -10,7 +10,7 @@ RANK = 4
 
 
 def write_peft(folder: Path, base_hf: Path, seed: int, scale: float = 0.02) -> Path:
-    """A LoRA on all linear layers as PEFT saves one; `scale` 0 is an untrained one."""
+    """Write a LoRA on all linear layers as PEFT saves it; with `scale` 0 it is untrained."""
     base = json.loads((base_hf / "config.json").read_text())
     width, inner = base["hidden_size"], base["intermediate_size"]
     keys = base["head_dim"] * base["num_key_value_heads"]

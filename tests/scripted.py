@@ -1,4 +1,4 @@
-"""An engine that says what a script says: the loop's logic without a model."""
+"""An engine that generates scripted turns: the loop's logic without a model."""
 
 from collections import deque
 from collections.abc import Hashable
@@ -12,9 +12,9 @@ from umi_lite.protocol.template import ChatTemplate
 
 
 class Scripted(ByteTokenizer):
-    """`turns` are said in order, whoever is asked; an exception among them is raised.
+    """Generates `turns` in order, for any role; an exception among them is raised.
 
-    A turn that ends with `…` was cut off by its length.
+    A turn that ends with `…` counts as cut off by its length.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Small vocabularies built as real ones are: an HF folder, and the GGUF that is made of it."""
+"""Small vocabularies built like real ones: an HF folder, and the GGUF made from it."""
 
 import json
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ def control(*texts: str) -> list[Added]:
 
 
 def looks_special(*texts: str) -> list[Added]:
-    """Ordinary in tokenizer.json; llama.cpp's converter goes by the look."""
+    """Return tokens that only llama.cpp's converter takes as special, by their form."""
     return [Added(text, False, gguf.TokenType.CONTROL) for text in texts]
 
 

@@ -1,8 +1,8 @@
-"""Tests that take long and are no part of `make test`: `make study` runs them, at full size."""
+"""Mark long tests that only `make study` runs, at full size; `make test` skips them."""
 
 import os
 
 import pytest
 
 STUDY = "STUDY" in os.environ
-study = pytest.mark.skipif(not STUDY, reason="a longer study: make study")
+study = pytest.mark.skipif(not STUDY, reason="long: make study runs it")

@@ -1,4 +1,4 @@
-"""docs/map.md is what the docstrings say."""
+"""docs/map.md is up to date with the docstrings."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What `from umi_lite import …` promises."""
+"""The public API: `from umi_lite import …`."""
 
 import subprocess
 import sys

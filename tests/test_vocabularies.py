@@ -94,9 +94,9 @@ def test_ids_are_llama_cpps(name: str, recipe: Recipe, folder: Path, gguf: Path)
         for trajectory in toolworld.load("train", 16, 0).trajectories:
             for view in VIEWS:
                 for piece in language.template.pieces(view_messages(trajectory, view)):
-                    theirs = model.encode(piece.text, special=piece.special)
-                    ours = language.tokenizer.encode(piece.text, special=piece.special)
-                    assert ours == theirs, piece.text
+                    expected = model.encode(piece.text, special=piece.special)
+                    made = language.tokenizer.encode(piece.text, special=piece.special)
+                    assert made == expected, piece.text
                     count += 1
     print(f"{name}: {count} pieces with the ids of llama.cpp")
 
@@ -132,7 +132,7 @@ def test_losses_are_the_models_own(name: str, folder: Path, rows: dict[str, list
         labels = inputs.pop("labels")
         with torch.no_grad():
             total += weighted_loss(model(**inputs, use_cache=False), labels, count).item()
-    print(f"{name}: ours {total:.6f}, its own {own:.6f}")
+    print(f"{name}: umi_lite {total:.6f}, the model's own {own:.6f}")
     assert total == pytest.approx(own, rel=1e-5)
 
 
@@ -183,9 +183,9 @@ def test_llama_cpp_runs_what_was_trained(
             assert max(plain, lora) < 1e-2
         else:
             assert plain > 1e-2
-    told = window_note(folder, gguf)
-    assert (told is None) == VOCABULARIES[name].windowed
-    assert told is None or f"without the sliding window of {WINDOW} tokens" in told
+    note = window_note(folder, gguf)
+    assert (note is None) == VOCABULARIES[name].windowed
+    assert note is None or f"without the sliding window of {WINDOW} tokens" in note
 
 
 def test_its_gguf_dequantised_is_the_model(
@@ -204,10 +204,10 @@ def test_its_gguf_dequantised_is_the_model(
     assert all((own[key] - again[key]).abs().max() < 1e-6 for key in own)
     config, read = (json.loads((each / "config.json").read_text()) for each in (folder, made))
     assert read["rope_parameters"] == pytest.approx(config["rope_parameters"])
-    ours, theirs = (base_language(recipe, str(each)).tokenizer for each in (made, folder))
+    rebuilt, original = (base_language(recipe, str(each)).tokenizer for each in (made, folder))
     for trajectory in toolworld.load("train", 16, 0).trajectories:
         text = trajectory.model_dump_json() + "<|im_end|>It's  2024!\r\n\n\tÉtudes, 東京 1,234"
-        assert ours.encode(text, special=True) == theirs.encode(text, special=True)
+        assert rebuilt.encode(text, special=True) == original.encode(text, special=True)
 
 
 def test_it_trains_in_all_jobs_and_runs(name: str, run: Path, bundle: Bundle) -> None:

@@ -1,4 +1,4 @@
-"""A tiny GGUF of random weights, with what real ones have besides: biases, scaled positions."""
+"""A tiny GGUF of random weights, with biases and scaled positions as in real ones."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ _TEMPLATE = (
 
 
 def _letters() -> list[str]:
-    """GPT-2's letter for each byte (its encoder.py, bytes_to_unicode)."""
+    """Return GPT-2's letter of each byte (its encoder.py, bytes_to_unicode)."""
     plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
     spare = iter(range(256, 512))
     return [chr(byte) if byte in plain else chr(next(spare)) for byte in range(256)]

@@ -7,7 +7,7 @@ import numpy as np
 
 
 def write_adapter(path: Path, *, arch: str = "llama", width: int = 576, seed: int = 0) -> Path:
-    """A random LoRA on the first two layers' attention output, strong enough to be seen."""
+    """Write a random LoRA on the first two attention outputs, with a measurable effect."""
     random = np.random.default_rng(seed)
     writer = gguf.GGUFWriter(path, arch)
     writer.add_type(gguf.GGUFType.ADAPTER)

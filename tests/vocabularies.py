@@ -1,6 +1,6 @@
-"""Tiny random models with real vocabularies, which are fetched from npm into a cache folder.
+"""Tiny random models with real vocabularies, downloaded from npm into a cache folder.
 
-Never in the project: a study skips, with the reason, where npm or the network is missing.
+They are not in the project: a study skips, with the reason, without npm or a network.
 """
 
 import json
@@ -39,8 +39,8 @@ class Vocabulary:
         size: ids of the embedding, as the real models have them.
         config: the model's config, but for its vocabulary.
         tokens: of tokenizer_config.json, where the package has none or other ones.
-        pieces: does llama.cpp's converter read a sentencepiece file?
-        windowed: does llama.cpp run the model's sliding window?
+        pieces: True if llama.cpp's converter reads a sentencepiece file.
+        windowed: True if llama.cpp runs the model's sliding window.
         template: the recipe's base.template.
     """
 
@@ -163,8 +163,8 @@ def make_model(name: str, folder: Path) -> Path:
     source = fetched(vocabulary.package)
     folder.mkdir(parents=True)
     shutil.copy(source / "tokenizer.json", folder)
-    told = source / "tokenizer_config.json"
-    tokens = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else {}
+    path = source / "tokenizer_config.json"
+    tokens = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     tokens |= vocabulary.tokens
     (folder / "tokenizer_config.json").write_text(json.dumps(tokens), encoding="utf-8")
     tree = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
