@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from datafiles import data_file
 
-from benchmarks.sample_tokens import count_all, step_rows, turns
+from benchmarks.samples import count_all, step_rows, turns
 from umi_lite.data import toolbench, toolworld
 from umi_lite.protocol.prompts import render
 from umi_lite.protocol.roles import SPEAKS, VIEWS, View
