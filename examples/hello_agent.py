@@ -2,19 +2,15 @@
 
     python examples/hello_agent.py ["your instruction"]
 
-The bare embedded model plays all roles here, so expect grammatical nonsense. Trained roles are
-adapters: Engine(base, {"planner": Path("planner.gguf"), "caller": ..., "summarizer": ...}).
+The untrained embedded model plays all roles here, so expect grammatical nonsense. After
+`make quickstart`, `open_roles(load_bundle("runs/quickstart"))` is the engine with trained roles.
 """
 
 import sys
 from pathlib import Path
 from typing import Literal
 
-from umi_lite.agent.agent import Agent
-from umi_lite.agent.bounds import Bounds
-from umi_lite.engine.engine import Engine
-from umi_lite.tools.python import python_tool
-from umi_lite.tools.tools import Toolbox, tool
+from umi_lite import Agent, Bounds, Engine, Toolbox, python_tool, tool
 from umi_lite.weights.gguf_to_hf import embedded_gguf
 
 
@@ -30,8 +26,8 @@ def temperature(city: str, unit: Literal["C", "F"] = "C") -> str:
 
 def main(instruction: str = "How warm is it in Rome?", trace_path: Path | None = None) -> None:
     toolbox = Toolbox([tool(temperature), python_tool()])
-    roles = dict.fromkeys(("planner", "caller", "summarizer"))
-    with Engine(embedded_gguf(), roles, n_ctx=1024) as engine:
+    untrained = {"planner": None, "caller": None, "summarizer": None}
+    with Engine(embedded_gguf(), untrained, n_ctx=1024) as engine:
         agent = Agent(engine, toolbox, Bounds(max_calls=3, max_answer_tokens=60))
         trace = agent.run(instruction, trace_path=trace_path)
     for step in trace.trajectory.steps:
