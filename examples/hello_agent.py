@@ -26,8 +26,8 @@ def temperature(city: str, unit: Literal["C", "F"] = "C") -> str:
 
 def main(instruction: str = "How warm is it in Rome?", trace_path: Path | None = None) -> None:
     toolbox = Toolbox([tool(temperature), python_tool()])
-    untrained = {"planner": None, "caller": None, "summarizer": None}
-    with Engine(embedded_gguf(), untrained, n_ctx=1024) as engine:
+    base = embedded_gguf()
+    with Engine(base, {"planner": None, "caller": None, "summarizer": None}, n_ctx=1024) as engine:
         agent = Agent(engine, toolbox, Bounds(max_calls=3, max_answer_tokens=60))
         trace = agent.run(instruction, trace_path=trace_path)
     for step in trace.trajectory.steps:
