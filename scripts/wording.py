@@ -37,7 +37,7 @@ NAMES = {
     "nursery", "luxury",
 }  # fmt: skip
 # Names are reported; set this once all of them are renamed, and one that is left fails too.
-FAIL_ON_NAMES = False
+FAIL_ON_NAMES = True
 _ALL = re.compile(r"\b(?:" + "|".join(f"(?:{word})" for word in WORDS) + r")\b", re.IGNORECASE)
 _PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/*.md",
           "benchmarks/**/*.md", "umi_lite/recipes/**/*", "examples/*")  # fmt: skip
@@ -49,6 +49,12 @@ _LEFT_OUT = (
 
 
 # Python 3.12 splits f-strings into their text and their code.
+# Lines with these texts are read by models: they are part of measured data.
+_READ_BY_MODELS = {
+    "umi_lite/data/gsm8k.py": "the result can be told",
+    "umi_lite/data/toolworld/tools.py": "{text} is no ",
+    "umi_lite/sandbox/program.py": "there is no network",
+}
 _PROSE = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
@@ -101,6 +107,8 @@ def findings() -> Iterator[str]:
     """Yield `file:line: word (better: …)` for each word found."""
     for name, path in files(*_PAGES, *_CODE):
         for line, text in prose(path):
+            if _READ_BY_MODELS.get(name, "\n") in text:
+                continue
             for match in _ALL.finditer(text):
                 word = match.group()
                 better = next(b for w, b in WORDS.items() if re.fullmatch(w, word, re.IGNORECASE))
