@@ -178,7 +178,7 @@ def test_a_list_ends_at_its_first_broken_record(
 # JSON, but not what the source reads: only this record is lost.
 NOT_BROKEN = {
     *("null", "a number", "a string", "a list", "empty object", "null field", "wrong type"),
-    *("nested wrong type",),
+    *("nested wrong type", "NaN", "huge number", "key twice", "half a surrogate", "bad UTF-8"),
 }
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from umi_lite.data import read_rows, toolbench
+from umi_lite.data import toolbench
+from umi_lite.data import window as window_of_text
 from umi_lite.data.read_rows import jsonl_rows, list_rows
 from umi_lite.errors import UserError
 
@@ -56,7 +57,7 @@ def test_lines_of_30_mb_are_read_in_1(tmp_path: Path) -> None:
 
 
 def test_a_record_longer_than_the_window_is_read(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(read_rows, "_WINDOW", 7)
+    monkeypatch.setattr(window_of_text, "_WINDOW", 7)
     path = tmp_path / "small.json"
     records = [{"tools": [i], "a": 'é"{[' * i, "n": -1.5e3, "b": [True, None]} for i in range(40)]
     path.write_text(json.dumps(records, ensure_ascii=False, indent=2))
@@ -77,7 +78,7 @@ def test_damage_reads_the_same_in_any_window(
     parts = [good, damage(good), good]
     path.write_text("[" + ", ".join(parts) + "]")
     whole = list(list_rows(path, "records"))
-    monkeypatch.setattr(read_rows, "_WINDOW", window)
+    monkeypatch.setattr(window_of_text, "_WINDOW", window)
     assert list(list_rows(path, "records")) == whole
     assert [row.value is not None for row in whole] == [True, False]
 

@@ -2,7 +2,6 @@
 
 import codecs
 import gzip
-import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,14 +10,17 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from umi_lite.data.rows import HubData, Place, Row, make_row, suffix
-from umi_lite.data.strict_json import BadJson, CutJson, decode, parse
+from umi_lite.data.strict_json import (
+    BadJson,
+    CutJson,
+    RefusedJson,
+    decode,
+    parse,
+)
+from umi_lite.data.window import MAX_RECORD, Window
 from umi_lite.errors import UserError
 from umi_lite.hub import check_data
 
-# Longer than any record of the known sources by far; anything longer is damage.
-MAX_RECORD = 64 * 2**20
-_WINDOW = 2**18
-_NOT_BLANK = re.compile(r"[^ \t\r\n]")
 _ENDINGS = {".json", ".jsonl", ".parquet"}
 _GZIP = b"\x1f\x8b"
 _PARQUET = b"PAR1"
@@ -146,8 +148,9 @@ def _line_row(path: Path, number: int, line: bytes) -> Row:
 def list_rows(place: Place, what: str) -> Iterator[Row]:
     """Yield the records of a JSON list, `number` counted from 1.
 
-    The file is read in windows, each record decoded by Python's own parser. The first record
-    that is not JSON, or a list that breaks off (a truncated download), is the last row: its
+    The file is read in windows, each record decoded by Python's own parser. A record with a value
+    that is refused (NaN, a repeated key) is one faulty row. The first record that is not JSON, or
+    a list that breaks off (a truncated download), is the last row: its
     `fault` says on which line it begins and how many records were read before it.
 
     Raises:
@@ -158,7 +161,7 @@ def list_rows(place: Place, what: str) -> Iterator[Row]:
         return
     path = Path(str(place))
     with opened(path, what) as file:
-        window = _Window(file)
+        window = Window(file)
         if window.peek() != "[":
             raise UserError(f"{path}: {what} is expected, a JSON list of records")
         window.at += 1
@@ -168,18 +171,21 @@ def list_rows(place: Place, what: str) -> Iterator[Row]:
                     return
                 value = _next_value(window)
             except BadJson as err:
-                yield Row(f"{path}:{number}", number, None, _list_fault(window, number, err))
-                return
-            yield make_row(path, number, value)
+                if not (isinstance(err, RefusedJson) and window.skip_value()):
+                    yield Row(f"{path}:{number}", number, None, _list_fault(window, number, err))
+                    return
+                yield Row(f"{path}:{number}", number, None, str(err))
+            else:
+                yield make_row(path, number, value)
 
 
-def _list_fault(window: "_Window", number: int, err: BadJson) -> str:
+def _list_fault(window: "Window", number: int, err: BadJson) -> str:
     reason = str(err).removeprefix("not JSON: ")
     before = "nothing before it was" if number == 1 else f"{number - 1} before it were"
     return f"not JSON from line {window.line()} on: {reason} ({before} read, nothing after it)"
 
 
-def _next_value(window: "_Window") -> Any:
+def _next_value(window: "Window") -> Any:
     while True:
         try:
             value, window.at = decode(window.text, window.at, more=window.more)
@@ -194,54 +200,6 @@ def _next_value(window: "_Window") -> Any:
     elif after not in {"", "]", "{"}:
         raise BadJson("not JSON: Expecting ',' delimiter")
     return value
-
-
-class _Window:
-    """A stretch of the file as text, read up to `at`."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.text, self.at, self.more = "", 0, True
-        self._file, self._lines = file, 1
-        # A byte that is not UTF-8 is kept as a mark and found again in its record.
-        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-
-    def fill(self) -> None:
-        """Drop what was read and read on."""
-        self._lines += self.text.count("\n", 0, self.at)
-        # As much again as there is, so that a long record is not decoded too often.
-        data = self._file.read(max(_WINDOW, len(self.text) - self.at))
-        self.more = bool(data)
-        self.text = self.text[self.at :] + self._decoder.decode(data, final=not data)
-        self.at = 0
-
-    def peek(self) -> str:
-        """Return the next character that is not blank and move `at` there; "" at the end."""
-        while True:
-            found = _NOT_BLANK.search(self.text, self.at)
-            self.at = found.start() if found else len(self.text)
-            if found or not self.more:
-                return found[0] if found else ""
-            self.fill()
-
-    def at_list_end(self) -> bool:
-        """True at the list's bracket.
-
-        Raises:
-            BadJson: the file ends without it, or has more text after it.
-        """
-        here = self.peek()
-        if not here:
-            raise BadJson("not JSON: the list breaks off")
-        if here != "]":
-            return False
-        self.at += 1
-        if self.peek():
-            raise BadJson("not JSON: more text after the end of the list")
-        return True
-
-    def line(self) -> int:
-        """Return the number of the line that `at` is on, from 1."""
-        return self._lines + self.text.count("\n", 0, self.at)
 
 
 def is_parquet(place: Place) -> bool:

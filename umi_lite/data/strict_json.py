@@ -18,6 +18,10 @@ class BadJson(ValueError):
     line = 1
 
 
+class RefusedJson(BadJson):
+    """The text is JSON by its form, but a value in it is refused: what follows it can be read."""
+
+
 class CutJson(BadJson):
     """The text may be the beginning of whole JSON: more of it is needed to say."""
 
@@ -33,27 +37,28 @@ _BAD_BYTE = re.compile("[\udc80-\udcff]")
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise BadJson("not JSON: a key is repeated in one object")
+        raise RefusedJson("not JSON: a key is repeated in one object")
     return value
 
 
 def _constant(text: str) -> Any:
-    raise BadJson(f"not JSON: {text} is not a number")
+    raise RefusedJson(f"not JSON: {text} is not a number")
 
 
 def _float(text: str) -> float:
     value = float(text)
     if value in (float("inf"), float("-inf")):
-        raise BadJson("a number is too large")
+        raise RefusedJson("a number is too large")
     return value
 
 
 def _int(text: str) -> int:
     if len(text) > 400:
-        raise BadJson("a number is too large")
+        raise RefusedJson("a number is too large")
     return int(text)
 
 
+_BY_FORM = json.JSONDecoder(parse_int=str)
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_int
 )
@@ -83,10 +88,18 @@ def decode(text: str, position: int, *, more: bool) -> tuple[Any, int]:
     if more and end == len(text):
         raise CutJson("cut")
     if _BAD_BYTE.search(text, position, end):
-        raise BadJson("not UTF-8 text")
+        raise RefusedJson("not UTF-8 text")
     if _ESCAPED_SURROGATE.search(text, position, end) and _has_surrogate(value):
-        raise BadJson("half of a surrogate pair is without the other")
+        raise RefusedJson("half of a surrogate pair is without the other")
     return value, end
+
+
+def end_of_value(text: str, position: int) -> int | None:
+    """Return where the value that begins at `position` ends, None if it is not JSON by its form."""
+    try:
+        return _BY_FORM.raw_decode(text, position)[1]
+    except (json.JSONDecodeError, RecursionError):
+        return None
 
 
 def parse(text: str) -> Any:
@@ -129,7 +142,7 @@ def parse_as_python(text: str) -> Any:
     except (ValueError, RecursionError):
         raise BadJson("not JSON: a number is too large, or it is nested too deep") from None
     if _ESCAPED_SURROGATE.search(text) and _has_surrogate(value):
-        raise BadJson("half of a surrogate pair is without the other")
+        raise RefusedJson("half of a surrogate pair is without the other")
     return value
 
 
