@@ -23,7 +23,7 @@ from umi_lite.evals.live import environment_of
 if TYPE_CHECKING:
     from rich.console import Console
 
-FORMS = ("adapters", "folded")
+FORMS = ("adapters", "merged")
 
 
 def bench(
@@ -59,7 +59,7 @@ def bench(
         for _ in range(rounds):
             for name, (form, which, slots) in plans.items():
                 console.print(name, highlight=False)
-                merge_into = Path(folder) if form == "folded" else None
+                merge_into = Path(folder) if form == "merged" else None
                 with which.engine(merge_into=merge_into, slots=slots, n_ctx=n_ctx) as engine:
                     threads = engine.threads
                     jobs = [Job.replay(task, environment_of(task)) for task in tasks]

@@ -75,7 +75,7 @@ def bench(
         words = stack.enter_context(Engine(bundle.base, dict.fromkeys(ROLES), n_ctx=n_ctx))
         setups = _setups(bundle, adapters, merged, words, tasks, folder, llama_server)
         runs: dict[str, list[_Run]] = {name: [] for name in setups}
-        for name in ("umi", "umi, folded weights"):
+        for name in ("umi", "umi, merged weights"):
             _episodes(setups[name], tasks[:1])  # the docs are on disk from here on
         for turn in range(rounds):
             for name, opened in setups.items():
@@ -116,8 +116,8 @@ def _setups(
 
     setups: dict[str, Open] = {
         "umi": lambda: umi(bundle, prefixes_in=kept),
-        "umi, folded weights": lambda: umi(bundle, merge_into=folder, prefixes_in=kept),
-        "umi, folded weights, no drafts": lambda: umi(without, merge_into=folder, prefixes_in=kept),
+        "umi, merged weights": lambda: umi(bundle, merge_into=folder, prefixes_in=kept),
+        "umi, merged weights, no drafts": lambda: umi(without, merge_into=folder, prefixes_in=kept),
         "umi, no drafts": lambda: umi(without, prefixes_in=kept),
         "umi, nor docs on disk": lambda: umi(without),
         "umi, forgets episodes": lambda: ablated(ablations.ForgetsEpisodes),
@@ -174,7 +174,7 @@ def _row(runs: Sequence[_Run], first: _Run) -> dict[str, float | int]:
 
 def _ratios(rows: Mapping[str, Mapping[str, float | int]]) -> dict[str, float | None]:
     made: dict[str, float | None] = {}
-    for engine in ("umi", "umi, folded weights"):
+    for engine in ("umi", "umi, merged weights"):
         for baseline in rows:
             if baseline.startswith("umi"):
                 continue

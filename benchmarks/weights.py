@@ -76,7 +76,7 @@ def main() -> None:
             requantize(bundle.base, base, kind)
             merge(base, lora, folder / f"{kind}-merged.gguf")
             forms = {"bare": (base, None), "adapter": (base, lora)}
-            forms["folded"] = (folder / f"{kind}-merged.gguf", None)
+            forms["merged"] = (folder / f"{kind}-merged.gguf", None)
             for form, (path, adapter) in forms.items():
                 model = stack.enter_context(closing(Model(path)))
                 context = Context(
@@ -97,8 +97,8 @@ def main() -> None:
                     speeds[name][shape].append(run(*sizes))
     setups = {n: {s: statistics.median(v) for s, v in by.items()} for n, by in speeds.items()}
     ratios = {
-        f"{kind} folded/adapter, {shape}": round(
-            setups[f"{kind} folded"][shape] / setups[f"{kind} adapter"][shape], 2
+        f"{kind} merged/adapter, {shape}": round(
+            setups[f"{kind} merged"][shape] / setups[f"{kind} adapter"][shape], 2
         )
         for kind in TYPES
         for shape in SHAPES

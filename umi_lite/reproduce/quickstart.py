@@ -68,13 +68,13 @@ def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
     console.rule("4/5  held-out tasks, after training")
 
     def trained(*views: View) -> "Engine":
-        return bundle.engine(views=views, merge_into=out / "folded", **room)
+        return bundle.engine(views=views, merge_into=out / "merged", **room)
 
     how: dict[str, Any] = {"spec": bundle.spec, "console": console}
     after = measured(out / "after.json", "after", partial(trained, *ROLES), tasks, **how)
     alone = partial(trained, "backbone")
     single = measured(out / "single.json", "single", alone, tasks, **how)
-    shutil.rmtree(out / "folded", ignore_errors=True)
+    shutil.rmtree(out / "merged", ignore_errors=True)
     console.rule("5/5  two episodes, live")
     _live(bundle, tasks, console)
     scores = {"before": before, "after": after, "global_adapter_alone": single}

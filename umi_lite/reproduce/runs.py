@@ -200,11 +200,11 @@ def _do(run: Planned, folder: RunDir, out: Path, console: "Console") -> None:
             export_run(folder.root, base=base)
     bundle = load_bundle(folder.root / "bundle")
     speak = ROLES if "planner" in run.recipe.stages.speakers() else ("backbone",)
-    folded = folder.root / "folded"
+    merged = folder.root / "merged"
     options: dict[str, Any] = {"n_ctx": run.recipe.max_length, "slots": run.recipe.eval.slots}
 
     def opened() -> "Engine":
-        return bundle.engine(views=speak, merge_into=folded, **options)
+        return bundle.engine(views=speak, merge_into=merged, **options)
 
     if run.recipe.eval.static:
         predicted(folder.root / STEPS, run.recipe.eval.static, opened, console)
@@ -213,4 +213,4 @@ def _do(run: Planned, folder: RunDir, out: Path, console: "Console") -> None:
         scores = folder.root / SCORES
         measured(scores, run.name, opened, tasks, console, spec=bundle.spec)
     write_text(folder.root / DONE, "")
-    shutil.rmtree(folded, ignore_errors=True)
+    shutil.rmtree(merged, ignore_errors=True)
