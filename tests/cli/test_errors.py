@@ -90,7 +90,7 @@ def test_a_file_that_refuses_is_named_in_one_line(tmp_path: Path) -> None:
         (("trace", "show", "gone"), "gone", "No such file"),
         (("trace", "show", "."), "Is a directory"),
         (("trace", "show", "/proc/self/mem"), "/proc/self/mem", "Input/output error"),
-        (("run", "hello", "--bundle", "file"), "file", "no bundle"),
+        (("run", "hello", "--bundle", "file"), "file", "not a bundle"),
         (("data", "render", "gsm8k", "--path", long), "File name too long"),
         (("data", "render", "traces", "--path", long), "File name too long"),
     ):

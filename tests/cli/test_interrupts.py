@@ -76,7 +76,7 @@ class Loader:
     def find_spec(self, name, *_):
         if name == "umi_lite.engine.machine":
             import umi_lite.engine.library as library
-            library.heard = line
+            library.keep_line = line
 import sys
 if "umi_lite.engine.proof" not in sys.orig_argv:  # the child that tries the weights
     sys.meta_path.insert(0, Loader())

@@ -34,7 +34,7 @@ def test_the_longest_known_stretch_counts_and_the_transcript_where_no_phrase_is_
     phrases = Phrases({(1, 2): (3, 1.0), (0, 1, 2): (4, 1.0)})
     assert Draft(phrases, [0, 1, 2]).guess(1) == [(4, 1.0)]
     draft = Draft(NONE, [5, 6, 7, 8, 9])
-    draft.said([5, 6, 7, 8])
+    draft.extend([5, 6, 7, 8])
     assert [token for token, _ in draft.guess(8)] == [9, 5, 6, 7]  # 0.85 each
     assert Draft(NONE, [5, 6, 7, 8, 5, 6]).guess(1) == [(7, 0.5)]
 
