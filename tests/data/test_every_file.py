@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from datafiles import data_file
 
-from umi_lite.data import load_questions, load_source
+from umi_lite.data.load import load_questions, load_source
 
 # Name, source, with steps, and how many records the file has.
 FILES = [

@@ -8,7 +8,8 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from umi_lite.data import SOURCES, find_source, load_questions, load_source
+from umi_lite.data import SOURCES
+from umi_lite.data.load import find_source, load_questions, load_source
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Data
 

@@ -3,7 +3,8 @@ import json
 import pytest
 from datafiles import data_file
 
-from umi_lite.data.math_problems import boxed, questions
+from umi_lite.data.boxed import boxed
+from umi_lite.data.math_problems import questions
 
 
 @pytest.mark.parametrize(

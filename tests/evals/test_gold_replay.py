@@ -14,7 +14,8 @@ from studies import STUDY
 from umi_lite.agent.agent import Job, run_many
 from umi_lite.agent.bounds import Bounds, holding, settled
 from umi_lite.agent.trace import Trace
-from umi_lite.data import load_source, toolbench
+from umi_lite.data import toolbench
+from umi_lite.data.load import load_source
 from umi_lite.data.rows import Loaded
 from umi_lite.engine.request import Request
 from umi_lite.evals.bounds import bounds_of

@@ -12,7 +12,7 @@ import pytest
 from local_server import JsonHandler, LocalServer, running
 
 from umi_lite import hub
-from umi_lite.data import load_source
+from umi_lite.data.load import load_source
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Base, Data, Recipe
 from umi_lite.train.inputs import base_model

@@ -11,7 +11,7 @@ from bytetokens import CHATML, END, ByteTokenizer
 from datafiles import data_file
 from llguidance import LLMatcher, LLTokenizer
 
-from umi_lite.data import load_source
+from umi_lite.data.load import load_source
 from umi_lite.data.rows import Loaded
 from umi_lite.protocol.grammar import answer_grammar, call_grammar, plan_grammar
 from umi_lite.protocol.prompts import render

@@ -21,7 +21,8 @@ ViewOption = Annotated[str, typer.Option("--role", help="backbone, planner, call
 
 def ls() -> None:
     """List the sources of trajectories."""
-    from umi_lite.data import SOURCES, find_source
+    from umi_lite.data import SOURCES
+    from umi_lite.data.load import find_source
 
     for name in SOURCES:
         typer.echo(f"{name:<19}{find_source(name).about}")

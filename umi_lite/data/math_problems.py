@@ -9,6 +9,7 @@ programs are not run again: their output is the text after them.
 import re
 from typing import Any
 
+from umi_lite.data.boxed import boxed
 from umi_lite.data.read_rows import jsonl_rows
 from umi_lite.data.rows import (
     BadRow,
@@ -25,8 +26,6 @@ from umi_lite.data.rows import (
 from umi_lite.data.source import Source, with_python
 from umi_lite.protocol.roles import PYTHON_TOOL
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Trajectory
-
-_BOXES = ("\\boxed", "\\fbox")
 
 
 def questions(path: Place, n: int | None = None) -> Loaded:
@@ -59,28 +58,6 @@ def questions(path: Place, n: int | None = None) -> Loaded:
 
     rows = jsonl_rows(path, "MATH rows with problem and solution")
     return collect(outcomes(rows, parse), n)
-
-
-def boxed(text: str) -> str | None:
-    r"""Return the content of the last `\boxed{...}` (or `\fbox`, or `\boxed 5`), braces nested.
-
-    None where there is none or its braces do not close.
-    """
-    at = max(text.rfind(box) for box in _BOXES)
-    if at < 0:
-        return None
-    rest = text[at:].removeprefix("\\boxed").removeprefix("\\fbox")
-    if not rest.lstrip().startswith("{"):
-        words = rest.split("$")[0].split()
-        return words[0].rstrip(".") if words else None
-    rest = rest.lstrip()
-    depth = 0
-    for i, char in enumerate(rest):
-        escaped = i > 0 and rest[i - 1] == "\\"
-        depth += 0 if escaped else (char == "{") - (char == "}")
-        if depth == 0:
-            return rest[1:i].strip()
-    return None
 
 
 # A program and its output, each between fences on lines of their own.

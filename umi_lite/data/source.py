@@ -9,6 +9,8 @@ from umi_lite.data.rows import Loaded
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.tools.tools import Toolbox
 
+GIVE_UP = "give_up"
+"""The gold of a task that cannot be done."""
 # What is wrong with an episode's answer, "" for nothing: task, trace, answer.
 Judge = Callable[[Trajectory, Any, str], str]
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from umi_lite.data import SOURCES, find_source
+from umi_lite.data import SOURCES
+from umi_lite.data.load import find_source
 from umi_lite.data.source import with_python
 from umi_lite.errors import UserError
 from umi_lite.tools.tools import Toolbox

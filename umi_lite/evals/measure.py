@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from umi_lite.agent.bounds import Bounds, Sampling, settled
 from umi_lite.agent.trace import Trace, check_place, keep
 from umi_lite.console import counting
-from umi_lite.data import load_questions
+from umi_lite.data.load import load_questions
 from umi_lite.data.why_nothing import why_nothing
 from umi_lite.engine.request import RoleEngine
 from umi_lite.errors import UserError

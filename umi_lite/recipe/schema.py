@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from umi_lite.data import SOURCES
+from umi_lite.errors import UserError
 from umi_lite.protocol.roles import ROLES
 from umi_lite.recipe.load import hint
 from umi_lite.recipe.stages import Count, Int, Rate, Ratio, Stages, Strict
-from umi_lite.weights.gguf_to_hf import GgufType
+from umi_lite.weights.gguf_to_hf import GgufType, embedded_gguf
 
 
 def _named(name: str) -> str:
@@ -208,6 +209,21 @@ class Recipe(Strict):
 
         tree = self.model_dump(mode="json", by_alias=True, exclude_none=True)
         return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+
+
+def base_gguf(recipe: Recipe) -> Path | None:
+    """Return the base GGUF that the recipe names, None where it names none.
+
+    Raises:
+        UserError: the file is missing, or the embedded model is not installed.
+    """
+    name = recipe.base.gguf
+    if name is None:
+        return None
+    path = embedded_gguf() if name == "embedded" else Path(name).expanduser()
+    if not path.is_file():
+        raise UserError(f"base.gguf: no such file: {path}")
+    return path
 
 
 def load_recipe(

@@ -51,7 +51,7 @@ def deployed_base(recipe: Recipe, folder: Path) -> Path:
     Raises:
         UserError: the recipe names no base GGUF.
     """
-    from umi_lite.train.inputs import base_gguf
+    from umi_lite.recipe.schema import base_gguf
     from umi_lite.weights.quantize import requantize
 
     source = base_gguf(recipe)

@@ -75,3 +75,12 @@ def precision(recipe: Recipe) -> Literal["fp32", "bf16", "fp16"]:
     if not torch.cuda.is_available():
         return "fp32"
     return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+
+
+def is_out_of_memory(err: BaseException) -> bool:
+    """True for torch's error of a GPU and for those of its CPU allocator."""
+    import torch
+
+    if isinstance(err, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(err, RuntimeError) and "can't allocate memory" in str(err)

@@ -17,6 +17,7 @@ from typing import Any, TypeGuard, TypeVar
 from umi_lite.errors import UserError
 from umi_lite.files import write_text
 from umi_lite.train.collate import Collator
+from umi_lite.train.device import is_out_of_memory
 from umi_lite.train.distributed import world_size
 from umi_lite.train.run_dir import RunDir, step_of
 from umi_lite.train.samples import Row, row_names
@@ -87,15 +88,6 @@ def _is_of(err: Exception, run: RunDir) -> TypeGuard[OSError]:
 
 _LOWER = "lower max_length or lora.r, or set gradient_checkpointing: true or quantization: 4bit"
 T = TypeVar("T")
-
-
-def is_out_of_memory(err: BaseException) -> bool:
-    """True for torch's error of a GPU and for those of its CPU allocator."""
-    import torch
-
-    if isinstance(err, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(err, RuntimeError) and "can't allocate memory" in str(err)
 
 
 def attempt(action: Callable[[], T]) -> T | None:

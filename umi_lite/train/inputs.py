@@ -6,8 +6,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from umi_lite.data import load_questions, load_source
 from umi_lite.data.leaks import Leak, find_leaks
+from umi_lite.data.load import load_questions, load_source
 from umi_lite.data.rows import Dropped, Loaded
 from umi_lite.data.why_nothing import why_nothing
 from umi_lite.engine.language import read_texts
@@ -18,11 +18,11 @@ from umi_lite.protocol.jinja import BadTemplate
 from umi_lite.protocol.prompts import view_messages
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe.library import template_names, template_text
-from umi_lite.recipe.schema import Data, Recipe
+from umi_lite.recipe.schema import Data, Recipe, base_gguf
 from umi_lite.train.loading import loading
 from umi_lite.train.sayable import only_sayable
 from umi_lite.train.tokenizer import Language, load_language
-from umi_lite.weights.gguf_to_hf import embedded_gguf, hf_folder
+from umi_lite.weights.gguf_to_hf import hf_folder
 
 _Load = Callable[[str, Mapping[str, Any]], Loaded]
 
@@ -105,21 +105,6 @@ def _load(sources: tuple[Data, ...], load: _Load, name: str) -> Loaded:
     if not loaded.trajectories:
         raise UserError(f"recipe {name}: its data holds no trajectory: {'; '.join(nothing)}")
     return loaded
-
-
-def base_gguf(recipe: Recipe) -> Path | None:
-    """Return the base GGUF that the recipe names, None where it names none.
-
-    Raises:
-        UserError: the file is missing, or the embedded model is not installed.
-    """
-    name = recipe.base.gguf
-    if name is None:
-        return None
-    path = embedded_gguf() if name == "embedded" else Path(name).expanduser()
-    if not path.is_file():
-        raise UserError(f"base.gguf: no such file: {path}")
-    return path
 
 
 def base_model(recipe: Recipe, on_start: Callable[[Path], None] | None = None) -> str:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from umi_lite.errors import UserError
-from umi_lite.train.failures import is_out_of_memory
+from umi_lite.train.device import is_out_of_memory
 from umi_lite.train.samples import Row
 
 _HINT = "name another folder or model (-o base.model=PATH)"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
-from umi_lite.data import load_source
 from umi_lite.data.leaks import Leak
+from umi_lite.data.load import load_source
 from umi_lite.data.rows import Loaded
 from umi_lite.data.why_nothing import why_nothing
 from umi_lite.errors import UserError

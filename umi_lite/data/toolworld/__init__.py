@@ -5,9 +5,9 @@ tools again, untouched, so that an agent can be run and scored on a task.
 """
 
 from umi_lite.data.rows import Loaded
-from umi_lite.data.source import Source
+from umi_lite.data.source import GIVE_UP, Source
 from umi_lite.data.toolworld.families import PER_100, schedule, tasks_of
-from umi_lite.data.toolworld.generate import GIVE_UP, fits
+from umi_lite.data.toolworld.generate import fits
 from umi_lite.data.toolworld.pools import SPLITS, Split
 from umi_lite.data.toolworld.toolbox import TOOLSETS, WorldToolbox
 from umi_lite.data.toolworld.world import World

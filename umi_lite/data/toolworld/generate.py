@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from umi_lite.data.source import GIVE_UP
 from umi_lite.data.toolworld import wording
 from umi_lite.data.toolworld.families import Task
 from umi_lite.data.toolworld.goals import Goal
@@ -17,7 +18,6 @@ from umi_lite.data.toolworld.wording import INTENTS
 from umi_lite.data.toolworld.world import World
 from umi_lite.protocol.trajectory import Answer, Call, Plan, Step, Trajectory
 
-GIVE_UP = "give_up"
 SOURCE = "toolworld"
 
 

@@ -8,7 +8,7 @@ line, "Answer" alone on a line, and Markdown, which is removed first.
 import re
 from collections import deque
 
-from umi_lite.data.math_problems import boxed as closed_box
+from umi_lite.data.boxed import boxed as closed_box
 
 # From this many words on, a text is prose and not itself an answer.
 _PROSE_WORDS = 4

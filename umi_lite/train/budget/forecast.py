@@ -11,14 +11,14 @@ from umi_lite.console import Line
 from umi_lite.engine.machine import machine
 from umi_lite.errors import UserError
 from umi_lite.files import cache_folder
-from umi_lite.recipe.schema import Recipe
+from umi_lite.recipe.schema import Recipe, base_gguf
 from umi_lite.train.backends import resolve
 from umi_lite.train.budget.fit import Fitted, fit
 from umi_lite.train.budget.memory import CUDA_CONTEXT, GIB, Estimate, peak
 from umi_lite.train.budget.shape import Shape, shape_of
 from umi_lite.train.dataset import Ready
 from umi_lite.train.device import Setting
-from umi_lite.train.inputs import base_gguf, base_model
+from umi_lite.train.inputs import base_model
 from umi_lite.train.plan import plan
 from umi_lite.train.progress import Reporter, Silent
 from umi_lite.train.trainer import make_all

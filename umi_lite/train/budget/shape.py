@@ -9,8 +9,7 @@ from typing import Any
 from umi_lite.engine.gguf import read_gguf
 from umi_lite.errors import UserError
 from umi_lite.hub import check_model
-from umi_lite.recipe.schema import Lora, Recipe
-from umi_lite.train.inputs import base_gguf
+from umi_lite.recipe.schema import Lora, Recipe, base_gguf
 from umi_lite.train.loading import loading
 
 _LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
