@@ -18,7 +18,6 @@ from umi_lite.weights.gguf_weights import HINT, model_of
 # What a GGUF can be requantized to.
 GgufType = Literal["F16", "Q8_0", "Q4_K_M"]
 
-EMBEDDED = "SmolLM2-135M-Instruct"
 EMBEDDED_HF_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 _CONTROL, _USER_DEFINED = 3, 4  # gguf.TokenType
 _FORMAT = 2  # increased when the folder's contents change, so that old caches are not used
