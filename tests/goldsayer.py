@@ -40,6 +40,9 @@ class GoldSayer:
     def view_of(self, role: View) -> View:
         return role
 
+    def speaker_of(self, role: View) -> View:
+        return self.view_of(role)
+
     def language(self, view: View) -> Language:
         return self._words
 

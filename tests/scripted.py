@@ -39,6 +39,9 @@ class Scripted(ByteTokenizer):
     def view_of(self, role: View) -> View:
         return "backbone" if self.single else role
 
+    def speaker_of(self, role: View) -> View:
+        return self.view_of(role)
+
     def language(self, view: View) -> "Scripted":
         return self
 

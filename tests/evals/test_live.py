@@ -39,6 +39,9 @@ class Oracle(ByteTokenizer):
     def view_of(self, role: View) -> View:
         return role
 
+    def speaker_of(self, role: View) -> View:
+        return self.view_of(role)
+
     def language(self, view: View) -> "Oracle":
         return self
 

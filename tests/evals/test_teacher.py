@@ -53,6 +53,9 @@ class Knowing(ByteTokenizer):
     def view_of(self, role: View) -> View:
         return role
 
+    def speaker_of(self, role: View) -> View:
+        return self.view_of(role)
+
     def language(self, view: View) -> "Knowing":
         return self
 

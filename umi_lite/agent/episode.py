@@ -149,11 +149,12 @@ class Episode:
         if time.monotonic() - self._started > self.bounds.max_seconds:
             most = f"{self.bounds.max_seconds:g} s"
             raise _Ended("timeout", f"{most} had passed before the {role}'s turn")
-        view = self.engine.view_of(role)
+        view, speaker = self.engine.view_of(role), self.engine.speaker_of(role)
         ids = self._prompt(view, max_tokens)
         on_event = self.on_event
         said = yield Request(
             view=view,
+            speaker=speaker,
             ids=tuple(ids),
             shared=self._transcripts[view].shared,
             grammar=grammar,
@@ -166,7 +167,7 @@ class Episode:
         self._transcripts[view].spoke(said.ids)
         self._turns.append(
             TraceTurn(
-                view=view,
+                view=speaker,
                 prompt_tokens=said.prompt_tokens,
                 reused=said.reused,
                 evaluated=said.evaluated,

@@ -16,6 +16,7 @@ from umi_lite.bundle.merge import merged
 from umi_lite.bundle.spec import (
     AGAIN,
     SPEC,
+    AdapterFile,
     BundleSpec,
     File,
     PhrasesFile,
@@ -244,7 +245,7 @@ def write_bundle(
         spec = BundleSpec(
             base=describe(base, File),
             hf_id=hf_id,
-            views={view: describe(work / f"{view}.gguf", File) for view in adapters},
+            views={view: describe(work / f"{view}.gguf", AdapterFile) for view in adapters},
             phrases={
                 view: describe(work / f"{view}.phrases.json", PhrasesFile) for view in phrases or {}
             },

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from umi_lite.agent.bounds import Bounds, Sampling
 from umi_lite.errors import UserError, first_error
-from umi_lite.protocol.roles import View
+from umi_lite.protocol.roles import Acts, View
 from umi_lite.protocol.trajectory import Tool
 
 SPEC = "bundle.json"
@@ -36,6 +36,12 @@ class File(AnyFile):
     file: Annotated[str, Field(pattern=r"^[^/\\]+\.gguf$")]
 
 
+class AdapterFile(File):
+    """A view's LoRA GGUF. One that acts on `own turns` is active over the one of `backbone`."""
+
+    acts: Acts = "always"
+
+
 class PhrasesFile(AnyFile):
     """A view's phrases."""
 
@@ -60,7 +66,7 @@ class BundleSpec(_Model):
     version: Literal[1] = 1
     base: File
     hf_id: str | None = None
-    views: Annotated[dict[View, File], Field(min_length=1)]
+    views: Annotated[dict[View, AdapterFile], Field(min_length=1)]
     phrases: dict[View, PhrasesFile] = {}
     style: Literal["chat", "paper"] = "chat"
     template_sha256: Sha256

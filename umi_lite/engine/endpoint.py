@@ -291,6 +291,10 @@ class HybridEngine:
         """See `Engine.view_of`."""
         return view_of(role, (*self._here.views, *self._away))
 
+    def speaker_of(self, role: View) -> View:
+        """See `Engine.speaker_of`."""
+        return self.view_of(role)
+
     def language(self, view: View) -> Language:
         """See `Engine.language`."""
         return self._away[view].language if view in self._away else self._here.language(view)

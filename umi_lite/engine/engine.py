@@ -114,8 +114,12 @@ class Engine:
         return tuple(self._adapters)
 
     def view_of(self, role: View) -> View:
-        """Return the view that takes a role's turns: `backbone` if no other can speak."""
+        """Return the view whose transcript has a role's turns: `backbone` if no other can speak."""
         return view_of(role, self._adapters)
+
+    def speaker_of(self, role: View) -> View:
+        """Return the view whose adapter takes a role's turns."""
+        return self.view_of(role)
 
     @property
     def load(self) -> int:

@@ -17,7 +17,9 @@ class Request:
     """One turn to generate.
 
     Attributes:
-        view: whose context and adapter.
+        view: whose context and cache hold the transcript.
+        speaker: whose adapter generates the turn, where adapters act on own turns; None is
+            the view's own.
         ids: the whole transcript so far; what is in the cache already is not read again.
         shared: how many of its first ids other episodes have too (the system message).
         grammar: llguidance Lark text that the turn must match, None for free text.
@@ -37,6 +39,7 @@ class Request:
     seed: int = 0
     episode: Hashable = None
     on_text: Callable[[str], None] | None = field(default=None, repr=False)
+    speaker: View | None = None
 
     @property
     def owner(self) -> Hashable:
@@ -94,6 +97,7 @@ class RoleEngine(Protocol):
     @property
     def base(self) -> Path: ...
     def view_of(self, role: View) -> View: ...
+    def speaker_of(self, role: View) -> View: ...
     def language(self, view: View) -> ViewLanguage: ...
     def generate(self, request: Request) -> Generation: ...
     def submit(self, request: Request) -> None: ...

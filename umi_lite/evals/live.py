@@ -187,7 +187,7 @@ def evaluate(
 
 def is_single(engine: RoleEngine) -> bool:
     """True if one model (view `backbone`) takes all the turns."""
-    return engine.view_of("planner") == "backbone"
+    return engine.speaker_of("planner") == "backbone"
 
 
 def play(

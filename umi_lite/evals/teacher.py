@@ -187,6 +187,7 @@ class _DialogueRun:
             )
         return Request(
             view=view,
+            speaker=self.engine.speaker_of(role),
             ids=tuple(ids),
             shared=transcript.shared,
             grammar=grammar,

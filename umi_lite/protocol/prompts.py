@@ -23,17 +23,23 @@ class Rendered:
     pieces: list[Piece] = field(repr=False)
 
 
-def view_messages(trajectory: Trajectory, view: View) -> list[Message]:
+def view_messages(
+    trajectory: Trajectory, view: View, transcript: View | None = None
+) -> list[Message]:
     """Return the conversation for one view: what the roles say is assistant, all else user.
 
-    Every view reads the same words after its own system message, so that what the global
+    Every view reads the same words after the system message, so that what the global
     stage learned holds for each role (docs/decisions.md); only the view's own are trained,
     without those that are context only (`trained` false).
     Neighbouring steps of one side share a message, a line each.
+
+    Args:
+        transcript: the view whose system message it has, default its own. Roles whose adapters
+            act on their own turns share the one of `backbone`.
     """
     tools = trajectory.tools
     messages = [
-        Message("system", (Part(system_text(view, tools), False),)),
+        Message("system", (Part(system_text(transcript or view, tools), False),)),
         Message("user", (Part(trajectory.instruction.strip(), False),)),
     ]
     for _, step in spoken(trajectory.steps):
@@ -60,10 +66,18 @@ def encode_pieces(pieces: Sequence[Piece], tokenizer: Tokenizer) -> tuple[list[i
 
 
 def render(
-    trajectory: Trajectory, view: View, template: ChatTemplate, tokenizer: Tokenizer
+    trajectory: Trajectory,
+    view: View,
+    template: ChatTemplate,
+    tokenizer: Tokenizer,
+    transcript: View | None = None,
 ) -> Rendered | None:
-    """Return all turns of a view in a trajectory as one sample, or None where it never speaks."""
-    pieces = template.pieces(view_messages(trajectory, view))
+    """Return all turns of a view in a trajectory as one sample, or None where it never speaks.
+
+    Args:
+        transcript: see `view_messages`.
+    """
+    pieces = template.pieces(view_messages(trajectory, view, transcript))
     last = max((i for i, piece in enumerate(pieces) if piece.trained), default=None)
     if last is None:
         return None

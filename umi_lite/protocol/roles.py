@@ -14,6 +14,8 @@ from umi_lite.protocol.trajectory import Answer, Call, Next, Observation, Plan, 
 
 Role = Literal["planner", "caller", "summarizer"]
 View = Literal["backbone", "planner", "caller", "summarizer"]
+# Where an adapter is active: at every token, or only where its role speaks.
+Acts = Literal["always", "own turns"]
 ROLES: tuple[Role, ...] = get_args(Role)
 VIEWS: tuple[View, ...] = get_args(View)
 NEXTS: tuple[Next, ...] = get_args(Next)

@@ -87,8 +87,15 @@ class RoleStage(Strict):
 
 
 class LocalStage(Stage):
-    """The three jobs that continue a copy of the global adapter (paper: summarizer 2 epochs)."""
+    """The three roles' jobs, after the global one (paper: summarizer 2 epochs).
 
+    Attributes:
+        adapters: `continued` trains a copy of the global adapter per role, as the paper does.
+            `activated` trains a new adapter per role over the global one, active only in the
+            role's own turns, so that all roles share one transcript and its cache.
+    """
+
+    adapters: Literal["activated", "continued"] = "continued"
     learning_rate: Rate = 1e-4
     epochs: Epochs = 1
     planner: RoleStage = RoleStage()

@@ -81,6 +81,7 @@ def job_rows(recipe: Recipe, job: Job, data: Sequence[Trajectory], language: Lan
             max_length=recipe.max_length,
             style=recipe.style,
             decision_weight=recipe.decision_weight,
+            transcript=job.transcript,
         )
         for view in job.views
     ]

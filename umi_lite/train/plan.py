@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from umi_lite.protocol.roles import ROLES, View
+from umi_lite.protocol.roles import ROLES, Acts, View
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe.schema import Recipe
 from umi_lite.recipe.stages import JobName, Stage
@@ -13,8 +13,13 @@ JOBS: tuple[JobName, ...] = ("global", *ROLES)
 
 @dataclass(frozen=True)
 class Job:
-    """One adapter to train on the samples of `views`. `start` is the job whose adapter
-    is copied; None initializes a new one.
+    """One adapter to train on the samples of `views`.
+
+    Attributes:
+        start: the job whose adapter is copied; None initializes a new one.
+        acts: `own turns` trains an adapter that is active only where its role speaks.
+        under: the job whose adapter stays active, frozen, under one that acts on own turns;
+            None is the base alone.
     """
 
     name: JobName
@@ -22,10 +27,17 @@ class Job:
     start: JobName | None
     settings: Stage
     seed: int
+    acts: Acts = "always"
+    under: JobName | None = None
+
+    @property
+    def transcript(self) -> View | None:
+        """The view whose system message its samples have; None is each view's own."""
+        return None if self.acts == "always" else "backbone"
 
 
 def plan(recipe: Recipe) -> list[Job]:
-    """Return the jobs in order: global, then each role from a copy of the global adapter.
+    """Return the jobs in order: global, then each role from the global adapter.
 
     A stage that the recipe leaves out has no job; without the global one a role starts from a new
     adapter.
@@ -36,16 +48,20 @@ def plan(recipe: Recipe) -> list[Job]:
         views: tuple[View, ...] = ("backbone",) if first.samples == "trajectories" else ROLES
         jobs.append(Job("global", views, None, first, recipe.seed))
     if local:
-        start: JobName | None = "global" if first else None
+        before: JobName | None = "global" if first else None
         for i, role in enumerate(ROLES, 1):
-            jobs.append(Job(role, (role,), start, local.of(role), recipe.seed + i))
+            settings, seed = local.of(role), recipe.seed + i
+            if local.adapters == "continued":
+                jobs.append(Job(role, (role,), before, settings, seed))
+            else:
+                jobs.append(Job(role, (role,), None, settings, seed, "own turns", before))
     return jobs
 
 
 def job_data(recipe: Recipe, job: Job, data: Sequence[Trajectory]) -> Sequence[Trajectory]:
     """Return the trajectories of a job: all, or one half for each stage without reuse."""
     if not recipe.stages.reuse:
-        data = data[0::2] if job.start is None else data[1::2]
+        data = data[0::2] if job.name == "global" else data[1::2]
     return data[: job.settings.max_samples]
 
 
@@ -79,6 +95,8 @@ def describe(recipe: Recipe) -> list[str]:
     for number, job in enumerate(plan(recipe), 1):
         s = job.settings
         start = "a new adapter" if job.start is None else f"a copy of {job.start}"
+        if job.acts == "own turns":
+            start += f" over {job.under or 'the base'}, active in its own turns"
         limits = [f"max {s.max_samples} samples"] * bool(s.max_samples)
         limits += [f"max {s.max_steps} steps"] * bool(s.max_steps)
         limits += [f"max {s.max_trained_tokens} trained tokens"] * bool(s.max_trained_tokens)

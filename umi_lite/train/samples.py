@@ -96,6 +96,7 @@ def make_rows(
     max_length: int,
     style: Literal["chat", "paper"] = "chat",
     decision_weight: float = 1.0,
+    transcript: View | None = None,
 ) -> Rows:
     """Return the rows of a view, one for each trajectory in which it speaks.
 
@@ -104,13 +105,14 @@ def make_rows(
         style: `paper` makes a row of each turn.
         decision_weight: weight of the tokens of the planner's `Next:` word; all other trained
             tokens weigh 1.
+        transcript: of style chat, see `view_messages`.
 
     Raises:
         UserError: no row, none that fits, or rows without a trained token (they are named).
     """
     made = Rows()
     for trajectory in trajectories:
-        for sample in _render(trajectory, view, language, style):
+        for sample in _render(trajectory, view, language, style, transcript):
             weights = [float(bit) for bit in sample.mask]
             if decision_weight != 1.0 and view in ("planner", "backbone"):
                 _weigh_decisions(weights, sample.pieces, language, decision_weight)
@@ -133,12 +135,12 @@ def make_rows(
 
 
 def _render(
-    trajectory: Trajectory, view: View, language: Language, style: str
+    trajectory: Trajectory, view: View, language: Language, style: str, transcript: View | None
 ) -> Sequence[Rendered]:
     if style == "paper":
         end = language.template.end_of_turn
         return render_paper(trajectory, view, language.tokenizer, end=end, as_published=False)
-    sample = render(trajectory, view, language.template, language.tokenizer)
+    sample = render(trajectory, view, language.template, language.tokenizer, transcript)
     return [] if sample is None else [sample]
 
 
