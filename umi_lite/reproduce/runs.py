@@ -120,13 +120,15 @@ def job_keys(recipe: Recipe) -> dict[JobName, str]:
     common = recipe.model_dump(mode="json", by_alias=True, exclude=_APART)
     keys: dict[JobName, str] = {}
     for job in plan(recipe):
-        made_of = [common, _own(recipe, job), keys[job.start] if job.start else None]
+        before = job.start or job.under
+        made_of = [common, _own(recipe, job), keys[before] if before else None]
         keys[job.name] = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
     return keys
 
 
 def _own(recipe: Recipe, job: Job) -> list[Any]:
-    return [job.name, job.views, job.seed, job.settings.model_dump(), recipe.stages.reuse]
+    settings = job.settings.model_dump()
+    return [job.name, job.views, job.seed, job.acts, settings, recipe.stages.reuse]
 
 
 def copy_finished_jobs(
