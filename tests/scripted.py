@@ -55,7 +55,7 @@ class Scripted(ByteTokenizer):
             request.on_text(turn)
         ids = tuple(self.encode(turn, special=False))
         stop = "length" if turn.endswith("…") else "grammar"
-        return Generation(ids, turn, stop, prompt_tokens=len(request.ids))
+        return Generation(ids, turn, stop=stop, prompt_tokens=len(request.ids))
 
     def submit(self, request: Request) -> None:
         self._queue.append(request)

@@ -165,23 +165,7 @@ class Episode:
             on_text=None if on_event is None else lambda text: on_event(role, text),
         )
         self._transcripts[view].spoke(said.ids)
-        self._turns.append(
-            TraceTurn(
-                view=speaker,
-                prompt_tokens=said.prompt_tokens,
-                reused=said.reused,
-                evaluated=said.evaluated,
-                decoded=said.decoded,
-                generated=len(said.ids),
-                forced=said.forced,
-                drafted=said.drafted,
-                accepted=said.accepted,
-                stop=said.stop,
-                prefill_seconds=said.prefill_seconds,
-                decode_seconds=said.decode_seconds,
-                grammar_seconds=said.grammar_seconds,
-            )
-        )
+        self._turns.append(TraceTurn.of(said, view=speaker))
         return said
 
     def _prompt(self, view: View, max_tokens: int) -> list[int]:

@@ -4,12 +4,13 @@ import errno
 import os
 import tempfile
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from umi_lite.engine.request import Stop
+from umi_lite.engine.request import Cost
 from umi_lite.errors import Note, UserError, first_error
 from umi_lite.files import write_text
 from umi_lite.protocol.roles import View
@@ -53,34 +54,20 @@ def _make_place(path: Path) -> None:
         raise OSError(errno.EINVAL, "it is not a file")
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TraceTurn(_Model):
-    """The cost of one turn; tokens and seconds as in `engine.request.Generation`.
-
-    A tool's turn has only `tool_seconds`. `generated` counts the turn's own tokens, the
-    `forced` ones among them.
-    """
-
+@dataclass(kw_only=True)
+class _View:  # A base class, so that it is first in the JSON.
     view: View | Literal["tool"]
-    prompt_tokens: int = 0
-    reused: int = 0
-    evaluated: int = 0
-    decoded: int = 0
-    generated: int = 0
-    forced: int = 0
-    drafted: int = 0
-    accepted: int = 0
-    stop: Stop | None = None
-    prefill_seconds: float = 0.0
-    decode_seconds: float = 0.0
-    grammar_seconds: float = 0.0
+
+
+@dataclass(kw_only=True)
+class TraceTurn(Cost, _View):
+    """Whose turn it was, and its cost; a tool's turn has only `tool_seconds`."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
     tool_seconds: float = 0.0
 
 
-class Trace(_Model):
+class Trace(BaseModel):
     """One episode, finished or not.
 
     Attributes:
@@ -90,6 +77,8 @@ class Trace(_Model):
         seconds: wall time, waiting for other episodes of a batch included.
         model, bundle: the names of the base model and the bundle.
     """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     version: Literal[1] = 1
     trajectory: Trajectory

@@ -1,9 +1,9 @@
 """`Request` to an engine, the `Generation` it returns, and the Protocol `RoleEngine`."""
 
 from collections.abc import Callable, Collection, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 from umi_lite.errors import UserError
 from umi_lite.protocol.roles import View
@@ -47,38 +47,53 @@ class Request:
         return self if self.episode is None else self.episode
 
 
-@dataclass(frozen=True)
-class Generation:
-    """One generated turn.
+@dataclass(kw_only=True)
+class Cost:
+    """What a turn took, and how it ended; in the order of a trace's JSON.
 
     Attributes:
-        ids, text: the turn, without its end-of-turn token.
-        stop: `grammar` the grammar was complete, `eot` the model ended its turn, `length`,
-            `illegal` a server's text that left the grammar.
         prompt_tokens: tokens of the request's transcript.
         reused: how many of these were in the cache.
         evaluated: how many of these went through the model now.
         decoded: how many of the generated tokens went through the model (never the last).
-        forced: generated tokens that the grammar left no choice about.
+        generated: the turn's own tokens, without its end-of-turn token.
+        forced: how many of these the grammar left no choice about.
         drafted: tokens that were guessed and evaluated speculatively (`engine.draft`).
         accepted: how many of these became part of the turn.
+        stop: `grammar` the grammar was complete, `eot` the model ended its turn, `length`,
+            `illegal` a server's text that left the grammar; None if it has not ended.
         prefill_seconds, decode_seconds: this turn's share of the computing.
         grammar_seconds: additional time spent on grammar checks.
     """
 
-    ids: tuple[int, ...]
-    text: str
-    stop: Stop
     prompt_tokens: int = 0
     reused: int = 0
     evaluated: int = 0
     decoded: int = 0
+    generated: int = 0
     forced: int = 0
     drafted: int = 0
     accepted: int = 0
+    stop: Stop | None = None
     prefill_seconds: float = 0.0
     decode_seconds: float = 0.0
     grammar_seconds: float = 0.0
+
+    @classmethod
+    def of(cls, cost: "Cost", **more: Any) -> Self:
+        """Return an object of this class with another's counters."""
+        return cls(**{item.name: getattr(cost, item.name) for item in fields(Cost)}, **more)
+
+
+@dataclass
+class Generation(Cost):
+    """One generated turn, without its end-of-turn token, and its cost."""
+
+    ids: tuple[int, ...]
+    text: str
+
+    def __post_init__(self) -> None:
+        self.generated = len(self.ids)
 
 
 class ViewLanguage(Tokenizer, Protocol):

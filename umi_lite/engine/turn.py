@@ -8,7 +8,7 @@ from typing import Any
 from umi_lite.engine.draft import Draft, Guess
 from umi_lite.engine.library import EngineError
 from umi_lite.engine.llama import Model
-from umi_lite.engine.request import Generation, Request, Stop
+from umi_lite.engine.request import Cost, Generation, Request, Stop
 
 
 def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
@@ -43,27 +43,24 @@ class Turn:
         self._model = model
         self._matcher = matcher
         self._draft = draft
-        self._reused = reused
+        self._cost = Cost(prompt_tokens=len(request.ids), reused=reused)
         self._unread = len(self.pending)
         self._ids: list[int] = []
-        self._forced = self._evaluated = self._decoded = 0
-        self._drafted = self._accepted = 0
-        self._prefill = self._decode = self._grammar = 0.0
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self._random: Any = None
         started = time.perf_counter()
         self._force()
-        self._grammar += time.perf_counter() - started
+        self._cost.grammar_seconds += time.perf_counter() - started
 
     def fed(self, count: int, seconds: float) -> None:
         """Record that the first `count` pending tokens were evaluated, in `seconds`."""
         del self.pending[:count]
         read = min(count, self._unread)
         self._unread -= read
-        self._evaluated += read
-        self._decoded += count - read
-        self._prefill += seconds * read / count
-        self._decode += seconds * (count - read) / count
+        self._cost.evaluated += read
+        self._cost.decoded += count - read
+        self._cost.prefill_seconds += seconds * read / count
+        self._cost.decode_seconds += seconds * (count - read) / count
 
     def guess(self, most: int) -> list[Guess]:
         """Return at most `most` guesses of the tokens after the pending ones."""
@@ -73,14 +70,14 @@ class Turn:
 
     def tried(self, count: int) -> None:
         """Record that `count` guesses were evaluated with the pending tokens."""
-        self._drafted += count
+        self._cost.drafted += count
 
     def follow(self, guess: Sequence[int]) -> int:
         """Return how many of the pending tokens were guessed, and so evaluated already."""
         same = common_prefix(self.pending, guess)
         if same:
             self.fed(same, 0.0)
-        self._accepted += same
+        self._cost.accepted += same
         return same
 
     def pick(self, logits: Any) -> None:
@@ -98,8 +95,8 @@ class Turn:
         else:
             self._append([token])
             self._after()
-        self._decode += chosen - started
-        self._grammar += time.perf_counter() - chosen
+        self._cost.decode_seconds += chosen - started
+        self._cost.grammar_seconds += time.perf_counter() - chosen
 
     def _takes(self, token: int) -> bool:
         """Return True if the grammar allows this token; an ordinary one is consumed."""
@@ -148,7 +145,7 @@ class Turn:
             if not self._matcher.consume_tokens(forced):
                 raise EngineError(f"llguidance stopped: {self._matcher.get_error()}")
             room = self.request.max_tokens - len(self._ids)
-            self._forced += min(room, len(forced))
+            self._cost.forced += min(room, len(forced))
             self._append(forced[:room])
             if len(forced) > room:
                 # The grammar may be complete, but the turn is not.
@@ -169,18 +166,5 @@ class Turn:
     def generation(self) -> Generation:
         """Return the finished turn."""
         assert self.stop is not None
-        return Generation(
-            ids=tuple(self._ids),
-            text=self._model.decode(self._ids),
-            stop=self.stop,
-            prompt_tokens=len(self.request.ids),
-            reused=self._reused,
-            evaluated=self._evaluated,
-            decoded=self._decoded,
-            forced=self._forced,
-            drafted=self._drafted,
-            accepted=self._accepted,
-            prefill_seconds=self._prefill,
-            decode_seconds=self._decode,
-            grammar_seconds=self._grammar,
-        )
+        self._cost.stop = self.stop
+        return Generation.of(self._cost, ids=tuple(self._ids), text=self._model.decode(self._ids))
