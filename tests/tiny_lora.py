@@ -6,7 +6,9 @@ import gguf
 import numpy as np
 
 
-def write_adapter(path: Path, *, arch: str = "llama", width: int = 576, seed: int = 0) -> Path:
+def write_adapter(
+    path: Path, *, arch: str = "llama", width: int = 576, seed: int = 0, scale: float = 0.3
+) -> Path:
     """Write a random LoRA on the first two attention outputs, with a measurable effect."""
     random = np.random.default_rng(seed)
     writer = gguf.GGUFWriter(path, arch)
@@ -15,7 +17,7 @@ def write_adapter(path: Path, *, arch: str = "llama", width: int = 576, seed: in
     writer.add_float32("adapter.lora.alpha", 8.0)
     for layer in range(2):
         for half, shape in (("a", (4, width)), ("b", (width, 4))):
-            weights = random.normal(0, 0.3, shape).astype(np.float32)
+            weights = random.normal(0, scale, shape).astype(np.float32)
             writer.add_tensor(f"blk.{layer}.attn_output.weight.lora_{half}", weights)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

@@ -1,6 +1,6 @@
 """The bundle: a folder with all that running needs, and a manifest with hashes.
 
-`bundle.json`, the base GGUF and one LoRA GGUF per view. Opening it needs no torch.
+`bundle.json`, the base GGUF and one LoRA GGUF per view or role. Opening it needs no torch.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,6 +19,7 @@ from umi_lite.bundle.spec import (
     AdapterFile,
     BundleSpec,
     File,
+    Layout,
     PhrasesFile,
     Place,
     bundle_folder,
@@ -40,7 +41,7 @@ from umi_lite.engine.prefix_cache import Prefixes
 from umi_lite.engine.request import RoleEngine
 from umi_lite.errors import UserError
 from umi_lite.files import link_or_copy, staged_folder, writing
-from umi_lite.protocol.roles import ROLES, View
+from umi_lite.protocol.roles import ROLES, Acts, View
 from umi_lite.protocol.trajectory import Tool
 from umi_lite.recipe.schema import Recipe
 from umi_lite.tools.tools import Toolbox
@@ -74,15 +75,40 @@ class Bundle:
         """Return what a view runs on.
 
         Raises:
-            UserError: the bundle has no such view.
+            UserError: the bundle has no such view, or only an adapter for its turns in the
+                transcript of `backbone`.
         """
         if view not in self.spec.views:
             raise UserError(
                 f"bundle {self.path} has no view {view!r}; it has: {', '.join(self.spec.views)}"
             )
+        if self.spec.views[view].acts != "always":
+            raise UserError(
+                f"bundle {self.path}: the {view}'s adapter acts on its own turns in a transcript "
+                "that the roles share; it runs only together with that bundle's backbone"
+            )
         made_of = f"{self.spec.base.sha256} {self.spec.views[view].sha256}"
         phrases = self.phrases.get(view)
         return Place(self.base, self.adapters[view], made_of, self.spec.template, phrases)
+
+    def layout(self, views: Iterable[View]) -> Layout:
+        """Return what an engine runs for these views and roles to speak.
+
+        Raises:
+            UserError: the bundle does not have one of them.
+        """
+        named = list(views)
+        adapters = self.spec.views
+        sharing = [v for v in named if v in adapters and adapters[v].acts == "own turns"]
+        places = {view: self.place(view) for view in named if view not in sharing}
+        if sharing and "backbone" not in places:
+            bare = Place(self.base, None, self.spec.base.sha256, self.spec.template)
+            places["backbone"] = self.place("backbone") if "backbone" in adapters else bare
+        return Layout(
+            places,
+            {role: self.adapters[role] for role in sharing},
+            {view: path for view, path in self.phrases.items() if view in named},
+        )
 
     def agent(
         self,
@@ -113,10 +139,11 @@ class Bundle:
         """Return the engine of its views; `options` are passed to Engine.
 
         Args:
-            views: which views, default all.
+            views: which views and roles speak, default all.
             others: views that run on other weights.
             merge_into: run each view from its own weights with the adapter merged in (see
                 `bundle.merge`), kept in this folder: faster, at the memory of one model per view.
+                Adapters that act on own turns stay adapters.
             prefixes_in: keep evaluated system messages and tool docs in this folder, so that
                 later engines need not evaluate them again.
 
@@ -129,9 +156,8 @@ class Bundle:
                 f"bundle {self.path} was trained on prompts of style {self.spec.style!r}; the "
                 "agent loop runs 'chat': train it with style: chat"
             )
-        named = self.adapters if views is None else views
-        places: dict[View, Place] = {view: self.place(view) for view in named}
-        places |= others or {}
+        layout = self.layout(self.adapters if views is None else views)
+        places = layout.views | dict(others or {})
         if prefixes_in is not None:
             # What a context's cache depends on besides its tokens (`engine.llama.Context`).
             form = f"{'merged' if merge_into else 'adapter'} {options.get('kv', 'f16')}"
@@ -140,8 +166,9 @@ class Bundle:
                 view: Prefixes(prefixes_in, f"{place.made_of} {form} {place.template or ''}")
                 for view, place in places.items()
             }
+        more = {view: place.phrases for view, place in (others or {}).items() if place.phrases}
         phrases: dict[View, Phrases] = {
-            view: Phrases.load(place.phrases) for view, place in places.items() if place.phrases
+            view: Phrases.load(path) for view, path in (layout.phrases | more).items()
         }
         if merge_into is not None:
             places = merged(places, merge_into)
@@ -149,7 +176,13 @@ class Bundle:
         models: dict[View, Path] = {v: place.model for v, place in places.items()}
         templates: dict[View, str] = {v: p.template for v, p in places.items() if p.template}
         return Engine(
-            self.base, adapters, models=models, templates=templates, phrases=phrases, **options
+            self.base,
+            adapters,
+            roles=layout.roles,
+            models=models,
+            templates=templates,
+            phrases=phrases,
+            **options,
         )
 
 
@@ -197,6 +230,7 @@ def write_bundle(
     *,
     base_gguf: Path,
     adapters: Mapping[View, Path],
+    acts: Mapping[View, Acts] | None = None,
     phrases: Mapping[View, Path] | None = None,
     recipe: Recipe | None = None,
     hf_id: str | None = None,
@@ -212,6 +246,8 @@ def write_bundle(
         out: the folder; an older bundle there is replaced.
         base_gguf: hard-linked where the disk allows it, else copied.
         adapters: a LoRA GGUF per view: `backbone`, or all three roles, or both.
+        acts: where each adapter is active, default always. A role's that acts on own turns is
+            active over that of `backbone`, over the bare base if there is none.
         phrases: what views usually write, as `engine.draft` saves it.
         recipe: of the training run; its `style` becomes the bundle's.
         versions: of the packages that trained it; those that export it are added.
@@ -245,7 +281,12 @@ def write_bundle(
         spec = BundleSpec(
             base=describe(base, File),
             hf_id=hf_id,
-            views={view: describe(work / f"{view}.gguf", AdapterFile) for view in adapters},
+            views={
+                view: describe(work / f"{view}.gguf", AdapterFile).model_copy(
+                    update={"acts": (acts or {}).get(view, "always")}
+                )
+                for view in adapters
+            },
             phrases={
                 view: describe(work / f"{view}.phrases.json", PhrasesFile) for view in phrases or {}
             },

@@ -68,11 +68,16 @@ def open_roles(
         raise UserError(
             f"--weights {overrides.weights} keeps them in the cache folder, which cannot be written"
         )
+    layout = bundle.layout(own)
+    adapters = [place.adapter for place in layout.views.values()]
+    merges = sum(path is not None for path in adapters)
     mergeable = (
-        cache is not None and can_merge(bundle.base) and _disk_holds(cache, bundle.base, len(own))
+        cache is not None
+        and merges > 0
+        and can_merge(bundle.base)
+        and _disk_holds(cache, bundle.base, merges)
     )
-    adapters = [bundle.place(view).adapter for view in own]
-    size = size_of(bundle.base, [path for path in adapters if path], mergeable=mergeable)
+    size = size_of(bundle.base, adapters, list(layout.roles.values()), mergeable=mergeable)
     taken = {place.model: place.model.stat().st_size for place in others.values()}
     now = machine(since)
     chosen = place(size, replace(now, ram=now.ram - sum(taken.values())), overrides)

@@ -3,9 +3,9 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from umi_lite.agent.bounds import Bounds, Sampling
 from umi_lite.errors import UserError, first_error
@@ -77,6 +77,13 @@ class BundleSpec(_Model):
     recipe: dict[str, Any] | None = None
     versions: dict[str, str] = {}
 
+    @model_validator(mode="after")
+    def _check_backbone(self) -> Self:
+        backbone = self.views.get("backbone")
+        if backbone is not None and backbone.acts != "always":
+            raise ValueError("the adapter of backbone acts always, not on own turns")
+        return self
+
 
 def bundle_folder(path: Path) -> Path:
     """Return the bundle at a path: the folder itself, or its `bundle` if it is a run."""
@@ -101,6 +108,21 @@ class Place:
     made_of: str
     template: str | None = None
     phrases: Path | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What an engine runs.
+
+    Attributes:
+        views: what each view runs on.
+        roles: the adapters of roles that share the view `backbone`, each active on own turns.
+        phrases: the phrases files of all that speak.
+    """
+
+    views: dict[View, Place]
+    roles: dict[View, Path]
+    phrases: dict[View, Path]
 
 
 def read_spec(folder: Path) -> BundleSpec:

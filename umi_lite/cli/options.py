@@ -206,7 +206,8 @@ class Roles:
         int | None, typer.Option(help="context length in tokens; default by free memory")
     ] = None
     kv: Annotated[
-        str | None, typer.Option(help="type of the KV cache: f16 or q8_0; default by free memory")
+        str | None,
+        typer.Option(help="type of the KV cache: f16, q8_0 or f32; default by free memory"),
     ] = None
     gpu_layers: Annotated[
         int | None, typer.Option(help="layers on the GPU; -1 for all; default by free memory")

@@ -293,7 +293,7 @@ class HybridEngine:
 
     def speaker_of(self, role: View) -> View:
         """See `Engine.speaker_of`."""
-        return self.view_of(role)
+        return role if role in self._here.roles else self.view_of(role)
 
     def language(self, view: View) -> Language:
         """See `Engine.language`."""

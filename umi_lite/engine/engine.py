@@ -2,35 +2,37 @@
 
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
+from umi_lite.engine.batch import next_group
 from umi_lite.engine.draft import Draft, Phrases
 from umi_lite.engine.kv_slots import sequences
 from umi_lite.engine.language import Language
 from umi_lite.engine.library import library
-from umi_lite.engine.llama import Context, KvType, Model
+from umi_lite.engine.llama import Adapters, Context, KvType, Model
 from umi_lite.engine.machine import cores
 from umi_lite.engine.prefix_cache import Prefixes
 from umi_lite.engine.request import Generation, Request, check_size, view_of
 from umi_lite.engine.scheduler import ViewScheduler
 from umi_lite.engine.threads import Fixed, Threads
-from umi_lite.engine.turn import Turn
+from umi_lite.engine.turn import Turn, TurnAdapters
 from umi_lite.errors import UserError
 from umi_lite.protocol.roles import View
 
-# A view with less than this fraction of the busiest view's work gives way to it.
-NEARLY_EMPTY = 0.15
-
 
 class Engine:
-    """Generates the turns of every view over one shared base model.
+    """Generates the turns of every role over one shared base model.
 
-    A view's context (cache of `slots` x `n_ctx` tokens, its adapter pinned) is made when the
-    view first generates. It is a context manager; `close` frees everything.
+    A role has a view of its own (a transcript, read with the view's adapter), or shares the one of
+    `backbone` and has an adapter that is active in its own turns only. A view's context (cache of
+    `slots` x `n_ctx` tokens) is made when it first generates. An engine is a context manager;
+    `close` frees everything.
 
     Args:
         base: the base model's GGUF.
-        adapters: the views that can speak, each with its LoRA GGUF or None for the bare model.
+        adapters: the views, each with its LoRA GGUF or None for the bare model.
+        roles: LoRA GGUFs of roles that share the view `backbone`, each active in addition to
+            that view's adapter from the token before its role's turn on (`TurnAdapters`).
         models: views with a GGUF of their own in place of the base: a merged adapter, or
             another model with its own vocabulary and chat template.
         templates: chat templates of views whose prompts are not written in their GGUF's own.
@@ -41,7 +43,7 @@ class Engine:
         n_batch: tokens of one evaluation, default 512.
         kv: the type of cached keys and values, default f16.
         prefixes: each view's evaluated system messages on disk, default none.
-        phrases: n-grams that turns of a view are drafted from.
+        phrases: n-grams that a role's turns are drafted from.
 
     Raises:
         UserError: a file is missing, truncated or of another kind, an adapter is of another
@@ -55,6 +57,7 @@ class Engine:
         base: Path,
         adapters: Mapping[View, Path | None],
         *,
+        roles: Mapping[View, Path] | None = None,
         models: Mapping[View, Path] | None = None,
         templates: Mapping[View, str] | None = None,
         n_ctx: int = 2048,
@@ -68,6 +71,10 @@ class Engine:
     ):
         if n_ctx < 1 or slots < 1:
             raise UserError(f"n_ctx and slots are at least 1, not {n_ctx} and {slots}")
+        if roles and "backbone" not in adapters:
+            raise UserError(
+                f"{', '.join(roles)} share the view backbone, which is not among adapters"
+            )
         if n_gpu_layers == "auto":
             n_gpu_layers = -1 if library().llama_supports_gpu_offload() else 0
         self.base = Path(base)
@@ -96,11 +103,16 @@ class Engine:
                     if language.reads_as(model, template)
                 )
                 self._languages[view] = next(same, None) or Language(model, template)
-            files = {(self._home(v), path) for v, path in adapters.items() if path is not None}
+            files = {(self._home(view), path) for view, path in adapters.items() if path}
+            files |= {(self._home("backbone"), path) for path in (roles or {}).values()}
             loaded = {key: self._models[key[0]].adapter(key[1]) for key in sorted(files)}
-            self._adapters: dict[View, Any] = {
-                view: None if path is None else loaded[self._home(view), path]
+            self._adapters: dict[View, Adapters] = {
+                view: () if path is None else (loaded[self._home(view), path],)
                 for view, path in adapters.items()
+            }
+            self._roles: dict[View, Adapters] = {
+                role: (*self._adapters["backbone"], loaded[self._home("backbone"), path])
+                for role, path in (roles or {}).items()
             }
         except BaseException:
             for model in self._models.values():
@@ -110,16 +122,21 @@ class Engine:
 
     @property
     def views(self) -> tuple[View, ...]:
-        """The views that can speak."""
+        """The views: whose transcripts are kept."""
         return tuple(self._adapters)
 
+    @property
+    def roles(self) -> tuple[View, ...]:
+        """The roles that share the view `backbone`, each with an adapter for its own turns."""
+        return tuple(self._roles)
+
     def view_of(self, role: View) -> View:
-        """Return the view whose transcript has a role's turns: `backbone` if no other can speak."""
+        """Return the view whose transcript has a role's turns: its own, or `backbone`."""
         return view_of(role, self._adapters)
 
     def speaker_of(self, role: View) -> View:
-        """Return the view whose adapter takes a role's turns."""
-        return self.view_of(role)
+        """Return whose adapter acts on a role's turns: the role itself, or its view."""
+        return role if role in self._roles else self.view_of(role)
 
     @property
     def load(self) -> int:
@@ -184,14 +201,12 @@ class Engine:
     def step(self) -> list[tuple[Request, Generation]]:
         """Run one evaluation in one view's context; return the requests finished by it.
 
-        The engine stays with a view until little is left to do there: the others' requests
-        gather meanwhile, and a fuller batch costs hardly more than an emptier one.
+        The engine stays with a view until little is left to do there (`batch.next_group`).
         """
-        busiest = max(self._schedulers.values(), key=lambda scheduler: scheduler.load, default=None)
-        if busiest is None or not busiest.load:
+        loads = {scheduler: scheduler.load for scheduler in self._schedulers.values()}
+        if not any(loads.values()):
             return []
-        if self._current is None or self._current.load < NEARLY_EMPTY * busiest.load:
-            self._current = busiest
+        self._current = next_group(self._current, loads)
         with self._threads.computing() as count:
             self._current.compute_on(count)
             return self._current.round()
@@ -235,7 +250,6 @@ class Engine:
         if view not in self._schedulers:
             context = Context(
                 self._models[self._home(view)],
-                self._adapters[view],
                 n_ctx=self.n_ctx,
                 slots=sequences(self.slots),
                 threads=self.threads,
@@ -250,6 +264,11 @@ class Engine:
     def _start(self, request: Request, reused: int) -> Turn:
         grammar = request.grammar
         matcher = None if grammar is None else self._languages[request.view].matcher(grammar)
-        phrases = self.phrases.get(request.view)
+        speaker = request.speaker or request.view
+        phrases = self.phrases.get(speaker)
         draft = None if phrases is None else Draft(phrases, request.ids[request.shared :])
-        return self._turn(request, self._models[self._home(request.view)], reused, matcher, draft)
+        model = self._models[self._home(request.view)]
+        context = self._adapters[request.view]
+        own = self._roles.get(speaker, context) if request.view == "backbone" else context
+        adapters = TurnAdapters(context, own)
+        return self._turn(request, model, reused, matcher, draft, adapters)

@@ -25,8 +25,13 @@ class Slot:
     @property
     def stretch(self) -> int:
         """Return how many pending tokens can be evaluated now: up to where its cache is saved."""
-        pending = len(self.turn.pending) if self.turn is not None else 0
-        return min(pending, self.save_at - len(self.ids)) if self.save_at else pending
+        ready = self.turn.ready if self.turn is not None else 0
+        return min(ready, self.save_at - len(self.ids)) if self.save_at else ready
+
+    @property
+    def kept(self) -> list[int]:
+        """Return the ids that later turns can use: all but those that only its turn can."""
+        return self.ids if self.turn is None else self.ids[: self.turn.keeps]
 
 
 class Slots:
@@ -55,9 +60,17 @@ class Slots:
         del slot.ids[keep:]
 
     def copy(self, source: Slot, target: Slot) -> None:
-        """Copy one slot's cache to another."""
+        """Copy what later turns can use of one slot's cache to another."""
         self._context.copy(source.index, target.index)
         target.ids = list(source.ids)
+        if len(source.kept) < len(source.ids):
+            self.cut(target, len(source.kept))
+
+    def end(self, slot: Slot) -> None:
+        """End a slot's turn; what only it can use is dropped."""
+        if len(slot.kept) < len(slot.ids):
+            self.cut(slot, len(slot.kept))
+        slot.turn = None
 
     def gather(self, slots: Sequence[Slot]) -> None:
         """Move these slots to adjacent sequences: llama.cpp reads the weights again after a gap.

@@ -1,6 +1,6 @@
 """Placement of the views on a machine, by its free memory, with the user's overrides."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -31,7 +31,8 @@ class Size:
     """Sizes of a base model and its views in bytes, except `layers` and `n_ctx_train`.
 
     `kv_token` is one token's keys and values in F16, `scratch` a context's largest compute
-    buffer; `mergeable` is True if `bundle.merge` can write the base's type.
+    buffer; `mergeable` is True if `bundle.merge` can write the base's type. `roles` are the
+    adapters that act on own turns: they stay adapters, and their roles share one view.
     """
 
     base: int
@@ -42,6 +43,7 @@ class Size:
     scratch: int
     n_ctx_train: int
     mergeable: bool
+    roles: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,14 @@ class Placement:
         )
 
 
-def size_of(base: Path, adapters: list[Path], *, mergeable: bool) -> Size:
-    """Return the sizes of a base model and a view per adapter, from the files' headers.
+def size_of(
+    base: Path, adapters: Sequence[Path | None], roles: Sequence[Path] = (), *, mergeable: bool
+) -> Size:
+    """Return the sizes of a base model and its views, from the files' headers.
+
+    Args:
+        adapters: the one of each view, None for the bare base.
+        roles: those that act on own turns.
 
     Raises:
         UserError: a file is missing or damaged.
@@ -108,7 +116,7 @@ def size_of(base: Path, adapters: list[Path], *, mergeable: bool) -> Size:
     vocabulary = next((t.shape[0] for t in tensors if t.name == "token_embd.weight"), 0)
     return Size(
         base=base.stat().st_size,
-        adapters=sum(path.stat().st_size for path in adapters),
+        adapters=sum(path.stat().st_size for path in adapters if path),
         views=len(adapters),
         layers=layers,
         kv_token=2 * layers * kv_heads * (keys + values),
@@ -116,6 +124,7 @@ def size_of(base: Path, adapters: list[Path], *, mergeable: bool) -> Size:
         scratch=4 * _N_BATCH * (vocabulary + 8 * width),
         n_ctx_train=meta.get(f"{arch}.context_length", CONTEXTS[0]),
         mergeable=mergeable,
+        roles=sum(path.stat().st_size for path in roles),
     )
 
 
@@ -148,7 +157,7 @@ def _choices(
     contexts = _given(overrides.n_ctx, known)
     forms: tuple[Weights, ...] = ("merged", "adapters") if size.mergeable else ("adapters",)
     forms = _given(overrides.weights, forms)
-    kinds: tuple[KvType, ...] = _given(overrides.kv, KV_TYPES)
+    kinds: tuple[KvType, ...] = _given(overrides.kv, ("f16", "q8_0"))
     places = _places(size, machine, overrides)
     for (layers, free), kv, form, n_ctx in product(places, kinds, forms, contexts):
         held = size.views * sequences(overrides.slots) * n_ctx * _kv_token(size, kv)
@@ -175,9 +184,8 @@ def _places(size: Size, machine: Machine, overrides: Overrides) -> Iterator[tupl
         yield -1, machine.gpu
         # Some of the layers with their caches on the GPU, the rest in RAM.
         room = _USABLE * machine.gpu - size.views * size.scratch
-        layer = (size.base + size.adapters + size.views * CONTEXTS[-1] * size.kv_token) / max(
-            1, size.layers
-        )
+        caches = size.views * CONTEXTS[-1] * size.kv_token
+        layer = (_weights(size, "adapters") + caches) / max(1, size.layers)
         part = int(room / layer)
         if 0 < part < size.layers:
             yield part, machine.gpu + machine.ram
@@ -185,8 +193,9 @@ def _places(size: Size, machine: Machine, overrides: Overrides) -> Iterator[tupl
 
 
 def _weights(size: Size, form: Weights) -> int:
-    return size.views * size.base if form == "merged" else size.base + size.adapters
+    own = size.views * size.base if form == "merged" else size.base + size.adapters
+    return own + size.roles
 
 
 def _kv_token(size: Size, kv: KvType) -> int:
-    return size.kv_token if kv == "f16" else size.kv_token * 17 // 32
+    return {"f32": 2 * size.kv_token, "f16": size.kv_token, "q8_0": size.kv_token * 17 // 32}[kv]

@@ -18,8 +18,7 @@ class Request:
 
     Attributes:
         view: whose context and cache hold the transcript.
-        speaker: whose adapter generates the turn, where adapters act on own turns; None is
-            the view's own.
+        speaker: whose adapter acts on the turn; None is the view's own.
         ids: the whole transcript so far; what is in the cache already is not read again.
         shared: how many of its first ids other episodes have too (the system message).
         grammar: llguidance Lark text that the turn must match, None for free text.
@@ -121,8 +120,8 @@ class RoleEngine(Protocol):
 
 
 def view_of(role: View, views: Collection[View]) -> View:
-    """Return the view that takes a role's turns: `backbone` if it is the only one of `views`."""
-    return "backbone" if set(views) == {"backbone"} else role
+    """Return the view whose transcript has a role's turns: its own, else `backbone`."""
+    return "backbone" if role not in views and "backbone" in views else role
 
 
 def check_size(request: Request, n_ctx: int) -> None:

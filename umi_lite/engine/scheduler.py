@@ -1,89 +1,15 @@
-"""Scheduler of one view: which turns part the next batch, and which slot each uses."""
+"""Scheduler of one view: which turns share the next batch, and which slot each uses."""
 
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable
 
+from umi_lite.engine.batch import BatchSlice, divide, next_group
 from umi_lite.engine.kv_slots import Slot, Slots
-from umi_lite.engine.llama import Context
+from umi_lite.engine.llama import Adapters, Context
 from umi_lite.engine.prefix_cache import Prefixes
 from umi_lite.engine.request import Generation, Request
 from umi_lite.engine.turn import Turn, common_prefix
-
-# A turn with at most this many tokens to evaluate is batched with others, else alone.
-IN_STEP = 8
-# The most guesses that are evaluated with a lone turn's own tokens.
-MOST_DRAFTED = 8
-# The most tokens per turn, guesses included, in a batch of several turns.
-MOST_IN_STEP = 4
-# Reading the weights takes as long as about this many tokens of a batch (benchmarks/steps.py).
-READING = 5
-
-
-@dataclass(eq=False)
-class BatchSlice:
-    """A turn's part of a batch: `count` of its pending tokens, guesses of the next ones (`ahead`),
-    and `idle` padding tokens that make it as long as the others' slices."""
-
-    slot: Slot
-    turn: Turn
-    count: int
-    ahead: list[int] = field(default_factory=list[int])
-    idle: int = 0
-
-
-def divide(running: Sequence[tuple[Slot, Turn]], context: Context) -> list[BatchSlice]:
-    """Return the next batch of a view's turns.
-
-    A long stretch is evaluated by itself: llama.cpp cuts a batch into pieces with equally many
-    tokens per sequence, and evaluates one sequence faster than as many tokens of several.
-    Short stretches share a batch, with equally many tokens each.
-    """
-    long = [(slot, turn) for slot, turn in running if slot.stretch > IN_STEP]
-    if long or len(running) == 1:
-        return [_alone(*(long or running)[0], context)]
-    return _in_step(running[: context.n_batch], context)
-
-
-def _alone(slot: Slot, turn: Turn, context: Context) -> BatchSlice:
-    count = min(slot.stretch, context.n_batch)
-    part = BatchSlice(slot, turn, count)
-    if count == len(turn.pending):
-        guesses = turn.guess(min(_room(slot, context) - count, MOST_DRAFTED))
-        part.ahead = [guess.token for guess in guesses]
-    return part
-
-
-def _in_step(together: Sequence[tuple[Slot, Turn]], context: Context) -> list[BatchSlice]:
-    """Return slices of the width with the most expected tokens per time, padded with guesses."""
-    rooms = [_room(slot, context) for slot, _ in together]
-    most = max(1, min(MOST_IN_STEP, context.n_batch // len(together), *rooms))
-    guesses = [turn.guess(most - len(turn.pending)) for _, turn in together]
-
-    def promise(width: int) -> float:
-        tokens = 0.0
-        for (slot, _), guess in zip(together, guesses, strict=True):
-            own = min(slot.stretch, width)
-            tokens += own + sum(likely for _, likely in guess[: width - own])
-        return tokens / (READING + width * len(together))
-
-    width = max(range(1, most + 1), key=promise)
-    slices: list[BatchSlice] = []
-    for (slot, turn), guess in zip(together, guesses, strict=True):
-        part = BatchSlice(slot, turn, min(slot.stretch, width))
-        part.ahead = [token for token, _ in guess[: width - part.count]]
-        part.idle = width - part.count - len(part.ahead)
-        slices.append(part)
-    return slices
-
-
-def _room(slot: Slot, context: Context) -> int:
-    """Return how many tokens can be evaluated after a slot's and then be forgotten."""
-    if slot.save_at or not context.forgets:
-        return 0
-    return min(context.n_batch, context.n_ctx - len(slot.ids))
-
 
 # Copying a slot's cache takes no longer than reading this many tokens.
 WORTH_A_COPY = 16
@@ -95,6 +21,9 @@ class ViewScheduler:
     An episode keeps its slot from its first request until `release`, so its transcript is
     evaluated once; a new episode starts from the slot with the longest common prefix, so the
     system message and the tool docs are evaluated once, too.
+
+    All tokens of one evaluation are computed with the same adapters. What a turn computed with
+    adapters of its own leaves the cache with its end: later turns read its tokens as context.
 
     Args:
         context: the view's llama.cpp context.
@@ -115,6 +44,7 @@ class ViewScheduler:
         self._start = start
         self._slots = Slots(context, slots)
         self._waiting: deque[Request] = deque()
+        self._speaking: Adapters | None = None
         self._clock = 0
 
     @property
@@ -145,7 +75,8 @@ class ViewScheduler:
         self._waiting = deque(r for r in self._waiting if r.owner != episode)
         for slot in self._slots:
             if slot.owner == episode:
-                slot.owner = slot.turn = None
+                self._slots.end(slot)
+                slot.owner = None
 
     def compute_on(self, threads: int) -> None:
         """Set the number of threads from now on."""
@@ -158,10 +89,21 @@ class ViewScheduler:
         # A turn may be complete before its first evaluation: its grammar forces all of it.
         running = [(s, s.turn) for s in active if s.turn and not s.turn.stop]
         if running:
-            slices = divide(running, self._context)
+            slices = divide(self._group(running), self._context)
+            self._context.use(slices[0].turn.active)
             self._slots.gather([part.slot for part in slices])
             self._evaluate(sorted(slices, key=lambda part: part.slot.index))
         return [self._finish(slot) for slot in active if slot.turn and slot.turn.stop]
+
+    def _group(self, running: list[tuple[Slot, Turn]]) -> list[tuple[Slot, Turn]]:
+        """Return the turns to evaluate now: those of one speaker, where some still read these."""
+        groups: dict[Adapters, list[tuple[Slot, Turn]]] = {}
+        for slot, turn in running:
+            groups.setdefault(turn.adapters.own, []).append((slot, turn))
+        loads = {adapters: len(group) for adapters, group in groups.items()}
+        self._speaking = next_group(self._speaking, loads)
+        group = groups[self._speaking]
+        return [(slot, turn) for slot, turn in group if turn.active != self._speaking] or group
 
     def _evaluate(self, slices: list[BatchSlice]) -> None:
         entries: list[tuple[int, int, int, bool]] = []
@@ -215,14 +157,14 @@ class ViewScheduler:
             # Interrupted or failed: the cache must not hold tokens that the slots do not list.
             for slot in slots:
                 self._slots.cut(slot, len(slot.ids))
-                slot.turn = None
+                self._slots.end(slot)
             raise
         return time.perf_counter() - started
 
     def _finish(self, slot: Slot) -> tuple[Request, Generation]:
         turn = slot.turn
         assert turn is not None
-        slot.turn = None
+        self._slots.end(slot)
         if turn.request.episode is None:
             slot.owner = None
         return turn.request, turn.generation()
@@ -243,7 +185,9 @@ class ViewScheduler:
             if keep < len(slot.ids):
                 self._slots.cut(slot, keep)
             slot.save_at = 0
-            if self._prefixes is not None and request.shared >= keep + WORTH_A_COPY:
+            # The last token is evaluated with its turn's adapters, so it is never saved.
+            shared = request.shared if request.shared < len(request.ids) else 0
+            if self._prefixes is not None and shared >= keep + WORTH_A_COPY:
                 self._recall(slot, request, self._prefixes)
             slot.turn = self._start(request, len(slot.ids))
 
@@ -273,7 +217,7 @@ class ViewScheduler:
         free = [slot for slot in self._slots if slot.owner is None]
         if not free:
             return None
-        fits = {slot.index: common_prefix(slot.ids, request.ids) for slot in self._slots}
+        fits = {slot.index: common_prefix(slot.kept, request.ids) for slot in self._slots}
         source = max(self._slots, key=lambda slot: fits[slot.index])
         best = max(free, key=lambda slot: (fits[slot.index], -slot.used))
         coming = max(

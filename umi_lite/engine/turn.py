@@ -3,11 +3,12 @@
 import codecs
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from umi_lite.engine.draft import Draft, Guess
 from umi_lite.engine.library import EngineError
-from umi_lite.engine.llama import Model
+from umi_lite.engine.llama import Adapters, Model
 from umi_lite.engine.request import Cost, Generation, Request, Stop
 
 
@@ -15,6 +16,25 @@ def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
     """Return how many leading ids are equal."""
     pairs = zip(a, b, strict=False)
     return next((i for i, (x, y) in enumerate(pairs) if x != y), min(len(a), len(b)))
+
+
+@dataclass(frozen=True)
+class TurnAdapters:
+    """The adapters that a turn computes with.
+
+    Attributes:
+        context: active while its transcript is read.
+        own: active from the transcript's last token (the cue, which predicts the turn's first
+            one) on. Where they are others than `context`, later turns read this turn as context.
+    """
+
+    context: Adapters = ()
+    own: Adapters = ()
+
+    @property
+    def apart(self) -> bool:
+        """True if what the turn computes is of no use to later turns."""
+        return self.own != self.context
 
 
 class Turn:
@@ -27,6 +47,7 @@ class Turn:
         reused: how many of the request's ids are in the cache already.
         matcher: llguidance's matcher at the grammar's start, None for free text.
         draft: guesses the turn, None for no guesses.
+        adapters: default none.
     """
 
     def __init__(
@@ -36,8 +57,10 @@ class Turn:
         reused: int,
         matcher: Any,
         draft: Draft | None = None,
+        adapters: TurnAdapters | None = None,
     ):
         self.request = request
+        self.adapters = adapters or TurnAdapters()
         self.pending: list[int] = list(request.ids[reused:])
         self.stop: Stop | None = None
         self._model = model
@@ -52,6 +75,23 @@ class Turn:
         self._force()
         self._cost.grammar_seconds += time.perf_counter() - started
 
+    @property
+    def active(self) -> Adapters:
+        """Return the adapters that the next tokens are evaluated with."""
+        return self.adapters.context if self._unread > 1 else self.adapters.own
+
+    @property
+    def ready(self) -> int:
+        """Return how many of the pending tokens are evaluated with these adapters."""
+        if self.adapters.apart and self._unread > 1:
+            return self._unread - 1
+        return len(self.pending)
+
+    @property
+    def keeps(self) -> int | None:
+        """Return how many tokens of it later turns can use, None for all."""
+        return len(self.request.ids) - 1 if self.adapters.apart else None
+
     def fed(self, count: int, seconds: float) -> None:
         """Record that the first `count` pending tokens were evaluated, in `seconds`."""
         del self.pending[:count]
@@ -64,7 +104,7 @@ class Turn:
 
     def guess(self, most: int) -> list[Guess]:
         """Return at most `most` guesses of the tokens after the pending ones."""
-        if self._draft is None:
+        if self._draft is None or self.ready < len(self.pending):
             return []
         return self._draft.guess(min(most, self.request.max_tokens - len(self._ids) - 1))
 

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from umi_lite.engine.batch import IN_STEP, MOST_DRAFTED, MOST_IN_STEP, READING, divide
 from umi_lite.engine.draft import Guess
 from umi_lite.engine.kv_slots import Slot
-from umi_lite.engine.scheduler import IN_STEP, MOST_DRAFTED, MOST_IN_STEP, READING, divide
 
 
 def context(**changes):
@@ -17,7 +17,7 @@ def turn(pending, likely=()):
     """A turn that has so many tokens to read, and guesses as likely as these."""
     guesses = [Guess(100 + i, share) for i, share in enumerate(likely)]
     return SimpleNamespace(
-        pending=[7] * pending, stop=None, guess=lambda most: guesses[: max(0, most)]
+        pending=[7] * pending, ready=pending, stop=None, guess=lambda most: guesses[: max(0, most)]
     )
 
 
