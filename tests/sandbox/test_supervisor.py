@@ -172,6 +172,18 @@ def test_a_session_outlives_its_supervisor_without_its_state():
         assert (result.value, result.state_lost) == ("False", True)
 
 
+def test_packages_are_imported_when_the_first_program_comes(monkeypatch, tmp_path):
+    monkeypatch.setattr(places, "package_folder", lambda _: (["no_such_package"], str(tmp_path)))
+    with Sandbox() as sandbox:
+        sandbox.start()
+        result = sandbox.run("1")
+    assert result.status == "crash"
+    assert result.error is not None
+    assert result.error.endswith(
+        "died, twice: ModuleNotFoundError: No module named 'no_such_package'"
+    )
+
+
 def test_the_supervisor_dies_with_its_host():
     host = (
         "import sys, time\nfrom umi_lite.sandbox.sandbox import Sandbox\n"

@@ -27,8 +27,8 @@ def sandbox() -> Sandbox:
 def run_python(code: str, limits: Limits | None = None) -> Result:
     """Run a program and return its result; never raises for the program's errors.
 
-    The first call starts the supervisor, which takes about a second with sympy. If this machine
-    has no sandbox the result is `refused`, and nothing runs.
+    The first call starts the supervisor and imports sympy there, which takes about a second. If
+    this machine has no sandbox the result is `refused`, and nothing runs.
     """
     return sandbox().run(code, limits)
 

@@ -71,7 +71,7 @@ class Sandbox:
         for _ in range(2):
             with self.session(limits) as session, contextlib.suppress(_Gone):
                 return session.ask(code, last=True)
-        return Result("crash", error="the sandbox's supervisor died, twice")
+        return Result("crash", error=self.death())
 
     def session(self, limits: Limits | None = None) -> "Session":
         """Return a process whose variables persist from one program to the next."""
@@ -131,6 +131,13 @@ class Sandbox:
         while supervisor is not None and supervisor.alive() and time.monotonic() < deadline:
             time.sleep(0.005)
 
+    def death(self) -> str:
+        """Return one line about a supervisor that died twice, with the last line it wrote."""
+        with self._lock:
+            supervisor, self._supervisor = self._supervisor, None
+        said = supervisor.close().splitlines() if supervisor is not None else []
+        return "the sandbox's supervisor died, twice" + (f": {said[-1]}" if said else "")
+
     def _discard(self, supervisor: Supervisor) -> None:
         with self._lock:
             if self._supervisor is supervisor:
@@ -161,7 +168,7 @@ class Session:
                 self._used = True
                 # A supervisor that died took the variables with it.
                 return replace(result, state_lost=result.state_lost or lost)
-        return Result("crash", error="the sandbox's supervisor died, twice", state_lost=True)
+        return Result("crash", error=self._sandbox.death(), state_lost=True)
 
     def ask(self, code: str, *, last: bool) -> Result:
         """Send one request and wait for its reply; after the last one the process ends."""

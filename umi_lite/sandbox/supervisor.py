@@ -103,13 +103,13 @@ def main(settings: str) -> None:
         # this process ends when the host finds bubblewrap dead, at its next call.)
         libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
     if not missing:
-        warm(given["packages"], given["folder"])
         ruleset, missing = _confinement(given["level"], given["readable"])
     confined = functools.partial(_confine, given["level"], ruleset)
     if not missing and given["level"] != "none":
         missing = probe.breaches(functools.partial(_probed, os.getpid(), confined))
     control.send(json.dumps({"missing": missing}).encode())
-    if not missing:
+    if not missing and _called(control, host):
+        warm(given["packages"], given["folder"])
         _serve(control, host, confined)
 
 
@@ -175,6 +175,17 @@ def _probed(parent: int, confined: Confined) -> None:
     if sys.platform == "linux":
         confine.die_with(parent)
     confined(_PROBED_WITH)
+
+
+def _called(control: socket.socket, host: int | None) -> bool:
+    """Wait for the first connection; False if the host is gone.
+
+    Until then no package is imported: sympy takes a core 0.7 s, and many episodes run no program.
+    """
+    poll = select.poll()
+    for end in (control.fileno(), *(() if host is None else (host,))):
+        poll.register(end, select.POLLIN)
+    return all(end != host and not events & ~select.POLLIN for end, events in poll.poll())
 
 
 def _serve(control: socket.socket, host: int | None, confined: Confined) -> None:
