@@ -5,7 +5,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -94,6 +94,7 @@ def ask(
     from umi_lite.bundle.open import open_roles
     from umi_lite.console import dim
     from umi_lite.data.toolsets import toolset
+    from umi_lite.engine.placement import Overrides
 
     instruction = _instruction(instruction)
     named = tools or bundle.spec.tools
@@ -103,6 +104,7 @@ def ask(
     if trace_path is not None:
         check_place(trace_path)
     path = trace_path or _default_place(bundle)
+    overrides = replace(overrides or Overrides(), episodes=1)
     where: Mapping[str, Any] = {"elsewhere": elsewhere, "overrides": overrides, "timeout": timeout}
     with open_roles(bundle, views=views, note=dim(console), **where) as engine:
         agent = bundle.agent(engine, toolbox, bounds=bounds, sampling=sampling)

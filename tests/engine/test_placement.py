@@ -65,6 +65,13 @@ def test_overrides_are_kept():
     assert chosen(SMALL, Machine(2 * GIB, 0, 2), weights="merged")[0] == "merged"
 
 
+def test_for_one_episode_nothing_is_merged_unless_asked():
+    machine = Machine(16 * GIB, 0, 8)
+    assert chosen(SMALL, machine, episodes=1)[0] == "adapters"
+    assert chosen(SMALL, machine, episodes=2)[0] == "merged"
+    assert chosen(SMALL, machine, episodes=1, weights="merged")[0] == "merged"
+
+
 def test_more_than_is_free_is_said():
     made = place(SEVEN, Machine(3 * GIB, 0, 2))
     assert (made.weights, made.n_ctx, made.kv) == ("adapters", 512, "q8_0")

@@ -48,7 +48,11 @@ class Size:
 
 @dataclass(frozen=True)
 class Overrides:
-    """Settings that the user has fixed; None is chosen by `place`."""
+    """Settings that the user has fixed; None is chosen by `place`.
+
+    `episodes` is how many will run, None if that is unknown. For a single one nothing is merged
+    unless `weights` says so: merging takes longer than the episode gains.
+    """
 
     weights: Weights | None = None
     n_ctx: int | None = None
@@ -56,6 +60,7 @@ class Overrides:
     n_gpu_layers: int | None = None
     threads: int | None = None
     slots: int = 1
+    episodes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -131,10 +136,10 @@ def size_of(
 def place(size: Size, machine: Machine, overrides: Overrides | None = None) -> Placement:
     """Return the first placement that fits, with the overrides kept.
 
-    The order: on the GPU if there is one, then in RAM; merged weights if memory is plentiful,
-    else adapters; a shorter context if contexts would take a quarter of what is free; keys and
-    values in q8_0 (half the memory, half the CPU's reading speed) only if nothing else
-    helps. If nothing fits, the smallest, with a note.
+    The order: on the GPU if there is one, then in RAM; merged weights if memory is plentiful
+    and not just one episode will run, else adapters; a shorter context if contexts would take
+    a quarter of what is free; keys and values in q8_0 (half the memory, half the CPU's reading
+    speed) only if nothing else helps. If nothing fits, the smallest, with a note.
     """
     overrides = overrides or Overrides()
     choices = list(_choices(size, machine, overrides))
@@ -155,7 +160,8 @@ def _choices(
         threads = threads_for(cores, machine.left)
     known = tuple(n for n in CONTEXTS if n <= size.n_ctx_train) or (size.n_ctx_train,)
     contexts = _given(overrides.n_ctx, known)
-    forms: tuple[Weights, ...] = ("merged", "adapters") if size.mergeable else ("adapters",)
+    merges = size.mergeable and overrides.episodes != 1
+    forms: tuple[Weights, ...] = ("merged", "adapters") if merges else ("adapters",)
     forms = _given(overrides.weights, forms)
     kinds: tuple[KvType, ...] = _given(overrides.kv, ("f16", "q8_0"))
     places = _places(size, machine, overrides)
