@@ -1,5 +1,6 @@
 """Whole-or-nothing writes, scratch folders and what killed processes left, remembered hashes."""
 
+import hashlib
 import os
 import resource
 import signal
@@ -12,6 +13,7 @@ import pytest
 from umi_lite import files
 from umi_lite.errors import UserError
 from umi_lite.files import (
+    hash_ahead,
     known_sha256,
     replacing,
     scratch,
@@ -125,6 +127,21 @@ def test_a_hash_is_not_remembered_of_a_file_that_just_changed_or_without_a_cache
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("UMI_LITE_CACHE", str(tmp_path / "file"))
     assert known_sha256(base) == sha256(base)
+
+
+def test_a_hash_ahead_is_used_once_and_errors_come_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UMI_LITE_CACHE", str(tmp_path / "cache"))
+    base, missing = tmp_path / "base.gguf", tmp_path / "missing.gguf"
+    base.write_bytes(bytes(range(256)) * 200_000)  # several reads
+    first = hashlib.sha256(base.read_bytes()).hexdigest()
+    hash_ahead([base, missing])
+    assert known_sha256(base) == first
+    base.write_bytes(b"two")
+    assert known_sha256(base) == sha256(base) != first
+    with pytest.raises(FileNotFoundError):
+        known_sha256(missing)
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:

