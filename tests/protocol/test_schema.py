@@ -14,7 +14,7 @@ from umi_lite.protocol.constraints import Check, enforceable
 from umi_lite.protocol.grammar import call_grammar
 from umi_lite.protocol.roles import tool_line
 from umi_lite.protocol.schema import BadSchema, normalised
-from umi_lite.protocol.schema_values import fault, named_type, translated
+from umi_lite.protocol.schema_parts import fault, named_type, translated
 from umi_lite.protocol.trajectory import Tool
 
 BYTES = LLTokenizer("byte")

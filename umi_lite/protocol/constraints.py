@@ -6,8 +6,14 @@ from functools import cached_property
 from typing import Any
 
 from umi_lite.errors import UserError
-from umi_lite.protocol.schema_parts import ALTERNATIVES, Schema, object_of, of_branches, spread
-from umi_lite.protocol.schema_values import fault
+from umi_lite.protocol.schema_parts import (
+    ALTERNATIVES,
+    Schema,
+    fault,
+    object_of,
+    of_branches,
+    spread,
+)
 
 # Keywords that llguidance enforces (its docs/json_schema.md). `oneOf` is held to `anyOf`.
 _ENFORCED = {

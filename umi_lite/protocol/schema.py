@@ -8,17 +8,21 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from umi_lite.protocol.schema_parts import ALTERNATIVES, Schema, list_of, object_of, spread
-from umi_lite.protocol.schema_values import (
+from umi_lite.protocol.schema_parts import (
+    ALTERNATIVES,
     JSON_TYPE,
+    Schema,
     allow_null,
     fix_older,
     fix_required,
     fix_type,
     fix_values,
+    list_of,
     listed,
     named_type,
+    object_of,
     set_or_drop,
+    spread,
 )
 
 _DEPTH = 64
@@ -46,7 +50,7 @@ def normalised(parameters: Any) -> Schema:
     """Return a tool's parameters as a JSON Schema 2020-12; a well-formed one as it is.
 
     Read are drafts 3 to 2020-12, OpenAPI's `nullable`, types by Python's, Java's and ToolBench's
-    names (`schema_values.named_type`), argument schemas without a `properties` around them, and
+    names (`schema_parts.named_type`), argument schemas without a `properties` around them, and
     null for what is not there. Every `$ref` of the result is in its `$defs`; one to nowhere,
     to another document, or back to itself is dropped, which leaves its value open.
 
