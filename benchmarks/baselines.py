@@ -22,7 +22,7 @@ from umi_lite.engine.proof import death
 from umi_lite.engine.request import Generation, Request
 from umi_lite.engine.turn import common_prefix
 from umi_lite.errors import UserError
-from umi_lite.protocol.roles import ROLES, View
+from umi_lite.protocol.trajectory import ROLES, View
 
 
 class Baseline:

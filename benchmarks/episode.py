@@ -29,8 +29,7 @@ from umi_lite.engine.engine import Engine
 from umi_lite.engine.request import RoleEngine
 from umi_lite.evals.bounds import BOUNDS
 from umi_lite.evals.live import environment_of
-from umi_lite.protocol.roles import ROLES, View
-from umi_lite.protocol.trajectory import Trajectory
+from umi_lite.protocol.trajectory import ROLES, Trajectory, View
 
 if TYPE_CHECKING:
     from rich.console import Console

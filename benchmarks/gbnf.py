@@ -5,8 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from umi_lite.protocol.roles import NEXTS, View
-from umi_lite.protocol.trajectory import Tool
+from umi_lite.protocol.trajectory import NEXTS, Tool, View
 
 _RULE = re.compile(r"^([\w-]+) ::=", re.MULTILINE)
 

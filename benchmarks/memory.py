@@ -21,7 +21,7 @@ from umi_lite.bundle.merge import kept_merge
 from umi_lite.engine.machine import cores
 from umi_lite.engine.proof import death
 from umi_lite.errors import UserError
-from umi_lite.protocol.roles import ROLES, View
+from umi_lite.protocol.trajectory import ROLES, View
 
 if TYPE_CHECKING:
     from rich.console import Console

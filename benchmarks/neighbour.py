@@ -36,7 +36,7 @@ def busy(programs: int) -> Iterator[None]:
 def opened(bundle: Path | None, how: Mapping):
     from umi_lite.bundle.bundle import load_bundle
     from umi_lite.engine.engine import Engine
-    from umi_lite.protocol.roles import ROLES
+    from umi_lite.protocol.trajectory import ROLES
     from umi_lite.weights.gguf_to_hf import embedded_gguf
 
     if bundle is None:

@@ -20,9 +20,9 @@ from benchmarks.report import ratio, show
 from umi_lite.data import toolbench
 from umi_lite.engine.machine import cores
 from umi_lite.protocol.paper import render_paper
-from umi_lite.protocol.prompts import Rendered, render
-from umi_lite.protocol.roles import VIEWS, View
-from umi_lite.protocol.trajectory import Trajectory
+from umi_lite.protocol.prompts import render
+from umi_lite.protocol.template import Rendered
+from umi_lite.protocol.trajectory import VIEWS, Trajectory, View
 from umi_lite.train.samples import Row, make_packs
 from umi_lite.train.tokenizer import Language, load_language
 from umi_lite.weights.gguf_to_hf import embedded_gguf, hf_folder

@@ -24,8 +24,8 @@ from umi_lite.errors import UserError
 from umi_lite.evals.stats import Rate, mcnemar
 from umi_lite.protocol.grammar import answer_grammar, call_grammar, plan_grammar
 from umi_lite.protocol.prompts import Transcript
-from umi_lite.protocol.roles import ROLES, SPEAKS, Role, View, parse_plan, step_text
-from umi_lite.protocol.trajectory import Plan, Trajectory
+from umi_lite.protocol.roles import SPEAKS, parse_plan, step_text
+from umi_lite.protocol.trajectory import ROLES, Plan, Role, Trajectory, View
 
 SLOTS = 16
 SPLITS = ("test", "ood")

@@ -14,7 +14,7 @@ from umi_lite.engine.language import Language
 from umi_lite.engine.llama import Model
 from umi_lite.engine.request import Generation, Request
 from umi_lite.engine.turn import Turn
-from umi_lite.protocol.roles import View
+from umi_lite.protocol.trajectory import View
 
 
 class GoldSayer:

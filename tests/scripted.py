@@ -7,8 +7,8 @@ from pathlib import Path
 from bytetokens import CHATML, END, ByteTokenizer
 
 from umi_lite.engine.request import Generation, Request
-from umi_lite.protocol.roles import View
 from umi_lite.protocol.template import ChatTemplate
+from umi_lite.protocol.trajectory import View
 
 
 class Scripted(ByteTokenizer):

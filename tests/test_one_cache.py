@@ -7,6 +7,7 @@ they are random.
 
 import os
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from peft_adapters import write_peft
@@ -18,7 +19,7 @@ from umi_lite.data.load import load_source
 from umi_lite.engine.engine import Engine
 from umi_lite.engine.turn import Turn
 from umi_lite.evals.live import environment_of
-from umi_lite.protocol.roles import ROLES
+from umi_lite.protocol.trajectory import ROLES
 from umi_lite.weights.hf_to_gguf import convert_loras
 
 EPISODES = 50 if STUDY else 3
@@ -37,7 +38,7 @@ def adapters(base_hf: Path, tmp_path_factory) -> dict[str, Path]:
 class Recorded(Turn):
     """A turn that keeps the logits that each of its tokens was taken from."""
 
-    seen: list[tuple["Recorded", int, object]] = []
+    seen: ClassVar[list[tuple["Recorded", int, object]]] = []
 
     def pick(self, logits) -> None:
         self.seen.append((self, len(self._ids), logits.copy()))

@@ -20,7 +20,7 @@ from umi_lite.data import toolworld
 from umi_lite.engine.llama import Context, Model
 from umi_lite.errors import UserError
 from umi_lite.protocol.prompts import view_messages
-from umi_lite.protocol.roles import ROLES, VIEWS
+from umi_lite.protocol.trajectory import ROLES, VIEWS
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.inputs import base_language
 from umi_lite.train.plan import JOBS

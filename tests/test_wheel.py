@@ -13,7 +13,7 @@ import pytest
 from tiny_lora import write_adapter
 
 from umi_lite.bundle.bundle import write_bundle
-from umi_lite.protocol.roles import ROLES
+from umi_lite.protocol.trajectory import ROLES
 
 ROOT = Path(__file__).resolve().parent.parent
 # What setuptools reads. It is built in a copy: a build/ folder left in the tree holds old files.

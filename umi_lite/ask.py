@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from umi_lite.errors import Note, UserError
-from umi_lite.protocol.roles import ROLES, View
-from umi_lite.protocol.trajectory import Call
+from umi_lite.protocol.trajectory import ROLES, Call, View
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -27,7 +27,7 @@ from benchmarks.gpu.common import (
 from benchmarks.shapes import SHAPES, Shape, write_adapter, write_model
 from umi_lite.bundle.bundle import load_bundle
 from umi_lite.errors import UserError
-from umi_lite.protocol.roles import ROLES
+from umi_lite.protocol.trajectory import ROLES
 from umi_lite.weights.gguf_to_hf import embedded_gguf
 
 _EMBEDDED = Shape(width=576, layers=30, heads=9, kv_heads=3, inner=1536)

@@ -13,7 +13,7 @@ from umi_lite.engine.engine import Engine
 from umi_lite.engine.library import library
 from umi_lite.engine.machine import machine
 from umi_lite.engine.request import Request
-from umi_lite.protocol.roles import ROLES
+from umi_lite.protocol.trajectory import ROLES
 
 
 def measure(

@@ -14,8 +14,17 @@ from pathlib import Path
 from umi_lite.data.traces import save
 from umi_lite.errors import UserError
 from umi_lite.files import cache_folder, staged_folder, writing
-from umi_lite.protocol.roles import ROLES, View
-from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Tool, Trajectory
+from umi_lite.protocol.trajectory import (
+    ROLES,
+    Answer,
+    Call,
+    Observation,
+    Plan,
+    Step,
+    Tool,
+    Trajectory,
+    View,
+)
 from umi_lite.train.samples import make_rows
 from umi_lite.train.tokenizer import Language, load_language
 from umi_lite.weights.gguf_to_hf import embedded_gguf, hf_folder

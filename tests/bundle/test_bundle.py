@@ -12,7 +12,7 @@ from umi_lite.bundle.bundle import Bundle, load_bundle, write_bundle
 from umi_lite.engine.draft import Phrases
 from umi_lite.errors import UserError
 from umi_lite.files import sha256
-from umi_lite.protocol.roles import ROLES
+from umi_lite.protocol.trajectory import ROLES
 
 
 def refused(path: Path) -> str:

@@ -15,8 +15,7 @@ from umi_lite.bundle.export import export_run
 from umi_lite.engine.request import Request
 from umi_lite.errors import UserError
 from umi_lite.protocol.prompts import view_messages
-from umi_lite.protocol.roles import VIEWS
-from umi_lite.protocol.trajectory import Trajectory
+from umi_lite.protocol.trajectory import VIEWS, Trajectory
 from umi_lite.recipe.schema import Recipe
 from umi_lite.weights.base_record import record_of
 

@@ -17,7 +17,7 @@ from umi_lite.engine.placement import Overrides
 from umi_lite.engine.request import Request
 from umi_lite.errors import Note, UserError
 from umi_lite.files import cache_folder
-from umi_lite.protocol.roles import VIEWS
+from umi_lite.protocol.trajectory import VIEWS
 
 TOOLS = "toolworld"
 

@@ -11,7 +11,7 @@ import pytest
 from tiny_lora import write_adapter
 
 from umi_lite.bundle.bundle import write_bundle
-from umi_lite.protocol.roles import VIEWS
+from umi_lite.protocol.trajectory import VIEWS
 
 UMI = str(Path(sys.executable).parent / "umi")
 # A process of a script in the background ignores Ctrl-C, and so would what it starts.

@@ -10,7 +10,7 @@ from umi_lite.engine.endpoint import Endpoint, HybridEngine
 from umi_lite.engine.engine import Engine
 from umi_lite.engine.request import Request
 from umi_lite.errors import UserError
-from umi_lite.protocol.roles import ROLES
+from umi_lite.protocol.trajectory import ROLES
 from umi_lite.tools.tools import Toolbox, tool
 
 BOUNDS = Bounds(max_calls=2, max_thought_tokens=48, max_call_tokens=32, max_answer_tokens=24)

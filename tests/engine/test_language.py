@@ -9,8 +9,7 @@ from umi_lite.agent.agent import Agent
 from umi_lite.agent.episode import Bounds
 from umi_lite.engine.engine import Engine
 from umi_lite.engine.language import Language
-from umi_lite.protocol.roles import ROLES
-from umi_lite.protocol.trajectory import Call
+from umi_lite.protocol.trajectory import ROLES, Call
 from umi_lite.tools.tools import Toolbox, tool
 
 

@@ -17,8 +17,8 @@ from umi_lite.errors import UserError
 from umi_lite.evals.bootstrap import BootstrapConfig, Summary, actions, bootstrap
 from umi_lite.evals.journal import Journal
 from umi_lite.protocol.prompts import render
-from umi_lite.protocol.roles import ROLES, step_text
-from umi_lite.protocol.trajectory import Answer, Observation, Plan, Trajectory
+from umi_lite.protocol.roles import step_text
+from umi_lite.protocol.trajectory import ROLES, Answer, Observation, Plan, Trajectory
 
 MADE_BY = {"bundle": "r/bundle", "sha256": "0" * 64}
 

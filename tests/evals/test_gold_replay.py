@@ -24,8 +24,9 @@ from umi_lite.evals.simulated import ANSWERING
 from umi_lite.evals.static import score
 from umi_lite.evals.static_files import load_gold
 from umi_lite.evals.teacher import predict
-from umi_lite.protocol.roles import ROLES, spoken, step_text
+from umi_lite.protocol.roles import spoken, step_text
 from umi_lite.protocol.trajectory import (
+    ROLES,
     Answer,
     Call,
     Observation,

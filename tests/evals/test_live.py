@@ -17,9 +17,9 @@ from umi_lite.engine.request import Generation, Request
 from umi_lite.errors import Note, UserError
 from umi_lite.evals.live import Score, environment_of, evaluate, judge
 from umi_lite.evals.measure import measure
-from umi_lite.protocol.roles import View, step_text
+from umi_lite.protocol.roles import step_text
 from umi_lite.protocol.template import ChatTemplate
-from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Trajectory
+from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Trajectory, View
 
 # What an untrained model says is worth no more time.
 SHORT = Bounds(max_calls=2, max_thought_chars=80, max_thought_tokens=24, max_call_tokens=48)

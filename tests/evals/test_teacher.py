@@ -19,9 +19,9 @@ from umi_lite.evals.static_files import Gold, load_gold
 from umi_lite.evals.static_metrics import METRICS
 from umi_lite.evals.teacher import TeacherForced, predict
 from umi_lite.protocol.prompts import Transcript
-from umi_lite.protocol.roles import View, parse_call, step_text
+from umi_lite.protocol.roles import parse_call, step_text
 from umi_lite.protocol.template import ChatTemplate
-from umi_lite.protocol.trajectory import Answer, Call, Plan
+from umi_lite.protocol.trajectory import Answer, Call, Plan, View
 
 SHORT = Bounds(
     max_thought_chars=80, max_thought_tokens=40, max_call_tokens=60, max_answer_tokens=24

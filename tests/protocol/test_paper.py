@@ -7,8 +7,16 @@ from datafiles import data_file
 from umi_lite.data import toolbench
 from umi_lite.errors import UserError
 from umi_lite.protocol.paper import HALLUCINATED, render_paper, samples
-from umi_lite.protocol.roles import VIEWS
-from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Tool, Trajectory, User
+from umi_lite.protocol.trajectory import (
+    VIEWS,
+    Answer,
+    Call,
+    Observation,
+    Plan,
+    Tool,
+    Trajectory,
+    User,
+)
 
 COUNTS = {"backbone": 79, "planner": 79, "caller": 59, "summarizer": 14}
 WEATHER = Tool(

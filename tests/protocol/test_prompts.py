@@ -6,10 +6,20 @@ from bytetokens import CHATML, END, ByteTokenizer
 
 from umi_lite.data import toolworld
 from umi_lite.errors import UserError
-from umi_lite.protocol.prompts import Transcript, ends_episode, render
-from umi_lite.protocol.roles import SPEAKS, SYSTEM, VIEWS, View, step_text
+from umi_lite.protocol.prompts import Transcript, render
+from umi_lite.protocol.roles import SPEAKS, SYSTEM, step_text
 from umi_lite.protocol.template import BadTemplate, ChatTemplate, Tokenizer
-from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Tool, Trajectory, User
+from umi_lite.protocol.trajectory import (
+    VIEWS,
+    Answer,
+    Call,
+    Observation,
+    Plan,
+    Tool,
+    Trajectory,
+    User,
+    View,
+)
 
 BYTES = ByteTokenizer()
 TEMPLATE = ChatTemplate(CHATML, ends=[END])
@@ -149,11 +159,6 @@ def test_a_view_that_never_speaks_has_no_sample():
 def test_what_comes_after_the_last_own_turn_is_left_out():
     ids = render(episode(*STEPS), "caller", TEMPLATE, BYTES).ids
     assert "Known." not in BYTES.decode(ids)
-
-
-def test_ends_episode():
-    assert [ends_episode(step) for step in STEPS] == [False] * 8 + [True]
-    assert ends_episode(Plan(thought="No.", next="give_up"))
 
 
 @pytest.mark.parametrize(

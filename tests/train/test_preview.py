@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from umi_lite.cli.app import app
 from umi_lite.data.leaks import Leak
-from umi_lite.protocol.prompts import Rendered
+from umi_lite.protocol.template import Rendered
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.train.preview import coloured, leak_table
 

@@ -15,9 +15,9 @@ from umi_lite.data.load import load_source
 from umi_lite.data.rows import Loaded
 from umi_lite.protocol.grammar import answer_grammar, call_grammar, plan_grammar
 from umi_lite.protocol.prompts import render
-from umi_lite.protocol.roles import ROLES
 from umi_lite.protocol.template import ChatTemplate
 from umi_lite.protocol.trajectory import (
+    ROLES,
     Answer,
     Call,
     Observation,

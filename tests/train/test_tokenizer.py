@@ -17,8 +17,8 @@ from umi_lite.engine.language import Language
 from umi_lite.engine.llama import Model
 from umi_lite.errors import UserError
 from umi_lite.protocol.prompts import Transcript, render, view_messages
-from umi_lite.protocol.roles import SPEAKS, VIEWS, step_text
-from umi_lite.protocol.trajectory import Trajectory
+from umi_lite.protocol.roles import SPEAKS, step_text
+from umi_lite.protocol.trajectory import VIEWS, Trajectory
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.inputs import base_language, load_readable
 from umi_lite.train.samples import make_rows

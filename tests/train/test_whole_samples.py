@@ -10,8 +10,8 @@ from datafiles import data_file
 from benchmarks.samples import count_all, step_rows, turns
 from umi_lite.data import toolbench, toolworld
 from umi_lite.protocol.prompts import render
-from umi_lite.protocol.roles import SPEAKS, VIEWS, View
-from umi_lite.protocol.trajectory import Answer, Call, Plan, Trajectory
+from umi_lite.protocol.roles import SPEAKS
+from umi_lite.protocol.trajectory import VIEWS, Answer, Call, Plan, Trajectory, View
 from umi_lite.train.collate import PlainCollator
 from umi_lite.train.samples import Row
 from umi_lite.train.tokenizer import Language, load_language

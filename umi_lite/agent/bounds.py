@@ -6,9 +6,18 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 from umi_lite.errors import UserError
-from umi_lite.protocol.roles import SPEAKS, View, spoken, step_text, thought_text
+from umi_lite.protocol.roles import SPEAKS, spoken, step_text, thought_text
 from umi_lite.protocol.template import Tokenizer
-from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Trajectory, User
+from umi_lite.protocol.trajectory import (
+    Answer,
+    Call,
+    Observation,
+    Plan,
+    Step,
+    Trajectory,
+    User,
+    View,
+)
 
 LARGEST_SEED = 2**31 - 1
 _Settings = TypeVar("_Settings", "Bounds", "Sampling")

@@ -18,8 +18,8 @@ from umi_lite.errors import UserError
 from umi_lite.files import text_of
 from umi_lite.protocol.grammar import answer_grammar, call_grammar, plan_grammar
 from umi_lite.protocol.prompts import Transcript
-from umi_lite.protocol.roles import BadTurn, View, parse_call, parse_plan
-from umi_lite.protocol.trajectory import Answer, Call, Observation, Step, Trajectory
+from umi_lite.protocol.roles import BadTurn, parse_call, parse_plan
+from umi_lite.protocol.trajectory import Answer, Call, Observation, Step, Trajectory, View
 from umi_lite.sandbox.text import head_and_tail
 
 ELIDED = "[elided]"

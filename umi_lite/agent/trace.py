@@ -13,8 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from umi_lite.engine.request import Cost
 from umi_lite.errors import Note, UserError, first_error
 from umi_lite.files import write_text
-from umi_lite.protocol.roles import View
-from umi_lite.protocol.trajectory import Answer, Plan, Trajectory
+from umi_lite.protocol.trajectory import Answer, Plan, Trajectory, View
 
 StopReason = Literal[
     "answer",  # the summarizer answered; `error` is set if its limit cut the answer off

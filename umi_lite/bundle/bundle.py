@@ -41,8 +41,7 @@ from umi_lite.engine.prefix_cache import Prefixes
 from umi_lite.engine.request import RoleEngine
 from umi_lite.errors import UserError
 from umi_lite.files import link_or_copy, staged_folder, writing
-from umi_lite.protocol.roles import ROLES, Acts, View
-from umi_lite.protocol.trajectory import Tool
+from umi_lite.protocol.trajectory import ROLES, Acts, Tool, View
 from umi_lite.tools.tools import Toolbox
 
 if TYPE_CHECKING:
@@ -99,10 +98,12 @@ class Bundle:
         Raises:
             UserError: the bundle does not have one of them.
         """
-        named = list(views)
+        named: list[View] = list(views)
         adapters = self.spec.views
-        sharing = [v for v in named if v in adapters and adapters[v].acts == "own turns"]
-        places = {view: self.place(view) for view in named if view not in sharing}
+        sharing: list[View] = [
+            v for v in named if v in adapters and adapters[v].acts == "own turns"
+        ]
+        places: dict[View, Place] = {v: self.place(v) for v in named if v not in sharing}
         if sharing and "backbone" not in places:
             bare = Place(self.base, None, self.spec.base.sha256, self.spec.template)
             places["backbone"] = self.place("backbone") if "backbone" in adapters else bare
@@ -168,10 +169,9 @@ class Bundle:
                 view: Prefixes(prefixes_in, f"{place.made_of} {form} {place.template or ''}")
                 for view, place in places.items()
             }
-        more = {view: place.phrases for view, place in (others or {}).items() if place.phrases}
-        phrases: dict[View, Phrases] = {
-            view: Phrases.load(path) for view, path in (layout.phrases | more).items()
-        }
+        files: dict[View, Path] = dict(layout.phrases)
+        files |= {view: p.phrases for view, p in (others or {}).items() if p.phrases}
+        phrases: dict[View, Phrases] = {v: Phrases.load(path) for v, path in files.items()}
         if merge_into is not None:
             places = merged(places, merge_into)
         adapters: dict[View, Path | None] = {v: place.adapter for v, place in places.items()}

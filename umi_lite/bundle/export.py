@@ -15,8 +15,8 @@ from umi_lite.engine.language import Language as EngineLanguage
 from umi_lite.engine.llama import Model
 from umi_lite.errors import UserError, first_error
 from umi_lite.files import cache_folder, scratch, writing
-from umi_lite.protocol.roles import View
 from umi_lite.protocol.template import Message, Part
+from umi_lite.protocol.trajectory import View
 from umi_lite.recipe.library import template_text
 from umi_lite.recipe.load import check, read_yaml
 from umi_lite.recipe.schema import Recipe

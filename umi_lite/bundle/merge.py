@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from umi_lite.engine.gguf import Tensor, read_gguf
 from umi_lite.errors import Note, UserError
 from umi_lite.files import staged_file, writing
-from umi_lite.protocol.roles import View
+from umi_lite.protocol.trajectory import View
 
 if TYPE_CHECKING:
     from umi_lite.bundle.spec import Place

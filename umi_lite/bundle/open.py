@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from umi_lite.errors import Note, UserError
-from umi_lite.protocol.roles import ROLES, VIEWS, View
+from umi_lite.protocol.trajectory import ROLES, VIEWS, View
 
 if TYPE_CHECKING:
     from umi_lite.bundle.bundle import Bundle

@@ -9,8 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from umi_lite.agent.bounds import Bounds, Sampling
 from umi_lite.errors import UserError, first_error
-from umi_lite.protocol.roles import Acts, View
-from umi_lite.protocol.trajectory import Tool
+from umi_lite.protocol.trajectory import Acts, Tool, View
 
 SPEC = "bundle.json"
 VERSION = 1

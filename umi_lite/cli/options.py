@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from umi_lite.engine.endpoint import HybridEngine
     from umi_lite.engine.engine import Engine
     from umi_lite.engine.placement import Overrides
-    from umi_lite.protocol.roles import View
+    from umi_lite.protocol.trajectory import View
 
 
 _Path = TypeVar("_Path", str, str | None)
@@ -224,7 +224,7 @@ class Roles:
     @property
     def views(self) -> "tuple[View, ...]":
         """Return the views that will run."""
-        from umi_lite.protocol.roles import ROLES
+        from umi_lite.protocol.trajectory import ROLES
 
         return ("backbone",) if self.single else ROLES
 

@@ -15,11 +15,12 @@ from typing import Any
 from umi_lite.data.gsm8k_notes import BadNotes, Derived, derive
 from umi_lite.data.read_rows import jsonl_rows
 from umi_lite.data.rows import BadRow, Dropped, Loaded, Place, Row, checked, split_name, typed_field
-from umi_lite.data.source import Source, with_python
+from umi_lite.data.source import Source
 from umi_lite.errors import UserError
 from umi_lite.protocol.roles import PYTHON_TOOL
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Trajectory
 from umi_lite.sandbox.python import Limits, run_python
+from umi_lite.tools.python import with_python
 
 _DONE = (
     "The program printed the answer.",

@@ -16,9 +16,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from umi_lite.data.read_rows import opened
 from umi_lite.data.rows import BadRow
 from umi_lite.data.strict_json import BadJson, parse
+from umi_lite.data.window import opened
 from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Trajectory
 

@@ -23,9 +23,10 @@ from umi_lite.data.rows import (
     stem,
     typed_field,
 )
-from umi_lite.data.source import Source, with_python
+from umi_lite.data.source import Source
 from umi_lite.protocol.roles import PYTHON_TOOL
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Trajectory
+from umi_lite.tools.python import with_python
 
 
 def questions(path: Place, n: int | None = None) -> Loaded:

@@ -44,10 +44,3 @@ def named(place: str) -> Any:
     """Return what `module:NAME` names, importing the module."""
     module, _, name = place.partition(":")
     return getattr(import_module(module), name)
-
-
-def with_python(task: Trajectory | None) -> Toolbox:
-    """Return the Python tool alone, for sources that are solved by programs."""
-    from umi_lite.tools.python import python_tool
-
-    return Toolbox([python_tool()])

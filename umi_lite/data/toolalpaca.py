@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from umi_lite.data.openapi import tool_of
-from umi_lite.data.read_rows import list_rows, opened
+from umi_lite.data.read_rows import list_rows
 from umi_lite.data.rows import (
     BadRow,
     Dropped,
@@ -28,6 +28,7 @@ from umi_lite.data.rows import (
 )
 from umi_lite.data.source import Source
 from umi_lite.data.strict_json import BadJson, parse, parse_loose
+from umi_lite.data.window import opened
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Tool, Trajectory
 
 _WHAT = "ToolAlpaca's APIs"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from umi_lite.data.leaks import read_excluded
-from umi_lite.data.read_rows import jsonl_rows, opened
+from umi_lite.data.read_rows import jsonl_rows
 from umi_lite.data.rows import (
     BadRow,
     HubData,
@@ -28,6 +28,7 @@ from umi_lite.data.rows import (
 from umi_lite.data.source import Source
 from umi_lite.data.strict_json import BadJson, parse
 from umi_lite.data.toolbench import trajectory
+from umi_lite.data.window import opened
 from umi_lite.errors import UserError
 from umi_lite.protocol.paper import DESCRIPTION_CHARS, tool_name
 from umi_lite.protocol.trajectory import Trajectory

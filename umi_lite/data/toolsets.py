@@ -5,8 +5,8 @@ from pathlib import Path
 
 from umi_lite.data import SOURCES
 from umi_lite.data.load import find_source
-from umi_lite.data.source import with_python
 from umi_lite.errors import UserError
+from umi_lite.tools.python import with_python
 from umi_lite.tools.tools import Toolbox
 
 

@@ -20,7 +20,7 @@ from umi_lite.engine.language import Language
 from umi_lite.engine.llama import Model
 from umi_lite.engine.request import Generation, Request, Stop, check_size, view_of
 from umi_lite.errors import UserError
-from umi_lite.protocol.roles import View
+from umi_lite.protocol.trajectory import View
 
 _T = TypeVar("_T")
 _FORM = "http://HOST:PORT/v1#MODEL"

@@ -17,7 +17,7 @@ from umi_lite.engine.scheduler import ViewScheduler
 from umi_lite.engine.threads import Fixed, Threads
 from umi_lite.engine.turn import Turn, TurnAdapters
 from umi_lite.errors import UserError
-from umi_lite.protocol.roles import View
+from umi_lite.protocol.trajectory import View
 
 
 class Engine:

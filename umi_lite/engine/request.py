@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, Self
 
 from umi_lite.errors import UserError
-from umi_lite.protocol.roles import View
 from umi_lite.protocol.template import ChatTemplate, Tokenizer
+from umi_lite.protocol.trajectory import View
 
 Stop = Literal["grammar", "eot", "length", "illegal"]
 

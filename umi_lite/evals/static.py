@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from umi_lite.evals.static_files import GROUPS, Dialogue, Fault, Gold, Place, Prediction
 from umi_lite.evals.static_metrics import METRICS, Points, points_of
 from umi_lite.evals.stats import RESAMPLES, SEED, Interval, cluster_intervals
-from umi_lite.protocol.roles import NEXTS
+from umi_lite.protocol.trajectory import NEXTS
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -19,8 +19,8 @@ from umi_lite.errors import UserError
 from umi_lite.evals.static_files import Dialogue, Fault, Gold, GoldStep, Place, Prediction
 from umi_lite.protocol.grammar import answer_grammar, call_grammar, plan_grammar
 from umi_lite.protocol.prompts import Transcript
-from umi_lite.protocol.roles import ROLES, BadTurn, View, parse_plan
-from umi_lite.protocol.trajectory import Trajectory
+from umi_lite.protocol.roles import BadTurn, parse_plan
+from umi_lite.protocol.trajectory import ROLES, Trajectory, View
 
 _LEAST = 512
 # The official evaluation's 512 new tokens, and the thought as long as they can make it. Where gold

@@ -10,8 +10,7 @@ from collections.abc import Iterable
 
 from umi_lite.errors import UserError
 from umi_lite.protocol.constraints import held
-from umi_lite.protocol.roles import NEXTS
-from umi_lite.protocol.trajectory import Tool
+from umi_lite.protocol.trajectory import NEXTS, Tool
 
 _OPTIONS = {
     "whitespace_flexible": False,

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
 from umi_lite.errors import UserError
-from umi_lite.protocol.prompts import Rendered, encode_pieces
-from umi_lite.protocol.roles import View, dump_json, order_arguments
-from umi_lite.protocol.template import Piece, Tokenizer
+from umi_lite.protocol.roles import dump_json, order_arguments
+from umi_lite.protocol.template import Piece, Rendered, Tokenizer, encode_pieces
 from umi_lite.protocol.trajectory import (
     Answer,
     Call,
@@ -23,6 +22,7 @@ from umi_lite.protocol.trajectory import (
     Tool,
     Trajectory,
     User,
+    View,
 )
 
 NEXT_WORD: dict[Next, str] = {

@@ -1,26 +1,18 @@
 """Style `chat`: a trajectory as one view sees it, as token ids and a mask of trained tokens."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
-from umi_lite.protocol.roles import SPEAKS, View, spoken, step_text, system_text
-from umi_lite.protocol.template import ChatTemplate, Message, Part, Piece, Tokenizer
-from umi_lite.protocol.trajectory import Answer, Observation, Plan, Step, Trajectory, User
-
-
-@dataclass(frozen=True)
-class Rendered:
-    """One training sample.
-
-    `ids` and `mask` have the same length; `mask[i]` is 1 where token i is trained: a role's
-    own turns, and the end-of-turn token where they end a message. The first `shared` ids are
-    the system message, the same for every sample of this view with these tools.
-    """
-
-    ids: list[int]
-    mask: list[int]
-    shared: int
-    pieces: list[Piece] = field(repr=False)
+from umi_lite.protocol.roles import SPEAKS, spoken, step_text, system_text
+from umi_lite.protocol.template import (
+    ChatTemplate,
+    Message,
+    Part,
+    Piece,
+    Rendered,
+    Tokenizer,
+    encode_pieces,
+)
+from umi_lite.protocol.trajectory import Observation, Trajectory, User, View
 
 
 def view_messages(
@@ -52,17 +44,6 @@ def view_messages(
         else:
             messages.append(Message(role, (part,)))
     return messages
-
-
-def encode_pieces(pieces: Sequence[Piece], tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
-    """Return token ids and mask of pieces, each piece tokenized on its own."""
-    ids: list[int] = []
-    mask: list[int] = []
-    for piece in pieces:
-        new = tokenizer.encode(piece.text, special=piece.special) if piece.text else []
-        ids += new
-        mask += [int(piece.trained)] * len(new)
-    return ids, mask
 
 
 def render(
@@ -121,8 +102,3 @@ class Transcript:
         """Append the view's own turn as it was generated, without its end-of-turn token."""
         self.ids += ids
         self._seen += 1
-
-
-def ends_episode(step: Step) -> bool:
-    """True if the last step is an answer or a plan that gives up."""
-    return isinstance(step, Answer) or (isinstance(step, Plan) and step.next == "give_up")

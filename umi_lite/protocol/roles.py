@@ -7,18 +7,21 @@ message of its own. `backbone` is the global stage's view: one model that plays 
 import json
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast
 
 from umi_lite.protocol.schema_parts import list_of, object_of, referred, spread
-from umi_lite.protocol.trajectory import Answer, Call, Next, Observation, Plan, Step, Tool, User
-
-Role = Literal["planner", "caller", "summarizer"]
-View = Literal["backbone", "planner", "caller", "summarizer"]
-# Where an adapter is active: at every token, or only where its role speaks.
-Acts = Literal["always", "own turns"]
-ROLES: tuple[Role, ...] = get_args(Role)
-VIEWS: tuple[View, ...] = get_args(View)
-NEXTS: tuple[Next, ...] = get_args(Next)
+from umi_lite.protocol.trajectory import (
+    NEXTS,
+    Answer,
+    Call,
+    Next,
+    Observation,
+    Plan,
+    Step,
+    Tool,
+    User,
+    View,
+)
 
 PYTHON_TOOL = Tool(
     name="python",

@@ -7,7 +7,7 @@ role's, a user's or a tool's (special tokens are plain text there: no text can f
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
 from umi_lite.protocol.jinja import BadTemplate, Jinja
@@ -45,6 +45,32 @@ class Piece(NamedTuple):
     text: str
     special: bool
     trained: bool
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """One training sample.
+
+    `ids` and `mask` have the same length; `mask[i]` is 1 where token i is trained: a role's
+    own turns, and the end-of-turn token where they end a message. The first `shared` ids are
+    the system message, the same for every sample of this view with these tools.
+    """
+
+    ids: list[int]
+    mask: list[int]
+    shared: int
+    pieces: list[Piece] = field(repr=False)
+
+
+def encode_pieces(pieces: Sequence[Piece], tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """Return token ids and mask of pieces, each piece tokenized on its own."""
+    ids: list[int] = []
+    mask: list[int] = []
+    for piece in pieces:
+        new = tokenizer.encode(piece.text, special=piece.special) if piece.text else []
+        ids += new
+        mask += [int(piece.trained)] * len(new)
+    return ids, mask
 
 
 class ChatTemplate:

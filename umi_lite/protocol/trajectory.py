@@ -4,13 +4,20 @@ A source yields trajectories, the renderer turns them into prompts, the loop gro
 by step, and a trace is a trajectory again.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from umi_lite.protocol.schema import normalised
 
 Next = Literal["caller", "summarizer", "give_up"]
+Role = Literal["planner", "caller", "summarizer"]
+View = Literal["backbone", "planner", "caller", "summarizer"]
+# Where an adapter is active: at every token, or only where its role speaks.
+Acts = Literal["always", "own turns"]
+ROLES: tuple[Role, ...] = get_args(Role)
+VIEWS: tuple[View, ...] = get_args(View)
+NEXTS: tuple[Next, ...] = get_args(Next)
 
 
 class _Model(BaseModel):

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from umi_lite.data import SOURCES
 from umi_lite.errors import UserError
-from umi_lite.protocol.roles import ROLES
+from umi_lite.protocol.trajectory import ROLES
 from umi_lite.recipe.load import hint
 from umi_lite.recipe.stages import Count, Int, Rate, Ratio, Stages, Strict
 from umi_lite.weights.gguf_to_hf import GgufType, embedded_gguf

@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from umi_lite.protocol.roles import ROLES, Role, View
+from umi_lite.protocol.trajectory import ROLES, Role, View
 
 
 def _no_switch(value: Any) -> Any:

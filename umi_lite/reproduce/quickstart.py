@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from umi_lite.console import working
 from umi_lite.files import read_json, write_text
-from umi_lite.protocol.roles import ROLES, View
-from umi_lite.protocol.trajectory import Trajectory
+from umi_lite.protocol.trajectory import ROLES, Trajectory, View
 from umi_lite.recipe.schema import Recipe
 from umi_lite.reproduce.runs import deployed_base, held_out, measured
 

@@ -14,8 +14,7 @@ from umi_lite.errors import UserError
 from umi_lite.evals.measure import measure, predict_static
 from umi_lite.evals.static_files import load_gold, write_predictions
 from umi_lite.files import read_json, write_text
-from umi_lite.protocol.roles import ROLES
-from umi_lite.protocol.trajectory import Trajectory
+from umi_lite.protocol.trajectory import ROLES, Trajectory
 from umi_lite.recipe.schema import Recipe
 from umi_lite.recipe.stages import JobName
 from umi_lite.reproduce.results import SCORES, STEPS

@@ -3,8 +3,9 @@
 import weakref
 
 from umi_lite.protocol.roles import PYTHON_TOOL
+from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.sandbox.python import Limits, sandbox
-from umi_lite.tools.tools import ToolError, ToolFunction
+from umi_lite.tools.tools import Toolbox, ToolError, ToolFunction
 
 _LOST = "the variables of earlier programs are lost"
 
@@ -38,3 +39,8 @@ def python_tool(limits: Limits | None = None, *, session: bool = False) -> ToolF
     if shared is not None:
         weakref.finalize(python, shared.close)
     return ToolFunction(PYTHON_TOOL, python)
+
+
+def with_python(task: Trajectory | None) -> Toolbox:
+    """Return the Python tool alone: the tools of a task that a program solves."""
+    return Toolbox([python_tool()])

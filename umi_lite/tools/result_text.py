@@ -8,6 +8,7 @@ import dataclasses
 import enum
 import inspect
 import itertools
+import json
 import math
 import re
 import threading
@@ -15,8 +16,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from datetime import date, time
 from typing import Any, cast
 
-from umi_lite.protocol.roles import dump_json
-
+_as_text = json.JSONEncoder(ensure_ascii=False).encode
 # The limit for endless generators; an observation is cut far below it.
 _MOST_ITEMS = 10_000
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -30,7 +30,7 @@ def result_text(result: Any) -> str:
     """
     try:
         value = result if isinstance(result, str) else _as_json(result)
-        text = value if isinstance(value, str) else dump_json(value)
+        text = value if isinstance(value, str) else _as_text(value)
     except Exception:  # a cycle, a number too long to write, a property that raises
         text = _shown(result)
     # Half a surrogate pair could be neither tokenized nor written to a trace.
@@ -80,7 +80,7 @@ def _key(key: Any) -> Any:
     if key is None or isinstance(key, str | int):
         return key
     made = _as_json(key)
-    return made if isinstance(made, str | float) else dump_json(made)
+    return made if isinstance(made, str | float) else _as_text(made)
 
 
 def _sorted(items: list[Any]) -> list[Any]:
@@ -88,7 +88,7 @@ def _sorted(items: list[Any]) -> list[Any]:
     try:
         return sorted(items)
     except TypeError:
-        return sorted(items, key=dump_json)
+        return sorted(items, key=_as_text)
 
 
 def _bytes_text(value: bytes) -> str:

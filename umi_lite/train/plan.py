@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from umi_lite.protocol.roles import ROLES, Acts, View
-from umi_lite.protocol.trajectory import Trajectory
+from umi_lite.protocol.trajectory import ROLES, Acts, Trajectory, View
 from umi_lite.recipe.schema import Recipe
 from umi_lite.recipe.stages import JobName, Stage
 

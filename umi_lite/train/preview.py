@@ -10,10 +10,9 @@ from umi_lite.data.load import load_source
 from umi_lite.data.rows import Loaded
 from umi_lite.data.why_nothing import why_nothing
 from umi_lite.errors import UserError
-from umi_lite.protocol.prompts import Rendered, render
-from umi_lite.protocol.roles import VIEWS, View
-from umi_lite.protocol.template import Tokenizer
-from umi_lite.protocol.trajectory import Trajectory
+from umi_lite.protocol.prompts import render
+from umi_lite.protocol.template import Rendered, Tokenizer
+from umi_lite.protocol.trajectory import VIEWS, Trajectory, View
 from umi_lite.recipe.schema import Base, Data, Recipe
 from umi_lite.sandbox.text import visible
 from umi_lite.train.evaluation import hold_out

@@ -7,10 +7,10 @@ from typing import Literal
 
 from umi_lite.errors import UserError
 from umi_lite.protocol.paper import render_paper
-from umi_lite.protocol.prompts import Rendered, render
-from umi_lite.protocol.roles import NEXT_MARK, View
-from umi_lite.protocol.template import Piece
-from umi_lite.protocol.trajectory import Trajectory
+from umi_lite.protocol.prompts import render
+from umi_lite.protocol.roles import NEXT_MARK
+from umi_lite.protocol.template import Piece, Rendered
+from umi_lite.protocol.trajectory import Trajectory, View
 from umi_lite.train.tokenizer import Language
 
 

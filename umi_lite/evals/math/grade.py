@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from umi_lite.data.read_rows import opened
+from umi_lite.data.window import opened
 from umi_lite.errors import UserError
 from umi_lite.evals.math.extract import answer_of, marked, without_markup
 from umi_lite.evals.math.normalize import LONGEST, spell
