@@ -10,8 +10,8 @@ from umi_lite.train.budget.shape import Shape
 
 LENGTHS = (1024, 2048, 4096)
 TRAINED = 300
-UNSLOTH = Setting("cuda", "unsloth", "bf16")
-PLAIN = Setting("cuda", "plain", "bf16")
+UNSLOTH = Setting("cuda", "unsloth", "bf16", "adamw_8bit")
+PLAIN = Setting("cuda", "plain", "bf16", "adamw_8bit")
 # Layers, hidden, intermediate, heads, kv heads, head, vocabulary, tied: the models' config.json.
 MODELS = {
     "qwen2.5-0.5b": Shape(24, 896, 4864, 14, 2, 64, 151936, True),

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MAX_LINES = 350
 LONGER = {"evals/math/parse.py": "one parser: its rules call each other"}
 # Modules of the longest import chain. Lower it when the chain gets shorter.
-MAX_CHAIN = 20
+MAX_CHAIN = 16
 # The files to read to follow one episode, from the command to the tool call and the tokens.
 EPISODE = (
     "cli/run.py", "ask.py", "agent/agent.py", "agent/episode.py", "engine/engine.py",

@@ -22,8 +22,8 @@ from umi_lite.errors import UserError
 from umi_lite.protocol.prompts import view_messages
 from umi_lite.protocol.trajectory import ROLES, VIEWS
 from umi_lite.recipe.schema import Recipe
+from umi_lite.recipe.stages import JOBS
 from umi_lite.train.inputs import base_language
-from umi_lite.train.plan import JOBS
 from umi_lite.train.progress import Silent
 from umi_lite.train.run_dir import read_metrics
 from umi_lite.train.samples import Row, make_packs, make_rows

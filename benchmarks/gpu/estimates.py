@@ -51,7 +51,7 @@ def estimates(record: Figures) -> dict[str, Estimate]:
                 continue
             recipe = recipe_of(part, model, Path(name) / f"{part.length}.jsonl")
             ready = make_all(recipe, str(model), part.backend == "plain", Silent())
-            setting = Setting("cuda", part.backend, "bf16")
+            setting = Setting("cuda", part.backend, "bf16", "adamw_8bit")
             found[part.name] = peak(shape_of(recipe), recipe, setting, ready)
     return found
 

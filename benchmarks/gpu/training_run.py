@@ -6,7 +6,7 @@ from benchmarks.gpu.common import HERE, Figures, Options, child, last_line, pyth
 from umi_lite.errors import UserError
 from umi_lite.files import read_json
 from umi_lite.recipe.schema import Recipe
-from umi_lite.train.plan import JOBS
+from umi_lite.recipe.stages import JOBS
 from umi_lite.train.run_dir import RunDir, read_metrics
 
 _NO_CAP = 1e6

@@ -9,7 +9,8 @@ import windowed
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train import attention
-from umi_lite.train.attention import NAME, check_config, check_loss, register
+from umi_lite.train.attention import NAME, check_config, register
+from umi_lite.train.checks import check_loss
 from umi_lite.train.collate import PackCollator, pack_inputs, weighted_loss
 from umi_lite.train.device import Setting
 from umi_lite.train.samples import Row, join_at_prefix, join_rows
@@ -128,7 +129,7 @@ def recipe(**changes: Any) -> Recipe:
 
 
 PACKS = PackCollator(join_at_prefix)
-FULL = Setting("cpu", "plain", "fp32")
+FULL = Setting("cpu", "plain", "fp32", "adamw")
 
 
 @pytest.mark.parametrize("name", [*FEATURED, "llama"])

@@ -12,8 +12,8 @@ import pytest
 from browser import found_browser, said_by
 from local_server import running
 
+from umi_lite.recipe.stages import JOBS
 from umi_lite.train.curves import Page, job_svg, live_page
-from umi_lite.train.plan import JOBS
 from umi_lite.train.run_dir import RunDir
 
 STEPS = 40

@@ -18,11 +18,11 @@ from studies import study
 
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
+from umi_lite.recipe.stages import JOBS
 from umi_lite.train import distributed
 from umi_lite.train.backends import choose
 from umi_lite.train.collate import pack_inputs, weighted_loss
 from umi_lite.train.dataset import pad_to_multiple
-from umi_lite.train.plan import JOBS
 from umi_lite.train.progress import Silent
 from umi_lite.train.run_dir import RunDir
 from umi_lite.train.samples import Row, make_packs

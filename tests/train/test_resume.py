@@ -11,7 +11,7 @@ import pytest
 
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
-from umi_lite.train.plan import JOBS
+from umi_lite.recipe.stages import JOBS
 from umi_lite.train.progress import Silent
 from umi_lite.train.run_dir import RunDir
 from umi_lite.train.trainer import train

@@ -10,10 +10,10 @@ from kept import Notes
 
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
-from umi_lite.recipe.stages import JobName
+from umi_lite.recipe.stages import JOBS, JobName
 from umi_lite.train.evaluation import BestAdapter, hold_out
 from umi_lite.train.inputs import load_data
-from umi_lite.train.plan import JOBS, describe
+from umi_lite.train.plan import describe
 from umi_lite.train.progress import Silent
 from umi_lite.train.run_dir import RunDir
 from umi_lite.train.trainer import train

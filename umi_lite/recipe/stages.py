@@ -1,6 +1,6 @@
 """The stages of a recipe: GLPFT's global and local fine-tuning, or one of its variants."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -32,6 +32,7 @@ Rate = Annotated[float, _Number, Field(gt=0)]
 Epochs = Annotated[float, _Number, Field(gt=0, le=10_000)]
 Decay = Annotated[float, _Number, Field(ge=0)]
 JobName = Literal["global", "planner", "caller", "summarizer"]
+JOBS: tuple[JobName, ...] = get_args(JobName)
 
 
 class Strict(BaseModel):

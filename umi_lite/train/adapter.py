@@ -1,4 +1,4 @@
-"""A LoRA adapter: its target modules, its weights in a loaded model, and whether they changed."""
+"""A LoRA adapter: its target modules, and its weights in a loaded model."""
 
 import hashlib
 import math
@@ -8,7 +8,6 @@ from typing import Any
 
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
-from umi_lite.train.dataset import Ready
 
 NAME = "default"
 
@@ -141,22 +140,6 @@ def fingerprint(model: Any, weights: Mapping[str, Any] | None = None) -> str:
         tensor = named[name].detach().to("cpu", torch.float32).contiguous()
         made.update(tensor.numpy().tobytes())
     return made.hexdigest()
-
-
-def check_changed(before: str, after: str, ready: Ready) -> None:
-    """Refuse a job that trained nothing.
-
-    Raises:
-        UserError: both fingerprints are the same; job, learning rate and steps are named.
-    """
-    if before != after:
-        return
-    job, steps = ready.job, len(ready.sizes)
-    raise UserError(
-        f"{job.name}: the adapter is the same after {steps} step{'s' * (steps > 1)} as before: "
-        f"nothing was trained; raise the job's learning rate, {job.settings.learning_rate:g}, "
-        "or train more steps"
-    )
 
 
 def check_targets(recipe: Recipe, model: str) -> None:

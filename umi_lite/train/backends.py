@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train import plain, unsloth
-from umi_lite.train.device import Setting, has_gpu, precision
+from umi_lite.train.device import Setting, has_gpu
 from umi_lite.train.distributed import threads, world_size
 
 Name = Literal["plain", "unsloth"]
@@ -57,7 +57,9 @@ def choose(recipe: Recipe) -> Name:
 
 
 def resolve(recipe: Recipe, backend: Name | None = None) -> Setting:
-    """Return what the recipe's device, backend and precision are on this machine.
+    """Return what the recipe's device, backend, precision and optimizer are on this machine.
+
+    `auto` is bf16 where the GPU has it, fp32 on a CPU; and 8-bit AdamW on a GPU.
 
     A GPU gets a CUDA context for it.
 
@@ -65,10 +67,25 @@ def resolve(recipe: Recipe, backend: Name | None = None) -> Setting:
         backend: the result of `choose`, where it is known already.
 
     Raises:
-        UserError: see `choose`.
+        UserError: see `choose`; or 8-bit AdamW was asked for without bitsandbytes.
     """
-    name = backend or choose(recipe)
-    return Setting("cuda" if has_gpu() else "cpu", name, precision(recipe))
+    name, on_gpu = backend or choose(recipe), has_gpu()
+    has_bitsandbytes = importlib.util.find_spec("bitsandbytes") is not None
+    optimizer = recipe.optimizer
+    if optimizer == "auto":
+        optimizer = "adamw_8bit" if on_gpu and has_bitsandbytes else "adamw"
+    if optimizer == "adamw_8bit" and not has_bitsandbytes:
+        raise UserError("optimizer: adamw_8bit needs bitsandbytes (pip install bitsandbytes)")
+    precision = _best_precision() if recipe.precision == "auto" else recipe.precision
+    return Setting("cuda" if on_gpu else "cpu", name, precision, optimizer)
+
+
+def _best_precision() -> Literal["fp32", "bf16", "fp16"]:
+    import torch
+
+    if not torch.cuda.is_available():
+        return "fp32"
+    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
 
 
 def _obstacle(recipe: Recipe) -> str | None:
@@ -94,36 +111,16 @@ def make(recipe: Recipe, model: str, setting: Setting) -> Backend:
     return made(recipe, model, setting)
 
 
-def optimizer(recipe: Recipe, setting: Setting) -> str:
-    """Return the recipe's optimizer as SFTConfig's `optim`: `auto` is 8-bit AdamW on a GPU.
-
-    Raises:
-        UserError: 8-bit AdamW was asked for without bitsandbytes.
-    """
-    asked = recipe.optimizer
-    if asked == "auto":
-        asked = "adamw_8bit" if setting.device == "cuda" and _has_bitsandbytes() else "adamw"
-    if asked == "adamw":
-        return "adamw_torch_fused"
-    if not _has_bitsandbytes():
-        raise UserError("optimizer: adamw_8bit needs bitsandbytes (pip install bitsandbytes)")
-    return "adamw_8bit"
-
-
 def settings(recipe: Recipe, setting: Setting) -> dict[str, Any]:
     """Return SFTConfig's arguments for the optimizer and gradient checkpointing.
 
     Unsloth sets up its own checkpointing in the model and reads only the switch.
     """
     made = {
-        "optim": optimizer(recipe, setting),
+        "optim": {"adamw": "adamw_torch_fused"}.get(setting.optimizer, setting.optimizer),
         "gradient_checkpointing": recipe.gradient_checkpointing,
     }
     return made | (plain.settings(recipe) if setting.backend == "plain" else {})
-
-
-def _has_bitsandbytes() -> bool:
-    return importlib.util.find_spec("bitsandbytes") is not None
 
 
 def prepare_process(name: Name) -> None:

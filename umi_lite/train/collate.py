@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.device import Setting
-from umi_lite.train.samples import Pack, Row, rows_of
+from umi_lite.train.samples import Collator, Pack, Row, rows_of
 
 IGNORED = -100
 
@@ -41,14 +41,6 @@ def pack_inputs(pack: Pack) -> dict[str, Any]:
     if len(pack.lengths) > 1:
         inputs |= {"shared_prefix": pack.prefix, "continuations": tuple(pack.lengths)}
     return inputs
-
-
-class Collator(Protocol):
-    """Makes a model's inputs from rows."""
-
-    def inputs(self, rows: Sequence[Row]) -> dict[str, Any]:
-        """Return the model's arguments, and `labels`."""
-        ...
 
 
 class WithRows:

@@ -1,12 +1,10 @@
-"""`Setting`: device, backend and precision of a run; and the peak memory of this process."""
+"""`Setting`: a run's device, backend, precision, optimizer; and the peak memory of a process."""
 
 import resource
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-
-from umi_lite.recipe.schema import Recipe
 
 _STATUS = Path("/proc/self/status")
 
@@ -18,6 +16,7 @@ class Setting:
     device: Literal["cpu", "cuda"]
     backend: Literal["plain", "unsloth"]
     precision: Literal["fp32", "bf16", "fp16"]
+    optimizer: Literal["adamw", "adamw_8bit"]
 
     @property
     def dtype(self) -> Any:
@@ -64,17 +63,6 @@ def has_gpu() -> bool:
     import torch
 
     return torch.cuda.is_available()
-
-
-def precision(recipe: Recipe) -> Literal["fp32", "bf16", "fp16"]:
-    """Return the recipe's precision, `auto` resolved: bf16 where the GPU has it, fp32 on a CPU."""
-    if recipe.precision != "auto":
-        return recipe.precision
-    import torch
-
-    if not torch.cuda.is_available():
-        return "fp32"
-    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
 
 
 def is_out_of_memory(err: BaseException) -> bool:

@@ -16,11 +16,10 @@ from typing import Any, TypeGuard, TypeVar
 
 from umi_lite.errors import UserError
 from umi_lite.files import write_text
-from umi_lite.train.collate import Collator
 from umi_lite.train.device import is_out_of_memory
 from umi_lite.train.distributed import world_size
 from umi_lite.train.run_dir import RunDir, step_of
-from umi_lite.train.samples import Row, row_names
+from umi_lite.train.samples import Collator, Row, row_names
 
 _NUMBERS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # safetensors and tokenizers have the system's number in their text; torch's zip writer only says

@@ -9,13 +9,12 @@ from typing import Any
 from umi_lite.engine.draft import PHRASES, learn_phrases
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
-from umi_lite.train import backends
-from umi_lite.train.adapter import check_changed, fingerprint
-from umi_lite.train.attention import check_loss
+from umi_lite.train.adapter import fingerprint
 from umi_lite.train.backends import Backend
 from umi_lite.train.backends import settings as backend_settings
 from umi_lite.train.callbacks import callback, catch_stop_signals, trackers
-from umi_lite.train.collate import Collator, JoinedCollator, PackCollator, WithRows, weighted_loss
+from umi_lite.train.checks import check_changed, check_loss, check_vocabulary
+from umi_lite.train.collate import JoinedCollator, PackCollator, WithRows, weighted_loss
 from umi_lite.train.collate import collator as row_collator
 from umi_lite.train.curves import Page
 from umi_lite.train.dataset import Ready, pad_to_multiple, shares_prefixes
@@ -38,10 +37,9 @@ from umi_lite.train.failures import (
     report_out_of_memory,
     splitting_trainer,
 )
-from umi_lite.train.loading import check_vocabulary
 from umi_lite.train.progress import Reporter
 from umi_lite.train.run_dir import RunDir, step_of
-from umi_lite.train.samples import join_at_prefix, join_rows, rows_of
+from umi_lite.train.samples import Collator, join_at_prefix, join_rows, rows_of
 
 
 def arguments(recipe: Recipe, setting: Setting, ready: Ready, folder: Path) -> Any:
@@ -133,7 +131,7 @@ def _asked(recipe: Recipe, setting: Setting) -> dict[str, str]:
     return {
         "precision": setting.precision,
         "quantization": recipe.quantization,
-        "optimizer": "adamw_8bit" if "8bit" in backends.optimizer(recipe, setting) else "adamw",
+        "optimizer": setting.optimizer,
         "gradient checkpointing": "on" if recipe.gradient_checkpointing else "off",
     }
 

@@ -1,14 +1,12 @@
-"""One-line errors for a base model that cannot be loaded or does not fit its tokenizer."""
+"""One-line errors for a base model that cannot be loaded."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from umi_lite.errors import UserError
 from umi_lite.train.device import is_out_of_memory
-from umi_lite.train.samples import Row
 
-_HINT = "name another folder or model (-o base.model=PATH)"
+HINT = "name another folder or model (-o base.model=PATH)"
 
 
 @contextmanager
@@ -29,7 +27,7 @@ def loading(what: str, model: str) -> Iterator[None]:
         if isinstance(err, UserError) or not _is_of_files(err) or is_out_of_memory(err):
             raise
         reason = _reason(err)
-        raise UserError(f"the {what} of base {model} cannot be loaded: {reason}; {_HINT}") from err
+        raise UserError(f"the {what} of base {model} cannot be loaded: {reason}; {HINT}") from err
 
 
 def _reason(err: Exception) -> str:
@@ -58,20 +56,5 @@ def check_whole(model: str, missing: Iterable[str]) -> None:
     if names:
         raise UserError(
             f"the weights of base {model} are incomplete: {len(names)} are missing, {names[0]} "
-            f"among them; {_HINT}"
-        )
-
-
-def check_vocabulary(model: Any, rows: Iterable[Row]) -> None:
-    """Check that the model has an embedding for each token.
-
-    Raises:
-        UserError: a row has an id beyond them: its tokenizer is another model's.
-    """
-    count = model.get_input_embeddings().weight.shape[0]
-    highest = max(max(row.ids) for row in rows)
-    if highest >= count:
-        raise UserError(
-            f"the base has embeddings for {count} tokens, but its tokenizer gives the id "
-            f"{highest}: its tokenizer and its weights are of different models; {_HINT}"
+            f"among them; {HINT}"
         )

@@ -7,8 +7,6 @@ from umi_lite.protocol.trajectory import ROLES, Acts, Trajectory, View
 from umi_lite.recipe.schema import Recipe
 from umi_lite.recipe.stages import JobName, Stage
 
-JOBS: tuple[JobName, ...] = ("global", *ROLES)
-
 
 @dataclass(frozen=True)
 class Job:

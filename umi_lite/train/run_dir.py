@@ -22,8 +22,8 @@ from umi_lite.errors import UserError
 from umi_lite.files import lock, staged_folder, sync, write_text, writing
 from umi_lite.recipe.load import check, read_yaml
 from umi_lite.recipe.schema import Recipe
+from umi_lite.recipe.stages import JOBS
 from umi_lite.train.distributed import by_main, is_main
-from umi_lite.train.plan import JOBS
 from umi_lite.weights.base_record import FILE as BASE_RECORD
 
 _COMPLETE = "complete"

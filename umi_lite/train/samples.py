@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 from umi_lite.errors import UserError
 from umi_lite.protocol.paper import render_paper
@@ -30,6 +30,14 @@ class Row:
     @property
     def trained(self) -> int:
         return sum(weight > 0 for weight in self.weights)
+
+
+class Collator(Protocol):
+    """Makes a model's inputs from rows."""
+
+    def inputs(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """Return the model's arguments, and `labels`."""
+        ...
 
 
 @dataclass

@@ -12,6 +12,7 @@ from umi_lite.agent.bounds import raised, widest
 from umi_lite.errors import UserError
 from umi_lite.files import write_text
 from umi_lite.recipe.schema import Recipe
+from umi_lite.recipe.stages import JOBS
 from umi_lite.train.adapter import check_targets
 from umi_lite.train.backends import Name, choose, make, prepare_process, resolve
 from umi_lite.train.callbacks import check_report_to, forward_signals
@@ -31,7 +32,7 @@ from umi_lite.train.failures import report_refused_writes
 from umi_lite.train.inputs import base_language, base_model, load_readable
 from umi_lite.train.job import run_job
 from umi_lite.train.loading import loading
-from umi_lite.train.plan import JOBS, job_data, plan
+from umi_lite.train.plan import job_data, plan
 from umi_lite.train.progress import Reporter, RichReporter, Silent
 from umi_lite.train.run_dir import RunDir, lock_run, read_metrics
 from umi_lite.weights.base_record import keep_record

@@ -17,7 +17,7 @@ from umi_lite.train.budget.shape import Shape
 from umi_lite.train.plan import plan
 
 BIG = Shape(28, 3584, 18944, 28, 4, 128, 152064, tied=False)
-ON_GPU = Setting("cuda", "plain", "bf16")
+ON_GPU = Setting("cuda", "plain", "bf16", "adamw_8bit")
 STAGES = {
     "global": {"batch": 4, "max_steps": 3},
     "local": {"batch": 2, "max_steps": 2, "caller": {"batch": 6}},
@@ -69,12 +69,12 @@ def test_nothing_that_fits_is_one_line_with_the_smallest(told: Forecast) -> None
 def test_rows_that_are_not_packed_go_fewer_at_once(tiny_recipe: Callable[..., Recipe]) -> None:
     recipe = tiny_recipe(stages=STAGES, packing="none", micro_batch=2, quantization="4bit")
     told = forecast(recipe)
-    cpu = Setting("cpu", "plain", "fp32")
+    cpu = Setting("cpu", "plain", "fp32", "adamw")
     two = fit(recipe, BIG, cpu, told.ready, 1000 * GIB).estimate.total / GIB
     smaller, line = tried(told, two - 0.1, cpu)
     assert smaller.micro_batch == 1 and "micro_batch 2 -> 1" in line
     assert [j.settings.batch for j in plan(smaller)] == [j.settings.batch for j in plan(recipe)]
-    larger, _ = tried(told, 1000, Setting("cuda", "unsloth", "bf16"))
+    larger, _ = tried(told, 1000, Setting("cuda", "unsloth", "bf16", "adamw_8bit"))
     assert larger.micro_batch == 2  # of 4, 2 and 6
 
 

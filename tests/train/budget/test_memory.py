@@ -18,7 +18,8 @@ from umi_lite.train.run_dir import RunDir, read_metrics
 from umi_lite.train.trainer import train_in_child
 
 SEVEN_B = Shape(28, 3584, 18944, 28, 4, 128, 152064, tied=False)
-ON_CPU, ON_GPU = Setting("cpu", "plain", "fp32"), Setting("cuda", "plain", "bf16")
+ON_CPU = Setting("cpu", "plain", "fp32", "adamw")
+ON_GPU = Setting("cuda", "plain", "bf16", "adamw_8bit")
 
 
 def recipe(**changes: Any) -> Recipe:
@@ -87,7 +88,7 @@ def test_each_part_does_what_its_formula_says() -> None:
     assert one.parts["base weights"] == 4 * 7615487488  # Qwen2.5-7B without its biases
     wide = parts(MicroBatch(1024, 200), lora={"r": 64})
     assert wide.parts["gradients"] == 4 * one.parts["gradients"]
-    eight = parts(MicroBatch(1024, 200), optimizer="adamw_8bit")
+    eight = parts(MicroBatch(1024, 200), replace(ON_CPU, optimizer="adamw_8bit"))
     assert eight.parts["optimizer"] == pytest.approx(one.parts["optimizer"] / 4, rel=0.02)
     less = parts(MicroBatch(1024, 200), gradient_checkpointing=True)
     assert less.parts["activations"] < one.parts["activations"] / 5
@@ -105,7 +106,7 @@ def test_on_a_gpu_the_loss_is_over_before_a_layers_backward_pass() -> None:
 
 
 def test_unsloth_keeps_in_ram_an_embedding_that_is_not_the_head_too() -> None:
-    batch, fast = MicroBatch(1024, 200), Setting("cuda", "unsloth", "bf16")
+    batch, fast = MicroBatch(1024, 200), Setting("cuda", "unsloth", "bf16", "adamw_8bit")
     saved = parts(batch, ON_GPU).parts["base weights"] - parts(batch, fast).parts["base weights"]
     assert saved == 2 * 152064 * 3584
     tied = replace(SEVEN_B, tied=True)
@@ -133,7 +134,7 @@ def test_micro_batches_are_what_goes_through_the_model(tiny_recipe: Callable[...
     (alone,) = forecast(rows).ready
     pairs = micro_batches(alone, rows, ON_CPU)
     assert len(pairs) == 2 and not any(batch.masked for batch in pairs)
-    padded = micro_batches(alone, rows, Setting("cpu", "unsloth", "fp32"))
+    padded = micro_batches(alone, rows, Setting("cpu", "unsloth", "fp32", "adamw"))
     assert all(b.tokens == b.logits >= p.tokens for b, p in zip(padded, pairs, strict=True))
 
 

@@ -128,7 +128,7 @@ def estimate(shape: Shape, recipe: Recipe, setting: Setting, batch: MicroBatch) 
         **_base(shape, recipe, setting),
         "adapter": trained * _FP32,
         "gradients": trained * _FP32,
-        "optimizer": round(trained * _moments(recipe, setting)),
+        "optimizer": round(trained * _MOMENTS[setting.optimizer]),
     }
     moving = _moving(shape, recipe, setting, batch)
     return Estimate(parts | moving | _holes(shape, recipe, setting, batch, sum(moving.values())))
@@ -173,13 +173,6 @@ def _base(shape: Shape, recipe: Recipe, setting: Setting) -> dict[str, int]:
     if setting.device == "cpu":
         return {"base weights": linear, "the base's mapped file": shape.parameters * _FP32}
     return {"base weights": linear + shape.other * setting.width - in_ram}
-
-
-def _moments(recipe: Recipe, setting: Setting) -> float:
-    """Return the bytes of AdamW's two moments per parameter."""
-    if recipe.optimizer == "auto":
-        return _MOMENTS["adamw_8bit" if setting.device == "cuda" else "adamw"]
-    return _MOMENTS[recipe.optimizer]
 
 
 def _activations(shape: Shape, recipe: Recipe, setting: Setting, batch: MicroBatch) -> int:
