@@ -14,7 +14,7 @@ from umi_lite.engine.engine import Engine
 from umi_lite.engine.placement import Overrides
 from umi_lite.engine.request import Request
 from umi_lite.errors import UserError
-from umi_lite.protocol.roles import ROLES, VIEWS, Acts, View
+from umi_lite.protocol.trajectory import ROLES, VIEWS, Acts, View
 
 ACTS: dict[View, Acts] = dict.fromkeys(ROLES, "own turns")
 

@@ -22,7 +22,7 @@ from umi_lite.engine.request import Generation, Request
 from umi_lite.engine.turn import Turn
 from umi_lite.errors import UserError
 from umi_lite.protocol.prompts import Transcript
-from umi_lite.protocol.roles import ROLES, View
+from umi_lite.protocol.trajectory import ROLES, View
 
 Loras = dict[View, Path]
 QUESTIONS = ["Weather in Rome?", "Note that it rains in Bergen.", "What time is it?", "Sing."]
