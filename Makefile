@@ -62,10 +62,11 @@ lint: .venv/.dev
 	touch $@
 	-$(BIN)/umi doctor
 
-# Unsloth asks for more than its CPU path needs, so it is installed without its dependencies.
+# Unsloth asks for more than its CPU path needs, and bfcl-eval for the clients of every model that
+# it knows, so both are installed without their dependencies.
 .venv/.dev: .venv/.train
 	$(PIP) pytest pytest-timeout ruff pyright import-linter openai rouge
-	$(PIP) --no-deps unsloth unsloth_zoo
+	$(PIP) --no-deps unsloth unsloth_zoo bfcl-eval
 	touch $@
 
 clean:

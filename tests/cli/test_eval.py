@@ -8,6 +8,7 @@ from scripted_bundle import scripted_bundle
 from typer.testing import CliRunner
 
 from umi_lite.cli.app import app
+from umi_lite.data.bfcl import DEFAULT
 from umi_lite.errors import UserError
 from umi_lite.evals.bounds import bounds_of
 from umi_lite.evals.simulated import ANSWERING
@@ -119,3 +120,26 @@ def trajectory(task):
     from umi_lite.protocol.trajectory import Trajectory
 
     return Trajectory.model_validate(task)
+
+
+def test_bfcl_scores_its_possible_answers_and_a_bundle(tmp_path, monkeypatch):
+    ended = CliRunner().invoke(app, ["eval", "bfcl", "--gold", "-n", "20", "--json"])
+    report = json.loads(ended.stdout.splitlines()[-1])
+    assert {name: rate["n"] for name, rate in report.items()} == {
+        name: 16 if name in ("live_parallel", "live_relevance") else 20 for name in DEFAULT
+    }
+    assert all(rate["hits"] >= rate["n"] - 1 for rate in report.values())
+
+    turns = ["No tool.\nNext: give_up"] * 6
+    command = ["eval", "bfcl", "--category", "irrelevance", "--category", "multiple", "-n", "3"]
+    engine = scripted_bundle(tmp_path / "r" / "bundle", monkeypatch, *turns)
+    ended = CliRunner().invoke(app, [*command, "--json", "--out", str(tmp_path / "o.jsonl")])
+    report = json.loads(ended.stdout.splitlines()[-1])
+    assert {name: (r["hits"], r["n"]) for name, r in report.items()} == {
+        "multiple": (0, 3), "irrelevance": (3, 3),
+    }  # fmt: skip
+    assert len(engine.asked) == 6
+    ended = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "o.jsonl")])
+    assert "3/3" in ended.stdout and len(engine.asked) == 6
+    first, *rows = (tmp_path / "o.jsonl").read_text().splitlines()
+    assert json.loads(first)["bundle"] == "r/bundle" and len(rows) == 6

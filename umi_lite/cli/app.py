@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from umi_lite.cli import data, evals, run, sandbox, train
+from umi_lite.cli import bfcl, data, evals, run, sandbox, train
 from umi_lite.cli.options import with_home
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ GROUPS = {
                 "toolworld", "success on held-out toolworld tasks", split="test", seed=1
             ),
             "gsm8k": evals.live("gsm8k", "success on GSM8K, with the Python tool"),
+            "bfcl": bfcl.bfcl,
             "simulated": evals.simulated,
             "judge": evals.judge,
             "static": evals.static,

@@ -12,4 +12,5 @@ SOURCES: dict[str, str] = {
     "toolalpaca": "toolalpaca:SOURCE",
     "traces": "traces:SOURCE",
     "openai": "openai_chat:SOURCE",
+    "bfcl": "bfcl:SOURCE",
 }

@@ -157,11 +157,9 @@ class _Index:
 
     def most_similar(self, trained: Trajectory) -> tuple[Trajectory, float] | None:
         said = words(trained.instruction)
-        same = self._same.get((said, _world(trained)))
+        same = self._same.get((said, _world(trained))) or self._same.get((said, None))
         if same is not None:
             return same, 1.0
-        if _world(trained) is not None:
-            return None
         grams = _grams(said)
         near = {at for gram in self._rarest(grams) for at in self._by_gram.get(gram, ())}
         best = max(((_jaccard(grams, self._sets[at][0]), -at) for at in near), default=(0, 0))

@@ -28,7 +28,9 @@ _MATH = replace(
     max_call_tokens=1024,
     max_answer_tokens=256,
 )
-_BOUNDS: dict[str, Bounds] = {"gsm8k": _GSM8K, "math": _MATH, "tora": _MATH}
+# BFCL's answers make up to 8 calls in a turn, and one has 300 tokens.
+_BFCL = replace(BOUNDS, max_calls=10, max_call_tokens=384)
+_BOUNDS: dict[str, Bounds] = {"gsm8k": _GSM8K, "math": _MATH, "tora": _MATH, "bfcl": _BFCL}
 
 
 def bounds_of(source: str) -> Bounds:

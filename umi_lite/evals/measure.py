@@ -110,11 +110,7 @@ def gather(
         UserError: see `bootstrap`.
     """
     usual = settled(bounds_for(tasks), spec.bounds, {})
-    made_by: dict[str, Any] = {
-        "bundle": text_of(f"{bundle.resolve().parent.name}/{bundle.name}"),
-        "sha256": sha256(spec.model_dump_json().encode()).hexdigest(),
-        "elsewhere": [text_of(place) for place in elsewhere],
-    }
+    made_by = what_runs(bundle, spec, elsewhere)
     if bounds is not None and bounds != usual:
         made_by["bounds"] = asdict(bounds)
     title = f"trying {len(tasks)} questions"
@@ -128,6 +124,15 @@ def gather(
             bounds=bounds or usual,
             on_attempt=lambda _, right: count(right),
         )
+
+
+def what_runs(bundle: Path, spec: "BundleSpec", elsewhere: Sequence[str]) -> dict[str, Any]:
+    """Return which bundle runs, as JSON values for the record; arguments as in `gather`."""
+    return {
+        "bundle": text_of(f"{bundle.resolve().parent.name}/{bundle.name}"),
+        "sha256": sha256(spec.model_dump_json().encode()).hexdigest(),
+        "elsewhere": [text_of(place) for place in elsewhere],
+    }
 
 
 def predict_static(engine: RoleEngine, gold: Gold, console: "Console") -> TeacherForced:

@@ -6,6 +6,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from umi_lite.data import bfcl
 from umi_lite.data.leaks import Leak, find_leaks
 from umi_lite.data.load import load_questions, load_source
 from umi_lite.data.rows import Dropped, Loaded
@@ -30,8 +31,9 @@ _Load = Callable[[str, Mapping[str, Any]], Loaded]
 def load_data(recipe: Recipe) -> Loaded:
     """Load the trajectories of all the recipe's sources, in order, and what was dropped.
 
-    Leaks (the instruction is in the recipe's held-out data too) are among the dropped. In
-    style `chat`, turns that no agent could say are context only (`train.sayable`).
+    Leaks (the instruction is in the recipe's held-out data too, or in BFCL where its package is
+    installed) are among the dropped. In style `chat`, turns that no agent could say are context
+    only (`train.sayable`).
 
     Raises:
         UserError: an option that a source does not have, a file that is missing (the held-out
@@ -75,7 +77,8 @@ def _leaks(recipe: Recipe, loaded: Loaded) -> list[Leak]:
         parts = [_load((data,), load_questions, recipe.name) for data in compared]
     except UserError as err:
         raise UserError(f"{err} (held-out data is compared with what is trained)") from None
-    return find_leaks(loaded.trajectories, [t for part in parts for t in part.trajectories])
+    held_out = [t for part in parts for t in part.trajectories]
+    return find_leaks(loaded.trajectories, [*held_out, *bfcl.held_out()])
 
 
 def _apart(held_out: Data, trained: tuple[Data, ...]) -> bool:
