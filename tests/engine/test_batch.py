@@ -6,7 +6,7 @@ import pytest
 
 from umi_lite.engine.batch import IN_STEP, MOST_DRAFTED, MOST_IN_STEP, READING, divide
 from umi_lite.engine.draft import Guess
-from umi_lite.engine.kv_slots import Slot
+from umi_lite.engine.turn import Slot
 
 
 def context(**changes):

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from umi_lite.engine.kv_slots import Slot
 from umi_lite.engine.llama import Context
-from umi_lite.engine.turn import Turn
+from umi_lite.engine.turn import Slot, Turn
 
 # A group with less than this fraction of the busiest one's work gives way to it.
 NEARLY_EMPTY = 0.15

@@ -1,37 +1,9 @@
 """KV-cache sequences of one context: the episode that each serves, and their order."""
 
-from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 
 from umi_lite.engine.llama import Context
-from umi_lite.engine.turn import Turn
-
-
-@dataclass(eq=False)
-class Slot:
-    """One sequence of the cache, its number `index`.
-
-    `ids` are the tokens in it, `owner` the episode it serves, `used` when it was last
-    assigned. `save_at` is how many ids it holds when its cache is to be saved, 0 for never.
-    """
-
-    index: int
-    ids: list[int] = field(default_factory=list[int])
-    owner: Hashable = None
-    turn: Turn | None = None
-    used: int = 0
-    save_at: int = 0
-
-    @property
-    def stretch(self) -> int:
-        """Return how many pending tokens can be evaluated now: up to where its cache is saved."""
-        ready = self.turn.ready if self.turn is not None else 0
-        return min(ready, self.save_at - len(self.ids)) if self.save_at else ready
-
-    @property
-    def kept(self) -> list[int]:
-        """Return the ids that later turns can use: all but those that only its turn can."""
-        return self.ids if self.turn is None else self.ids[: self.turn.keeps]
+from umi_lite.engine.turn import Slot
 
 
 class Slots:

@@ -5,11 +5,11 @@ from collections import deque
 from collections.abc import Callable, Hashable
 
 from umi_lite.engine.batch import BatchSlice, divide, next_group
-from umi_lite.engine.kv_slots import Slot, Slots
+from umi_lite.engine.kv_slots import Slots
 from umi_lite.engine.llama import Adapters, Context
 from umi_lite.engine.prefix_cache import Prefixes
 from umi_lite.engine.request import Generation, Request
-from umi_lite.engine.turn import Turn, common_prefix
+from umi_lite.engine.turn import Slot, Turn, common_prefix
 
 # Copying a slot's cache takes no longer than reading this many tokens.
 WORTH_A_COPY = 16

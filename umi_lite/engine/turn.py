@@ -1,9 +1,9 @@
-"""One turn in progress: which tokens to evaluate next, and which token to take."""
+"""One turn in progress: which tokens to evaluate next, which token to take, and its `Slot`."""
 
 import codecs
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from umi_lite.engine.draft import Draft, Guess
@@ -208,3 +208,30 @@ class Turn:
         assert self.stop is not None
         self._cost.stop = self.stop
         return Generation.of(self._cost, ids=tuple(self._ids), text=self._model.decode(self._ids))
+
+
+@dataclass(eq=False)
+class Slot:
+    """One sequence of the cache, its number `index`.
+
+    `ids` are the tokens in it, `owner` the episode it serves, `used` when it was last
+    assigned. `save_at` is how many ids it holds when its cache is to be saved, 0 for never.
+    """
+
+    index: int
+    ids: list[int] = field(default_factory=list[int])
+    owner: Hashable = None
+    turn: Turn | None = None
+    used: int = 0
+    save_at: int = 0
+
+    @property
+    def stretch(self) -> int:
+        """Return how many pending tokens can be evaluated now: up to where its cache is saved."""
+        ready = self.turn.ready if self.turn is not None else 0
+        return min(ready, self.save_at - len(self.ids)) if self.save_at else ready
+
+    @property
+    def kept(self) -> list[int]:
+        """Return the ids that later turns can use: all but those that only its turn can."""
+        return self.ids if self.turn is None else self.ids[: self.turn.keeps]
