@@ -165,4 +165,6 @@ def _world_functions(entry: dict[str, Any], folder: Path) -> list[dict[str, Any]
 SOURCE = Source(
     about="BFCL's tasks by category, never trained: umi eval bfcl (split, n, seed)",
     questions=tasks,
+    # Its answers make up to 8 calls in a turn, and one has 300 tokens.
+    bounds={"max_calls": 10, "max_call_tokens": 384},
 )

@@ -15,7 +15,7 @@ from typing import Any
 from umi_lite.data.gsm8k_notes import BadNotes, Derived, derive
 from umi_lite.data.read_rows import jsonl_rows
 from umi_lite.data.rows import BadRow, Dropped, Loaded, Place, Row, checked, split_name, typed_field
-from umi_lite.data.source import Source
+from umi_lite.data.source import CHATS, Source
 from umi_lite.errors import UserError
 from umi_lite.protocol.roles import PYTHON_TOOL
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Trajectory
@@ -205,4 +205,9 @@ SOURCE = Source(
     questions=questions,
     tools=with_python,
     judge="umi_lite.evals.live:by_number",
+    voting="umi_lite.evals.votes:NUMBERS",
+    # Its longest thought has 1,160 characters in 288 tokens of SmolLM2, whose vocabulary is small;
+    # its longest program 129 tokens.
+    bounds={"max_thought_chars": 1200, "max_thought_tokens": 320, "max_call_tokens": 160},
+    fits=lambda row: {"question", "answer"} <= row.keys() and not row.keys() & CHATS,
 )

@@ -23,7 +23,7 @@ from umi_lite.data.rows import (
     split_name,
     stem,
 )
-from umi_lite.data.source import Source
+from umi_lite.data.source import CHATS, Source
 from umi_lite.data.tool_specs import tools_of
 from umi_lite.protocol.roles import dump_json
 from umi_lite.protocol.trajectory import (
@@ -229,5 +229,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 SOURCE = Source(
-    about="chats with tool calls as OpenAI has them, messages and tools (path, n)", load=load
+    about="chats with tool calls as OpenAI has them, messages and tools (path, n)",
+    load=load,
+    fits=lambda row: bool(row.keys() & CHATS) or {"query", "answers", "tools"} <= row.keys(),
 )

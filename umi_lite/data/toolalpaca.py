@@ -241,4 +241,5 @@ SOURCE = Source(
     about="ToolAlpaca's train_data.json; its evaluation files as tasks (path, n)",
     load=load,
     questions=tasks,
+    fits=lambda row: "Function_Projection" in row,
 )

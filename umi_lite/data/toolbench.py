@@ -5,7 +5,7 @@ Also read: the repository's intermediate form with OpenAI-style `chains` in plac
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -247,4 +247,14 @@ def _call(text: str, keep: bool) -> Call:
     return Call(tool=parts[1].strip(), arguments=arguments, source_text=text)
 
 
-SOURCE = Source(about="ToolBench conversations as prepared by α-UMi (path, n, exclude)", load=load)
+def _fits(row: Mapping[str, Any]) -> bool:
+    """True for conversations with turns that only α-UMi's have."""
+    turns = row.get("conversations")
+    given = turns if isinstance(turns, list) else []
+    speakers = {turn.get("from") for turn in given if isinstance(turn, dict)}
+    return "chains" in row or bool(speakers & {"caller", "conclusion"})
+
+
+SOURCE = Source(
+    about="ToolBench conversations as prepared by α-UMi (path, n, exclude)", load=load, fits=_fits
+)

@@ -150,4 +150,8 @@ def _row(file: Path, number: int) -> Row:
     return Row(str(file), number, made.value, made.fault)
 
 
-SOURCE = Source(about="ToolBench's raw answer trees, a file each (path, n, exclude)", load=load)
+SOURCE = Source(
+    about="ToolBench's raw answer trees, a file each (path, n, exclude)",
+    load=load,
+    fits=lambda row: "answer_generation" in row,
+)

@@ -195,4 +195,8 @@ def _rows(place: Place) -> Iterator[Row]:
         yield from list_rows(file, _WHAT)
 
 
-SOURCE = Source(about="α-UMi's training samples, put together again (path, n, exclude)", load=load)
+SOURCE = Source(
+    about="α-UMi's training samples, put together again (path, n, exclude)",
+    load=load,
+    fits=lambda row: {"history", "target"} <= row.keys(),
+)

@@ -52,4 +52,8 @@ def _trajectory(row: Row) -> Trajectory:
     return trajectory
 
 
-SOURCE = Source(about="your own traces, or trajectories as JSONL (path, n)", load=load)
+SOURCE = Source(
+    about="your own traces, or trajectories as JSONL (path, n)",
+    load=load,
+    fits=lambda row: "trajectory" in row or {"instruction", "steps"} <= row.keys(),
+)

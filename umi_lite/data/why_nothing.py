@@ -5,6 +5,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from umi_lite.data import SOURCES
+from umi_lite.data.load import find_source
 from umi_lite.data.read_rows import any_rows
 from umi_lite.data.rows import HubData, Loaded, Place
 from umi_lite.errors import UserError
@@ -13,8 +15,6 @@ _REASONS = 3
 _LOOKED_AT = 20
 _FIELDS = 8
 _UTF8 = "; save the file as UTF-8 (iconv -f latin1 -t utf-8 OLD > NEW)"
-# Turns that only α-UMi's conversations have.
-_ROLES = {"caller", "conclusion"}
 
 
 def why_nothing(source: str, options: Mapping[str, Any], loaded: Loaded) -> str:
@@ -47,12 +47,6 @@ def place_of(options: Mapping[str, Any]) -> Place | None:
     return options.get("path")
 
 
-def fitting_source(place: Place) -> str | None:
-    """Return the source that reads such rows, from the first one; None if unknown."""
-    first = _first_row(place)
-    return None if first is None else _fitting(first)
-
-
 def _hint(source: str, place: Place) -> str:
     first = _first_row(place)
     if first is None:
@@ -74,29 +68,7 @@ def _first_row(place: Place) -> dict[str, Any] | None:
 
 
 def _fitting(row: Mapping[str, Any]) -> str | None:
-    if "trajectory" in row or {"instruction", "steps"} <= row.keys():
-        return "traces"
-    if "answer_generation" in row:
-        return "toolbench_raw"
-    if "chains" in row or _turns(row.get("conversations"), "from") & _ROLES:
-        return "toolbench"
-    if {"history", "target"} <= row.keys():
-        return "toolbench_samples"
-    if "Function_Projection" in row:
-        return "toolalpaca"
-    if "messages" in row or "conversations" in row:
-        programs = "```python" in str(row.get("messages")) and "boxed" in str(row["messages"])
-        return "tora" if programs else "openai"
-    if {"query", "answers", "tools"} <= row.keys():
-        return "openai"
-    if {"question", "answer"} <= row.keys():
-        return "gsm8k"
-    return "math" if {"problem", "solution"} <= row.keys() else None
-
-
-def _turns(turns: Any, key: str) -> set[Any]:
-    given = turns if isinstance(turns, list) else []
-    return {turn.get(key) for turn in given if isinstance(turn, dict)}
+    return next((name for name in SOURCES if find_source(name).fits(row)), None)
 
 
 def _emptiness(place: Place | None) -> str:

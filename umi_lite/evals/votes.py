@@ -11,6 +11,9 @@ from functools import partial
 
 from umi_lite.agent.bounds import LARGEST_SEED, Bounds, Sampling
 from umi_lite.agent.trace import Trace
+from umi_lite.data import SOURCES
+from umi_lite.data.load import find_source
+from umi_lite.data.source import Voting, named
 from umi_lite.engine.request import RoleEngine
 from umi_lite.errors import UserError
 from umi_lite.evals.answers import gsm8k_number
@@ -19,8 +22,6 @@ from umi_lite.evals.live import SEEDS_APART, Result, Score, is_single, play
 from umi_lite.evals.math.extract import answer_of
 from umi_lite.evals.math.grade import equal
 from umi_lite.protocol.trajectory import Observation, Trajectory
-
-_SOURCES = ("gsm8k", "math", "tora")
 
 
 @dataclass(frozen=True)
@@ -54,16 +55,16 @@ def evaluate_votes(
         UserError: no task, tasks without a gold or whose answers cannot be compared, or a
             temperature at which all votes would be the same.
     """
-    check_votes(tasks, votes, sampling)
+    rules = check_votes(tasks, votes, sampling)
     ballots: list[list[_Ballot]] = [[] for _ in tasks]
     results: dict[int, Result] = {}
     started = time.monotonic()
 
     def ended(at: int, trace: Trace, result: Result) -> None:
-        ballots[at].append(_Ballot(trace, result, _answer(tasks[at].source, trace)))
+        ballots[at].append(_Ballot(trace, result, rules[at].answer(trace)))
         if len(ballots[at]) < votes:
             return
-        chosen = _elected(tasks[at].source, ballots[at])
+        chosen = _elected(rules[at].same, ballots[at])
         cost = {
             "seconds": sum(ballot.result.seconds for ballot in ballots[at]),
             "tokens": sum(ballot.result.tokens for ballot in ballots[at]),
@@ -81,33 +82,32 @@ def evaluate_votes(
     return Score(single=is_single(engine), seconds=seconds, results=ordered, votes=votes)
 
 
-def check_votes(tasks: Sequence[Trajectory], votes: int, sampling: Sampling) -> None:
-    """Refuse what cannot be voted on; see `evaluate_votes`."""
+def check_votes(tasks: Sequence[Trajectory], votes: int, sampling: Sampling) -> list[Voting]:
+    """Return how each task's episodes vote; refuse what cannot be voted on (`evaluate_votes`)."""
     if votes < 1:
         raise UserError(f"votes is {votes}; it must be 1 or more")
     if not tasks:
         raise UserError("no task to evaluate; ask for at least one")
+    rules: list[Voting] = []
     for task in tasks:
-        if task.source not in _SOURCES:
-            raise UserError(
-                f"no votes for {task.source}: only {', '.join(_SOURCES)} have comparable answers"
-            )
+        rule = _voting(task.source)
+        if rule is None:
+            known = ", ".join(filter(_voting, SOURCES))
+            raise UserError(f"no votes for {task.source}: only {known} have comparable answers")
+        rules.append(rule)
         if task.gold is None:
             raise UserError(f"{task.id} has no gold answer, so it cannot be judged live")
     if sampling.temperature == 0:
         raise UserError(f"{votes} votes at temperature 0 are all the same: give --temperature too")
+    return rules
 
 
-def _answer(source: str, trace: Trace) -> str | None:
-    """Return, as text, what the source's judge would read as the answer."""
-    if trace.answer is None or source == "gsm8k":
-        return trace.answer if gsm8k_number(trace.answer or "") is not None else None
-    printed = [s.content for s in trace.trajectory.steps if isinstance(s, Observation)]
-    return answer_of(trace.answer, printed[-1] if printed else None)
+def _voting(source: str) -> Voting | None:
+    place = find_source(source).voting if source in SOURCES else None
+    return None if place is None else named(place)
 
 
-def _elected(source: str, ballots: Sequence[_Ballot]) -> _Ballot:
-    same = _same_number if source == "gsm8k" else equal
+def _elected(same: Callable[[str, str], bool], ballots: Sequence[_Ballot]) -> _Ballot:
     camps: list[list[_Ballot]] = []
     for ballot in ballots:
         if ballot.answer is None:
@@ -121,5 +121,21 @@ def _elected(source: str, ballots: Sequence[_Ballot]) -> _Ballot:
     return max(camps, key=len)[0] if camps else ballots[0]
 
 
+def _with_number(trace: Trace) -> str | None:
+    return trace.answer if gsm8k_number(trace.answer or "") is not None else None
+
+
 def _same_number(one: str, other: str) -> bool:
     return gsm8k_number(one) == gsm8k_number(other)
+
+
+def _value(trace: Trace) -> str | None:
+    """Return, as text, what the grader of MATH would read as the answer."""
+    if trace.answer is None:
+        return None
+    printed = [s.content for s in trace.trajectory.steps if isinstance(s, Observation)]
+    return answer_of(trace.answer, printed[-1] if printed else None)
+
+
+NUMBERS = Voting(_with_number, _same_number)
+VALUES = Voting(_value, equal)
