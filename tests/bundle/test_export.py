@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from umi_lite.agent.bounds import Bounds
-from umi_lite.bundle.bundle import check_adapters, load_bundle
+from umi_lite.bundle.bundle import load_bundle
 from umi_lite.bundle.export import export_run
+from umi_lite.bundle.verify import check_changes
 from umi_lite.engine.request import Request
 from umi_lite.errors import UserError
 from umi_lite.protocol.prompts import view_messages
@@ -47,7 +48,7 @@ def test_no_path_of_this_machine_is_in_it(bundle, run_dir):
 
 
 def test_every_adapter_changes_logits_and_each_otherwise(bundle):
-    changes = check_adapters(bundle)
+    changes = check_changes(bundle.base, bundle.adapters)
     assert set(changes) == set(VIEWS) and min(changes.values()) > 0.01
     with bundle.engine(n_ctx=256) as engine:
         ids = engine.language("planner").encode("The capital of France is", special=False)

@@ -218,15 +218,6 @@ def load_bundle(path: str | Path) -> Bundle:
     return bundle
 
 
-def check_adapters(bundle: Bundle) -> dict[View, float]:
-    """Return the largest logit difference that each view's adapter makes.
-
-    Raises:
-        UserError: an adapter does not fit the base, or changes no logit.
-    """
-    return check_changes(bundle.base, bundle.adapters)
-
-
 def write_bundle(
     out: str | Path,
     *,
