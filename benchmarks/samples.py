@@ -23,7 +23,7 @@ from umi_lite.protocol.paper import render_paper
 from umi_lite.protocol.prompts import render
 from umi_lite.protocol.template import Rendered
 from umi_lite.protocol.trajectory import VIEWS, Trajectory, View
-from umi_lite.train.samples import Row, make_packs
+from umi_lite.train.packs import Row, make_packs
 from umi_lite.train.tokenizer import Language, load_language
 from umi_lite.weights.gguf_to_hf import embedded_gguf, hf_folder
 

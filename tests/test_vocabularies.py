@@ -24,9 +24,10 @@ from umi_lite.protocol.trajectory import ROLES, VIEWS
 from umi_lite.recipe.schema import Recipe
 from umi_lite.recipe.stages import JOBS
 from umi_lite.train.inputs import base_language
+from umi_lite.train.packs import Row, make_packs
 from umi_lite.train.progress import Silent
 from umi_lite.train.run_dir import read_metrics
-from umi_lite.train.samples import Row, make_packs, make_rows
+from umi_lite.train.samples import make_rows
 from umi_lite.train.trainer import train
 from umi_lite.weights.gguf_to_hf import hf_folder
 from umi_lite.weights.hf_to_gguf import convert

@@ -6,6 +6,7 @@ import pytest
 
 from umi_lite.errors import UserError
 from umi_lite.recipe.library import recipe_folder
+from umi_lite.recipe.schema import Recipe
 from umi_lite.reproduce.report import TABLE_1
 from umi_lite.reproduce.runs import job_keys
 from umi_lite.reproduce.table import Planned, load_table, planned_runs
@@ -60,6 +61,21 @@ def test_a_job_is_the_same_where_all_that_it_depends_on_is(tmp_path: Path) -> No
     assert len(set(keys["glpft-seed0"].values())) == 4
     other = job_keys(_runs(tmp_path, SMALL)["single-seed0"].recipe)
     assert other["global"] != keys["single-seed0"]["global"]
+
+
+@pytest.mark.parametrize("first", [{}, "none"], ids=["after global", "over the base"])
+def test_continued_and_activated_roles_are_different_jobs(first: object) -> None:
+    data = [{"source": "toolworld"}]
+    made = {
+        way: job_keys(
+            Recipe.model_validate(
+                {"name": "r", "data": data, "stages": {"global": first, "local": {"adapters": way}}}
+            )
+        )
+        for way in ("activated", "continued")
+    }
+    for job in made["continued"]:
+        assert (made["activated"][job] == made["continued"][job]) == (job == "global")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from umi_lite.train.attention import NAME, check_config, register
 from umi_lite.train.checks import check_loss
 from umi_lite.train.collate import PackCollator, pack_inputs, weighted_loss
 from umi_lite.train.device import Setting
-from umi_lite.train.samples import Row, join_at_prefix, join_rows
+from umi_lite.train.packs import Row, join_at_prefix, join_rows
 from umi_lite.train.unsloth import cap_scores
 
 FEATURED = ["gemma2", "gemma3", "mistral", "phi3", "gpt_oss", "qwen2_moe"]

@@ -19,7 +19,7 @@ from umi_lite.train.collate import (
     pack_inputs,
 )
 from umi_lite.train.device import Setting
-from umi_lite.train.samples import Row, make_packs
+from umi_lite.train.packs import Row, make_packs
 
 
 @pytest.fixture(scope="module")

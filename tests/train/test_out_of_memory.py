@@ -16,8 +16,8 @@ from kept import Notes, losses
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.failures import MicroBatchSplit, attempt
+from umi_lite.train.packs import Row
 from umi_lite.train.progress import Silent
-from umi_lite.train.samples import Row
 from umi_lite.train.trainer import train
 
 STEPS = 4

@@ -23,9 +23,9 @@ from umi_lite.train import distributed
 from umi_lite.train.backends import choose
 from umi_lite.train.collate import pack_inputs, weighted_loss
 from umi_lite.train.dataset import pad_to_multiple
+from umi_lite.train.packs import Row, make_packs
 from umi_lite.train.progress import Silent
 from umi_lite.train.run_dir import RunDir
-from umi_lite.train.samples import Row, make_packs
 from umi_lite.train.trainer import train
 
 STEPS = 24
@@ -119,6 +119,17 @@ def test_two_processes_train_as_one_does(
     assert stdout.count("adapters in") == 1
     assert stderr.count("2 processes share each step's batch") == 1
     assert sorted(p.name for p in run.iterdir()) == sorted(p.name for p in alone.iterdir())
+
+
+def test_two_processes_train_activated_adapters_as_one_does(file: Path, tmp_path: Path) -> None:
+    from umi_lite.recipe.schema import load_recipe
+
+    changes = ["stages.local.adapters=activated", "stages.global.max_steps=2"]
+    run, alone = tmp_path / "both", tmp_path / "alone"
+    launched(file, *(text for change in changes for text in ("-o", change)), "--out", run)
+    train(load_recipe(file, changes), alone, reporter=Silent())
+    for job in JOBS:
+        same_losses(run, alone, job)
 
 
 def test_a_batch_that_cannot_be_shared_stops_all_before_anything_is_written(

@@ -7,7 +7,8 @@ import pytest
 from umi_lite.data import toolworld
 from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Tool, Trajectory
-from umi_lite.train.samples import Row, make_packs, make_rows
+from umi_lite.train.packs import Row, make_packs
+from umi_lite.train.samples import make_rows
 from umi_lite.train.tokenizer import Language, load_language
 
 TOOL = Tool(name="add", description="Add.", parameters={"type": "object", "properties": {}})

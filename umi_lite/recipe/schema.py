@@ -203,6 +203,16 @@ class Recipe(Strict):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _one_transcript(self) -> "Recipe":
+        local = self.stages.local
+        if self.style == "paper" and local and local.adapters == "activated":
+            raise ValueError(
+                "style: paper has a prompt per role, so its roles share no transcript: "
+                "set stages.local.adapters: continued"
+            )
+        return self
+
     def to_yaml(self) -> str:
         """Return the resolved recipe with defaults; `load_recipe` reads it again."""
         import yaml

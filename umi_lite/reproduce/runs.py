@@ -126,8 +126,10 @@ def job_keys(recipe: Recipe) -> dict[JobName, str]:
 
 
 def _own(recipe: Recipe, job: Job) -> list[Any]:
-    settings = job.settings.model_dump()
-    return [job.name, job.views, job.seed, job.acts, settings, recipe.stages.reuse]
+    settings, local = job.settings.model_dump(), recipe.stages.local
+    # Contexts are grouped by the rows of all local jobs.
+    others = local.model_dump() if local and job.acts == "own turns" else None
+    return [job.name, job.views, job.seed, job.acts, settings, others, recipe.stages.reuse]
 
 
 def copy_finished_jobs(

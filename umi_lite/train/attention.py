@@ -5,7 +5,7 @@ arguments of the model's forward call (`collate.pack_inputs`). Sliding windows, 
 sinks are computed as the models' own eager attention does; any other feature is refused by name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,11 +87,14 @@ def attend(
     is_causal: bool | None = None,
     shared_prefix: int = 0,
     continuations: tuple[int, ...] = (),
+    keeps: Any = None,
+    after: tuple[Any, ...] = (),
     **others: Any,
 ) -> tuple[Any, None]:
     """Compute causal attention; each continuation sees the prefix and itself.
 
-    Without continuations it is causal attention over the whole sequence.
+    Without continuations it is causal attention over the whole sequence. After contexts that were
+    read before, each row's positions see its context and their own turn.
 
     Args:
         query: (1, heads, T, width); `key`, `value`: (1, kv heads, T, width).
@@ -99,6 +102,8 @@ def attend(
         s_aux: (heads) sinks.
         shared_prefix: tokens of the prefix.
         continuations: their lengths, which with the prefix add up to T.
+        keeps: `contexts.Keys`, which keep this layer's keys and values.
+        after: an `activated.RowContext` per row; their positions add up to T.
 
     Raises:
         UserError: the layer passes a feature that is not computed here.
@@ -110,6 +115,10 @@ def attend(
     _refuse_unknown(others, type(module).__name__)
     window = attention_mask if sliding_window is None else sliding_window
     features = Features(scaling, dropout, window, softcap, s_aux)
+    if keeps is not None:
+        keeps.keep(module.layer_idx, key, value)
+    if after:
+        return _after(query, key, value, module.layer_idx, after, features).transpose(1, 2), None
     if not continuations:
         return _within(query, key, value, features).transpose(1, 2), None
     sizes = [shared_prefix, *continuations]
@@ -123,26 +132,52 @@ def attend(
     return torch.cat(outputs, dim=2).transpose(1, 2), None
 
 
+def _after(
+    query: Any, key: Any, value: Any, layer: int, after: Sequence[Any], features: Features
+) -> Any:
+    """Compute attention of rows' own positions after contexts that were read before."""
+    import torch
+
+    counts = [row.count for row in after]
+    parts = zip(*(x.split(counts, dim=2) for x in (query, key, value)), strict=True)
+    outputs = []
+    for row, (own, k, v) in zip(after, parts, strict=True):
+        past_k, past_v = row.before(layer)
+        k, v = torch.cat([past_k.to(k), k], dim=2), torch.cat([past_v.to(v), v], dim=2)
+        outputs.append(_masked(own, k, v, row.mask(features.window), features))
+    return torch.cat(outputs, dim=2)
+
+
 def _within(query: Any, key: Any, value: Any, features: Features) -> Any:
     """Compute attention of the last tokens of one sequence: (1, heads, T, width)."""
     import torch
 
     length, total = query.size(2), key.size(2)
     slides = features.window is not None and features.window < total
-    plain = features.softcap is None and features.sinks is None
-    grouped = query.size(1) != key.size(1)
-    options = {"scale": features.scaling, "dropout_p": features.dropout, "enable_gqa": grouped}
-    scaled = torch.nn.functional.scaled_dot_product_attention
-    if plain and length == total and not slides:
-        return scaled(query, key, value, is_causal=True, **options)
+    if features.softcap is None and features.sinks is None and length == total and not slides:
+        scaled = torch.nn.functional.scaled_dot_product_attention
+        return scaled(query, key, value, is_causal=True, **_options(query, key, features))
     before = total - length
     seen = torch.ones(length, total, dtype=torch.bool, device=query.device).tril(before)
     if slides and features.window is not None:
         # Positions continue from the prefix, so two tokens are as far apart as their indices.
         seen = seen.triu(before - features.window + 1)
-    if plain:
-        return scaled(query, key, value, attn_mask=seen, **options)
-    return _eager(query, key, value, seen, features)
+    return _masked(query, key, value, seen, features)
+
+
+def _masked(query: Any, key: Any, value: Any, seen: Any, features: Features) -> Any:
+    """Compute attention to the keys that a mask (queries, keys) shows."""
+    import torch
+
+    if features.softcap is not None or features.sinks is not None:
+        return _eager(query, key, value, seen, features)
+    scaled = torch.nn.functional.scaled_dot_product_attention
+    return scaled(query, key, value, attn_mask=seen, **_options(query, key, features))
+
+
+def _options(query: Any, key: Any, features: Features) -> dict[str, Any]:
+    grouped = query.size(1) != key.size(1)
+    return {"scale": features.scaling, "dropout_p": features.dropout, "enable_gqa": grouped}
 
 
 def _eager(query: Any, key: Any, value: Any, seen: Any, features: Features) -> Any:

@@ -5,14 +5,15 @@ continue with the other one.
 """
 
 import importlib.util
+import warnings
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from umi_lite.errors import UserError
+from umi_lite.errors import Note, UserError
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train import plain, unsloth
 from umi_lite.train.device import Setting, has_gpu
-from umi_lite.train.distributed import threads, world_size
+from umi_lite.train.distributed import is_sharded, threads, world_size
 
 Name = Literal["plain", "unsloth"]
 
@@ -24,11 +25,12 @@ class Backend(Protocol):
     packs: bool
     """True if it uses the attention of `attention` (shared-prefix packing)."""
 
-    def open(self, start: Path | None, seed: int) -> tuple[Any, Any]:
+    def open(self, start: Path | None, seed: int, under: Path | None = None) -> tuple[Any, Any]:
         """Return a PEFT model ready to train and its tokenizer, as if loaded for this job alone.
 
         Args:
             start: an adapter to continue; None initializes one, A by `seed`, B zero.
+            under: an adapter that stays active and frozen under it.
         """
         ...
 
@@ -51,9 +53,37 @@ def choose(recipe: Recipe) -> Name:
         if obstacle:
             raise UserError(obstacle)
         return "unsloth"
-    if recipe.backend == "auto" and has_unsloth and has_gpu() and not obstacle:
-        return "unsloth"
-    return "plain"
+    able = has_unsloth and not obstacle and not _is_activated(recipe)
+    return "unsloth" if recipe.backend == "auto" and able and has_gpu() else "plain"
+
+
+def settle(recipe: Recipe) -> Recipe:
+    """Return the recipe with the local adapters that its backend can train, with a note.
+
+    A run has one backend: its local stage does not change to another one.
+
+    Raises:
+        UserError: see `choose`; or FSDP shards the base, which has no shared contexts.
+    """
+    local = recipe.stages.local
+    if local is None or local.adapters == "continued":
+        return recipe
+    if choose(recipe) == "unsloth":
+        reason = "unsloth's attention takes no context that was read before"
+        warnings.warn(Note(f"stages.local.adapters: continued, as {reason}"), stacklevel=2)
+        local = local.model_copy(update={"adapters": "continued"})
+        stages = recipe.stages.model_copy(update={"local": local})
+        return recipe.model_copy(update={"stages": stages})
+    if is_sharded():
+        raise UserError(
+            "stages.local.adapters: activated does not train with FSDP; use DDP (one base per "
+            "process), or adapters: continued"
+        )
+    return recipe
+
+
+def _is_activated(recipe: Recipe) -> bool:
+    return recipe.stages.local is not None and recipe.stages.local.adapters == "activated"
 
 
 def resolve(recipe: Recipe, backend: Name | None = None) -> Setting:

@@ -11,7 +11,7 @@ from umi_lite.train.collate import weighted_loss
 from umi_lite.train.dataset import Ready, shares_prefixes
 from umi_lite.train.device import Setting
 from umi_lite.train.loading import HINT
-from umi_lite.train.samples import Collator, Row
+from umi_lite.train.packs import Collator, Row
 
 # Relative difference of the two losses that rounding may make.
 _TOLERANCE = {"fp32": 1e-3, "bf16": 1e-2, "fp16": 1e-2}
@@ -71,10 +71,14 @@ def check_loss(model: Any, row: Row, collator: Collator, recipe: Recipe, setting
 
 
 def _two_rows(ids: list[int]) -> list[Row]:
-    """Return the ids, and a copy with the second half reversed; the common half counts once."""
+    """Return the ids, and a copy with the second half reversed; the common half counts once.
+
+    In that half the copy has two turns, the second one after tokens that are context only.
+    """
     half = max(1, len(ids) // 2)
     other = ids[:half] + ids[half:][::-1]
-    late = [float(i >= half) for i in range(len(ids))]
+    gap = range(half + half // 4, half + half // 2)
+    late = [float(i >= half and i not in gap) for i in range(len(ids))]
     return [
         Row("first", ids, [0.0] + [1.0] * (len(ids) - 1), half),
         Row("second", other, late, half),
@@ -107,7 +111,7 @@ def _mean_loss(
     for rows in batches:
         inputs: Any = send_to_device(collator.inputs(rows), device)
         labels = inputs.pop("labels")
-        outputs = model(**inputs, use_cache=False)
+        outputs = model(**collator.before(model, inputs), use_cache=False)
         kept, wanted = outputs.logits.shape[-2], labels.shape[-1]
         if kept != wanted:
             raise UserError(

@@ -12,7 +12,7 @@ from typing import Any
 
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.device import Setting
-from umi_lite.train.samples import Collator, Pack, Row, rows_of
+from umi_lite.train.packs import Collator, Pack, Row, rows_of
 
 IGNORED = -100
 
@@ -43,6 +43,14 @@ def pack_inputs(pack: Pack) -> dict[str, Any]:
     return inputs
 
 
+class OnePass:
+    """Whole rows in one pass, with gradients."""
+
+    def before(self, model: Any, inputs: dict[str, Any]) -> dict[str, Any]:
+        """See Collator."""
+        return inputs
+
+
 class WithRows:
     """The trainer's collator: a micro-batch's inputs and its `rows`, so that it can be split.
 
@@ -60,7 +68,7 @@ class WithRows:
         return self.collator.inputs(rows) | {"rows": rows}
 
 
-class PackCollator:
+class PackCollator(OnePass):
     """All the rows of a micro-batch as one sequence.
 
     Args:
@@ -126,7 +134,7 @@ def _fused() -> Any:
     return CrossEntropy
 
 
-class PlainCollator:
+class PlainCollator(OnePass):
     """Ordinary right-padded batches, for a backend with its own attention masks."""
 
     def __init__(self, pad: int):
@@ -174,7 +182,7 @@ def joined_inputs(rows: Sequence[Row]) -> dict[str, Any]:
     return {name: torch.tensor([values]) for name, values in inputs.items()}
 
 
-class JoinedCollator:
+class JoinedCollator(OnePass):
     """Micro-batches of one sequence."""
 
     def inputs(self, rows: Sequence[Row]) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from umi_lite.agent.bounds import Bounds, holding
 from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.recipe.schema import Recipe
+from umi_lite.train.contexts import Contexts, TurnPack
+from umi_lite.train.packs import Pack, Row, make_packs, rows_of
 from umi_lite.train.plan import Job
-from umi_lite.train.samples import Pack, Row, Rows, make_packs, make_rows, row_names, rows_of
+from umi_lite.train.samples import Rows, make_rows, row_names
 from umi_lite.train.tokenizer import Language
 
 
@@ -30,13 +32,18 @@ def _blank(item: Pack | Row) -> Pack | Row:
     return replace(item, targets=[], rows=[_blank(row) for row in item.rows])
 
 
+def _tokens(item: Pack | Row) -> int:
+    return item.tokens if isinstance(item, TurnPack) else len(item.ids)
+
+
 @dataclass(frozen=True)
 class Ready:
     """A job whose rows are made: what it trains on, in training order.
 
     `items` are packs, or rows for a backend that does not pack; `at_once` of them are a
     micro-batch. `rows` are all rows, also those that its steps do not reach. `held_out` are the
-    micro-batches of its evaluation loss. `bounds` hold every turn that it trains.
+    micro-batches of its evaluation loss. `bounds` hold every turn that it trains. `contexts` are
+    those of a job whose adapter acts on its role's own turns.
     """
 
     job: Job
@@ -45,11 +52,12 @@ class Ready:
     at_once: int = 1
     held_out: tuple[tuple[Row, ...], ...] = ()
     bounds: Bounds = field(default_factory=Bounds)
+    contexts: Contexts | None = None
 
     @property
     def sizes(self) -> list[int]:
         """Tokens that go through the model, per optimizer step."""
-        return self._by_step([len(item.ids) for item in self.items])
+        return self._by_step([_tokens(item) for item in self.items])
 
     @property
     def trained(self) -> list[int]:
@@ -116,16 +124,41 @@ def job_bounds(
     return holding((made for made in data if made.id in kept), job.views, language.tokenizer)
 
 
+def make_contexts(recipe: Recipe, rows: Sequence[Sequence[Row]]) -> Contexts:
+    """Make the contexts of all jobs whose adapters act on own turns.
+
+    Args:
+        rows: of each job, and its held-out rows as those of a further one.
+    """
+    shared = shares_prefixes(recipe)
+    return Contexts(rows, length=recipe.packed_length, seed=recipe.seed, shared=shared)
+
+
 def make_ready(
-    recipe: Recipe, job: Job, rows: list[Row], held_out: Sequence[Row] = (), *, packs: bool
+    recipe: Recipe,
+    job: Job,
+    rows: list[Row],
+    held_out: Sequence[Row] = (),
+    *,
+    packs: bool,
+    contexts: Contexts | None = None,
 ) -> Ready:
-    """Make the job's items for all its epochs: packed and shuffled in each, by seed alone."""
+    """Make the job's items for all its epochs: packed and shuffled in each, by seed alone.
+
+    Args:
+        contexts: those of all jobs whose adapters act on own turns; default this job's alone.
+    """
     settings = job.settings
     shared = packs and shares_prefixes(recipe)
+    if job.acts == "own turns" and contexts is None:
+        contexts = make_contexts(recipe, [rows, held_out])
     items: list[Pack] = []
     for epoch in range(math.ceil(settings.epochs)):
         seed = 1000 * job.seed + epoch
-        made = make_packs(rows, length=recipe.packed_length, seed=seed, shared=shared)
+        if job.acts == "own turns" and contexts:
+            made = contexts.items(rows, epoch)
+        else:
+            made = make_packs(rows, length=recipe.packed_length, seed=seed, shared=shared)
         part = min(1.0, settings.epochs - epoch)
         items += made[: max(1, round(part * len(made)))]
     if settings.max_steps:
@@ -136,6 +169,9 @@ def make_ready(
         items = items[: max(1, fitting)]
     seen = items if packs else [row for pack in items for row in pack.rows]
     at_once = 1 if shared else recipe.micro_batch
+    if job.acts == "own turns" and contexts:
+        batches = tuple(tuple(pack.rows) for pack in contexts.items(held_out, 0))
+        return Ready(job, seen, rows, at_once, batches, contexts=contexts)
     return Ready(job, seen, rows, at_once, _batches(recipe, held_out, shared=shared))
 
 

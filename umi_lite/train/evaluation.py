@@ -17,9 +17,10 @@ from umi_lite.recipe.schema import Recipe
 from umi_lite.train.dataset import Ready, job_rows
 from umi_lite.train.distributed import by_main, gathered_weights, in_turns, is_main, world_size
 from umi_lite.train.failures import MicroBatchSplit, attempt
+from umi_lite.train.packs import Collator
 from umi_lite.train.plan import Job
 from umi_lite.train.run_dir import rewind_metrics
-from umi_lite.train.samples import Collator, Rows
+from umi_lite.train.samples import Rows
 from umi_lite.train.tokenizer import Language
 
 if TYPE_CHECKING:

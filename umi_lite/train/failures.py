@@ -18,8 +18,9 @@ from umi_lite.errors import UserError
 from umi_lite.files import write_text
 from umi_lite.train.device import is_out_of_memory
 from umi_lite.train.distributed import world_size
+from umi_lite.train.packs import Collator, Row
 from umi_lite.train.run_dir import RunDir, step_of
-from umi_lite.train.samples import Collator, Row, row_names
+from umi_lite.train.samples import row_names
 
 _NUMBERS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # safetensors and tokenizers have the system's number in their text; torch's zip writer only says
@@ -216,6 +217,10 @@ def splitting_trainer(split: MicroBatchSplit, collator: Collator, job: str) -> t
                     if loss is None:
                         break
             return loss
+
+        def compute_loss(self, model: Any, inputs: Any, *args: Any, **options: Any) -> Any:
+            ready = collator.before(self.accelerator.unwrap_model(model), inputs)
+            return super().compute_loss(model, ready, *args, **options)
 
         def _sum(self, model: Any, rows: Sequence[Row], count: Any) -> Any:
             step = super().training_step

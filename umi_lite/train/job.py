@@ -9,6 +9,7 @@ from typing import Any
 from umi_lite.engine.draft import PHRASES, learn_phrases
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
+from umi_lite.train.activated import OwnTurns
 from umi_lite.train.adapter import fingerprint
 from umi_lite.train.backends import Backend
 from umi_lite.train.backends import settings as backend_settings
@@ -16,6 +17,7 @@ from umi_lite.train.callbacks import callback, catch_stop_signals, trackers
 from umi_lite.train.checks import check_changed, check_loss, check_vocabulary
 from umi_lite.train.collate import JoinedCollator, PackCollator, WithRows, weighted_loss
 from umi_lite.train.collate import collator as row_collator
+from umi_lite.train.contexts import ContextStore, TurnPack
 from umi_lite.train.curves import Page
 from umi_lite.train.dataset import Ready, pad_to_multiple, shares_prefixes
 from umi_lite.train.device import Setting
@@ -37,9 +39,9 @@ from umi_lite.train.failures import (
     report_out_of_memory,
     splitting_trainer,
 )
+from umi_lite.train.packs import Collator, join_at_prefix, join_rows, rows_of
 from umi_lite.train.progress import Reporter
 from umi_lite.train.run_dir import RunDir, step_of
-from umi_lite.train.samples import Collator, join_at_prefix, join_rows, rows_of
 
 
 def arguments(recipe: Recipe, setting: Setting, ready: Ready, folder: Path) -> Any:
@@ -113,6 +115,17 @@ def effective(trainer: Any, recipe: Recipe, setting: Setting, longest: int) -> s
     return ", ".join(parts) + "".join(f"; {text}" for text in changed)
 
 
+def passes(ready: Ready) -> str:
+    """Return in one line what a job whose adapter acts on own turns puts through the model."""
+    packs = [item for item in ready.items if isinstance(item, TurnPack)]
+    read = sum({id(pack.context): len(pack.context.ids) for pack in packs}.values())
+    own = sum(pack.trained for pack in packs)
+    return (
+        f"the adapter acts in its own turns, over {ready.job.under or 'the base'}: {own} positions "
+        f"train; contexts of {read} tokens are read without gradients, shared by all roles"
+    )
+
+
 def _no_cut(trainer: Any, recipe: Recipe, longest: int) -> None:
     limits = {
         "the trainer's max_length": trainer.args.max_length,
@@ -171,9 +184,18 @@ def _rows(trainer: Any, recipe: Recipe) -> str:
 
 
 def run_job(
-    recipe: Recipe, ready: Ready, backend: Backend, run: RunDir, reporter: Reporter, page: Page
+    recipe: Recipe,
+    ready: Ready,
+    backend: Backend,
+    store: ContextStore,
+    run: RunDir,
+    reporter: Reporter,
+    page: Page,
 ) -> None:
     """Train one job, from its last complete checkpoint where there is one.
+
+    Args:
+        store: of the contexts that jobs share.
 
     Raises:
         KeyboardInterrupt: it was asked to stop (Ctrl-C, SIGTERM); a checkpoint was saved first.
@@ -182,23 +204,32 @@ def run_job(
     """
     name = ready.job.name
     with report_out_of_memory(name), report_full_disk(name, run):
-        _run(recipe, ready, backend, run, reporter, page)
+        _run(recipe, ready, backend, store, run, reporter, page)
 
 
 def _run(
-    recipe: Recipe, ready: Ready, backend: Backend, run: RunDir, reporter: Reporter, page: Page
+    recipe: Recipe,
+    ready: Ready,
+    backend: Backend,
+    store: ContextStore,
+    run: RunDir,
+    reporter: Reporter,
+    page: Page,
 ) -> None:
     from datasets import Dataset
 
     job, items = ready.job, pad_to_multiple(ready.items, rank_items(ready.at_once))
     checkpoint = in_turns(lambda: run.last_checkpoint(job.name))
-    start = None if job.start is None else run.adapter(job.start)
+    start, under = (name and run.adapter(name) for name in (job.start, job.under))
     with together():
-        model, tokenizer = backend.open(start, job.seed)
+        model, tokenizer = backend.open(start, job.seed, under)
     held_out = [row for rows in ready.held_out for row in rows]
     check_vocabulary(model, [*ready.rows, *held_out])
     before = fingerprint(model)
-    collator = _collator(recipe, items, backend, model, tokenizer, reporter)
+    if ready.contexts:
+        collator: Collator = OwnTurns(ready.contexts, store)
+    else:
+        collator = _collator(recipe, items, backend, model, tokenizer, reporter)
     if backend.packs and not is_sharded():  # FSDP may have sharded the weights
         shortest = min(ready.rows, key=lambda row: len(row.ids))
         with together():  # where memory runs out here, the first step reports it
@@ -217,6 +248,8 @@ def _run(
     trainer.remove_callback(PrinterCallback)
     longest = max(len(row.ids) for item in items for row in rows_of(item))
     reporter.note(f"{job.name}: {effective(trainer, recipe, backend.setting, longest)}")
+    if ready.contexts:
+        reporter.note(f"{job.name}: {passes(ready)}")
     best = BestAdapter(run.job(job.name))
     with catch_stop_signals() as stop:
         trainer.add_callback(callback(ready, run, reporter, page, checkpoint, stop))

@@ -9,6 +9,7 @@ from umi_lite.train.attention import check_config, register
 from umi_lite.train.device import Setting
 from umi_lite.train.distributed import device_map, is_sharded
 from umi_lite.train.loading import check_whole, loading
+from umi_lite.train.under import freeze, merge
 
 
 class Plain:
@@ -22,12 +23,14 @@ class Plain:
         self._name = model
         self._model: Any = None
         self._tokenizer: Any = None
+        self._under: Path | None = None
 
-    def open(self, start: Path | None, seed: int) -> tuple[Any, Any]:
-        """See Backend."""
+    def open(self, start: Path | None, seed: int, under: Path | None = None) -> tuple[Any, Any]:
+        """See Backend. Where what is under the adapter changes, the base is loaded again."""
+        if under != self._under:
+            self._model, self._under = None, under
         if self._model is None:
-            base, self._tokenizer = self._load()
-            self._model = _adapted(base, self._recipe)
+            self._model, self._tokenizer = self._adapted(under)
         adapter.begin(self._model, start, seed)
         self._model.train()
         return self._model, self._tokenizer
@@ -40,6 +43,17 @@ class Plain:
         adapter.release(model)
         if self._recipe.gradient_checkpointing:
             model.disable_input_require_grads()  # each trainer adds its own hook
+
+    def _adapted(self, under: Path | None) -> tuple[Any, Any]:
+        """Load the base; in full precision `under` is merged, else it stays an adapter."""
+        base, tokenizer = self._load()
+        exact = self.setting.precision == "fp32" and self._recipe.quantization == "none"
+        if under and exact:
+            merge(base, under)
+        model = _adapted(base, self._recipe)
+        if under and not exact:
+            freeze(model, under)
+        return model, tokenizer
 
     def _load(self) -> tuple[Any, Any]:
         from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig

@@ -17,6 +17,7 @@ from umi_lite.recipe.schema import Base, Data, Recipe
 from umi_lite.sandbox.text import visible
 from umi_lite.train.evaluation import hold_out
 from umi_lite.train.inputs import base_language, base_model, load_readable
+from umi_lite.train.plan import plan
 from umi_lite.train.tokenizer import Language
 
 if TYPE_CHECKING:
@@ -76,11 +77,13 @@ def show(recipe: Recipe, role: str, n: int, console: "Console") -> None:
         UserError: no such role, or data or base that cannot be read.
     """
     view = _view(role)
+    transcript = next((job.transcript for job in plan(recipe) if view in job.views), None)
     language = base_language(recipe, base_model(recipe))
+    reading = (language.template, language.tokenizer, transcript)
     samples = [
         (trajectory.id, sample)
         for trajectory in hold_out(recipe, load_readable(recipe, language).trajectories)[0]
-        if (sample := render(trajectory, view, language.template, language.tokenizer))
+        if (sample := render(trajectory, view, *reading))
     ]
     for number, (name, sample) in enumerate(islice(samples, n), 1):
         count = counts(sample, recipe.max_length)

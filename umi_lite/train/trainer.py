@@ -14,10 +14,21 @@ from umi_lite.files import write_text
 from umi_lite.recipe.schema import Recipe
 from umi_lite.recipe.stages import JOBS
 from umi_lite.train.adapter import check_targets
-from umi_lite.train.backends import Name, choose, make, prepare_process, resolve
+from umi_lite.train.backends import Name, choose, make, prepare_process, resolve, settle
+from umi_lite.train.budget.memory import context_room
+from umi_lite.train.budget.shape import shape_of
 from umi_lite.train.callbacks import check_report_to, forward_signals
+from umi_lite.train.contexts import ContextStore
 from umi_lite.train.curves import live_page, loss_svg
-from umi_lite.train.dataset import Ready, job_bounds, job_rows, make_ready, too_long
+from umi_lite.train.dataset import (
+    Ready,
+    job_bounds,
+    job_rows,
+    make_contexts,
+    make_ready,
+    too_long,
+)
+from umi_lite.train.device import Setting
 from umi_lite.train.distributed import (
     by_main,
     check_batches,
@@ -72,6 +83,7 @@ def train(
     join()
     run = RunDir(run_dir)
     with together():
+        recipe = recipe and settle(recipe)
         if resume:
             recipe = run.resume(recipe)
         elif recipe is None:
@@ -136,15 +148,26 @@ def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> Non
         reporter.note(f"the bundle's bounds, raised to hold what is trained: {changes}")
     reporter.begin({r.job.name: sum(r.sizes) for r in ready})
     steps = {r.job.name: len(r.sizes) for r in ready}
+    store = ContextStore(_room(recipe, setting, ready))
     with report_refused_writes(run), live_page(run, steps) as page:
         for item in ready:
             job = item.job.name
             if run.is_done(job):
                 reporter.step(job, sum(item.sizes), "done before")
                 continue
-            run_job(recipe, item, backend, run, reporter, page)
+            run_job(recipe, item, backend, store, run, reporter, page)
             by_main(lambda: _keep_record(run, model))  # a hub model is in the cache by now
             by_main(lambda: _draw(run))
+
+
+def _room(recipe: Recipe, setting: Setting, ready: list[Ready]) -> int:
+    """Return the bytes for contexts that jobs share; 0 for a base whose sizes are not known."""
+    if not any(item.contexts for item in ready):
+        return 0
+    try:
+        return context_room(shape_of(recipe), recipe, setting, ready)
+    except UserError:
+        return 0
 
 
 def _keep_record(run: RunDir, model: str) -> None:
@@ -166,13 +189,17 @@ def make_all(recipe: Recipe, model: str, packs: bool, reporter: Reporter) -> lis
     for reason, count, first in loaded.amended_table():
         reporter.note(f"data: {count} turns {reason} (first: {first})")
     trained, held_out = hold_out(recipe, loaded.trajectories)
-    ready = []
-    for job in plan(recipe):
-        data = job_data(recipe, job, trained)
-        rows = job_rows(recipe, job, data, language)
-        apart = held_out_rows(recipe, job, held_out, language)
-        made = make_ready(recipe, job, rows.rows, apart.rows, packs=packs)
-        ready.append(replace(made, bounds=job_bounds(recipe, job, data, rows, language)))
+    jobs, ready = plan(recipe), []
+    data = {job.name: job_data(recipe, job, trained) for job in jobs}
+    every = {job.name: job_rows(recipe, job, data[job.name], language) for job in jobs}
+    others = {job.name: held_out_rows(recipe, job, held_out, language) for job in jobs}
+    sharing = [job.name for job in jobs if job.acts == "own turns"]
+    contexts = make_contexts(recipe, [of[name].rows for name in sharing for of in (every, others)])
+    for job in jobs:
+        rows, apart = every[job.name], others[job.name]
+        made = make_ready(recipe, job, rows.rows, apart.rows, packs=packs, contexts=contexts)
+        bounds = job_bounds(recipe, job, data[job.name], rows, language)
+        ready.append(replace(made, bounds=bounds))
         reporter.note(
             f"{job.name}: {len(rows.rows)} rows, {rows.tokens} tokens ({rows.trained} trained), "
             f"{len(made.sizes)} steps through {sum(made.sizes)} tokens"

@@ -27,8 +27,8 @@ class Unsloth:
         self._model: Any = None
         self._tokenizer: Any = None
 
-    def open(self, start: Path | None, seed: int) -> tuple[Any, Any]:
-        """See Backend."""
+    def open(self, start: Path | None, seed: int, under: Path | None = None) -> tuple[Any, Any]:
+        """See Backend. Without `under`: `backends.settle` leaves no job that has one."""
         from unsloth import FastLanguageModel
 
         # Untyped: some of it is added when Unsloth is imported.

@@ -12,6 +12,7 @@ from pathlib import Path
 from umi_lite.console import Line
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe, Validation
+from umi_lite.train.backends import settle
 from umi_lite.train.budget.forecast import Forecast, disk_line, fit_to, forecast, memory_line
 from umi_lite.train.budget.memory import GIB
 from umi_lite.train.plan import describe, plan
@@ -141,6 +142,7 @@ def show(recipe: Recipe, out: Path, output: Print) -> bool:
     Returns:
         True if no line has a cross.
     """
+    recipe = settle(recipe)
     _show_plan(recipe, output)
     try:
         expected = forecast(recipe, _Notes(output))
@@ -156,6 +158,7 @@ def show_calibrated(recipe: Recipe, out: Path, output: Print) -> bool:
     Raises:
         UserError: the base or the data are missing, or training failed.
     """
+    recipe = settle(recipe)
     _show_plan(recipe, output)
     expected = forecast(recipe, _Notes(output))
     fits = _show_needs(expected, out, output)

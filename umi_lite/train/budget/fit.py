@@ -10,8 +10,8 @@ from umi_lite.recipe.schema import Recipe
 from umi_lite.train.budget.memory import GIB, Estimate, Setting, longest_row, peak
 from umi_lite.train.budget.shape import Shape
 from umi_lite.train.dataset import Ready, make_ready, rows_of
+from umi_lite.train.packs import Row
 from umi_lite.train.plan import plan
-from umi_lite.train.samples import Row
 
 _LEAST_LENGTH = 64
 

@@ -1,0 +1,165 @@
+"""Whole runs with activated adapters: evaluated, killed and resumed, quantised, out of memory."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kept import Notes, losses
+from test_activated import defined
+from test_out_of_memory import card_of
+from test_resume import STEPS, Server, kill_in_every_job, same_runs, server, write_recipe
+
+from umi_lite.recipe.schema import Recipe
+from umi_lite.train.plan import JOBS, describe
+from umi_lite.train.progress import Silent
+from umi_lite.train.run_dir import RunDir
+from umi_lite.train.trainer import train
+
+__all__ = ["server"]  # a fixture
+
+
+def activated(recipe: Callable[..., Recipe], steps: int = 4, **changes: Any) -> Recipe:
+    stage = {"learning_rate": 1e-2, "batch": 1, "max_steps": steps, "epochs": 2}
+    stages = {"global": stage, "local": {**stage, "adapters": "activated"}}
+    return recipe(stages=stages | changes.pop("stages", {}), **changes)
+
+
+def test_killed_at_a_random_step_of_every_job_nothing_differs(
+    tiny_recipe: Callable[..., Recipe], server: Server, tmp_path: Path
+) -> None:
+    stage = {"learning_rate": 3e-3, "batch": 2, "max_steps": STEPS, "epochs": 30}
+    local = {**stage, "adapters": "activated", "summarizer": {"epochs": 30}}
+    recipe = tiny_recipe(
+        stages={"global": stage, "local": local},
+        checkpoint_every=4,
+        lora={"dropout": 0.2},
+        validation={"share": 0.2, "every": 10},
+    )
+    path = write_recipe(recipe, tmp_path)
+    assert server(path, tmp_path / "whole", "none", 0, 0) == 0
+    kill_in_every_job(server, path, tmp_path / "run", 1)
+    same_runs(tmp_path / "run", tmp_path / "whole")
+
+
+@pytest.fixture(scope="module")
+def notes() -> Notes:
+    return Notes()
+
+
+@pytest.fixture(scope="module")
+def run(
+    tiny_recipe: Callable[..., Recipe], tmp_path_factory: pytest.TempPathFactory, notes: Notes
+) -> RunDir:
+    made = RunDir(tmp_path_factory.mktemp("activated") / "run")
+    recipe = activated(tiny_recipe, validation={"share": 0.3, "every": 2, "keep": "last"})
+    train(recipe, made.root, reporter=notes)
+    return made
+
+
+def loss_again(run: RunDir, job: str) -> float:
+    """The evaluation loss by definition: the saved adapter over the base merged with global."""
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    from umi_lite.train.evaluation import held_out_rows, hold_out
+    from umi_lite.train.inputs import base_language, load_readable
+    from umi_lite.train.plan import plan
+
+    recipe = run.resume(None)
+    assert recipe.base.model
+    language = base_language(recipe, recipe.base.model)
+    _, apart = hold_out(recipe, load_readable(recipe, language).trajectories)
+    (mine,) = (j for j in plan(recipe) if j.name == job)
+    rows = held_out_rows(recipe, mine, apart, language).rows
+    base = AutoModelForCausalLM.from_pretrained(recipe.base.model)
+    if mine.under:
+        base = PeftModel.from_pretrained(base, str(run.adapter(mine.under))).merge_and_unload()
+    model = PeftModel.from_pretrained(base, str(run.adapter(job)), is_trainable=True)
+    total, _ = defined(model, rows)
+    return total / sum(row.trained for row in rows)
+
+
+def evaluated(run: RunDir, job: str) -> list[float]:
+    import json
+
+    return [json.loads(x)["eval_loss"] for x in run.validation(job).read_text().splitlines()]
+
+
+@pytest.mark.parametrize("job", ["planner", "caller", "summarizer"])
+def test_a_saved_adapter_over_the_global_one_has_the_loss_that_was_measured(
+    job: str, run: RunDir
+) -> None:
+    found = evaluated(run, job)
+    assert len(found) == 3 and found[-1] < found[0]
+    assert loss_again(run, job) == pytest.approx(found[-1], rel=1e-4)
+
+
+def test_the_plan_and_the_run_say_what_happens(run: RunDir, notes: Notes) -> None:
+    (line,) = (text for text in notes.said if text.startswith("caller: the adapter acts in its"))
+    assert "over global" in line and "read without gradients" in line
+    assert "a new adapter over global, active in its own turns" in "\n".join(
+        describe(run.resume(None))
+    )
+
+
+def test_without_a_global_stage_they_are_over_the_base(
+    tiny_recipe: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    made = RunDir(tmp_path / "run")
+    held = {"share": 0.3, "every": 2, "keep": "last"}
+    train(
+        activated(tiny_recipe, 2, stages={"global": "none"}, validation=held),
+        made.root,
+        reporter=Silent(),
+    )
+    assert loss_again(made, "planner") == pytest.approx(evaluated(made, "planner")[-1], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"quantization": "4bit"},
+        {"gradient_checkpointing": True},
+        {"packing": "none", "micro_batch": 1},
+        {"precision": "bf16"},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_other_settings_train_too(
+    changes: dict[str, Any], run: RunDir, tiny_recipe: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    made = RunDir(tmp_path / "run")
+    train(activated(tiny_recipe, **changes), made.root, reporter=Silent())
+    for job in JOBS:
+        config = (made.adapter(job) / "adapter_config.json").read_text()
+        assert "alora" not in config or '"alora_invocation_tokens": null' in config
+        assert {p.name for p in made.adapter(job).iterdir()} == {
+            p.name for p in run.adapter(job).iterdir()
+        }
+    if "gradient_checkpointing" in changes:
+        plain = tmp_path / "plain"
+        train(activated(tiny_recipe), plain, reporter=Silent())
+        assert losses(made.root, "planner") == pytest.approx(losses(plain, "planner"), rel=1e-5)
+
+
+def test_contexts_are_cut_until_they_fit(
+    tiny_recipe: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    """Room for one context at a time, not for a pack of them: the losses stay the same."""
+    data = [{"source": "toolworld", "split": "train", "n": 48}]
+    recipe = activated(tiny_recipe, 2, stages={"global": "none"}, packed_length=600, data=data)
+    train(recipe, tmp_path / "whole", reporter=Silent())
+    notes = Notes()
+    with card_of(400):
+        train(recipe, tmp_path / "cut", reporter=notes)
+    assert int((tmp_path / "cut/micro_batch_splits").read_text()) > 1
+    assert any("half as many rows" in text for text in notes.said)
+    for job in JOBS[1:]:
+        expected = losses(tmp_path / "whole", job)
+        assert losses(tmp_path / "cut", job) == pytest.approx(expected, rel=1e-4)
+
+
+def test_prompts_of_the_paper_share_no_transcript(tiny_recipe: Callable[..., Recipe]) -> None:
+    with pytest.raises(ValueError, match=r"style: paper has a prompt per role.*adapters: cont"):
+        activated(tiny_recipe, style="paper")

@@ -1,0 +1,173 @@
+"""Training an adapter that acts on its role's own turns (activated LoRA, arXiv 2504.12397).
+
+Two passes per micro-batch. The first reads the contexts without gradients and without the role's
+adapter, and keeps each layer's keys and values. The second computes the role's own positions with
+its adapter: each of them attends to what comes before its turn's cue as the first pass read it,
+and to its own turn.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from umi_lite.train.collate import IGNORED, pack_inputs
+from umi_lite.train.contexts import Contexts, ContextStore, Keys, turns
+from umi_lite.train.packs import Pack, Row
+
+
+def own_inputs(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the tensors of the second pass: N positions, each of them a target.
+
+    Rows without a turn (they fill up a step that several processes share) have one position that
+    counts nothing.
+
+    Returns:
+        `input_ids`, `position_ids` (1, N); `shift_labels` (1, N) zeros; `labels` (2, N) float64,
+        see `collate.pack_inputs`; `turns`, the rows, for `OwnTurns.before`.
+    """
+    import torch
+
+    ids: list[int] = []
+    places: list[int] = []
+    labels: list[tuple[float, float]] = []
+    shift: list[int] = []
+    for row in rows:
+        mine = positions(row)
+        if not turns(row):
+            ids, places = [*ids, row.ids[0]], [*places, 0]
+            labels, shift = [*labels, (0.0, 0.0)], [*shift, IGNORED]
+        places += mine
+        ids += [row.ids[i] for i in mine]
+        labels += [(float(row.ids[i + 1]), row.weights[i + 1]) for i in mine]
+        shift += [0] * len(mine)
+    return {
+        "input_ids": torch.tensor([ids]),
+        "position_ids": torch.tensor([places]),
+        "shift_labels": torch.tensor([shift]),
+        "labels": torch.tensor(labels, dtype=torch.float64).T.contiguous(),
+        "turns": tuple(rows),
+    }
+
+
+def positions(row: Row) -> list[int]:
+    """Return the positions of a row's turns, in order."""
+    return [i for turn in turns(row) for i in range(turn.start, turn.stop)]
+
+
+class OwnTurns:
+    """The computation of a job whose adapter acts on its role's own turns. A `Collator`.
+
+    Args:
+        contexts: of the job's rows; other rows are read on their own.
+        store: keeps keys from one step, epoch and job to the next.
+    """
+
+    def __init__(self, contexts: Contexts, store: ContextStore):
+        self._contexts = contexts
+        self._store = store
+
+    def inputs(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """See Collator."""
+        return own_inputs(rows)
+
+    def before(self, model: Any, inputs: dict[str, Any]) -> dict[str, Any]:
+        """See Collator: reads the contexts that are not kept."""
+        rows, device = inputs["turns"], inputs["input_ids"].device
+        seen: list[RowContext] = []
+        for context, mine in self._contexts.of(rows):
+            keys = self._store.find(context)
+            if keys is None:
+                keys = read(model, context, device)
+                self._store.offer(context, keys)
+            for row in mine:
+                at = context_number(context, self._contexts.transcript(row))
+                seen.append(RowContext(row, context, at, keys, device))
+        return {k: v for k, v in inputs.items() if k != "turns"} | {"after": tuple(seen)}
+
+
+def context_number(context: Pack, transcript: Row) -> int:
+    """Return which of a context's transcripts this is."""
+    return next(i for i, row in enumerate(context.rows) if row.ids == transcript.ids)
+
+
+def read(model: Any, context: Pack, device: Any) -> Keys:
+    """Run the first pass: the adapter off, nothing dropped, no gradients."""
+    import torch
+    from accelerate.utils import send_to_device
+
+    keys, training = Keys(), model.training
+    inputs: Any = send_to_device(pack_inputs(context), device)
+    for name in ("labels", "shift_labels"):
+        inputs.pop(name)
+    inputs["logits_to_keep"] = 1  # no logits are read; 0 would be all of them
+    model.eval()
+    try:
+        with torch.no_grad(), adapter_off(model):
+            model(**inputs, keeps=keys, use_cache=False)
+    finally:
+        model.train(training)
+    return keys
+
+
+@contextmanager
+def adapter_off(model: Any) -> Iterator[None]:
+    """Compute without the adapter that is trained."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    layers = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
+    for layer in layers:
+        layer.enable_adapters(False)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.enable_adapters(True)
+
+
+class RowContext:
+    """What a row's own positions attend to before their turns.
+
+    Attributes:
+        count: the row's positions in the second pass.
+    """
+
+    def __init__(self, row: Row, context: Pack, number: int, keys: Keys, device: Any):
+        self._keys = keys
+        self._device = device
+        mine = turns(row)
+        self._places = positions(row) or [0]
+        self._starts = [t.start for t in mine for _ in range(t.start, t.stop)] or [0]
+        self.count = len(self._places)
+        length = max(self._starts)
+        begin = context.prefix + sum(context.lengths[:number])
+        own = length - context.prefix
+        self._parts = [slice(0, min(length, context.prefix))]
+        if own > 0:
+            self._parts.append(slice(begin, begin + own))
+        self._length = length
+        self._masks: dict[int | None, Any] = {}
+
+    def before(self, layer: int) -> tuple[Any, Any]:
+        """Return the context's keys and values of a layer: (1, kv heads, C, width)."""
+        import torch
+
+        key, value = self._keys.layers[layer]
+        if len(self._parts) == 1:
+            return key[:, :, self._parts[0]], value[:, :, self._parts[0]]
+        joined = (torch.cat([x[:, :, p] for p in self._parts], dim=2) for x in (key, value))
+        return next(joined), next(joined)
+
+    def mask(self, window: int | None) -> Any:
+        """Return (count, C + count): True where a position attends to a key."""
+        import torch
+
+        if window not in self._masks:
+            place = torch.tensor(self._places, device=self._device)[:, None]
+            start = torch.tensor(self._starts, device=self._device)[:, None]
+            past = torch.arange(self._length, device=self._device)[None]
+            same = (start == start.T) & (place >= place.T)
+            seen = torch.cat([past < start, same], dim=1)
+            if window is not None:
+                seen &= place - torch.cat([past, place.T], dim=1) < window
+            self._masks[window] = seen
+        return self._masks[window]
