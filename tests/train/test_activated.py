@@ -232,6 +232,9 @@ def test_a_store_keeps_to_its_bytes(
     store.offer(contexts.packs[1], second)
     assert store.find(contexts.packs[0]) is first and store.find(contexts.packs[1]) is None
     assert store.left == 1
+    assert store.close() and not store.close()
+    store.offer(contexts.packs[0], first)
+    assert store.find(contexts.packs[0]) is None
 
 
 def test_contexts_are_read_once_for_all_roles(

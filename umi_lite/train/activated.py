@@ -84,6 +84,10 @@ class OwnTurns:
                 seen.append(RowContext(row, context, at, keys, device))
         return {k: v for k, v in inputs.items() if k != "turns"} | {"after": tuple(seen)}
 
+    def free(self) -> bool:
+        """See Collator: the kept contexts, which are read again from then on."""
+        return self._store.close()
+
 
 def context_number(context: Pack, transcript: Row) -> int:
     """Return which of a context's transcripts this is."""

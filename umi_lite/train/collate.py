@@ -50,6 +50,10 @@ class OnePass:
         """See Collator."""
         return inputs
 
+    def free(self) -> bool:
+        """See Collator: nothing is kept."""
+        return False
+
 
 class WithRows:
     """The trainer's collator: a micro-batch's inputs and its `rows`, so that it can be split.

@@ -202,3 +202,8 @@ class ContextStore:
         if keys.bytes <= self.left:
             self.left -= keys.bytes
             self._kept[id(context)] = (context, keys)
+
+    def close(self) -> bool:
+        """Drop everything and keep nothing from now on; True if anything was kept."""
+        kept, self._kept, self.left = self._kept, {}, 0
+        return bool(kept)

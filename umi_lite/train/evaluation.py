@@ -139,7 +139,7 @@ class Evaluation:
 
     def _of(self, trainer: Any, rows: Sequence[Any]) -> float:
         while (loss := attempt(lambda: self._sum(trainer, rows))) is None:
-            self._split.halve(rows, f"{self._ready.job.name}: evaluation")
+            self._split.give_way(self._collator, rows, f"{self._ready.job.name}: evaluation")
         return loss
 
     def _sum(self, trainer: Any, rows: Sequence[Any]) -> float:

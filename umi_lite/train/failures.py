@@ -148,6 +148,17 @@ class MicroBatchSplit:
         """Return the parts of a micro-batch: `count` of them, or one per row."""
         return _cut(rows, self.count)
 
+    def give_way(self, collator: Collator, rows: Sequence[Row], where: str) -> None:
+        """Free what is kept to save time, else halve: `rows` did not fit.
+
+        Raises:
+            UserError: see `halve`.
+        """
+        if collator.free():
+            self._note(f"{where}: out of memory; contexts are no longer kept, but read each time")
+        else:
+            self.halve(rows, where)
+
     def halve(self, rows: Sequence[Row], where: str) -> None:
         """Double the parts from now on, because `rows` did not fit.
 
@@ -210,7 +221,7 @@ def splitting_trainer(split: MicroBatchSplit, collator: Collator, job: str) -> t
             self._seen.append(rows)
             loss = attempt(partial(self._sum, model, rows, num_items_in_batch))
             while loss is None:
-                split.halve(rows, f"{job}: step {self._step + 1}")
+                split.give_way(collator, rows, f"{job}: step {self._step + 1}")
                 model.zero_grad()
                 for rows in self._seen:
                     loss = attempt(partial(self._sum, model, rows, num_items_in_batch))

@@ -175,7 +175,7 @@ def _optimizer(trainer: Any) -> str:
 def _rows(trainer: Any, recipe: Recipe) -> str:
     """Return how the rows of a micro-batch are arranged."""
     args, collator = trainer.args, trainer.data_collator.collator
-    packs = isinstance(collator, PackCollator)
+    packs = isinstance(collator, PackCollator | OwnTurns)
     if packs and recipe.packing != "none":
         return "packed after shared prefixes"
     if args.per_device_train_batch_size == 1 and not args.packing:

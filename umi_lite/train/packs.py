@@ -39,6 +39,10 @@ class Collator(Protocol):
         """
         ...
 
+    def free(self) -> bool:
+        """Free what is kept to save time; True if there was any."""
+        ...
+
 
 @dataclass(frozen=True)
 class Target:
