@@ -11,7 +11,8 @@ from test_out_of_memory import card_of
 from test_resume import STEPS, Server, kill_in_every_job, same_runs, server, write_recipe
 
 from umi_lite.recipe.schema import Recipe
-from umi_lite.train.plan import JOBS, describe
+from umi_lite.recipe.stages import JOBS
+from umi_lite.train.plan import describe
 from umi_lite.train.progress import Silent
 from umi_lite.train.run_dir import RunDir
 from umi_lite.train.trainer import train
