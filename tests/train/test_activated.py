@@ -8,6 +8,7 @@ import torch
 import windowed
 
 from umi_lite.data import toolworld
+from umi_lite.errors import UserError
 from umi_lite.train.activated import OwnTurns, read
 from umi_lite.train.attention import NAME, register
 from umi_lite.train.collate import weighted_loss
@@ -127,6 +128,8 @@ def test_loss_and_gradients_are_those_of_the_definition(
     role: str, model: Any, by_role: dict[str, list[Row]], contexts: Contexts
 ) -> None:
     packs = contexts.items(by_role[role], 0)
+    begun = [contexts.beginning(pack.context) is not None for pack in packs]
+    assert any(begun) and not all(begun)
     rows = [row for pack in packs for row in pack.rows]
     assert sorted(row.name for row in rows) == sorted(row.name for row in by_role[role])
     assert max(len(pack.rows) for pack in packs) >= 2
@@ -193,6 +196,13 @@ def test_windows_caps_and_sinks_are_the_models_own(name: str) -> None:
     same(slopes, got_slopes, 1e-4)
 
 
+def test_a_base_whose_layers_pass_nothing_on_is_refused() -> None:
+    rows = drawn_rows()
+    contexts = Contexts([rows], length=200, seed=0)
+    with pytest.raises(UserError, match=r"set stages\.local\.adapters: continued"):
+        trained(adapted(windowed.make("stablelm")), [rows], contexts)
+
+
 def drawn_rows() -> list[Row]:
     """Three rows with a common prefix and turns on both sides of a window's length."""
     chance = torch.Generator().manual_seed(3)
@@ -224,7 +234,7 @@ def test_kept_contexts_change_nothing_not_even_a_bit(
 def test_a_store_keeps_to_its_bytes(
     model: Any, by_role: dict[str, list[Row]], contexts: Contexts
 ) -> None:
-    first, second = (read(model, pack, "cpu") for pack in contexts.packs[:2])
+    first, second = (read(model, pack, None, "cpu") for pack in contexts.packs[:2])
     tokens = len(contexts.packs[0].ids)
     assert first.bytes == 2 * 2 * tokens * 32 * 4  # layers, keys and values, width, float32
     store = ContextStore(first.bytes + 1)

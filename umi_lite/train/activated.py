@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from umi_lite.errors import UserError
 from umi_lite.train.collate import IGNORED, pack_inputs
 from umi_lite.train.contexts import Contexts, ContextStore, Keys, turns
 from umi_lite.train.packs import Pack, Row
@@ -75,14 +76,20 @@ class OwnTurns:
         rows, device = inputs["turns"], inputs["input_ids"].device
         seen: list[RowContext] = []
         for context, mine in self._contexts.of(rows):
-            keys = self._store.find(context)
-            if keys is None:
-                keys = read(model, context, device)
-                self._store.offer(context, keys)
+            first = self._contexts.beginning(context)
+            begun = first and self._keys(model, first, None, device)
+            keys = self._keys(model, context, begun, device)
             for row in mine:
                 at = context_number(context, self._contexts.transcript(row))
-                seen.append(RowContext(row, context, at, keys, device))
+                seen.append(RowContext(row, context, at, keys, begun, device))
         return {k: v for k, v in inputs.items() if k != "turns"} | {"after": tuple(seen)}
+
+    def _keys(self, model: Any, context: Pack, begun: Keys | None, device: Any) -> Keys:
+        keys = self._store.find(context)
+        if keys is None:
+            keys = read(model, context, begun, device)
+            self._store.offer(context, keys)
+        return keys
 
     def free(self) -> bool:
         """See Collator: the kept contexts, which are read again from then on."""
@@ -94,22 +101,42 @@ def context_number(context: Pack, transcript: Row) -> int:
     return next(i for i, row in enumerate(context.rows) if row.ids == transcript.ids)
 
 
-def read(model: Any, context: Pack, device: Any) -> Keys:
-    """Run the first pass: the adapter off, nothing dropped, no gradients."""
+def read(model: Any, context: Pack, begun: Keys | None, device: Any) -> Keys:
+    """Run the first pass: the adapter off, nothing dropped, no gradients.
+
+    Args:
+        begun: keys of the context's prefix, where that was read before.
+
+    Returns:
+        The keys of all tokens, or of those after what was read before.
+
+    Raises:
+        UserError: the base's attention does not get the arguments of the forward call.
+    """
     import torch
     from accelerate.utils import send_to_device
 
     keys, training = Keys(), model.training
-    inputs: Any = send_to_device(pack_inputs(context), device)
-    for name in ("labels", "shift_labels"):
-        inputs.pop(name)
-    inputs["logits_to_keep"] = 1  # no logits are read; 0 would be all of them
+    done = context.prefix if begun else 0
+    if done == len(context.ids):
+        return keys
+    made = pack_inputs(context)
+    made = {name: made[name][:, done:] for name in ("input_ids", "position_ids")}
+    inputs: Any = send_to_device(made, device)
+    shape = {"shared_prefix": context.prefix - done, "continuations": tuple(context.lengths)}
     model.eval()
     try:
         with torch.no_grad(), adapter_off(model):
-            model(**inputs, keeps=keys, use_cache=False)
+            # No logits are read; `logits_to_keep` 0 would be all of them.
+            options = {"keeps": keys, "begun": begun, "logits_to_keep": 1, "use_cache": False}
+            model(**inputs, **shape, **options)
     finally:
         model.train(training)
+    if not keys.layers:
+        raise UserError(
+            "the base's layers do not pass on which keys are kept: it cannot train adapters that "
+            "act on own turns; set stages.local.adapters: continued"
+        )
     return keys
 
 
@@ -135,19 +162,20 @@ class RowContext:
         count: the row's positions in the second pass.
     """
 
-    def __init__(self, row: Row, context: Pack, number: int, keys: Keys, device: Any):
-        self._keys = keys
+    def __init__(
+        self, row: Row, context: Pack, number: int, keys: Keys, begun: Keys | None, device: Any
+    ):
         self._device = device
         mine = turns(row)
         self._places = positions(row) or [0]
         self._starts = [t.start for t in mine for _ in range(t.start, t.stop)] or [0]
         self.count = len(self._places)
         length = max(self._starts)
-        begin = context.prefix + sum(context.lengths[:number])
+        begin = (0 if begun else context.prefix) + sum(context.lengths[:number])
         own = length - context.prefix
-        self._parts = [slice(0, min(length, context.prefix))]
+        self._parts = [(begun or keys, slice(0, min(length, context.prefix)))]
         if own > 0:
-            self._parts.append(slice(begin, begin + own))
+            self._parts.append((keys, slice(begin, begin + own)))
         self._length = length
         self._masks: dict[int | None, Any] = {}
 
@@ -155,11 +183,9 @@ class RowContext:
         """Return the context's keys and values of a layer: (1, kv heads, C, width)."""
         import torch
 
-        key, value = self._keys.layers[layer]
-        if len(self._parts) == 1:
-            return key[:, :, self._parts[0]], value[:, :, self._parts[0]]
-        joined = (torch.cat([x[:, :, p] for p in self._parts], dim=2) for x in (key, value))
-        return next(joined), next(joined)
+        parts = [(*keys.layers[layer], part) for keys, part in self._parts]
+        key = torch.cat([key[:, :, part] for key, _, part in parts], dim=2)
+        return key, torch.cat([value[:, :, part] for _, value, part in parts], dim=2)
 
     def mask(self, window: int | None) -> Any:
         """Return (count, C + count): True where a position attends to a key."""

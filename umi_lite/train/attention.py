@@ -88,6 +88,7 @@ def attend(
     shared_prefix: int = 0,
     continuations: tuple[int, ...] = (),
     keeps: Any = None,
+    begun: Any = None,
     after: tuple[Any, ...] = (),
     **others: Any,
 ) -> tuple[Any, None]:
@@ -103,6 +104,7 @@ def attend(
         shared_prefix: tokens of the prefix.
         continuations: their lengths, which with the prefix add up to T.
         keeps: `contexts.Keys`, which keep this layer's keys and values.
+        begun: `contexts.Keys` of the prefix, which is not part of the sequence then.
         after: an `activated.RowContext` per row; their positions add up to T.
 
     Raises:
@@ -122,13 +124,16 @@ def attend(
     if not continuations:
         return _within(query, key, value, features).transpose(1, 2), None
     sizes = [shared_prefix, *continuations]
-    queries, keys, values = (x.split(sizes, dim=2) for x in (query, key, value))
+    queries, keys, values = (list(x.split(sizes, dim=2)) for x in (query, key, value))
     outputs = []
-    if shared_prefix:
+    if begun is not None:
+        keys[0], values[0] = begun.layers[module.layer_idx]
+    elif shared_prefix:
         outputs.append(_within(queries[0], keys[0], values[0], features))
     for own, k, v in zip(queries[1:], keys[1:], values[1:], strict=True):
-        k, v = torch.cat([keys[0], k], dim=2), torch.cat([values[0], v], dim=2)
-        outputs.append(_within(own, k, v, features))
+        if own.size(2):
+            k, v = torch.cat([keys[0], k], dim=2), torch.cat([values[0], v], dim=2)
+            outputs.append(_within(own, k, v, features))
     return torch.cat(outputs, dim=2).transpose(1, 2), None
 
 

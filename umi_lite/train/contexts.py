@@ -4,6 +4,7 @@ Its keys and values depend on no role's adapter, so they are the same in every e
 """
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -94,6 +95,19 @@ class Contexts:
         self.packs = _groups(every, users, length, seed, shared)
         self._pack = {id(row): pack for pack in self.packs for row in pack.rows}
         self._parts: dict[tuple[int, ...], Pack] = {}
+        prefixes = Counter(_prefix(pack) for pack in self.packs)
+        self._prefixes = {
+            ids: Pack(list(ids), 0, [len(ids)], [], [])
+            for ids, count in prefixes.items()
+            if ids and count > 1
+        }
+
+    def beginning(self, context: Pack) -> Pack | None:
+        """Return the system message of a context as a pack of its own, if several groups have it.
+
+        It is read first then, once for all of them.
+        """
+        return self._prefixes.get(_prefix(context))
 
     def transcript(self, row: Row) -> Row:
         """Return the transcript that holds the row's context."""
@@ -141,6 +155,10 @@ class Contexts:
         if len(once) == len(pack.rows):
             return pack
         return self._parts.setdefault(tuple(once), join_at_prefix(list(once.values())))
+
+
+def _prefix(pack: Pack) -> tuple[int, ...]:
+    return tuple(pack.ids[: pack.prefix])
 
 
 def _begins(whole: Row, row: Row) -> bool:
