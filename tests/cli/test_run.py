@@ -44,6 +44,19 @@ def test_json_is_one_object_on_one_line_and_nothing_else(umi):
     assert "calculator" in ended.stderr and "408" in ended.stderr
 
 
+def test_one_episode_is_what_the_roles_are_opened_for(tmp_path, monkeypatch):
+    engine = scripted_bundle(tmp_path / "r" / "bundle", monkeypatch, GIVE_UP)
+    seen = []
+
+    def opened(*_, overrides, **__):
+        seen.append(overrides)
+        return engine
+
+    monkeypatch.setattr("umi_lite.bundle.open.open_roles", opened)
+    CliRunner().invoke(app, ["run", "What is 12 * 34?", "--n-ctx", "700"])
+    assert [(made.episodes, made.n_ctx) for made in seen] == [(1, 700)]
+
+
 @pytest.mark.parametrize(
     ("turns", "options", "stop", "error"),
     [
