@@ -14,7 +14,8 @@ from pathlib import Path
 
 from benchmarks.report import ratio, show
 from umi_lite.bundle.bundle import load_bundle
-from umi_lite.engine.llama import Context, Model
+from umi_lite.engine.context import Context
+from umi_lite.engine.llama import Model
 from umi_lite.engine.machine import cores
 
 SPOKEN, READ, ROUNDS = 40, 150, 7

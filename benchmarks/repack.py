@@ -24,7 +24,8 @@ PARTS = ("load s", "prefill ms/token", "decode ms/token", "peak PSS MB")
 
 def measure(gguf: str) -> dict[str, float]:
     """Load a model, evaluate READ tokens and generate WRITTEN, in this process."""
-    from umi_lite.engine.llama import Context, Model
+    from umi_lite.engine.context import Context
+    from umi_lite.engine.llama import Model
     from umi_lite.engine.machine import cores
 
     began = time.perf_counter()

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from benchmarks.report import ratio, show
 from umi_lite.bundle.bundle import load_bundle
-from umi_lite.engine.llama import Context, Model
+from umi_lite.engine.context import Context
+from umi_lite.engine.llama import Model
 from umi_lite.engine.machine import cores
 
 TURNS, WIDTHS, HELD, ROUNDS = (1, 2, 4, 6, 8), (1, 2, 4), 400, 15

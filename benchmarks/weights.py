@@ -19,7 +19,8 @@ from pathlib import Path
 from benchmarks.report import show
 from umi_lite.bundle.bundle import load_bundle
 from umi_lite.bundle.merge import merge
-from umi_lite.engine.llama import Context, Model
+from umi_lite.engine.context import Context
+from umi_lite.engine.llama import Model
 from umi_lite.engine.machine import cores
 from umi_lite.weights.gguf_to_hf import GgufType
 from umi_lite.weights.quantize import requantize

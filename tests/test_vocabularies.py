@@ -17,7 +17,8 @@ from vocabularies import VOCABULARIES, WINDOW, make_model
 from umi_lite.bundle.bundle import Bundle
 from umi_lite.bundle.export import export_run, window_note
 from umi_lite.data import toolworld
-from umi_lite.engine.llama import Context, Model
+from umi_lite.engine.context import Context
+from umi_lite.engine.llama import Model
 from umi_lite.errors import UserError
 from umi_lite.protocol.prompts import view_messages
 from umi_lite.protocol.trajectory import ROLES, VIEWS

@@ -5,9 +5,9 @@ import pytest
 from umi_lite.agent.agent import Agent
 from umi_lite.agent.episode import Bounds
 from umi_lite.data import toolworld
+from umi_lite.engine.context import Context
 from umi_lite.engine.draft import OCCURRENCES, Draft, Guess, Phrases, learn_phrases
 from umi_lite.engine.engine import Engine
-from umi_lite.engine.llama import Context
 from umi_lite.engine.request import Request
 from umi_lite.evals.live import environment_of
 from umi_lite.protocol.grammar import plan_grammar

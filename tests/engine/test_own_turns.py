@@ -14,9 +14,10 @@ from tiny_lora import write_adapter
 
 from umi_lite.agent.agent import Agent, Job, run_many
 from umi_lite.agent.trace import Trace
+from umi_lite.engine.context import Context
 from umi_lite.engine.draft import Phrases
 from umi_lite.engine.engine import Engine
-from umi_lite.engine.llama import Context, Model
+from umi_lite.engine.llama import Model
 from umi_lite.engine.prefix_cache import Prefixes
 from umi_lite.engine.request import Generation, Request
 from umi_lite.engine.turn import Turn

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from benchmarks.plain_llama import plain_llama
+from umi_lite.engine.context import Context
 from umi_lite.engine.engine import Engine
 from umi_lite.engine.library import clear_log, keep_line, last_reason, library
-from umi_lite.engine.llama import Context, Model
+from umi_lite.engine.llama import Model
 from umi_lite.engine.machine import REPACK, features, may_repack, repacks
 from umi_lite.engine.request import Request
 from umi_lite.errors import UserError

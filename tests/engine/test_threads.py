@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from umi_lite.engine import threads as watched
+from umi_lite.engine.context import Context
 from umi_lite.engine.engine import Engine
-from umi_lite.engine.llama import Context, Model
+from umi_lite.engine.llama import Model
 from umi_lite.engine.machine import Machine
 from umi_lite.engine.placement import Overrides, place
 from umi_lite.engine.request import Request

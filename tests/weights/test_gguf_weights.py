@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from tiny_gguf import llama3_factors, write_tiny
 
-from umi_lite.engine.llama import Context, Model
+from umi_lite.engine.context import Context
+from umi_lite.engine.llama import Model
 from umi_lite.errors import UserError
 from umi_lite.train.tokenizer import load_language
 from umi_lite.weights.gguf_to_hf import hf_folder

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from umi_lite.engine.llama import Context, Model
+from umi_lite.engine.context import Context
+from umi_lite.engine.llama import Model
 from umi_lite.errors import UserError
 from umi_lite.weights.hf_to_gguf import convert_loras
 from umi_lite.weights.merge_hf import merge_adapter

@@ -162,7 +162,7 @@ class Bundle:
         layout = self.layout(self.adapters if views is None else views)
         places = layout.views | dict(others or {})
         if prefixes_in is not None:
-            # What a context's cache depends on besides its tokens (`engine.llama.Context`).
+            # What a context's cache depends on besides its tokens (`engine.context.Context`).
             form = f"{'merged' if merge_into else 'adapter'} {options.get('kv', 'f16')}"
             form += f" {bool(options.get('n_gpu_layers', 'auto'))}"
             options["prefixes"] = {

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from umi_lite.bundle.spec import AGAIN, SPEC, AnyFile, File
+from umi_lite.engine.context import Context
 from umi_lite.engine.gguf import read_header
-from umi_lite.engine.llama import Context, Model
+from umi_lite.engine.llama import Model
 from umi_lite.engine.machine import cores
 from umi_lite.errors import UserError
 from umi_lite.files import known_sha256, sha256

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from umi_lite.engine.llama import Context
+from umi_lite.engine.context import Context
 from umi_lite.engine.turn import Slot, Turn
 
 # A group with less than this fraction of the busiest one's work gives way to it.

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from umi_lite.engine.batch import next_group
+from umi_lite.engine.context import Context, KvType
 from umi_lite.engine.draft import Draft, Phrases
 from umi_lite.engine.kv_slots import sequences
 from umi_lite.engine.language import Language
 from umi_lite.engine.library import library
-from umi_lite.engine.llama import Adapters, Context, KvType, Model
+from umi_lite.engine.llama import Adapters, Model
 from umi_lite.engine.machine import cores
 from umi_lite.engine.prefix_cache import Prefixes
 from umi_lite.engine.request import Generation, Request, check_size, view_of

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from umi_lite.engine.llama import Context
+from umi_lite.engine.context import Context
 from umi_lite.engine.turn import Slot
 
 

@@ -6,9 +6,9 @@ from itertools import product
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
+from umi_lite.engine.context import KvType
 from umi_lite.engine.gguf import read_gguf
 from umi_lite.engine.kv_slots import sequences
-from umi_lite.engine.llama import KvType
 from umi_lite.engine.machine import Machine
 from umi_lite.engine.threads import threads_for
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-from umi_lite.engine.llama import Context
+from umi_lite.engine.context import Context
 from umi_lite.errors import Note
 from umi_lite.files import replacing, trim_cache
 

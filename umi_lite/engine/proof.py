@@ -13,9 +13,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+from umi_lite.engine.context import Context
 from umi_lite.engine.gguf import read_gguf
 from umi_lite.engine.library import EngineError, library
-from umi_lite.engine.llama import FLOATS, Context, Model
+from umi_lite.engine.llama import FLOATS, Model
 from umi_lite.engine.machine import REPACK, features, repacks
 from umi_lite.errors import UserError
 

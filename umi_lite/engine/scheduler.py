@@ -5,8 +5,9 @@ from collections import deque
 from collections.abc import Callable, Hashable
 
 from umi_lite.engine.batch import BatchSlice, divide, next_group
+from umi_lite.engine.context import Context
 from umi_lite.engine.kv_slots import Slots
-from umi_lite.engine.llama import Adapters, Context
+from umi_lite.engine.llama import Adapters
 from umi_lite.engine.prefix_cache import Prefixes
 from umi_lite.engine.request import Generation, Request
 from umi_lite.engine.turn import Slot, Turn, common_prefix
