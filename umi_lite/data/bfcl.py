@@ -148,6 +148,8 @@ def _expression(part: dict[str, Any], language: str) -> dict[str, Any]:
     kind = "" if part["type"] == "any" else f" {part['type']}"
     inner = (part.get("items") or {}).get("type")
     inside = "" if inner is None else f" of {inner}"
+    if "properties" in part:
+        inside = f" with {json.dumps(part['properties'])}"
     note = f"{part.get('description', '')} A {language}{kind}{inside} expression, as text."
     return {"type": "string", "description": note.strip()}
 
