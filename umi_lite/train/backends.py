@@ -5,13 +5,14 @@ continue with the other one.
 """
 
 import importlib.util
-import warnings
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from umi_lite.errors import Note, UserError
+from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train import plain, unsloth
+from umi_lite.train.activated import OwnTurns
+from umi_lite.train.contexts import Contexts, ContextStore
 from umi_lite.train.device import Setting, has_gpu
 from umi_lite.train.distributed import is_sharded, threads, world_size
 
@@ -34,6 +35,15 @@ class Backend(Protocol):
         """
         ...
 
+    def own_turns(self, contexts: Contexts, store: ContextStore) -> OwnTurns:
+        """Return the collator of jobs whose adapters act on own turns.
+
+        Args:
+            contexts: of the job's rows.
+            store: keeps keys from one step, epoch and job to the next.
+        """
+        ...
+
     def close(self, model: Any) -> None:
         """Release the model after a job; it stays in memory for the next one."""
         ...
@@ -53,7 +63,7 @@ def choose(recipe: Recipe) -> Name:
         if obstacle:
             raise UserError(obstacle)
         return "unsloth"
-    able = has_unsloth and not obstacle and not _is_activated(recipe)
+    able = has_unsloth and not obstacle
     return "unsloth" if recipe.backend == "auto" and able and has_gpu() else "plain"
 
 
@@ -68,22 +78,12 @@ def settle(recipe: Recipe) -> Recipe:
     local = recipe.stages.local
     if local is None or local.adapters == "continued":
         return recipe
-    if choose(recipe) == "unsloth":
-        reason = "unsloth's attention takes no context that was read before"
-        warnings.warn(Note(f"stages.local.adapters: continued, as {reason}"), stacklevel=2)
-        local = local.model_copy(update={"adapters": "continued"})
-        stages = recipe.stages.model_copy(update={"local": local})
-        return recipe.model_copy(update={"stages": stages})
     if is_sharded():
         raise UserError(
             "stages.local.adapters: activated does not train with FSDP; use DDP (one base per "
             "process), or adapters: continued"
         )
     return recipe
-
-
-def _is_activated(recipe: Recipe) -> bool:
-    return recipe.stages.local is not None and recipe.stages.local.adapters == "activated"
 
 
 def resolve(recipe: Recipe, backend: Name | None = None) -> Setting:

@@ -227,7 +227,7 @@ def _run(
     check_vocabulary(model, [*ready.rows, *held_out])
     before = fingerprint(model)
     if ready.contexts:
-        collator: Collator = OwnTurns(ready.contexts, store)
+        collator: Collator = backend.own_turns(ready.contexts, store)
     else:
         collator = _collator(recipe, items, backend, model, tokenizer, reporter)
     if backend.packs and not is_sharded():  # FSDP may have sharded the weights

@@ -5,7 +5,9 @@ from typing import Any, Literal
 
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train import adapter
+from umi_lite.train.activated import OwnTurns
 from umi_lite.train.attention import check_config, register
+from umi_lite.train.contexts import Contexts, ContextStore
 from umi_lite.train.device import Setting
 from umi_lite.train.distributed import device_map, is_sharded
 from umi_lite.train.loading import check_whole, loading
@@ -44,6 +46,10 @@ class Plain:
         if self._recipe.gradient_checkpointing:
             model.disable_input_require_grads()  # each trainer adds its own hook
 
+    def own_turns(self, contexts: Contexts, store: ContextStore) -> OwnTurns:
+        """See Backend."""
+        return OwnTurns(contexts, store)
+
     def _adapted(self, under: Path | None) -> tuple[Any, Any]:
         """Load the base; in full precision `under` is merged, else it stays an adapter."""
         base, tokenizer = self._load()
@@ -80,7 +86,7 @@ class Plain:
         check_config(model.config, self._name)
         check_whole(self._name, found["missing_keys"])
         model.config.use_cache = False
-        _keep_trainable(model)
+        keep_trainable(model)
         return model, tokenizer
 
 
@@ -111,7 +117,7 @@ def _adapted(base: Any, recipe: Recipe) -> Any:
     return get_peft_model(base, config)
 
 
-def _keep_trainable(model: Any) -> None:
+def keep_trainable(model: Any) -> None:
     """Keep bitsandbytes from repacking 4-bit weights on a CPU.
 
     With AVX512-BF16 it (0.50, Linear4bit.forward) does so at the first evaluation, and training

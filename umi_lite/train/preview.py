@@ -79,11 +79,10 @@ def show(recipe: Recipe, role: str, n: int, console: "Console") -> None:
     view = _view(role)
     transcript = next((job.transcript for job in plan(recipe) if view in job.views), None)
     language = base_language(recipe, base_model(recipe))
-    reading = (language.template, language.tokenizer, transcript)
     samples = [
         (trajectory.id, sample)
         for trajectory in hold_out(recipe, load_readable(recipe, language).trajectories)[0]
-        if (sample := render(trajectory, view, *reading))
+        if (sample := render(trajectory, view, language.template, language.tokenizer, transcript))
     ]
     for number, (name, sample) in enumerate(islice(samples, n), 1):
         count = counts(sample, recipe.max_length)

@@ -11,8 +11,11 @@ from typing import Any
 
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train import adapter
+from umi_lite.train.cached_turns import CachedTurns, put_under, take_turns
+from umi_lite.train.contexts import Contexts, ContextStore
 from umi_lite.train.device import Setting
 from umi_lite.train.loading import loading
+from umi_lite.train.plain import keep_trainable
 
 
 class Unsloth:
@@ -26,9 +29,10 @@ class Unsloth:
         self._name = model
         self._model: Any = None
         self._tokenizer: Any = None
+        self._under: Path | None = None
 
     def open(self, start: Path | None, seed: int, under: Path | None = None) -> tuple[Any, Any]:
-        """See Backend. Without `under`: `backends.settle` leaves no job that has one."""
+        """See Backend."""
         from unsloth import FastLanguageModel
 
         # Untyped: some of it is added when Unsloth is imported.
@@ -36,6 +40,10 @@ class Unsloth:
         checkpointing = "unsloth" if self._recipe.gradient_checkpointing else False
         if self._model is None:
             self._model, self._tokenizer = self._load(fast, checkpointing)
+            take_turns(self._model)
+        if under != self._under:
+            put_under(self._model, under)
+            self._under = under
         adapter.begin(self._model, start, seed)
         fast.for_training(self._model, use_gradient_checkpointing=checkpointing)
         return self._model, self._tokenizer
@@ -43,6 +51,10 @@ class Unsloth:
     def close(self, model: Any) -> None:
         """See Backend."""
         adapter.release(model)
+
+    def own_turns(self, contexts: Contexts, store: ContextStore) -> CachedTurns:
+        """See Backend."""
+        return CachedTurns(contexts, store, self.setting)
 
     def _load(self, fast: Any, checkpointing: str | bool) -> tuple[Any, Any]:
         recipe = self._recipe
@@ -57,6 +69,7 @@ class Unsloth:
                 use_gradient_checkpointing=checkpointing,
             )
         cap_scores(base)
+        keep_trainable(base)
         lora = recipe.lora
         model = fast.get_peft_model(
             base,
