@@ -8,16 +8,18 @@ from typing import Any
 
 import pytest
 import torch
+import windowed
 from kept import losses
 from peft_adapters import write_peft
 from test_activated import defined, gradients, same
 from unsloth_runs import train_in_unsloth
 
 from umi_lite.data import toolworld
-from umi_lite.errors import UserError
+from umi_lite.errors import Note, UserError
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train import adapter
 from umi_lite.train.attention import register
+from umi_lite.train.backends import settle
 from umi_lite.train.cached_turns import CachedTurns, own_mask, put_under, take_turns
 from umi_lite.train.contexts import Contexts, ContextStore
 from umi_lite.train.device import Setting
@@ -139,10 +141,26 @@ def test_turns_see_their_own_context_and_themselves() -> None:
     ]
 
 
+@needs_unsloth
+def test_a_windowed_base_keeps_continued_adapters_and_says_why(
+    tiny_recipe: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    windowed.configs()["mistral"]().save_pretrained(tmp_path)
+    stages = {"global": {}, "local": {"adapters": "activated"}}
+    options = {"stages": stages, "packing": "none", "base": {"model": str(tmp_path)}}
+    recipe = tiny_recipe(**options, backend="unsloth")
+    with pytest.warns(Note, match="continued, as max_length .* window, 9, .* unsloth does not"):
+        settled = settle(recipe)
+    assert settled.stages.local and settled.stages.local.adapters == "continued"
+    short = recipe.model_copy(update={"max_length": windowed.WINDOW})
+    assert settle(short) == short
+    plain = tiny_recipe(**options)
+    assert settle(plain) == plain
+
+
 KINDS = {
-    "none": {},
+    "none": {"gradient_checkpointing": True, "micro_batch": 2},
     "4bit": {"quantization": "4bit"},
-    "checkpointed": {"gradient_checkpointing": True, "micro_batch": 2},
 }
 
 
@@ -150,7 +168,7 @@ KINDS = {
 def test_unsloth_trains_activated_adapters_as_the_plain_backend_does(
     tiny_recipe: Callable[..., Recipe], tmp_path: Path
 ) -> None:
-    stage = {"learning_rate": 1e-2, "batch": 2, "max_steps": 3}
+    stage = {"learning_rate": 1e-2, "batch": 2, "max_steps": 2}
     stages = {"global": stage, "local": {**stage, "adapters": "activated"}}
     made = {}
     for kind, changed in KINDS.items():

@@ -5,10 +5,11 @@ continue with the other one.
 """
 
 import importlib.util
+import warnings
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from umi_lite.errors import UserError
+from umi_lite.errors import Note, UserError
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train import plain, unsloth
 from umi_lite.train.activated import OwnTurns
@@ -78,12 +79,35 @@ def settle(recipe: Recipe) -> Recipe:
     local = recipe.stages.local
     if local is None or local.adapters == "continued":
         return recipe
+    window = _window(recipe) if choose(recipe) == "unsloth" else None
+    if window is not None and window < recipe.max_length:
+        reason = (
+            f"max_length {recipe.max_length} is more than the base's attention window, {window}, "
+            "which backend unsloth does not keep to in a role's own turns"
+        )
+        warnings.warn(Note(f"stages.local.adapters: continued, as {reason}"), stacklevel=2)
+        local = local.model_copy(update={"adapters": "continued"})
+        stages = recipe.stages.model_copy(update={"local": local})
+        return recipe.model_copy(update={"stages": stages})
     if is_sharded():
         raise UserError(
             "stages.local.adapters: activated does not train with FSDP; use DDP (one base per "
             "process), or adapters: continued"
         )
     return recipe
+
+
+def _window(recipe: Recipe) -> int | None:
+    """Return how many tokens the base's windowed layers see; None is all."""
+    from transformers import AutoConfig
+
+    if recipe.base.model is None:
+        return None  # a GGUF, of an architecture without windows
+    try:
+        config = AutoConfig.from_pretrained(str(recipe.base.model)).get_text_config()
+    except (OSError, ValueError):
+        return None  # what loads the base says what is wrong with it
+    return getattr(config, "sliding_window", None)
 
 
 def resolve(recipe: Recipe, backend: Name | None = None) -> Setting:
