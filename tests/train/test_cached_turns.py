@@ -11,6 +11,7 @@ import torch
 import windowed
 from kept import losses
 from peft_adapters import write_peft
+from studies import study
 from test_activated import defined, gradients, same
 from unsloth_runs import train_in_unsloth
 
@@ -158,34 +159,28 @@ def test_a_windowed_base_keeps_continued_adapters_and_says_why(
     assert settle(plain) == plain
 
 
-KINDS = {
-    "none": {"gradient_checkpointing": True, "micro_batch": 2},
-    "4bit": {"quantization": "4bit"},
-}
-
-
+@pytest.mark.parametrize("kind", ["4bit", pytest.param("none", marks=study)])
 @needs_unsloth
 def test_unsloth_trains_activated_adapters_as_the_plain_backend_does(
-    tiny_recipe: Callable[..., Recipe], tmp_path: Path
+    kind: str, tiny_recipe: Callable[..., Recipe], tmp_path: Path
 ) -> None:
     stage = {"learning_rate": 1e-2, "batch": 2, "max_steps": 2}
     stages = {"global": stage, "local": {**stage, "adapters": "activated"}}
-    made = {}
-    for kind, changed in KINDS.items():
-        options = {"stages": stages, "packing": "none", **changed}
-        root = tmp_path / f"plain-{kind}"
-        train(tiny_recipe(**options), root, reporter=Silent())
-        made[kind] = RunDir(tmp_path / f"unsloth-{kind}")
-        made[kind].create(tiny_recipe(**options, backend="unsloth"))
-        shutil.copytree(root / "global", made[kind].job("global"))
-    results = train_in_unsloth(*(run.root for run in made.values()))
-    for (kind, run), result in zip(made.items(), results, strict=True):
-        assert result["loads"] == 1
-        for job in ("planner", "caller", "summarizer"):
-            expected = losses(tmp_path / f"plain-{kind}", job)
-            assert losses(run.root, job) == pytest.approx(expected, rel=1e-4)
-            assert expected[0] != pytest.approx(expected[-1], rel=1e-2)
-            folder = run.adapter(job)
-            assert not [path for path in folder.iterdir() if path.is_dir()]  # no second adapter
-            names = adapter_names(folder)
-            assert names == adapter_names(run.adapter("global"))
+    options = {
+        "stages": stages,
+        "packing": "none",
+        "quantization": kind,
+        "gradient_checkpointing": True,
+        "micro_batch": 2,
+    }
+    plain, run = tmp_path / "plain", RunDir(tmp_path / "unsloth")
+    train(tiny_recipe(**options), plain, reporter=Silent())
+    run.create(tiny_recipe(**options, backend="unsloth"))
+    shutil.copytree(plain / "global", run.job("global"))
+    (result,) = train_in_unsloth(run.root)
+    assert result["loads"] == 1
+    for job in ("planner", "caller", "summarizer"):
+        assert losses(run.root, job) == pytest.approx(losses(plain, job), rel=1e-4)
+        saved = run.adapter(job)
+        assert not [path for path in saved.iterdir() if path.is_dir()]  # no second adapter
+        assert adapter_names(saved) == adapter_names(run.adapter("global"))

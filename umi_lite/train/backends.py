@@ -69,9 +69,10 @@ def choose(recipe: Recipe) -> Name:
 
 
 def settle(recipe: Recipe) -> Recipe:
-    """Return the recipe with the local adapters that its backend can train, with a note.
+    """Return the recipe with the local adapters that its backend can train on its base.
 
-    A run has one backend: its local stage does not change to another one.
+    `continued` ones, with a note, where Unsloth cannot train activated ones: a run has one
+    backend, and its local stage does not change to another one.
 
     Raises:
         UserError: see `choose`; or FSDP shards the base, which has no shared contexts.

@@ -86,7 +86,7 @@ class Plain:
         check_config(model.config, self._name)
         check_whole(self._name, found["missing_keys"])
         model.config.use_cache = False
-        keep_trainable(model)
+        _keep_trainable(model)
         return model, tokenizer
 
 
@@ -117,7 +117,7 @@ def _adapted(base: Any, recipe: Recipe) -> Any:
     return get_peft_model(base, config)
 
 
-def keep_trainable(model: Any) -> None:
+def _keep_trainable(model: Any) -> None:
     """Keep bitsandbytes from repacking 4-bit weights on a CPU.
 
     With AVX512-BF16 it (0.50, Linear4bit.forward) does so at the first evaluation, and training

@@ -15,7 +15,6 @@ from umi_lite.train.cached_turns import CachedTurns, put_under, take_turns
 from umi_lite.train.contexts import Contexts, ContextStore
 from umi_lite.train.device import Setting
 from umi_lite.train.loading import loading
-from umi_lite.train.plain import keep_trainable
 
 
 class Unsloth:
@@ -69,7 +68,6 @@ class Unsloth:
                 use_gradient_checkpointing=checkpointing,
             )
         cap_scores(base)
-        keep_trainable(base)
         lora = recipe.lora
         model = fast.get_peft_model(
             base,
