@@ -110,6 +110,13 @@ def reference(tiny: Path, under: Path | None, rows: list[Row]) -> tuple[float, A
     return defined(opened(tiny, None, std=0.2, merged=under).eval(), rows)
 
 
+def test_the_adapter_under_it_is_not_saved(tiny: Path, under: Path, tmp_path: Path) -> None:
+    opened(tiny, under, std=0.2).save_pretrained(str(tmp_path / "with"))
+    opened(tiny, None, std=0.2).save_pretrained(str(tmp_path / "without"))
+    assert adapter_names(tmp_path / "with") == adapter_names(tmp_path / "without")
+    assert not [path for path in (tmp_path / "with").iterdir() if path.is_dir()]
+
+
 def test_a_model_that_ignores_the_mask_is_refused(tiny: Path, under: Path, rows: list[Row]) -> None:
     model = opened(tiny, under, std=0.0)
     forward = model.base_model.forward

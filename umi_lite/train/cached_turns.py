@@ -41,6 +41,8 @@ def put_under(model: Any, folder: Path | None) -> None:
         for layer in _lora_layers(model):
             if UNDER in layer.lora_A:
                 layer.lora_dropout[UNDER] = torch.nn.Identity()
+                for matrices in (layer.lora_A, layer.lora_B):
+                    matrices[UNDER] = _frozen(matrices[UNDER].weight)
     _activate(model, adapter.NAME)
 
 
@@ -50,13 +52,27 @@ def _lora_layers(model: Any) -> list[Any]:
     return [module for module in model.modules() if isinstance(module, LoraLayer)]
 
 
+def _frozen(weight: Any) -> Any:
+    """Return a linear layer whose weight is neither trained nor saved."""
+    import torch
+
+    class Frozen(torch.nn.Module):
+        bias = None
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("weight", weight.detach(), persistent=False)
+
+        def forward(self, x: Any) -> Any:
+            return torch.nn.functional.linear(x, self.get_buffer("weight"))
+
+    return Frozen()
+
+
 def _activate(model: Any, *names: str) -> None:
-    """Make adapters active, after the one under them; the latter never gets gradients."""
+    """Make adapters active, after the one under them."""
     for layer in _lora_layers(model):
         layer.set_adapter([name for name in (UNDER, *names) if name in layer.lora_A])
-        for matrices in (layer.lora_A, layer.lora_B):
-            if UNDER in matrices:
-                matrices[UNDER].requires_grad_(False)
 
 
 @contextmanager
