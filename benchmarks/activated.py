@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import ratio, show
-from umi_lite.protocol.roles import ROLES
+from umi_lite.protocol.trajectory import ROLES
 from umi_lite.recipe.schema import load_recipe
 from umi_lite.train.progress import Silent
 
