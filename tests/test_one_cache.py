@@ -13,7 +13,7 @@ import pytest
 from peft_adapters import write_peft
 from studies import STUDY
 
-from umi_lite.agent.agent import run_many
+from umi_lite.agent.agent import Job, run_many
 from umi_lite.agent.bounds import Bounds
 from umi_lite.data.load import load_source
 from umi_lite.engine.engine import Engine
@@ -58,7 +58,8 @@ def spoken(adapters, base_hf, f32_gguf, tmp_path_factory):
             f32_gguf, {"backbone": files["global"]}, roles=roles, n_ctx=1024, slots=3, kv="f32"
         ) as engine:
             bounds = Bounds(max_calls=3, max_thought_tokens=40, max_answer_tokens=24)
-            run_many(engine, [(task, environment_of(task)) for task in tasks], bounds=bounds)
+            jobs = [Job(t.model_copy(update={"steps": ()}), environment_of(t)) for t in tasks]
+            run_many(engine, jobs, bounds=bounds)
     turns: dict[Recorded, list] = {}
     for turn, at, logits in Recorded.seen:
         turns.setdefault(turn, []).append((at, logits))
