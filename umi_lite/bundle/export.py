@@ -16,7 +16,7 @@ from umi_lite.engine.llama import Model
 from umi_lite.errors import UserError, first_error
 from umi_lite.files import cache_folder, scratch, writing
 from umi_lite.protocol.template import Message, Part
-from umi_lite.protocol.trajectory import View
+from umi_lite.protocol.trajectory import Acts, View
 from umi_lite.recipe.library import template_text
 from umi_lite.recipe.load import check, read_yaml
 from umi_lite.recipe.schema import Recipe
@@ -51,7 +51,8 @@ def export_run(
         quantize: requantize the base GGUF to this type; default is the recipe's
             `weights.quantize` if `base` is None.
         merge: also write each role as a model of its own to `<out>-merged/<role>.gguf`, for
-            programs that cannot load adapters (of type `quantize`, else F16).
+            programs that cannot load adapters (of type `quantize`, else F16). Of adapters that
+            act on own turns, only the one under them.
         base: the base GGUF; default is the recipe's `base.gguf`.
         note: called with lines that are worth reading.
 
@@ -63,6 +64,7 @@ def export_run(
     recipe = _recipe(run_dir)
     out = Path(out) if out else run_dir / "bundle"
     jobs = recipe.stages.speakers()
+    acts: dict[View, Acts] = {view: recipe.stages.acts(view) for view in jobs}
     folders: dict[View, Path] = {view: run_dir / job / "adapter" for view, job in jobs.items()}
     for view, folder in folders.items():
         if not folder.is_dir():
@@ -97,6 +99,7 @@ def export_run(
             out,
             base_gguf=deployed,
             adapters=converted,
+            acts=acts,
             phrases=learned,
             recipe=recipe,
             hf_id=recipe.base.model or (EMBEDDED_HF_ID if recipe.base.gguf == "embedded" else None),
@@ -108,7 +111,15 @@ def export_run(
     if merge:
         from umi_lite.weights.merge_hf import merge_adapter
 
+        sharing = [view for view in folders if acts[view] == "own turns"]
+        if sharing:
+            note(
+                f"not merged: {', '.join(sharing)}: their adapters act in their own turns alone, "
+                "which weights of their own cannot do; --merge writes those that act always"
+            )
         for view, folder in folders.items():
+            if view in sharing:
+                continue
             target = out.with_name(f"{out.name}-merged") / f"{view}.gguf"
             merge_adapter(
                 hf, folder, target, quantization=recipe.quantization, type=wanted or "F16"

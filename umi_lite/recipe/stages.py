@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from umi_lite.protocol.trajectory import ROLES, Role, View
+from umi_lite.protocol.trajectory import ROLES, Acts, Role, View
 
 
 def _no_switch(value: Any) -> Any:
@@ -151,6 +151,11 @@ class Stages(Strict):
         if self.global_ is None:
             tree["global" if info.by_alias else "global_"] = "none"
         return tree | ({"local": "none"} if self.local is None else {})
+
+    def acts(self, view: View) -> Acts:
+        """Return where a view's adapter is active."""
+        local = self.local if view != "backbone" else None
+        return "own turns" if local and local.adapters == "activated" else "always"
 
     def speakers(self) -> dict[View, JobName]:
         """Return the job whose adapter a view runs; without `backbone` none plays all roles."""

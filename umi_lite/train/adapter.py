@@ -1,6 +1,7 @@
 """A LoRA adapter: its target modules, and its weights in a loaded model."""
 
 import hashlib
+import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -124,6 +125,18 @@ def _matrices(model: Any) -> Iterator[tuple[Any, Any]]:
     for module in model.modules():
         if hasattr(module, "lora_A") and NAME in module.lora_A:
             yield module.lora_A[NAME].weight, module.lora_B[NAME].weight
+
+
+def name_invocation(folder: Path, cue: int) -> None:
+    """Write into a saved adapter's config from which token on it is active.
+
+    PEFT's activated LoRA and, by the converted GGUF, llama.cpp's activate it from the last such
+    token of a prompt on (`LoraConfig.alora_invocation_tokens`).
+    """
+    path = folder / "adapter_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["alora_invocation_tokens"] = [cue]
+    path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def fingerprint(model: Any, weights: Mapping[str, Any] | None = None) -> str:

@@ -38,6 +38,12 @@ def turns(row: Row) -> list[Turn]:
     return found
 
 
+def fixed_cue(rows: Sequence[Row]) -> int | None:
+    """Return the token before every turn of the rows, None where it is not always the same."""
+    cues = {row.ids[turn.start] for row in rows for turn in turns(row)}
+    return cues.pop() if len(cues) == 1 else None
+
+
 def context_of(row: Row) -> Row:
     """Return what is read before the row's last turn, with nothing trained.
 

@@ -10,14 +10,14 @@ from umi_lite.engine.draft import PHRASES, learn_phrases
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.activated import OwnTurns
-from umi_lite.train.adapter import fingerprint
+from umi_lite.train.adapter import fingerprint, name_invocation
 from umi_lite.train.backends import Backend
 from umi_lite.train.backends import settings as backend_settings
 from umi_lite.train.callbacks import callback, catch_stop_signals, trackers
 from umi_lite.train.checks import check_changed, check_loss, check_vocabulary
 from umi_lite.train.collate import JoinedCollator, PackCollator, WithRows, weighted_loss
 from umi_lite.train.collate import collator as row_collator
-from umi_lite.train.contexts import ContextStore, TurnPack
+from umi_lite.train.contexts import ContextStore, TurnPack, fixed_cue
 from umi_lite.train.curves import Page
 from umi_lite.train.dataset import Ready, pad_to_multiple, shares_prefixes
 from umi_lite.train.device import Setting
@@ -296,6 +296,8 @@ def _finish(
             shutil.copytree(kept.folder / "adapter", folder, dirs_exist_ok=True)
         else:
             model.save_pretrained(str(folder), state_dict=weights)
+        if ready.job.acts == "own turns" and (cue := fixed_cue(ready.rows)) is not None:
+            name_invocation(folder, cue)
         phrases = learn_phrases((row.ids, row.weights) for row in ready.rows)
         phrases.save(folder / PHRASES)
         (folder / "README.md").unlink(missing_ok=True)  # PEFT's model card is an empty form

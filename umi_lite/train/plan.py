@@ -48,7 +48,7 @@ def plan(recipe: Recipe) -> list[Job]:
         before: JobName | None = "global" if first else None
         for i, role in enumerate(ROLES, 1):
             settings, seed = local.of(role), recipe.seed + i
-            if local.adapters == "continued":
+            if recipe.stages.acts(role) == "always":
                 jobs.append(Job(role, (role,), before, settings, seed))
             else:
                 jobs.append(Job(role, (role,), None, settings, seed, "own turns", before))
