@@ -13,10 +13,10 @@ from umi_lite.errors import UserError
 from umi_lite.recipe.load import read_yaml
 from umi_lite.recipe.schema import Recipe
 from umi_lite.recipe.stages import JOBS
-from umi_lite.train.adapter import check_targets
 from umi_lite.train.backends import resolve
 from umi_lite.train.plain import Plain
 from umi_lite.train.progress import Silent
+from umi_lite.train.targets import check_targets
 from umi_lite.train.trainer import train
 from umi_lite.weights.base_record import read_record, record_of
 

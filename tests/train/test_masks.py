@@ -10,14 +10,14 @@ import torch
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.attention import NAME, register
 from umi_lite.train.backends import resolve
-from umi_lite.train.collate import (
+from umi_lite.train.batches import (
     JoinedCollator,
     PlainCollator,
     collator,
     joined_inputs,
     keeps_apart,
-    pack_inputs,
 )
+from umi_lite.train.collate import pack_inputs
 from umi_lite.train.device import Setting
 from umi_lite.train.packs import Row, make_packs
 

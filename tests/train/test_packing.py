@@ -8,7 +8,8 @@ import torch
 
 from umi_lite.data import toolworld
 from umi_lite.train.attention import NAME, register
-from umi_lite.train.collate import PlainCollator, pack_inputs, weighted_loss
+from umi_lite.train.batches import PlainCollator
+from umi_lite.train.collate import pack_inputs, weighted_loss
 from umi_lite.train.packs import Pack, Row, make_packs
 from umi_lite.train.samples import make_rows
 from umi_lite.train.tokenizer import load_language

@@ -12,7 +12,7 @@ from umi_lite.data import toolbench, toolworld
 from umi_lite.protocol.prompts import render
 from umi_lite.protocol.roles import SPEAKS
 from umi_lite.protocol.trajectory import VIEWS, Answer, Call, Plan, Trajectory, View
-from umi_lite.train.collate import PlainCollator
+from umi_lite.train.batches import PlainCollator
 from umi_lite.train.packs import Row
 from umi_lite.train.tokenizer import Language, load_language
 

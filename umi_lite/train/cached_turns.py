@@ -15,7 +15,7 @@ from umi_lite.train.activated import OwnTurns, adapter_off
 from umi_lite.train.collate import IGNORED
 from umi_lite.train.contexts import Contexts, ContextStore, Keys, Turn, turns
 from umi_lite.train.device import Setting
-from umi_lite.train.samples import Row
+from umi_lite.train.packs import Row
 
 UNDER = "under"
 """PEFT's name of the frozen adapter under the one that is trained."""

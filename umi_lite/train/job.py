@@ -13,10 +13,11 @@ from umi_lite.train.activated import OwnTurns
 from umi_lite.train.adapter import fingerprint, name_invocation
 from umi_lite.train.backends import Backend
 from umi_lite.train.backends import settings as backend_settings
+from umi_lite.train.batches import JoinedCollator
+from umi_lite.train.batches import collator as row_collator
 from umi_lite.train.callbacks import callback, catch_stop_signals, trackers
 from umi_lite.train.checks import check_changed, check_loss, check_vocabulary
-from umi_lite.train.collate import JoinedCollator, PackCollator, WithRows, weighted_loss
-from umi_lite.train.collate import collator as row_collator
+from umi_lite.train.collate import PackCollator, WithRows, weighted_loss
 from umi_lite.train.contexts import ContextStore, TurnPack, fixed_cue
 from umi_lite.train.curves import Page
 from umi_lite.train.dataset import Ready, pad_to_multiple, shares_prefixes

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from umi_lite.recipe.schema import Recipe
-from umi_lite.train import adapter
+from umi_lite.train import adapter, targets
 from umi_lite.train.activated import OwnTurns
 from umi_lite.train.attention import check_config, register
 from umi_lite.train.contexts import Contexts, ContextStore
@@ -108,8 +108,8 @@ def _adapted(base: Any, recipe: Recipe) -> Any:
         r=lora.r,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
-        target_modules=adapter.targets(recipe),
-        layers_to_transform=adapter.layers(recipe, base),
+        target_modules=targets.modules(recipe),
+        layers_to_transform=targets.layers(recipe, base),
         task_type="CAUSAL_LM",
     )
     if recipe.gradient_checkpointing:

@@ -77,7 +77,8 @@ def show(recipe: Recipe, role: str, n: int, console: "Console") -> None:
         UserError: no such role, or data or base that cannot be read.
     """
     view = _view(role)
-    transcript = next((job.transcript for job in plan(recipe) if view in job.views), None)
+    job = next((job for job in plan(recipe) if view in job.views), None)
+    transcript = job and job.transcript
     language = base_language(recipe, base_model(recipe))
     samples = [
         (trajectory.id, sample)

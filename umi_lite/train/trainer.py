@@ -13,7 +13,6 @@ from umi_lite.errors import UserError
 from umi_lite.files import write_text
 from umi_lite.recipe.schema import Recipe
 from umi_lite.recipe.stages import JOBS
-from umi_lite.train.adapter import check_targets
 from umi_lite.train.backends import Name, choose, make, prepare_process, resolve, settle
 from umi_lite.train.budget.memory import context_room
 from umi_lite.train.budget.shape import shape_of
@@ -46,6 +45,7 @@ from umi_lite.train.loading import loading
 from umi_lite.train.plan import job_data, plan
 from umi_lite.train.progress import Reporter, RichReporter, Silent
 from umi_lite.train.run_dir import RunDir, lock_run, read_metrics
+from umi_lite.train.targets import check_targets
 from umi_lite.weights.base_record import keep_record
 from umi_lite.weights.gguf_to_hf import local_folder
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from umi_lite.recipe.schema import Recipe
-from umi_lite.train import adapter
+from umi_lite.train import adapter, targets
 from umi_lite.train.cached_turns import CachedTurns, put_under, take_turns
 from umi_lite.train.contexts import Contexts, ContextStore
 from umi_lite.train.device import Setting
@@ -74,8 +74,8 @@ class Unsloth:
             r=lora.r,
             lora_alpha=lora.alpha,
             lora_dropout=lora.dropout,
-            target_modules=adapter.targets(recipe),
-            layers_to_transform=adapter.layers(recipe, base),
+            target_modules=targets.modules(recipe),
+            layers_to_transform=targets.layers(recipe, base),
             use_gradient_checkpointing=checkpointing,
             random_state=recipe.seed,
         )
