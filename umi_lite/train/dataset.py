@@ -153,6 +153,7 @@ def make_ready(
     if job.acts == "own turns" and contexts is None:
         contexts = make_contexts(recipe, [rows, held_out])
     items: list[Pack] = []
+    made: Sequence[Pack]
     for epoch in range(math.ceil(settings.epochs)):
         seed = 1000 * job.seed + epoch
         if job.acts == "own turns" and contexts:
