@@ -35,13 +35,14 @@ class ToolIndex:
         if not words:
             return self._tools[:k]
         scores = self._bm25.get_scores(words)
-        return tuple(self._tools[at] for at in np.argsort(-scores, kind="stable")[:k])
+        order: list[int] = np.argsort(-scores, kind="stable")[:k].tolist()
+        return tuple(self._tools[at] for at in order)
 
     @cached_property
     def _docs(self) -> list[list[str]]:
-        from bm25s.stopwords import STOPWORDS_EN_PLUS
+        from bm25s.stopwords import STOPWORDS_EN_PLUS  # pyright: ignore[reportMissingTypeStubs]
 
-        common = frozenset(STOPWORDS_EN_PLUS)
+        common: frozenset[str] = frozenset(STOPWORDS_EN_PLUS)
         docs = ([word for text in _texts(tool) for word in _words(text)] for tool in self._tools)
         return [[word for word in words if word not in common] for words in docs]
 
@@ -51,9 +52,10 @@ class ToolIndex:
 
     @cached_property
     def _bm25(self) -> Any:
-        from bm25s import BM25
+        import bm25s  # pyright: ignore[reportMissingTypeStubs]
 
-        made = BM25()
+        library: Any = bm25s  # its types are partly unknown
+        made = library.BM25()
         made.index(self._docs, show_progress=False)
         return made
 
