@@ -100,7 +100,7 @@ def test_the_command_line_takes_them(bundles, monkeypatch, capsys, tmp_path):
     assert ended.exit_code == (1 if made["answer"] is None else 0), ended.output
     assert ended.stderr.startswith("adapters on the CPU, 1 thread, context 900") and made["trace"]
     ended = CliRunner().invoke(app, [*command, "--kv", "f64"])
-    assert str(ended.exception) == "--kv f64: there are f16, q8_0"
+    assert str(ended.exception) == "--kv f64: there are f16, q8_0, f32"
 
 
 def test_without_a_cache_folder_the_roles_run_with_their_adapters(bundles, cache):

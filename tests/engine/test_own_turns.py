@@ -141,7 +141,7 @@ def test_a_whole_episode_reads_one_transcript(shared, monkeypatch):
     monkeypatch.setattr(shared, "release", release)
     trace = Agent(shared, TOOLS, SHORT).run("Weather in Lima, and then?")
     turns = [turn for turn in trace.turns if turn.view != "tool"]
-    assert {turn.view for turn in turns} <= set(ROLES) and len(turns) > 2
+    assert {turn.view for turn in turns} <= set(ROLES) and len(turns) > 1
     for before, turn in pairwise(turns):
         assert turn.reused == before.prompt_tokens - 1
         assert turn.reused + turn.evaluated == turn.prompt_tokens
@@ -161,6 +161,7 @@ def test_what_an_episode_says_does_not_depend_on_the_others(f32_gguf, loras, dra
         jobs = [Job(task(text), TOOLS) for text in QUESTIONS]
         batch = run_many(engine, jobs, bounds=SHORT)
     assert texts(batch) == texts(alone)
+    assert {"caller", "planner"} <= {turn.view for trace in batch for turn in trace.turns}
     for trace in batch:
         turns = [turn for turn in trace.turns if turn.view != "tool"]
         for before, turn in pairwise(turns):

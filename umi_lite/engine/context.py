@@ -10,8 +10,8 @@ from umi_lite.engine.library import EngineError, clear_log, filled, holding, las
 from umi_lite.engine.llama import Adapter, Adapters, Model
 from umi_lite.errors import UserError
 
-_KV_TYPES = {"f32": 0, "f16": 1, "q8_0": 8}  # ggml types
-KvType = Literal["f32", "f16", "q8_0"]
+_KV_TYPES = {"f16": 1, "q8_0": 8, "f32": 0}  # ggml types
+KvType = Literal["f16", "q8_0", "f32"]
 
 
 class Context:
