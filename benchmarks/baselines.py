@@ -39,6 +39,9 @@ class Baseline:
     def view_of(self, role: View) -> View:
         return self._engine.view_of(role)
 
+    def speaker_of(self, role: View) -> View:
+        return self._engine.speaker_of(role)
+
     def language(self, view: View) -> Language:
         return self._engine.language(view)
 
