@@ -24,7 +24,7 @@ from umi_lite.errors import UserError
 from umi_lite.evals.stats import Rate, mcnemar
 from umi_lite.protocol.grammar import answer_grammar, call_grammar, plan_grammar
 from umi_lite.protocol.prompts import Transcript
-from umi_lite.protocol.roles import SPEAKS, parse_plan, step_text
+from umi_lite.protocol.roles import SPEAKS, BadTurn, parse_plan, step_text
 from umi_lite.protocol.trajectory import ROLES, Plan, Role, Trajectory, View
 
 SLOTS = 16
@@ -76,7 +76,7 @@ class _Task:
             said = yield self._request(role, made.model_copy(update={"steps": made.steps[:at]}))
             counts.exact[role].append(said.text.strip() == step_text(step, made.tools).strip())
             if isinstance(step, Plan):
-                counts.decided.append(parse_plan(said.text).next == step.next)
+                counts.decided.append(_next(said.text) == step.next)
 
     def _request(self, role: Role, history: Trajectory) -> Request:
         view = self.engine.view_of(role)
@@ -100,6 +100,14 @@ class _Task:
             max_tokens=most,
             episode=self,
         )
+
+
+def _next(plan: str) -> str | None:
+    """Return whom a plan names, None for one that was cut off."""
+    try:
+        return parse_plan(plan).next
+    except BadTurn:
+        return None
 
 
 def predict(engine: RoleEngine, tasks: Iterable[Trajectory], bounds: Bounds) -> Counts:
