@@ -1,0 +1,1 @@
+"""Verified trajectories for any set of tool schemas, made offline without a teacher."""

@@ -1,0 +1,154 @@
+"""Words of identifiers and descriptions: split names, plurals, articles, and what a verb does."""
+
+import re
+from functools import cache
+
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
+# What people say for the abbreviations in names.
+_SPELLED = {
+    "num": "number", "nr": "number", "no": "number", "qty": "quantity", "amt": "amount",
+    "desc": "description", "msg": "message", "addr": "address", "lang": "language",
+    "loc": "location", "dest": "destination", "dept": "department", "temp": "temperature",
+    "src": "source", "dst": "destination", "dir": "directory", "info": "information",
+    "cat": "category", "pct": "percent", "max": "maximum", "min": "minimum", "lat": "latitude",
+    "lon": "longitude", "lng": "longitude", "repo": "repository", "ref": "reference",
+    "attr": "attribute", "doc": "document", "img": "image", "pwd": "password", "tz": "timezone",
+    "freq": "frequency", "qual": "quality", "acct": "account", "fmt": "format", "config": "configuration",
+}  # fmt: skip
+QUERY_VERBS = frozenset(
+    "get fetch retrieve find look lookup return show list search check read view query obtain "
+    "display provide describe see browse count track load access report give inspect identify "
+    "determine extract explore discover".split()
+)
+COMPUTE_VERBS = frozenset("calculate compute estimate solve evaluate measure work predict".split())
+ACTION_VERBS = frozenset(
+    "add book create send delete remove update set schedule cancel post upload download move copy "
+    "rename write edit make open close start stop turn play pause resume order buy sell pay "
+    "transfer convert translate generate assign invite share save store register subscribe "
+    "unsubscribe publish submit apply adjust change modify enable disable lock unlock mark log "
+    "record reserve rent request reply forward archive merge commit push pull run execute deploy "
+    "restart reset verify validate format compress resize rotate crop upgrade install approve "
+    "reject rate review place print plan put sort filter encrypt decrypt parse analyze analyse "
+    "compare summarize summarise classify detect connect import export clear dim water feed ship "
+    "notify remind call dial message email tag label link attach pin follow like block report "
+    "refund return redeem charge split round roll pick choose shuffle skip switch toggle activate "
+    "deactivate charge arm disarm control manage complete finish file flag fill draft renew extend "
+    "increase decrease raise lower boost mute unmute join leave give issue insert append replace "
+    "drop crawl scan sync tune dispatch hire train quote bid invest withdraw deposit vote donate "
+    "request locate simulate render draw paint plot stream cast launch trigger test process "
+    "initialize initialise init stage unstage checkout grant revoke encode decode hash sign "
+    "confirm decline accept snooze silence escalate resolve reopen restore recover backup "
+    "define allocate distribute combine concatenate reverse capitalize capitalise trim "
+    "truncate normalize normalise scale sum subtract multiply divide administer prescribe "
+    "refill dispense admit discharge harvest plant prune recharge park charter board "
+    "check-in sanitize weigh brew cook bake preheat roast chill freeze defrost wash dry iron "
+    "vacuum mop sweep clean hang open tow inflate patrol guard".split()
+)
+VERBS = QUERY_VERBS | COMPUTE_VERBS | ACTION_VERBS
+# Verbs that change something, with what undoes or changes them: twins that ask for other things.
+OPPOSITES = {
+    "get": "delete", "fetch": "remove", "find": "update", "search": "create", "list": "clear",
+    "create": "list", "add": "count", "delete": "export", "remove": "export", "update": "archive",
+    "set": "reset", "send": "archive", "book": "cancel", "read": "delete", "write": "compress",
+    "calculate": "plot", "convert": "validate", "translate": "proofread", "schedule": "cancel",
+    "cancel": "renew", "check": "reset", "move": "compress", "play": "download", "order": "rate",
+    "buy": "sell", "track": "cancel", "show": "hide", "post": "archive", "start": "export",
+}  # fmt: skip
+_PAST = {
+    "send": "sent", "set": "set", "buy": "bought", "sell": "sold", "make": "made", "put": "put",
+    "pay": "paid", "write": "wrote", "run": "ran", "give": "gave", "find": "found", "get": "got",
+    "read": "read", "show": "showed", "see": "saw", "split": "split", "leave": "left",
+    "withdraw": "withdrew", "draw": "drew", "cast": "cast", "bid": "bid", "freeze": "froze",
+    "sweep": "swept", "hang": "hung", "shut": "shut", "take": "took", "feed": "fed",
+}  # fmt: skip
+_DOUBLED = frozenset("stop cancel plan drop ship pin tag log crop submit refer transfer trim".split())
+_SAME_PLURAL = frozenset(
+    "information weather news data status address access analysis basis progress series process "
+    "business glass class pass gas bus gps sms dns css address's canvas atlas species".split()
+)
+
+
+@cache
+def words_of(name: str) -> tuple[str, ...]:
+    """Return the lower-case words of an identifier: `getUser_IDs` → get, user, ids."""
+    return tuple(part.lower() for part in _PARTS.findall(name))
+
+
+@cache
+def human(name: str) -> str:
+    """Return an identifier as words, abbreviations spelled: `max_num` → `maximum number`."""
+    said = [_SPELLED.get(word, word) for word in words_of(name)]
+    said = [word.upper() if word in ("id", "url", "ip", "sql", "iban", "api") else word for word in said]
+    return " ".join(said) or name
+
+
+def singular(word: str) -> str:
+    """Return a noun's singular, by its ending."""
+    if word in _SAME_PLURAL or len(word) < 4 or not word.endswith("s") or word.endswith("ss"):
+        return word
+    if word.endswith("ies") and word not in ("movies", "series", "cookies", "calories"):
+        return word[:-3] + "y"
+    if word.endswith(("xes", "ches", "shes", "sses", "zes")):
+        return word[:-2]
+    return word[:-1]
+
+
+def is_plural(word: str) -> bool:
+    return singular(word) != word or word in ("people", "children", "news", "data", "media")
+
+
+def base_verb(word: str) -> str:
+    """Return the base form of `gets`, `retrieves`, `applies`; a word that is no verb as it is."""
+    low = word.lower()
+    for stem in (low, low[:-1] if low.endswith("s") else "", low[:-2] if low.endswith("es") else ""):
+        if stem in VERBS:
+            return stem
+    if low.endswith("ies") and low[:-3] + "y" in VERBS:
+        return low[:-3] + "y"
+    return low
+
+
+def past(verb: str) -> str:
+    """Return a verb's past participle."""
+    if verb in _PAST:
+        return _PAST[verb]
+    if verb.endswith("e"):
+        return verb + "d"
+    if verb.endswith("y") and verb[-2:-1] not in "aeou":
+        return verb[:-1] + "ied"
+    return f"{verb}{verb[-1]}ed" if verb in _DOUBLED and verb != "cancel" else f"{verb}ed"
+
+
+def with_article(noun: str) -> str:
+    """Return a noun phrase with `the`, unless it has an article or is an indefinite plural."""
+    first, last = noun.split(" ")[0].lower(), noun.split(" ")[-1]
+    if first in _DETERMINERS or (is_plural(last) and " of " not in noun and last != "news"):
+        return noun
+    return f"the {noun}"
+
+
+_DETERMINERS = frozenset(
+    "a an the all any some this that these every each your my one two both whether how what which "
+    "who where when if more most several many information details data".split()
+) - {"details", "data", "information"}
+
+
+def content_words(name: str) -> frozenset[str]:
+    """Return what a tool is about by its name: its words in singular, without verbs."""
+    said = [singular(word) for word in words_of(name.rpartition(".")[2])]
+    return frozenset(word for word in said if word not in VERBS and len(word) > 1)
+
+
+@cache
+def verb_class(name: str, description: str) -> str:
+    """Return `query`, or the verb of an action, by a tool's name and else its description."""
+    first = [base_verb(word) for word in words_of(name.rpartition(".")[2])[:1]]
+    found = re.match(r"\W*([A-Za-z]+)", description)
+    if found and not (first and first[0] in VERBS):
+        first.append(base_verb(found[1]))
+    for verb in first:
+        if verb in QUERY_VERBS or verb in COMPUTE_VERBS:
+            return "query"
+        if verb in VERBS:
+            return verb
+    return "query"

@@ -1,0 +1,69 @@
+"""`SynthTool` and `Wording`: a tool, and how people ask for what it does and read its result."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from umi_lite.data.synth.names import content_words, verb_class
+from umi_lite.protocol.trajectory import Tool
+from umi_lite.tools.tools import ToolFunction
+
+SLOT = re.compile(r"\{([^{}]+)\}")
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How people ask for what a tool does, and what it returns.
+
+    Attributes:
+        requests: whole requests with slots of arguments, e.g. "What's the weather in {city}?";
+            each has the slots of all required arguments, and optional arguments are given only
+            where their slot is.
+        thing: a noun phrase of what the tool does or finds ("the weather forecast").
+        result: sentences of an answer with slots of result fields, e.g. "It is {temperature} °C.";
+            slots of arguments may be used too.
+        returns: result field to kind (`values.KINDS`: "city", "id", "amount", "date", …).
+    """
+
+    requests: tuple[str, ...]
+    thing: str
+    result: tuple[str, ...] = ()
+    returns: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SynthTool:
+    """A tool to make tasks for.
+
+    Attributes:
+        wording: None where it is worded from its name, description and arguments.
+        domain: what the tool is about ("weather"); company is drawn from the same and others.
+        function: run for its observations in place of the simulator, if given. Only for what
+            has no side effects.
+    """
+
+    tool: Tool
+    wording: Wording | None
+    domain: str
+    function: ToolFunction | None = None
+
+    @cached_property
+    def verb(self) -> str:
+        """`query`, or the verb of an action."""
+        return verb_class(self.tool.name, self.tool.description)
+
+    @cached_property
+    def about(self) -> frozenset[str]:
+        """The content words of its name."""
+        return content_words(self.tool.name)
+
+
+def slots_of(template: str) -> tuple[str, ...]:
+    """Return the slots of a template in order."""
+    return tuple(SLOT.findall(template))
+
+
+def fill(template: str, texts: Mapping[str, str]) -> str:
+    """Return a template with its slots replaced; a slot without a text stays."""
+    return SLOT.sub(lambda found: texts.get(found[1], found[0]), template)
