@@ -38,7 +38,8 @@ _TEXT_RULES: tuple[tuple[str, str], ...] = (
     (r"\b(?:country|countries|nation|nationality)\b", "country"),
     (r"\b(?:id|ids|identifier|number|no|code|key|sku|isbn|ref|reference|uid)$", "id"),
     (r"\b(?:username|login|handle|user)$", "username"),
-    (r"\b(?:street|address)\b", "address"),
+    (r"\bstreet\b", "street"),
+    (r"\baddress\b", "address"),
     (r"\b(?:city|cities|town|destination|origin|departure|arrival|location|place|region|area|"
      r"municipality|station)\b", "city"),
     (r"\bteam\b", "team"),
@@ -82,6 +83,7 @@ _TEXT_RULES: tuple[tuple[str, str], ...] = (
      r"summary|caption|review|sentence|paragraph|reply|details|observation|thought|bio)$", "message"),
     (r"\b(?:query|topic|search|keyword|question|term|prompt|subject|q|theme|interest)$", "topic"),
     (r"\b(?:version)\b", "version"),
+    (r"\b(?:glob|pattern|patterns)$", "glob"),
     (r"\b(?:landmark|attraction|venue|point)\b", "landmark"),
     (r"\b(?:first name|given name)\b", "first_name"),
     (r"\b(?:last name|surname|family name)\b", "last_name"),
@@ -117,6 +119,10 @@ _NUMBER_RULES: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 _TEXT = tuple((re.compile(pattern), kind) for pattern, kind in _TEXT_RULES)
 _NUMBER = tuple((re.compile(pattern), kind) for pattern, kind in _NUMBER_RULES)
+# Names that say little: the description is asked first.
+_VAGUE = frozenset("to from target value data input recipient source destination param arg x y text".split())
+_FOLDERS = frozenset("directory folder files tree repository".split())
+_FILES = frozenset("file directory folder path document".split())
 # What an argument called `name` names, by what the tool is about.
 _NAMED = {
     "city": "city", "country": "country", "product": "product", "item": "product", "user": "person",
@@ -158,6 +164,14 @@ def kind_of(name: str, facts: Mapping[str, Any], about: frozenset[str] = frozens
     said = f"{said}"
     found = kind_of_words(said, number)
     described = _first_words(facts.get("description"))
+    if not number and said in _VAGUE and described and (found := kind_of_words(described, number)):
+        return "datetime" if found == "datetime_or_time" else found
+    if said == "to" and about & {"email", "mail"}:
+        return "email"
+    if found == "path" and (said in ("repo path", "repository path") or (said == "path" and about & _FOLDERS)):
+        return "folder"
+    if not number and about & _FILES and said in ("source", "destination", "target", "old name", "new name"):
+        return "path"
     if not number and said in ("name", "full name"):
         named = next((_NAMED[word] for word in sorted(about) if word in _NAMED), None)
         return named or kind_of_words(described, number) or "title"

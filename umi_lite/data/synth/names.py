@@ -55,10 +55,10 @@ OPPOSITES = {
     "buy": "sell", "track": "cancel", "show": "hide", "post": "archive", "start": "export",
 }  # fmt: skip
 _PAST = {
-    "send": "sent", "set": "set", "buy": "bought", "sell": "sold", "make": "made", "put": "put",
-    "pay": "paid", "write": "wrote", "run": "ran", "give": "gave", "find": "found", "get": "got",
-    "read": "read", "show": "showed", "see": "saw", "split": "split", "leave": "left",
-    "withdraw": "withdrew", "draw": "drew", "cast": "cast", "bid": "bid", "freeze": "froze",
+    "play": "playing", "take": "taken", "send": "sent", "set": "set", "buy": "bought", "sell": "sold", "make": "made", "put": "put",
+    "pay": "paid", "write": "written", "run": "run", "give": "given", "find": "found", "get": "got",
+    "read": "read", "show": "shown", "see": "seen", "split": "split", "leave": "left",
+    "withdraw": "withdrawn", "draw": "drawn", "cast": "cast", "bid": "bid", "freeze": "frozen",
     "sweep": "swept", "hang": "hung", "shut": "shut", "take": "took", "feed": "fed",
 }  # fmt: skip
 _DOUBLED = frozenset("stop cancel plan drop ship pin tag log crop submit refer transfer trim".split())
@@ -133,16 +133,47 @@ _DETERMINERS = frozenset(
 ) - {"details", "data", "information"}
 
 
+@cache
+def own_words(name: str) -> tuple[str, ...]:
+    """Return the words of a tool's name without namespaces: `git_commit`, `mail.send` → the verb on.
+
+    A first word that is not a verb is a namespace where a verb follows it.
+    """
+    words = words_of(name.rpartition(".")[2].rpartition("/")[2]) or words_of(name)
+    if len(words) > 1 and base_verb(words[0]) not in VERBS and base_verb(words[1]) in VERBS:
+        return words[1:] if len(words) > 2 or words[1] not in ("search", "list") else (words[1], words[0])
+    return words
+
+
+PARTICLES = ("on", "off", "up", "down", "in", "out")
+
+
+@cache
 def content_words(name: str) -> frozenset[str]:
-    """Return what a tool is about by its name: its words in singular, without verbs."""
-    said = [singular(word) for word in words_of(name.rpartition(".")[2])]
-    return frozenset(word for word in said if word not in VERBS and len(word) > 1)
+    """Return what a tool is about by its name: its words in singular, without its verb."""
+    words = own_words(name)
+    if words and base_verb(words[0]) in VERBS:
+        words = words[1:]
+    said = (singular(word) for word in words)
+    return frozenset(word for word in said if len(word) > 1 and word not in _STOP)
+
+
+_STOP = frozenset("the of for by to in on off up with from all and my new".split())
+
+
+def done(name: str) -> str:
+    """Return what was done by a tool's name: `turn_off_light` → turned off."""
+    words = own_words(name)
+    if not words or base_verb(words[0]) not in VERBS:
+        return "done"
+    particle = f" {words[1]}" if words[1:2] and words[1] in PARTICLES else ""
+    return past(base_verb(words[0])) + particle
 
 
 @cache
 def verb_class(name: str, description: str) -> str:
     """Return `query`, or the verb of an action, by a tool's name and else its description."""
-    first = [base_verb(word) for word in words_of(name.rpartition(".")[2])[:1]]
+    first = [base_verb(word) for word in own_words(name)[:1]]
     found = re.match(r"\W*([A-Za-z]+)", description)
     if found and not (first and first[0] in VERBS):
         first.append(base_verb(found[1]))

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def _lines(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.replace("\n", " ").split(",") if part.strip())
+    return tuple(" ".join(part.split()) for part in text.split(",") if part.strip())
 
 
 POOLS: dict[str, tuple[str, ...]] = {

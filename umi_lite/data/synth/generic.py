@@ -1,0 +1,304 @@
+"""Requests for a tool that has no wording: from its name, description and arguments."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+from umi_lite.data.synth.names import (
+    ACTION_VERBS, COMPUTE_VERBS, QUERY_VERBS, VERBS, base_verb, content_words, human, is_plural,
+    own_words, singular, with_article, words_of,
+)  # fmt: skip
+from umi_lite.data.synth.phrases import Phrase, joined, phrase
+from umi_lite.data.synth.texts import entity_of
+
+_LEAD = re.compile(
+    r"^(?:this (?:function|tool|endpoint|api|method|operation|command)\s+(?:is used to|can be used to|"
+    r"is able to|allows (?:you|users|the user) to|will|can|lets you)?\s*|(?:used|use|allows? you|enables? you|"
+    r"lets you|a (?:tool|function) (?:that|to|for)|tool (?:to|for)|function to|api to|allows users|"
+    r"a utility to|utility to|helps? (?:you )?|provides a way)(?: to)?\s+|(?:use this (?:tool|function) to)\s+)",
+    re.IGNORECASE,
+)
+# What a first sentence says beyond what the tool does.
+_TAIL = re.compile(
+    r"(?:[.;:](?:\s|$)|\s+\(|\s[-–—]\s|,| (?:based on|(?<! a )(?<! the )(?<! an )given|by|using|via|through|including|"
+    r"such as|that|which|where|when|while|if (?:the|it)|so that|as well as|along with|per the|"
+    r"according to|from the (?:system|database|server|api|file system|filesystem|disk)|"
+    r"in the (?:system|database)|as (?:text|json|a (?:string|list))|and (?:return|get|provide)s?|"
+    r"with (?:the )?(?:given|specified|optional|support)|returning) ).*$",
+    re.IGNORECASE | re.DOTALL,
+)
+_ASKED = r"(?:given|specified|certain|particular|specific|provided|target|single|chosen|requested|existing|selected)"
+_UNMATCHED = re.compile(
+    rf" (?:for|to|in|at|from|on|of|by|with|between|into|under|about|against|within)"
+    rf" (?:(?:a|an|one|another|the|any|your|each|multiple|two) {_ASKED}(?: [\w-]+){{1,3}}"
+    rf"|another(?: [\w-]+)?|{_ASKED}(?: [\w-]+){{1,2}})(?=$| (?:on|in|at|for|from|to|by|with) )"
+    rf"| (?:for|to|in|at|from|on|by|with|between|into|under|against|within)"
+    rf" (?:a|an|one|two|multiple|several)(?: [\w-]+){{1,2}}(?=$| (?:on|in|at|for|from|to|by|with) )"
+    rf"|,? and (?:the |a )?number of [\w-]+"
+)
+_MOST_WORDS = 9
+# Words by which descriptions name what an argument of a kind gives.
+_KIND_NOUNS = {
+    "path": ("file path", "file", "path"), "folder": ("directory", "folder"), "city": ("city", "location", "place"),
+    "person": ("person", "user", "customer", "contact"), "url": ("url", "web page", "webpage", "website"),
+    "topic": ("query", "topic", "keyword", "search query", "search term"), "message": ("text", "message"),
+    "ticker": ("stock", "company"), "expression": ("expression", "mathematical expression"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Clause:
+    """What is asked for: a noun phrase ("the weather in {city}") or an imperative."""
+
+    noun: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Generic:
+    """The generic wording of one tool.
+
+    Attributes:
+        verb: the verb in base form.
+        rest: its object, or all of a noun phrase.
+        query: True where the tool finds something out.
+    """
+
+    verb: str
+    rest: str
+    query: bool
+    label: str
+
+    @property
+    def thing(self) -> str:
+        """A noun phrase of what it does."""
+        rest = _UNMATCHED.sub("", self.rest)
+        if not rest:
+            return f"a way to {self.verb}"
+        return with_article(rest) if self.query else f"a way to {self.verb} {rest}"
+
+    @cached_property
+    def imperative(self) -> str:
+        """What it does, as an imperative without arguments: "book a table"."""
+        return f"{self.verb} {_UNMATCHED.sub('', self.rest)}".strip()
+
+    def clauses(
+        self, arguments: Mapping[str, str], facts: Mapping[str, Any], verb: str
+    ) -> list[Clause]:
+        """Return ways to ask for it with some arguments.
+
+        Args:
+            arguments: the kind of each argument that has to be mentioned.
+            facts: the schemas of the arguments.
+        """
+        rest, left = self._with_slots(arguments)
+        mentions = [phrase(name, arguments[name], facts.get(name) or {}, verb) for name in left]
+        rest, mentions = _objects(self.verb, rest, mentions)
+        said = f"{rest}{joined(mentions)}".strip()
+        if not said:
+            return [Clause(False, self.verb)]
+        if self.query and self.verb not in ("search", "list", "check", "read", "track", "count"):
+            noun = with_article(said) if not said.startswith("{") else said
+            return [Clause(True, noun)]
+        return [Clause(False, f"{self.verb} {said}")]
+
+    def _with_slots(self, arguments: Mapping[str, str]) -> tuple[str, list[str]]:
+        """Put slots where the object names an argument; return it and the arguments left."""
+        rest, left = self.rest, []
+        for name, kind in sorted(arguments.items(), key=lambda one: one[1] != "amount"):
+            rest, done = _substituted(rest, name, kind, self.query)
+            if not done:
+                left.append(name)
+        if left or not arguments:
+            for _ in range(2):
+                rest = _UNMATCHED.sub("", rest)
+            # "from {source} to another": the other end is mentioned by its own argument.
+            rest = re.sub(r" (?:to|into|and) another(?: [\w-]+)?$", "", rest)
+        return rest, [name for name in arguments if name in left]
+
+
+def _substituted(rest: str, name: str, kind: str, query: bool) -> tuple[str, bool]:
+    if kind in ("boolean", "object", "objects", "list", "title", "message", "percent"):
+        return rest, False
+    said = human(name).lower()
+    nouns = [said, *([words_of(name)[-1]] if words_of(name) else []), *_KIND_NOUNS.get(kind, ())]
+    if kind == "path" and "folder" in rest:
+        nouns += ["folder"]
+    entity = entity_of(name).replace("_", " ") if kind == "id" else ""
+    if entity:
+        nouns = [f"{entity} id", f"{entity}", *nouns]
+    for noun in nouns:
+        if len(noun) < 3:
+            continue
+        found = re.search(
+            rf"(?:^|(?<= ))(?:(?P<art>a|an|one|the|any|your|another) )?(?:{_ASKED} )?{re.escape(noun)}(?: name| ID| id)?(?=$| (?!of\b))",
+            rest,
+        )
+        if found is None:
+            continue
+        before = rest[: found.start()].rstrip()
+        last = before.split(" ")[-1]
+        if last not in _PREPOSITIONS and found.start() > 0 and (not found["art"] or kind == "enum"):
+            continue
+        if kind == "enum" and found.start() == 0:
+            continue
+        if found["art"] == "the" and found.start() == 0 and not re.search(_ASKED, found[0]):
+            continue
+        if found.start() == 0 and not found["art"]:
+            continue
+        # "the price of a stock" is about it; "a list" alone is what the tool makes.
+        text = f"{entity} {{{name}}}" if entity else f"{{{name}}}"
+        if found.start() == 0 and not entity and (query or kind in ("task", "topic")):
+            text = f"the {noun} {{{name}}}"
+        after = rest[found.end() :]
+        return f"{rest[: found.start()]}{text}{after}", True
+    return rest, False
+
+
+# Verbs that are nouns as often: "the time and place".
+_NOUNS_TOO = frozenset(
+    "place report file review rate test plan order email message address note record process "
+    "share log call sort book store stream label tag block post mark return charge stage track "
+    "format link set copy crop stock train sign edit ship water weather room quote rent deposit".split()
+)
+_PREPOSITIONS = tuple("for in of to from at on by with between about into".split())
+
+
+def _objects(verb: str, rest: str, mentions: list[Phrase]) -> tuple[str, list[Phrase]]:
+    """Make the first "for X" the object where the verb has none: "search for X", "translate X"."""
+    if rest or not mentions:
+        if verb == "search" and rest and not rest.startswith(("for ", "the ", "in ")):
+            rest = f"for {rest}"
+        return rest, mentions
+    ordered = sorted(mentions, key=lambda one: one.rank)
+    first = ordered[0].text
+    if verb not in ("search", "look", "check", "ask"):
+        first = re.sub(r"^(?:for|about|at|with the [\w ]+?|saying|called) (?=[\w ]*\{)", "", first)
+    return first, ordered[1:]
+
+
+@cache
+def generic(name: str, description: str) -> Generic:
+    """Return a tool's generic wording."""
+    last = name.rpartition(".")[2].rpartition("/")[2]
+    parts = list(own_words(name))
+    found = _described(description)
+    if found is not None:
+        verb, rest = found
+        return Generic(verb, rest, verb in QUERY_VERBS | COMPUTE_VERBS, last)
+    nouns = _noun_description(description)
+    if nouns is not None:
+        return Generic("get", nouns, True, last)
+    verb = base_verb(parts[0]) if parts else ""
+    if verb in VERBS and all(word.isascii() for word in parts):
+        rest = re.sub(r" by [\w ]+$", "", human("_".join(parts[1:]))) if parts[1:] else ""
+        query = verb in QUERY_VERBS | COMPUTE_VERBS
+        plural = is_plural(rest.split(" ")[-1]) if rest else False
+        if rest and not query and not plural and len(parts) > 1:
+            rest = f"{_an(rest)} {rest}"
+        return Generic(verb, rest, query, last)
+    words = [word for word in parts if word.isascii()]
+    if len(words) >= 2 and len(words) == len(parts) and not any(w.isdigit() for w in words):
+        return Generic("get", human("_".join(words)), True, last)
+    return Generic("run", f"the tool {name}", False, last)
+
+
+def _an(noun: str) -> str:
+    return "an" if noun[:1].lower() in "aeiou" else "a"
+
+
+def _first_sentence(description: str) -> str:
+    text = " ".join(description.split())
+    text = re.sub(r"\be\.g\.|\bi\.e\.", "for example", text)
+    text = re.sub(r"^\W*(?:\[[^\]]*\]|[A-Z]{4,}:)\s*", "", text)
+    text = _LEAD.sub("", text)
+    text = re.sub(r"^([A-Za-z]+)(?:/| and | or |, )([A-Za-z]+)(?= )", _one_verb, text)
+    return _TAIL.sub("", text).strip(" .\"'`")
+
+
+def _one_verb(found: re.Match[str]) -> str:
+    """Keep the first of two verbs: "Create or update a file"."""
+    both = base_verb(found[1]) in VERBS and base_verb(found[2]) in VERBS
+    return found[1] if both else found[0]
+
+
+def _english(text: str) -> bool:
+    letters = [c for c in text if c.isalpha()]
+    return bool(letters) and sum(c.isascii() for c in letters) >= 0.9 * len(letters)
+
+
+def _described(description: str) -> tuple[str, str] | None:
+    """Return verb and object of a description that begins with a verb."""
+    text = _first_sentence(description)
+    words = text.split()
+    if not words or not _english(text):
+        return None
+    verb = base_verb(re.sub(r"\W", "", words[0]))
+    if verb not in VERBS:
+        return None
+    if verb == "look" and words[1:2] == ["up"]:
+        words, verb = words[1:], "find"
+    if verb in ("search", "look") and words[1:2] == ["for"]:
+        words = words[1:]
+    for at in range(2, len(words) - 1):
+        if words[at] in ("or", "and") and base_verb(words[at + 1]) in ACTION_VERBS - _NOUNS_TOO:
+            words = words[:at]
+            break
+    words = _shortened(words[1:])
+    if words is None:
+        return None
+    rest = " ".join(words)
+    rest = re.sub(r"^(?:me|the user|back|up|out) ", "", rest)
+    rest = re.sub(r"^(?:details|information|info|data) (?:about|on|for|of) ", "the details of ", rest)
+    rest = re.sub(r"\b(?:a )?(?:list|array) of (?:all )?(?=\w+s\b)", "", rest) if verb in ("get", "list", "return", "show") else rest
+    if rest[:1].isupper() and rest[1:2].islower() and words and not words[0].isupper():
+        rest = rest if len(words) > 1 and words[1][:1].isupper() else rest[:1].lower() + rest[1:]
+    if verb in ("retrieve", "fetch", "return", "lookup", "obtain", "query", "provide", "display", "view", "access"):
+        verb = "get"
+    if verb in ACTION_VERBS and verb not in ("search",) and not rest:
+        return verb, ""
+    return verb, rest
+
+
+def _shortened(words: list[str]) -> list[str] | None:
+    """Return at most nine words, cut before a preposition; None where that leaves too little."""
+    if len(words) <= _MOST_WORDS:
+        return words
+    cuts = [at for at in range(2, _MOST_WORDS + 1) if words[at].lower() in (*_PREPOSITIONS, "and", "or", "as")]
+    return words[: cuts[-1]] if cuts else None
+
+
+def _noun_description(description: str) -> str | None:
+    """Return a description that is a noun phrase: "Current weather for a city"."""
+    text = _first_sentence(description)
+    words = text.split()
+    if not 2 <= len(words) <= 8 or not _english(text) or text.endswith(("?", "!")):
+        return None
+    first = words[0].lower()
+    if first in ("this", "it", "you", "if", "when", "note", "to", "for", "in", "is", "not", "no") or base_verb(first) != first:
+        return None
+    if first.endswith(("ing", "ed", "ly")):
+        return None
+    proper = words[0].isupper() or (len(words) > 1 and words[1][:1].isupper())
+    return text if proper else text[:1].lower() + text[1:]
+
+
+@cache
+def entity(name: str, description: str) -> str:
+    """Return the noun that a tool is about: by its name, else the object of its description."""
+    words = [singular(word) for word in own_words(name)]
+    about = content_words(name)
+    nouns = [word for word in words if word in about]
+    if nouns:
+        return nouns[-1]
+    found = thing_head(generic(name, description).rest).split(" ")[-1]
+    return singular(found) if found.isalpha() else "item"
+
+
+@cache
+def thing_head(rest: str) -> str:
+    """Return the noun phrase of an object: "a new file in the folder" → new file."""
+    head = re.split(r" (?:for|of|in|at|from|to|on|with|between|about|by|into|as|between) |,", rest, maxsplit=1)[0]
+    return re.sub(r"^(?:(?:on|off|up|down|out) )?(?:the|an?|all|any|your|one|existing) (?:(?:existing|complete|given|specified) )?", "", head)

@@ -1,0 +1,276 @@
+"""One gold call of a task: its arguments, how the request says them, and what its answer says."""
+
+import random
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from umi_lite.data.synth.generic import Clause, generic, thing_head
+from umi_lite.data.synth.kinds import kind_of
+from umi_lite.data.synth.names import done as done_by
+from umi_lite.data.synth.names import human, is_plural, singular, words_of
+from umi_lite.data.synth.phrases import joined, phrase
+from umi_lite.data.synth.plans import Link, Misfit, Mix, draw_arguments
+from umi_lite.data.synth.pools import choice
+from umi_lite.data.synth.requests import Ask, capital
+from umi_lite.data.synth.shapes import DONE
+from umi_lite.data.synth.spoken import listing, say_number
+from umi_lite.data.synth.texts import Drawing, entity_of
+from umi_lite.data.synth.values import QUOTED, Drawn, quoted
+from umi_lite.data.synth.wording import SLOT, SynthTool, slots_of
+
+
+@dataclass
+class Part:
+    """A call to make.
+
+    Attributes:
+        drawn: the arguments that the instruction says, with their values.
+        links: the arguments that an earlier part's result gives.
+        template: the request of the tool's wording that is used; None for a generic one.
+        omitted: a required argument that the request leaves out.
+    """
+
+    made: SynthTool
+    drawn: dict[str, Drawn] = field(default_factory=dict)
+    links: dict[str, Link] = field(default_factory=dict)
+    template: str | None = None
+    omitted: str | None = None
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        return self.made.tool.parameters.get("properties", {})
+
+    def said(self) -> list[list[str]]:
+        """Return [argument, how the instruction says it] for each argument drawn."""
+        return [[name, one.said] for name, one in self.drawn.items() if name != self.omitted]
+
+
+def draw_part(
+    d: Drawing, made: SynthTool, mix: Mix, links: Sequence[Link] = (), omitted: str | None = None
+) -> Part:
+    """Return a part with its arguments drawn: the required ones, and some optional ones.
+
+    Raises:
+        CannotDraw: an argument has no value.
+    """
+    parameters = made.tool.parameters
+    d.about, d.defs = made.about, parameters.get("$defs", {})
+    linked = {link.argument: link for link in links}
+    part = Part(made, links=linked, omitted=omitted)
+    required = list(parameters.get("required", ()))
+    if made.wording is not None and made.wording.requests:
+        part.template = choice(d.rng, made.wording.requests)
+        named = slots_of(part.template)
+    else:
+        named = _optional(d.rng, part, required, mix)
+    names = [n for n in dict.fromkeys([*required, *named]) if n not in linked]
+    part.drawn = draw_arguments(d, made, names)
+    return part
+
+
+def _optional(rng: random.Random, part: Part, required: Sequence[str], mix: Mix) -> list[str]:
+    """Return at most two optional arguments that a request can mention."""
+    taken: list[str] = []
+    for name, schema in part.properties.items():
+        facts = schema if isinstance(schema, dict) else {}
+        chance = mix.optional * (0.3 if facts.get("type") in ("boolean", "object") else 1)
+        if name not in required and rng.random() < chance and facts.get("type") != "null":
+            taken.append(name)
+    # Every optional argument has the same chance, however many there are.
+    return rng.sample(taken, min(2, len(taken)))
+
+
+def ask_of(rng: random.Random, part: Part) -> Ask:
+    """Return how the instruction asks for a part.
+
+    Raises:
+        Misfit: its wording cannot be used with what is linked or left out.
+    """
+    texts = {name: quoted(one) for name, one in part.drawn.items() if name != part.omitted}
+    if part.template is not None:
+        template = _whole(part, part.template)
+        if part.omitted:
+            template = _without(template, part.omitted)
+        for name, link in part.links.items():
+            template = _referring(rng, template, name, link)
+        return _filled(template, texts, part.drawn)
+    made = part.made
+    kinds = {name: _kind(part, name) for name in [*part.drawn, *part.links] if name != part.omitted}
+    order = [name for name in part.properties if name in kinds]
+    order += [name for name in kinds if name not in order]
+    facts = {name: sub if isinstance(sub, dict) else {} for name, sub in part.properties.items()}
+    wording = generic(made.tool.name, made.tool.description)
+    clause = choice(rng, wording.clauses({name: kinds[name] for name in order}, facts, made.verb))
+    template = clause.text
+    for name, link in part.links.items():
+        template = _referring(rng, template, name, link)
+    return Clause(clause.noun, _filled(template, texts, part.drawn))
+
+
+def _kind(part: Part, name: str) -> str:
+    if name in part.drawn:
+        return part.drawn[name].kind
+    facts = part.properties.get(name)
+    return kind_of(name, facts if isinstance(facts, dict) else {"type": "string"}, part.made.about)
+
+
+def _whole(part: Part, template: str) -> str:
+    """Return a template that has the slots of all arguments: missing ones are added at its end."""
+    slots = slots_of(template)
+    missing = [name for name in [*part.drawn, *part.links] if name not in slots and name != part.omitted]
+    if not missing:
+        return template
+    bare = template.rstrip(".?!")
+    mentions = [
+        phrase(name, _kind(part, name), part.properties.get(name) or {}, part.made.verb) for name in missing
+    ]
+    return f"{bare}{joined(mentions)}{template[len(bare) :] or '.'}"
+
+
+_BEFORE = (
+    r"(?:,? ?\b(?:with the [\w ]+? of|with (?:an?|the) [\w ]+?|called|named|titled|saying|about|for|in|on|at|to|from|by|with|of|until|into|as)"
+    r"(?: (?:the|a|an|my|order|booking|account|number|ID|id))*)"
+)
+
+
+def _without(template: str, name: str) -> str:
+    """Return a template without a slot and the preposition before it.
+
+    Raises:
+        Misfit: the slot is an object of its own, without which there is no sentence.
+    """
+    slot = re.escape(f"{{{name}}}")
+    cut, count = re.subn(rf"{_BEFORE} [\"'#]?{slot}[\"']?(?: (?:hours|minutes|days|people|guests|nights|euros|dollars))?",
+                         "", template)  # fmt: skip
+    if count != 1 or f"{{{name}}}" in cut:
+        raise Misfit("the wording cannot leave an argument out")
+    return cut
+
+
+def _referring(rng: random.Random, template: str, name: str, link: Link, found_by_query: bool = False) -> str:
+    """Return a template that says an argument as what an earlier result gave: "that city"."""
+    noun = human(entity_of(name) or entity_of(link.field) or link.field)
+    noun = noun if noun not in ("ID", "to", "from") else human(link.field)
+    slot = re.escape(f"{{{name}}}")
+    labels = sorted({noun, human(name), noun.split()[-1]}, key=len, reverse=True)
+    label = "|".join(map(re.escape, labels))
+    said = choice(rng, (f"that {noun}", f"that {noun}", f"the {noun} you {'find' if found_by_query else 'get'}"))
+    pattern = rf"(?:\b(?:the|an?|my) )?(?:\b(?:{label}) )?(?:\b(?:ID|id|number|code) )?[#\"']?{slot}[\"']?(?:'s\b)?"
+    found = re.search(pattern, template)
+    if found is None:
+        raise Misfit("the wording has no place for an earlier result")
+    ending = "'s" if found[0].endswith("'s") else ""
+    if ending:
+        said = f"that {noun}"
+    return template[: found.start()] + said + ending + template[found.end() :]
+
+
+def _filled(template: str, texts: Mapping[str, str], drawn: Mapping[str, Drawn]) -> str:
+    """Fill a template: one quote at most, `a` or `an` by the value, singular after one."""
+
+    def put(found: re.Match[str]) -> str:
+        name = found["slot"]
+        text = texts.get(name)
+        if text is None:
+            return found[0]
+        before, after = found["before"] or "", found["after"] or ""
+        if before.endswith(('"', "'", "“")) and text.startswith('"'):
+            text = text[1:-1]
+        if before.rstrip().lower() in ("a", "an") and text[:1].isalpha():
+            vowel = text[:1].lower() in "aeio"
+            before = ("an " if vowel else "a ") if before[0] == "a" else ("An " if vowel else "A ")
+        one = drawn.get(name)
+        if one is not None and one.value == 1 and after:
+            noun = after.strip()
+            after = f" {singular(noun)}" if is_plural(noun) else after
+        return before + text + after
+
+    pattern = r"(?P<before>\b[Aa]n? |[\"'“])?\{(?P<slot>[^{}]+)\}(?P<after> [a-z]+s\b)?"
+    return re.sub(pattern, put, template)
+
+
+def missing_slots(text: str) -> list[str]:
+    """Return the slots that are still in a text."""
+    return SLOT.findall(text)
+
+
+def shown(value: Any) -> str:
+    """Return a result's value as an answer says it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return say_number(value)
+    if isinstance(value, list):
+        return listing([shown(item) for item in value])
+    return str(value)
+
+
+def answer_of(
+    rng: random.Random, part: Part, arguments: Mapping[str, Any], result: Mapping[str, Any],
+    returns: Mapping[str, str],
+) -> tuple[str, list[str]]:  # fmt: skip
+    """Return the answer's sentence about a part, and the values that it must hold."""
+    own = part.made.wording
+    if own is not None and own.result and result.keys() & returns.keys():
+        templates = [t for t in own.result if set(slots_of(t)) <= {*result, *arguments}]
+        if templates:
+            template = choice(rng, templates)
+            fields = [slot for slot in slots_of(template) if slot in result]
+            shared = [name for name in fields if all(name in slots_of(other) for other in own.result)]
+            texts = {name: shown(value) for name, value in {**arguments, **result}.items()}
+            if fields:
+                said = re.sub(r"\{([^{}]+)\}", lambda found: texts[found[1]], template)
+                return capital(said), [g for name in shared or fields for g in _golds(result[name])]
+    return _generic_answer(rng, part, result, returns)
+
+
+def _golds(value: Any) -> list[str]:
+    return [shown(item) for item in value] if isinstance(value, list) else [shown(value)]
+
+
+def _generic_answer(
+    rng: random.Random, part: Part, result: Mapping[str, Any], returns: Mapping[str, str]
+) -> tuple[str, list[str]]:
+    made = part.made
+    wording = generic(made.tool.name, made.tool.description)
+    noun = "item" if wording.verb == "run" else thing_head(wording.rest)
+    if not noun or "{" in noun or len(noun.split()) > 4 or not noun.isascii():
+        noun = "item"
+    done = [name for name in result if returns.get(name) == DONE]
+    others = [name for name in result if name not in done]
+    golds = [gold for name in others for gold in _golds(result[name])][:4]
+    if made.verb != "query":
+        verb = str(result[done[0]]) if done else done_by(made.tool.name)
+        subject = f"the {noun}" if noun != "item" else "it"
+        be = "have" if is_plural(noun.split(" ")[-1]) or " and " in noun else "has"
+        text = f"{subject} {be} been {verb}"
+        if others:
+            values = listing([f"{'its ' if be == 'has' else 'the '}{_label(name, returns, noun)} is {_said(result[name], returns, name)}" for name in others])
+            text = f"{text}, and {values}"
+        return capital(text) + ".", [verb, *golds] if done else golds
+    if len(others) == 1 and isinstance(result[others[0]], list):
+        text = choice(rng, ("I found {x}", "there are {x}", "these are {x}")).format(x=shown(result[others[0]]))
+        return capital(text) + ".", golds
+    texts = [f"the {_label(name, returns, noun)} is {_said(result[name], returns, name)}" for name in others]
+    return capital(listing(texts)) + ".", golds
+
+
+def _label(name: str, returns: Mapping[str, str], noun: str) -> str:
+    label = human(name)
+    words = words_of(name)
+    if words[-1:] in (("km",), ("mg",), ("kg",)):
+        label = human("_".join(words[:-1]))
+    if words[-1:] == ("minutes",):
+        label = human("_".join(words[:-1])) or "time"
+    return label
+
+
+_UNITS = {"km": " km", "mg": " mg", "kg": " kg", "minutes": " minutes", "percent": "%"}
+
+
+def _said(value: Any, returns: Mapping[str, str], name: str) -> str:
+    unit = _UNITS.get((words_of(name) or ("",))[-1], "")
+    text = shown(value)
+    return f'"{text}"' if returns.get(name) in QUOTED else f"{text}{unit}"

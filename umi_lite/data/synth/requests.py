@@ -1,0 +1,175 @@
+"""Whole instructions: sentences round what is asked for, how several are joined, today's date."""
+
+import datetime
+import random
+import re
+from collections.abc import Sequence
+
+from umi_lite.data.synth.generic import Clause
+from umi_lite.data.synth.names import is_plural
+from umi_lite.data.synth.pools import Split, choice
+from umi_lite.data.synth.spoken import MONTHS, NO_PREPOSITION, WEEKDAYS, listing
+
+_NOUN: dict[Split, tuple[str, ...]] = {
+    "train": (
+        "What {is} {x}?", "Tell me {x}.", "I need {x}.", "Please find {x}.", "Can you get me {x}?",
+        "Look up {x}, please.", "Show me {x}.", "Could you find out {x}?", "I'd like to know {x}.",
+        "Give me {x}.", "{X}, please.", "Do you know {x}?",
+    ),
+    "dev": ("I'm curious about {x}.", "Let me have {x}.", "Would you look up {x}?", "Check {x} for me."),
+    "test": ("I want to see {x}.", "Could I get {x}?", "Help me find {x}.", "I'm after {x}.", "Fetch {x} for me."),
+}  # fmt: skip
+_DO: dict[Split, tuple[str, ...]] = {
+    "train": (
+        "{X}.", "Please {x}.", "Can you {x}?", "Could you {x}?", "I need you to {x}.", "{X}, please.",
+        "I want you to {x}.", "Could you please {x}?", "I'd like you to {x}.",
+    ),
+    "dev": ("Would you {x}?", "Kindly {x}.", "Your task is to {x}.", "Go ahead and {x}."),
+    "test": ("It would be great if you could {x}.", "Would you mind helping me {x}?", "Help me {x}.", "Now {x}.",
+             "Would you please {x}?"),
+}  # fmt: skip
+_FIND: dict[Split, tuple[str, ...]] = {
+    "train": ("find", "look up", "get", "tell me"),
+    "dev": ("find out", "check"),
+    "test": ("fetch", "show me"),
+}
+_BEFORE: dict[Split, tuple[str, ...]] = {
+    "train": ("Hi! ", "Hello, ", "Hey, ", "One thing: ", "Quick question: "),
+    "dev": ("Good morning. ", "Morning! "),
+    "test": ("Hi there. ", "Good evening. "),
+}
+_NEXT: dict[Split, tuple[str, ...]] = {
+    "train": ("Then", "Also,", "After that,", "And"),
+    "dev": ("Next,", "In addition,"),
+    "test": ("Afterwards,", "On top of that,"),
+}
+# Where the second thing needs the result of the first one.
+_WITH_THAT: dict[Split, tuple[str, ...]] = {
+    "train": ("Then", "After that,", "Once you have it,"),
+    "dev": ("Next,", "With that,"),
+    "test": ("Afterwards,", "When that is known,"),
+}
+_JOINED: dict[Split, tuple[str, ...]] = {
+    "train": ("First {first}, then {rest}.", "{X}.", "Please {x}.", "Can you {x}?", "{First}, then {rest}.",
+              "I need you to {x}."),
+    "dev": ("Begin by doing this: {first}. When done, {rest}.", "Would you {x}?"),
+    "test": ("There is a list of things to do: {x}.", "Start with this: {first}. Finally {rest}."),
+}  # fmt: skip
+_TODAY: dict[Split, tuple[str, ...]] = {
+    "train": ("Today is {weekday}, {iso}.", "It is {weekday}, {date} today.", "(Today: {weekday}, {iso})"),
+    "dev": ("Today's date is {iso}, a {weekday}.",),
+    "test": ("Note that today is {weekday}, {date}.", "The date today is {iso} ({weekday})."),
+}
+_NO_ON = re.compile(
+    r"\b(?:on|in|at) (?=(?:" + "|".join(re.escape(word) for word in NO_PREPOSITION) + r"))"
+)
+_NO_ON_DAYS = re.compile(r"\bon (?=[a-z]+ days from today|a week from today)")
+_NO_AT = re.compile(r"\bat (?=(?:at|half|noon at) )")
+Ask = Clause | str
+"""A clause, or a whole sentence."""
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def lowered(text: str) -> str:
+    """Return a sentence to follow a connective: its first letter small, unless it is a name's or I."""
+    first = text.split(" ")[0]
+    if first in ("I", "I'm", "I'd", "I've", "I'll") or not first[1:].islower() or not first[:1].isupper():
+        return text
+    return text[:1].lower() + text[1:] if first.lower() in _LOWERED else text
+
+
+_LOWERED = frozenset(
+    "what what's tell please find can could look show would give do let check fetch help now how which when where who "
+    "is are was get book add send set create cancel search list play order buy make turn start stop read write open "
+    "close delete remove update move copy rename convert translate calculate schedule remind call pay transfer "
+    "reserve track compare share post save mark print rate register renew request run switch use put kindly go "
+    "work figure pull bring lock unlock upload download".split()
+)
+
+
+def tidy(text: str) -> str:
+    """Return a filled text without prepositions that relative days do not take, or doubled signs."""
+    text = _NO_ON.sub("", text)
+    text = _NO_ON_DAYS.sub("", text)
+    text = re.sub(r"\b(from|the|in|at|on|to|for|by) \1\b", r"\1", text)
+    text = re.sub(r"\b(my|an?|our|your) the\b", r"\1", text)
+    text = re.sub(r"([.!?])\"([.?!])", r'\1"', text)
+    text = re.sub(r"([.!?])(?:\.)(?=\s|$)", r"\1", text)
+    return " ".join(text.split())
+
+
+def sentence(rng: random.Random, ask: Ask, split: Split) -> str:
+    """Return one thing asked for as a sentence."""
+    if isinstance(ask, str):
+        return ask if ask.endswith((".", "?", "!")) else f"{ask}."
+    text = ask.text
+    frame = choice(rng, (_NOUN if ask.noun else _DO)[split])
+    verb = "are" if ask.noun and _many(text) else "is"
+    return frame.format(x=text, X=capital(text), **{"is": verb})
+
+
+def _many(noun: str) -> bool:
+    """True if a noun phrase is a plural: its head before the first preposition or slot."""
+    head = re.split(r" (?:for|of|in|at|from|to|on|with|between|about|by) | \{", noun, maxsplit=1)[0].split(" ")
+    last = head[-1].lower()
+    return is_plural(last) and last not in ("news", "data", "information", "media") or " and " in " ".join(head)
+
+
+def instruction(
+    rng: random.Random, asks: Sequence[Ask], split: Split, chained: bool = False
+) -> str:
+    """Return one instruction that asks for all.
+
+    Args:
+        chained: True if a later thing needs the result of an earlier one.
+    """
+    if len(asks) == 1:
+        return sentence(rng, asks[0], split)
+    clauses = [ask for ask in asks if isinstance(ask, Clause)]
+    if len(clauses) == len(asks) and rng.random() < 0.6:
+        return _one_sentence(rng, clauses, split, chained)
+    first, *others = [sentence(rng, ask, split) for ask in asks]
+    texts = [first]
+    for at, other in enumerate(others):
+        words = (_WITH_THAT if chained else _NEXT)[split]
+        word = choice(rng, words if at or chained else words)
+        if word == "And" and "?" not in other:
+            word = "Also,"
+        texts.append(f"{word} {lowered(other)}")
+    return " ".join(texts)
+
+
+def _one_sentence(
+    rng: random.Random, clauses: Sequence[Clause], split: Split, chained: bool
+) -> str:
+    if not chained and all(one.noun for one in clauses) and rng.random() < 0.6:
+        text = listing([one.text for one in clauses])
+        frames = [frame for frame in _NOUN[split] if "{is}" not in frame or len(clauses) == 2]
+        return choice(rng, frames).format(x=text, X=capital(text), **{"is": "are"})
+    dos = [f"{choice(rng, _FIND[split])} {one.text}" if one.noun else one.text for one in clauses]
+    if chained:
+        whole = ", then ".join(dos) if len(dos) == 2 else f"{', then '.join(dos[:-1])}, and finally {dos[-1]}"
+        return choice(rng, _DO[split]).format(x=whole, X=capital(whole))
+    whole, rest = listing(dos), listing(dos[1:])
+    frame = choice(rng, _JOINED[split])
+    return frame.format(x=whole, X=capital(whole), first=dos[0], First=capital(dos[0]), rest=rest)
+
+
+def opened(rng: random.Random, text: str, split: Split) -> str:
+    """Return an instruction, sometimes with a greeting before it."""
+    if rng.random() > 0.12:
+        return text
+    before = choice(rng, _BEFORE[split])
+    return before + (lowered(text) if before.endswith((", ", ": ")) else text)
+
+
+def with_today(rng: random.Random, text: str, today: datetime.date, split: Split) -> str:
+    """Return an instruction with today's date stated before or after it."""
+    note = choice(rng, _TODAY[split]).format(
+        weekday=WEEKDAYS[today.weekday()], iso=today.isoformat(),
+        date=f"{MONTHS[today.month - 1]} {today.day}, {today.year}",
+    )  # fmt: skip
+    return f"{note} {text}" if rng.random() < 0.5 else f"{text} {note}"

@@ -1,0 +1,225 @@
+"""A simulator of tools: results shaped by what each tool returns, the same for the same call."""
+
+import datetime
+import json
+import random
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from umi_lite.data.synth.names import done, words_of
+from umi_lite.data.synth.pools import Split
+from umi_lite.data.synth.generic import entity
+from umi_lite.data.synth.shapes import DONE, NAMES, name_kind
+from umi_lite.data.synth.texts import Drawing
+from umi_lite.data.synth.values import draw_kind
+from umi_lite.protocol.constraints import Check
+from umi_lite.protocol.roles import dump_json
+from umi_lite.protocol.trajectory import Tool, Trajectory
+from umi_lite.tools.tools import Toolbox, ToolError, ToolFunction
+
+_MOST_CHARS = 900
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A call that fails: of a tool, with one value of an argument, or with any (None)."""
+
+    tool: str
+    argument: str | None
+    value: Any
+    error: str
+
+
+@dataclass(frozen=True)
+class World:
+    """All that a task's results depend on; `Trajectory.meta["world"]` has it as JSON.
+
+    Attributes:
+        returns: tool name to its result's fields and their kinds.
+        pairs: (setter, getter): what was set is what the getter returns.
+        actions: tools that change something.
+    """
+
+    seed: int
+    split: Split
+    today: str
+    returns: Mapping[str, Mapping[str, str]]
+    pairs: Sequence[Sequence[str]] = ()
+    actions: Sequence[str] = ()
+    faults: Sequence[Fault] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "seed": self.seed, "split": self.split, "today": self.today,
+            "returns": {name: dict(fields) for name, fields in self.returns.items()},
+            "pairs": [list(pair) for pair in self.pairs], "actions": list(self.actions),
+            "faults": [vars(fault) for fault in self.faults],
+        }  # fmt: skip
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any]) -> "World":
+        faults = tuple(Fault(**fault) for fault in value["faults"])
+        return cls(**{**value, "faults": faults})
+
+
+def plain(value: Any) -> Any:
+    """Return a value in which spelling does not count: case, blanks, 3.0 for 3."""
+    if isinstance(value, str):
+        return " ".join(value.casefold().split())
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in sorted(value.items())}
+    return value
+
+
+def plain_call(arguments: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments for comparison: `plain`, without null, empty and default values."""
+    properties = parameters.get("properties", {})
+    required = parameters.get("required", ())
+    found: dict[str, Any] = {}
+    for name, value in sorted(arguments.items()):
+        part = properties.get(name)
+        default = part.get("default") if isinstance(part, dict) else None
+        if name not in required and (value in (None, "", [], {}) or value == default):
+            continue
+        found[name] = plain(value)
+    return found
+
+
+class Simulator(Toolbox):
+    """Simulated tools in one world.
+
+    Args:
+        specs: the tools offered.
+        functions: tools that are really run, by name.
+
+    Attributes:
+        last: the result of the last simulated call, field by field.
+    """
+
+    def __init__(
+        self, specs: Sequence[Tool], world: World, functions: Mapping[str, ToolFunction] | None = None
+    ):
+        real = functions or {}
+        super().__init__(
+            real[spec.name] if spec.name in real else _Simulated(spec, partial(self._run, spec))
+            for spec in specs
+        )
+        self._world = world
+        self._effects: list[list[Any]] = []
+        self._kept: dict[str, dict[str, Any]] = {}
+        self._actions = set(world.actions) & {spec.name for spec in specs}
+        self.last: dict[str, Any] = {}
+        self.faults = world.faults
+
+    def state(self) -> dict[str, Any] | None:
+        """Return the calls that changed something; None where no tool here does."""
+        if not self._actions:
+            return None
+        return {"changes": sorted(self._effects, key=lambda one: json.dumps(one, ensure_ascii=False))}
+
+    def _run(self, spec: Tool, **arguments: Any) -> str:
+        given = plain_call(arguments, spec.parameters)
+        for fault in self._world.faults:
+            if fault.tool == spec.name and (
+                fault.argument is None or given.get(fault.argument) == plain(fault.value)
+            ):
+                raise ToolError(fault.error)
+        if spec.name in self._actions:
+            self._effects.append([spec.name, given])
+        self.last = self._result(spec, given, arguments)
+        return rendered(spec.name, self.last)
+
+    def _result(
+        self, spec: Tool, given: Mapping[str, Any], arguments: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        world = self._world
+        fields = world.returns.get(spec.name) or {"status": DONE}
+        key = json.dumps(given, ensure_ascii=False, default=str)
+        rng = random.Random(f"{world.seed} {spec.name} {key}")
+        d = Drawing(rng, world.split, datetime.date.fromisoformat(world.today), allow_relative=False)
+        result = {name: self._field(d, spec, name, kind, arguments) for name, kind in fields.items()}
+        for setter, getter in world.pairs:
+            if getter == spec.name:
+                kept = self._kept.get(_thing(setter, arguments, spec), {})
+                result |= {name: kept[name] for name in result if name in kept}
+            if setter == spec.name:
+                other = next(tool for tool in self.specs if tool.name == getter)
+                self._kept[_thing(setter, arguments, other)] = dict(arguments)
+        return result
+
+    def _field(
+        self, d: Drawing, spec: Tool, name: str, kind: str, arguments: Mapping[str, Any]
+    ) -> Any:
+        if isinstance(arguments.get(name), str | int | float):
+            return arguments[name]
+        if kind == DONE:
+            return done(spec.name)
+        if kind == NAMES:
+            word = (words_of(spec.name) or ("item",))[-1]
+            found = [draw_kind(d, word, _names_of(spec)) for _ in range(d.rng.randint(2, 3))]
+            return list(dict.fromkeys(found))
+        return draw_kind(d, name, kind)
+
+
+class _Simulated(ToolFunction):
+    """A simulated tool; tools of many tasks share the check of one schema."""
+
+    @property
+    def _check(self) -> Check:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return _check_of(id(self.spec), self.spec)
+
+
+_CHECKS: dict[int, tuple[Tool, Check]] = {}
+
+
+def _check_of(key: int, spec: Tool) -> Check:
+    found = _CHECKS.get(key)
+    if found is None or found[0] is not spec:
+        if len(_CHECKS) > 20_000:
+            _CHECKS.clear()
+        found = _CHECKS[key] = (spec, Check(spec.parameters))
+    return found[1]
+
+
+def _names_of(spec: Tool) -> str:
+    return name_kind(entity(spec.name, spec.description))
+
+
+def _thing(setter: str, arguments: Mapping[str, Any], getter: Tool) -> str:
+    """Return what was set or is got: the getter's required arguments."""
+    needed = getter.parameters.get("required", ())
+    return json.dumps([setter, [plain(arguments.get(name)) for name in needed]], default=str)
+
+
+def rendered(tool: str, result: Mapping[str, Any]) -> str:
+    """Return a result as its tool writes it: JSON, or in one of ten tools plain text."""
+    style = zlib.crc32(f"result {tool}".encode()) % 10
+    if style == 0 and len(result) == 1:
+        (value,) = result.values()
+        if isinstance(value, str | int | float):
+            return str(value)
+    if style == 1:
+        return ", ".join(f"{name}: {_shown(value)}" for name, value in result.items())[:_MOST_CHARS]
+    return dump_json(dict(result))[:_MOST_CHARS]
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else dump_json(value)
+
+
+def environment(
+    task: Trajectory, functions: Mapping[str, ToolFunction] | None = None
+) -> Simulator:
+    """Return fresh live tools of a task, in the state in which its gold calls began.
+
+    Args:
+        functions: tools that are really run in place of the simulator, by name.
+    """
+    return Simulator(task.tools, World.of(task.meta["world"]), functions)
