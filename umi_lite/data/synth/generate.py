@@ -385,12 +385,13 @@ def _play(draft: _Draft, box: Simulator) -> tuple[list[Step], str]:
         results.append(result)
         text, golds = answer_of(draft.rng, part, arguments, result, returns)
         if len([one for one in draft.parts if one.made is part.made]) > 1 and not part.links:
-            text = _about(arguments, golds) + text
+            about = _about(arguments, golds)
+            text = requests.capital(about) + (requests.lowered(text) if about else text)
         answers.append((text, golds))
     if draft.kind in _CHAINS or draft.kind == "settings":
         answers = answers[-1:]
     steps.append(Plan(thought="Done.", next="summarizer"))
-    steps.append(Answer(text=" ".join(text for text, _ in answers)))
+    steps.append(Answer(text=requests.tidy(" ".join(text for text, _ in answers))))
     return steps, " | ".join(gold for _, golds in answers for gold in golds)
 
 

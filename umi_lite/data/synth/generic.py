@@ -116,10 +116,14 @@ class Generic:
                 rest = _UNMATCHED.sub("", rest)
             # "from {source} to another": the other end is mentioned by its own argument.
             rest = re.sub(r" (?:to|into|and) another(?: [\w-]+)?$", "", rest)
+            if len(left) > 1:
+                rest = re.sub(r" between [\w-]+s$", "", rest)
         return rest, [name for name in arguments if name in left]
 
 
 def _substituted(rest: str, name: str, kind: str, query: bool) -> tuple[str, bool]:
+    if kind == "message" and (found := re.match(r"(?:(?:an?|the) )?(?:(?:new|given|short) )?(text|message|sentence|note|comment)\b", rest)):
+        return f"the {found[1]} {{{name}}}{rest[found.end() :]}", True
     if kind in ("boolean", "object", "objects", "list", "title", "message", "percent"):
         return rest, False
     said = human(name).lower()
@@ -243,13 +247,14 @@ def _described(description: str) -> tuple[str, str] | None:
     if verb in ("search", "look") and words[1:2] == ["for"]:
         words = words[1:]
     for at in range(2, len(words) - 1):
-        if words[at] in ("or", "and") and base_verb(words[at + 1]) in ACTION_VERBS - _NOUNS_TOO:
+        following = base_verb(words[at + 1])
+        if words[at] in ("or", "and") and (following in ACTION_VERBS - _NOUNS_TOO or following.endswith("ly")):
             words = words[:at]
             break
     words = _shortened(words[1:])
     if words is None:
         return None
-    rest = " ".join(words)
+    rest = re.sub(r",? and (?:the |a )?number of [\w-]+", "", " ".join(words))
     rest = re.sub(r"^(?:me|the user|back|up|out) ", "", rest)
     rest = re.sub(r"^(?:details|information|info|data) (?:about|on|for|of) ", "the details of ", rest)
     rest = re.sub(r"\b(?:a )?(?:list|array) of (?:all )?(?=\w+s\b)", "", rest) if verb in ("get", "list", "return", "show") else rest

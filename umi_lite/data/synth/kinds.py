@@ -32,6 +32,7 @@ _TEXT_RULES: tuple[tuple[str, str], ...] = (
     (r"\b(?:airport|iata)\b", "airport"),
     (r"\b(?:ticker|symbol|stock)\b", "ticker"),
     (r"\b(?:zip|postal|postcode)\b", "zip"),
+    (r"\baccount(?: id| number| no)?$", "id"),
     (r"\b(?:color|colour)\b", "color"),
     (r"\bcurrenc(?:y|ies)\b", "currency"),
     (r"\b(?:language|lang|locale)\b", "language"),

@@ -55,13 +55,13 @@ OPPOSITES = {
     "buy": "sell", "track": "cancel", "show": "hide", "post": "archive", "start": "export",
 }  # fmt: skip
 _PAST = {
-    "play": "playing", "take": "taken", "send": "sent", "set": "set", "buy": "bought", "sell": "sold", "make": "made", "put": "put",
+    "play": "playing", "checkout": "checked out", "backup": "backed up", "log in": "logged in", "take": "taken", "send": "sent", "set": "set", "buy": "bought", "sell": "sold", "make": "made", "put": "put",
     "pay": "paid", "write": "written", "run": "run", "give": "given", "find": "found", "get": "got",
     "read": "read", "show": "shown", "see": "seen", "split": "split", "leave": "left",
     "withdraw": "withdrawn", "draw": "drawn", "cast": "cast", "bid": "bid", "freeze": "frozen",
     "sweep": "swept", "hang": "hung", "shut": "shut", "take": "took", "feed": "fed",
 }  # fmt: skip
-_DOUBLED = frozenset("stop cancel plan drop ship pin tag log crop submit refer transfer trim".split())
+_DOUBLED = frozenset("stop plan commit admit permit drop ship pin tag log crop submit refer transfer trim".split())
 _SAME_PLURAL = frozenset(
     "information weather news data status address access analysis basis progress series process "
     "business glass class pass gas bus gps sms dns css address's canvas atlas species".split()

@@ -154,10 +154,10 @@ def _referring(rng: random.Random, template: str, name: str, link: Link, found_b
     noun = human(entity_of(name) or entity_of(link.field) or link.field)
     noun = noun if noun not in ("ID", "to", "from") else human(link.field)
     slot = re.escape(f"{{{name}}}")
-    labels = sorted({noun, human(name), noun.split()[-1]}, key=len, reverse=True)
+    labels = sorted({noun, human(name), noun.split()[-1]} - {"to", "from", "at", "in"}, key=len, reverse=True)
     label = "|".join(map(re.escape, labels))
     said = choice(rng, (f"that {noun}", f"that {noun}", f"the {noun} you {'find' if found_by_query else 'get'}"))
-    pattern = rf"(?:\b(?:the|an?|my) )?(?:\b(?:{label}) )?(?:\b(?:ID|id|number|code) )?[#\"']?{slot}[\"']?(?:'s\b)?"
+    pattern = rf"(?:\b(?:the|an?|my) )?(?:\b(?:{label}) )?(?:\b(?:ID|id|number|code|address|name) )?[#\"']?{slot}[\"']?(?:'s\b)?"
     found = re.search(pattern, template)
     if found is None:
         raise Misfit("the wording has no place for an earlier result")
@@ -244,10 +244,10 @@ def _generic_answer(
     if made.verb != "query":
         verb = str(result[done[0]]) if done else done_by(made.tool.name)
         subject = f"the {noun}" if noun != "item" else "it"
-        be = "have" if is_plural(noun.split(" ")[-1]) or " and " in noun else "has"
-        text = f"{subject} {be} been {verb}"
+        be = "is" if verb.endswith("ing") else "have" if is_plural(noun.split(" ")[-1]) or " and " in noun else "has"
+        text = f"{subject} is {verb}" if be == "is" else f"{subject} {be} been {verb}"
         if others:
-            values = listing([f"{'its ' if be == 'has' else 'the '}{_label(name, returns, noun)} is {_said(result[name], returns, name)}" for name in others])
+            values = listing([f"{'the ' if be == 'have' else 'its '}{_label(name, returns, noun)} is {_said(result[name], returns, name)}" for name in others])
             text = f"{text}, and {values}"
         return capital(text) + ".", [verb, *golds] if done else golds
     if len(others) == 1 and isinstance(result[others[0]], list):

@@ -52,6 +52,8 @@ def phrase(name: str, kind: str, facts: Mapping[str, Any], verb: str) -> Phrase:
     if kind in ("object", "objects", "const"):
         return Phrase(90, f"with the {human(name)} {slot}")
     is_end = kind in _PLACES | _ENDS | {"currency", "language", "path", "folder", "enum", "timezone", "id", "url"}
+    if kind == "id" and first in _FROM | _TO and entity_of(name):
+        return Phrase(20 if first in _FROM else 30, f"{'from' if first in _FROM else 'to'} {human(entity_of(name))} {slot}")
     if first in _FROM and is_end:
         return Phrase(20, f"from {slot}")
     if first in _TO and is_end:
@@ -66,7 +68,7 @@ def phrase(name: str, kind: str, facts: Mapping[str, Any], verb: str) -> Phrase:
         return Phrase(45, f"to {slot} degrees")
     if (found := _number(words, kind, slot, facts)) is not None:
         return found
-    return _text(name, words, kind, slot, verb)
+    return _text(name, words, kind, slot, verb, facts)
 
 
 def _bare(words: Sequence[str]) -> str:
@@ -89,6 +91,8 @@ def _moment(words: Sequence[str], kind: str, slot: str) -> Phrase:
         return Phrase(51, f"returning {on} {slot}")
     if said & {"departure", "depart", "departing", "leave"}:
         return Phrase(50, f"leaving {on} {slot}")
+    if "since" in said or "after" in said:
+        return Phrase(50, f"{'since' if 'since' in said else 'after'} {slot}")
     if said & {"start", "from", "since", "begin", "after"}:
         return Phrase(50, f"from {slot}" if kind != "datetime" else f"starting {on} {slot}")
     if said & {"end", "until", "finish", "before", "to"}:
@@ -146,7 +150,9 @@ def article(noun: str) -> str:
     return "an" if noun[:1].lower() in "aeio" or noun.startswith("IP") else "a"
 
 
-def _text(name: str, words: Sequence[str], kind: str, slot: str, verb: str) -> Phrase:
+def _text(
+    name: str, words: Sequence[str], kind: str, slot: str, verb: str, facts: Mapping[str, Any]
+) -> Phrase:
     last = words[-1] if words else ""
     said = human(name)
     if kind == "id":
@@ -162,6 +168,10 @@ def _text(name: str, words: Sequence[str], kind: str, slot: str, verb: str) -> P
         return Phrase(14, f"for {slot}")
     if kind == "email" and last in ("email", "mail", "address") and verb not in ("query", "send", "email"):
         return Phrase(90, f"with the email address {slot}")
+    if kind == "cuisine":
+        return Phrase(90, f"with the {said} {slot}")
+    if kind == "phone" and verb not in ("query", "call", "dial", "send", "message"):
+        return Phrase(90, f"with the phone number {slot}")
     if kind in _PLACES:
         return Phrase(40, f"at {slot}" if kind in ("address", "street", "hotel", "restaurant") else f"in {slot}")
     if kind == "email" or (kind == "person" and verb in ("send", "email", "message", "notify", "invite", "share")):

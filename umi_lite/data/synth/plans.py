@@ -13,6 +13,7 @@ from umi_lite.data.synth.kinds import kind_of
 from umi_lite.data.synth.names import OPPOSITES, base_verb, words_of
 from umi_lite.data.synth.pools import Split, choice
 from umi_lite.data.synth.shapes import DONE, NAMES, returns_of, with_settings
+from umi_lite.data.synth.spoken import say_date
 from umi_lite.data.synth.texts import Drawing, entity_of
 from umi_lite.data.synth.values import CannotDraw, Drawn, draw_value, facts_of
 from umi_lite.data.synth.wording import SynthTool, slots_of
@@ -291,6 +292,7 @@ def draw_arguments(d: Drawing, made: SynthTool, names: Sequence[str]) -> dict[st
             one = draw_value(d, name, properties.get(name, {}))
         drawn[name] = one
     _in_order(drawn)
+    _close_together(d, drawn)
     return drawn
 
 
@@ -311,6 +313,23 @@ def _in_order(drawn: dict[str, Drawn]) -> None:
             comparable = one.kind == two.kind and type(one.value) is type(two.value)
             if comparable and isinstance(one.value, str | int | float) and one.kind in _SPANS and one.value > two.value:
                 drawn[start], drawn[other] = two, one
+
+
+def _close_together(d: Drawing, drawn: dict[str, Drawn]) -> None:
+    """Draw the later end of a span of dates again where it is more than a month after the first."""
+    for first, last in _ENDS:
+        for start in [name for name, one in drawn.items() if first in name.lower() and one.kind == "date"]:
+            other = next((n for n in drawn if n.lower() == start.lower().replace(first, last)), None)
+            if other in (None, start) or not isinstance(drawn[start].value, str):
+                continue
+            try:
+                begins = datetime.date.fromisoformat(drawn[start].value)
+                ends = datetime.date.fromisoformat(drawn[other].value)
+            except ValueError:
+                continue
+            if (ends - begins).days > 30:
+                day = begins + datetime.timedelta(days=d.rng.randint(1, 21))
+                drawn[other] = Drawn(day.isoformat(), say_date(d.rng, day), "date")
 
 
 _SPANS = frozenset("date time datetime amount number count measure temperature year age percent rating small".split())

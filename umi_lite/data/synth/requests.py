@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from umi_lite.data.synth.generic import Clause
-from umi_lite.data.synth.names import is_plural
+from umi_lite.data.synth.names import VERBS, is_plural
 from umi_lite.data.synth.pools import Split, choice
 from umi_lite.data.synth.spoken import MONTHS, NO_PREPOSITION, WEEKDAYS, listing
 
@@ -81,7 +81,7 @@ def lowered(text: str) -> str:
     return text[:1].lower() + text[1:] if first.lower() in _LOWERED else text
 
 
-_LOWERED = frozenset(
+_LOWERED = VERBS | frozenset(
     "what what's tell please find can could look show would give do let check fetch help now how which when where who "
     "is are was get book add send set create cancel search list play order buy make turn start stop read write open "
     "close delete remove update move copy rename convert translate calculate schedule remind call pay transfer "

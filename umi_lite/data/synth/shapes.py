@@ -89,6 +89,9 @@ def returns_of(made: SynthTool) -> dict[str, str]:
             return fields
     if verb in COMPUTE_VERBS:
         return {noun if noun != "item" else "result": "measure"}
+    types = [(arguments.get(name) or {}).get("type") for name in made.tool.parameters.get("required", ())]
+    if types and set(types) <= {"number", "integer"}:
+        return {noun if noun not in arguments else "result": "measure"}
     kind = kind_of(noun, {"type": "string"}, made.about)
     return {noun if noun not in arguments else "result": "word" if kind == "text" else kind}
 

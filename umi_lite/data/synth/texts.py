@@ -175,7 +175,10 @@ def _street(d: Drawing, name: str, facts: Mapping[str, Any]) -> Said:
 
 def entity_of(name: str) -> str:
     """Return what an id identifies: `order_id` → order; "" for `id` alone."""
-    said = [word for word in words_of(name) if word not in ("id", "ids", "number", "no", "code", "identifier", "ref",
+    words = words_of(name)
+    if len(words) > 1 and words[0] in ("from", "to", "source", "target", "destination", "src", "dest"):
+        words = words[1:]
+    said = [word for word in words if word not in ("id", "ids", "number", "no", "code", "identifier", "ref",
                                                             "reference", "uid", "key", "new", "target")]  # fmt: skip
     return "_".join(said)
 
