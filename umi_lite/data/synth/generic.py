@@ -39,6 +39,8 @@ _UNMATCHED = re.compile(
     rf"|,? and (?:the |a )?number of [\w-]+"
 )
 _MOST_WORDS = 9
+# "Performs a search": an unknown verb, by its ending and the article after it.
+_THIRD_PERSON = re.compile(r"[A-Za-z]+[^s\W]s (?:an?|the|all|one|its) ")
 # Words by which descriptions name what an argument of a kind gives.
 _KIND_NOUNS = {
     "path": ("file path", "file", "path"), "folder": ("directory", "folder"), "city": ("city", "location", "place"),
@@ -118,6 +120,7 @@ class Generic:
             rest = re.sub(r" (?:to|into|and) another(?: [\w-]+)?$", "", rest)
             if len(left) > 1:
                 rest = re.sub(r" between [\w-]+s$", "", rest)
+        rest = re.sub(r"(\{[^}]+\}),? (?:and|or) (?:the |an? |its )?[\w-]+$", r"\1", rest)
         return rest, [name for name in arguments if name in left]
 
 
@@ -241,7 +244,9 @@ def _described(description: str) -> tuple[str, str] | None:
         return None
     verb = base_verb(re.sub(r"\W", "", words[0]))
     if verb not in VERBS:
-        return None
+        if not _THIRD_PERSON.match(text):
+            return None
+        verb = verb[:-1]
     if verb == "look" and words[1:2] == ["up"]:
         words, verb = words[1:], "find"
     if verb in ("search", "look") and words[1:2] == ["for"]:
@@ -251,13 +256,16 @@ def _described(description: str) -> tuple[str, str] | None:
         if words[at] in ("or", "and") and (following in ACTION_VERBS - _NOUNS_TOO or following.endswith("ly")):
             words = words[:at]
             break
-    words = _shortened(words[1:])
-    if words is None:
+    whole = words[1:]
+    words = _shortened(whole)
+    if words is None or (words[:1] in (["if"], ["whether"]) and len(words) < len(whole)):
         return None
     rest = re.sub(r",? and (?:the |a )?number of [\w-]+", "", " ".join(words))
     rest = re.sub(r"^(?:me|the user|back|up|out) ", "", rest)
     rest = re.sub(r"^(?:details|information|info|data) (?:about|on|for|of) ", "the details of ", rest)
-    rest = re.sub(r"\b(?:a )?(?:list|array) of (?:all )?(?=\w+s\b)", "", rest) if verb in ("get", "list", "return", "show") else rest
+    listed = re.match(r"(?:a |the )?(?:list|array|collection) of (?:all )?(?:the )?(.+)", rest)
+    if listed and is_plural(thing_head(listed[1]).split(" ")[-1]):
+        rest = listed[1]
     if rest[:1].isupper() and rest[1:2].islower() and words and not words[0].isupper():
         rest = rest if len(words) > 1 and words[1][:1].isupper() else rest[:1].lower() + rest[1:]
     if verb in ("retrieve", "fetch", "return", "lookup", "obtain", "query", "provide", "display", "view", "access"):

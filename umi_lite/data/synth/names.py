@@ -38,7 +38,7 @@ ACTION_VERBS = frozenset(
     "request locate simulate render draw paint plot stream cast launch trigger test process "
     "initialize initialise init stage unstage checkout grant revoke encode decode hash sign "
     "confirm decline accept snooze silence escalate resolve reopen restore recover backup "
-    "define allocate distribute combine concatenate reverse capitalize capitalise trim "
+    "define allocate distribute perform conduct handle prepare combine concatenate reverse capitalize capitalise trim "
     "truncate normalize normalise scale sum subtract multiply divide administer prescribe "
     "refill dispense admit discharge harvest plant prune recharge park charter board "
     "check-in sanitize weigh brew cook bake preheat roast chill freeze defrost wash dry iron "
@@ -61,7 +61,8 @@ _PAST = {
     "withdraw": "withdrawn", "draw": "drawn", "cast": "cast", "bid": "bid", "freeze": "frozen",
     "sweep": "swept", "hang": "hung", "shut": "shut", "take": "took", "feed": "fed",
 }  # fmt: skip
-_DOUBLED = frozenset("stop plan commit admit permit drop ship pin tag log crop submit refer transfer trim".split())
+_DOUBLED = frozenset("commit admit permit submit refer transfer".split())
+_SHORT = re.compile(r"[^aeiou]*[aeiou][^aeiouwxy]")
 _SAME_PLURAL = frozenset(
     "information weather news data status address access analysis basis progress series process "
     "business glass class pass gas bus gps sms dns css address's canvas atlas species".split()
@@ -116,7 +117,7 @@ def past(verb: str) -> str:
         return verb + "d"
     if verb.endswith("y") and verb[-2:-1] not in "aeou":
         return verb[:-1] + "ied"
-    return f"{verb}{verb[-1]}ed" if verb in _DOUBLED and verb != "cancel" else f"{verb}ed"
+    return f"{verb}{verb[-1]}ed" if verb in _DOUBLED or _SHORT.fullmatch(verb) else f"{verb}ed"
 
 
 def with_article(noun: str) -> str:

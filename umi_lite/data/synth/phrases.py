@@ -114,10 +114,12 @@ def _several(name: str, slot: str, verb: str, last: str) -> Phrase:
 
 def _number(words: Sequence[str], kind: str, slot: str, facts: Mapping[str, Any]) -> Phrase | None:
     said, last = human("_".join(words)), words[-1] if words else ""
+    if is_plural(last):
+        said = said.removeprefix("number of ").removeprefix("number ")
     if said in ("head", "tail"):
         return Phrase(85, f"but only the {'first' if said == 'head' else 'last'} {slot} lines")
     if kind == "small" and is_plural(last) and len(words) < 3:
-        return Phrase(58, f"for {slot} {said.removeprefix('number of ')}")
+        return Phrase(58, f"for {slot} {said}")
     if kind == "small" and last in ("size", "guests"):
         return Phrase(58, f"for {slot} people")
     if kind == "count" and last in ("limit", "top", "k", "n") or said in ("maximum results", "maximum count"):
@@ -138,7 +140,7 @@ def _number(words: Sequence[str], kind: str, slot: str, facts: Mapping[str, Any]
         if facts.get("type") not in ("integer", "number", "string") and not said:
             return None
         if is_plural(last):
-            return Phrase(90, f"with {slot} {said.removeprefix('number of ')}")
+            return Phrase(90, f"with {slot} {said}")
         if len(said) < 3:
             return Phrase(90, f"with {said} = {slot}")
         return Phrase(90, f"with {article(said)} {said} of {slot}")

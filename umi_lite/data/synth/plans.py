@@ -23,7 +23,7 @@ from umi_lite.protocol.trajectory import Tool
 
 # Kinds whose values one tool finds and another takes, whatever the names.
 _LINKED = frozenset(
-    "city country email phone url path address airport person username ip timezone ticker".split()
+    "city country email phone url path address airport".split()
 )
 _UNLINKED = frozenset({DONE, NAMES, "status", "title", "word", "text", "message", "number", "measure",
                        "temperature", "condition", "percent", "minutes", "rating", "count", "boolean", "time"})  # fmt: skip
@@ -91,6 +91,7 @@ class Catalog:
         tools: by name; only those whose arguments can be drawn.
         links: by consumer.
         dropped: the tools that are left out, each with its reason.
+        guessed: tools whose result is but a guess: no chain begins with them.
     """
 
     tools: dict[str, SynthTool] = field(default_factory=dict)
@@ -99,6 +100,7 @@ class Catalog:
     links: dict[str, list[Link]] = field(default_factory=dict)
     domains: dict[str, list[str]] = field(default_factory=dict)
     dropped: list[Dropped] = field(default_factory=list)
+    guessed: set[str] = field(default_factory=set)
     _twins: dict[tuple[str, int], SynthTool] = field(default_factory=dict)
 
     def possible(self, kind: str) -> str:
@@ -230,7 +232,9 @@ def catalog_of(tools: Sequence[SynthTool], seed: int, split: Split) -> Catalog:
             made.dropped.append(Dropped(f"tool {name}", why))
             continue
         made.tools[name] = one
-        made.returns[name] = returns_of(one)
+        made.returns[name], guessed = returns_of(one)
+        if guessed:
+            made.guessed.add(name)
         made.domains.setdefault(one.domain, []).append(name)
     usable = list(made.tools.values())
     for names in made.domains.values():
@@ -340,7 +344,7 @@ def _link(made: Catalog, tools: Sequence[SynthTool]) -> None:
     by_name: dict[str, list[tuple[str, str]]] = {}
     by_kind: dict[str, list[tuple[str, str]]] = {}
     for one in tools:
-        if one.function is not None:
+        if one.function is not None or one.tool.name in made.guessed:
             continue
         given = one.tool.parameters.get("properties", {})
         for name, kind in made.returns[one.tool.name].items():

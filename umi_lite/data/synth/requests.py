@@ -82,7 +82,7 @@ def lowered(text: str) -> str:
 
 
 _LOWERED = VERBS | frozenset(
-    "what what's tell please find can could look show would give do let check fetch help now how which when where who "
+    "first begin start what what's tell please find can could look show would give do let check fetch help now how which when where who "
     "is are was get book add send set create cancel search list play order buy make turn start stop read write open "
     "close delete remove update move copy rename convert translate calculate schedule remind call pay transfer "
     "reserve track compare share post save mark print rate register renew request run switch use put kindly go "

@@ -58,42 +58,43 @@ DONE, NAMES = "done", "names"
 """Further kinds of fields: what was done ("cancelled"), and a list of names."""
 
 
-def returns_of(made: SynthTool) -> dict[str, str]:
-    """Return the fields of a tool's result, each with its kind."""
+def returns_of(made: SynthTool) -> tuple[dict[str, str], bool]:
+    """Return the fields of a tool's result with their kinds, and whether they are but a guess."""
     if made.wording is not None and made.wording.returns:
-        return dict(made.wording.returns)
+        return dict(made.wording.returns), False
     noun = entity(made.tool.name, made.tool.description)
     if made.verb != "query":
         if made.verb in _CREATES and noun != "item":
-            return {f"{noun}_id": "id", "status": DONE}
+            return {f"{noun}_id": "id", "status": DONE}, False
         if made.verb in ("convert", "translate", "summarize", "encode", "decode", "encrypt", "format", "compress"):
-            return {"result": "amount" if made.verb == "convert" else "message"}
-        return {"status": DONE}
+            return {"result": "amount" if made.verb == "convert" else "message"}, True
+        return {"status": DONE}, True
     arguments = made.tool.parameters.get("properties", {})
     told = _RETURNS.search(made.tool.description)
     if told and (kind := kind_of_words(told[1].strip(), False)) not in (None, "category"):
         name = "_".join(told[1].split()[-2:])
         if name not in arguments:
-            return {name: str(kind)}
+            return {name: str(kind)}, False
     if told and (fields := _FIELDS.get(singular(told[1].split()[-1]))):
-        return {name: kind for name, kind in fields.items() if name not in arguments} or {"result": "word"}
+        fields = {name: kind for name, kind in fields.items() if name not in arguments}
+        return fields or {"result": "word"}, not fields
     words = own_words(made.tool.name) or ("",)
     verb = base_verb(words[0])
     plural = any(is_plural(word) for word in words[1:] if word not in ("news", "weather", "status"))
     if verb in _LISTS and plural:
-        return {f"{noun}_id": "id", "name": name_kind(noun)} if verb != "list" else {"items": NAMES}
+        return ({f"{noun}_id": "id", "name": name_kind(noun)} if verb != "list" else {"items": NAMES}), False
     said = thing_head(generic(made.tool.name, made.tool.description).rest).split(" ")
     for word in (noun, *map(singular, reversed(said)), *sorted(made.about)):
         fields = {name: kind for name, kind in _FIELDS.get(word, {}).items() if name not in arguments}
         if fields:
-            return fields
+            return fields, False
     if verb in COMPUTE_VERBS:
-        return {noun if noun != "item" else "result": "measure"}
+        return {noun if noun != "item" else "result": "measure"}, True
     types = [(arguments.get(name) or {}).get("type") for name in made.tool.parameters.get("required", ())]
-    if types and set(types) <= {"number", "integer"}:
-        return {noun if noun not in arguments else "result": "measure"}
+    if set(types) & {"number", "integer"} and not is_plural(noun):
+        return {noun if noun not in arguments else "result": "measure"}, True
     kind = kind_of(noun, {"type": "string"}, made.about)
-    return {noun if noun not in arguments else "result": "word" if kind == "text" else kind}
+    return {noun if noun not in arguments else "result": "word" if kind == "text" else kind}, True
 
 
 def name_kind(noun: str) -> str:
