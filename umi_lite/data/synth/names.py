@@ -138,12 +138,26 @@ _DETERMINERS = frozenset(
 def own_words(name: str) -> tuple[str, ...]:
     """Return the words of a tool's name without namespaces: `git_commit`, `mail.send` → the verb on.
 
-    A first word that is not a verb is a namespace where a verb follows it.
+    What comes before the verb is a namespace, or where nothing follows the verb its object.
     """
     words = words_of(name.rpartition(".")[2].rpartition("/")[2]) or words_of(name)
-    if len(words) > 1 and base_verb(words[0]) not in VERBS and base_verb(words[1]) in VERBS:
-        return words[1:] if len(words) > 2 or words[1] not in ("search", "list") else (words[1], words[0])
-    return words
+    if not words or base_verb(words[0]) in VERBS:
+        return words
+    at = next((at for at, word in enumerate(words[1:4], 1) if base_verb(word) in _SURE_VERBS), 0)
+    if at == 0 and len(words) == 2 and base_verb(words[1]) in VERBS:
+        at = 1
+    if at == 0:
+        return words
+    if words[at + 1 :] or words[0] in ("git", "api", "svc"):
+        return words[at:]
+    return (words[at], *words[:at])
+
+
+# Verbs that are hardly ever nouns in a name.
+_SURE_VERBS = frozenset(
+    "get set list search create delete update add remove find fetch send cancel check calculate "
+    "convert lookup retrieve make show read write count compute generate start stop".split()
+)
 
 
 PARTICLES = ("on", "off", "up", "down", "in", "out")
