@@ -6,29 +6,23 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
+from umi_lite.data.synth.describe import PREPOSITIONS, noun_phrase, thing_head, verb_and_object
 from umi_lite.data.synth.names import (
-    ACTION_VERBS, COMPUTE_VERBS, QUERY_VERBS, VERBS, base_verb, content_words, human, is_plural,
-    own_words, singular, with_article, words_of,
+    COMPUTE_VERBS,
+    QUERY_VERBS,
+    VERBS,
+    base_verb,
+    content_words,
+    human,
+    is_plural,
+    own_words,
+    singular,
+    with_article,
+    words_of,
 )  # fmt: skip
 from umi_lite.data.synth.phrases import Phrase, joined, phrase
 from umi_lite.data.synth.texts import entity_of
 
-_LEAD = re.compile(
-    r"^(?:this (?:function|tool|endpoint|api|method|operation|command)\s+(?:is used to|can be used to|"
-    r"is able to|allows (?:you|users|the user) to|will|can|lets you)?\s*|(?:used|use|allows? you|enables? you|"
-    r"lets you|a (?:tool|function) (?:that|to|for)|tool (?:to|for)|function to|api to|allows users|"
-    r"a utility to|utility to|helps? (?:you )?|provides a way)(?: to)?\s+|(?:use this (?:tool|function) to)\s+)",
-    re.IGNORECASE,
-)
-# What a first sentence says beyond what the tool does.
-_TAIL = re.compile(
-    r"(?:[.;:](?:\s|$)|\s+\(|\s[-–—]\s|,| (?:based on|(?<! a )(?<! the )(?<! an )given|by|using|via|through|including|"
-    r"such as|that|which|where|when|while|if (?:the|it)|so that|as well as|along with|per the|"
-    r"according to|from the (?:system|database|server|api|file system|filesystem|disk)|"
-    r"in the (?:system|database)|as (?:text|json|a (?:string|list))|and (?:return|get|provide)s?|"
-    r"with (?:the )?(?:given|specified|optional|support)|returning) ).*$",
-    re.IGNORECASE | re.DOTALL,
-)
 _ASKED = r"(?:given|specified|certain|particular|specific|provided|target|single|chosen|requested|existing|selected)"
 _UNMATCHED = re.compile(
     rf" (?:for|to|in|at|from|on|of|by|with|between|into|under|about|against|within)"
@@ -38,15 +32,14 @@ _UNMATCHED = re.compile(
     rf" (?:a|an|one|two|multiple|several)(?: [\w-]+){{1,2}}(?=$| (?:on|in|at|for|from|to|by|with) )"
     rf"|,? and (?:the |a )?number of [\w-]+"
 )
-_MOST_WORDS = 9
-# "Performs a search": an unknown verb, by its ending and the article after it.
-_THIRD_PERSON = re.compile(r"[A-Za-z]+[^s\W]s (?:an?|the|all|one|its) ")
 # Words by which descriptions name what an argument of a kind gives.
 _KIND_NOUNS = {
-    "path": ("file path", "file", "path"), "folder": ("directory", "folder"), "city": ("city", "location", "place"),
-    "person": ("person", "user", "customer", "contact"), "url": ("url", "web page", "webpage", "website"),
-    "topic": ("query", "topic", "keyword", "search query", "search term"), "message": ("text", "message"),
-    "ticker": ("stock", "company"), "expression": ("expression", "mathematical expression"),
+    "path": ("file path", "file", "path"), "folder": ("directory", "folder"),
+    "city": ("city", "location", "place"), "person": ("person", "user", "customer", "contact"),
+    "url": ("url", "web page", "webpage", "website"),
+    "topic": ("query", "topic", "keyword", "search query", "search term"),
+    "message": ("text", "message"), "ticker": ("stock", "company"),
+    "expression": ("expression", "mathematical expression"),
 }  # fmt: skip
 
 
@@ -125,7 +118,12 @@ class Generic:
 
 
 def _substituted(rest: str, name: str, kind: str, query: bool) -> tuple[str, bool]:
-    if kind == "message" and (found := re.match(r"(?:(?:an?|the) )?(?:(?:new|given|short) )?(text|message|sentence|note|comment)\b", rest)):
+    if kind == "message" and (
+        found := re.match(
+            r"(?:(?:an?|the) )?(?:(?:new|given|short) )?(text|message|sentence|note|comment)\b",
+            rest,
+        )
+    ):
         return f"the {found[1]} {{{name}}}{rest[found.end() :]}", True
     if kind in ("boolean", "object", "objects", "list", "title", "message", "percent"):
         return rest, False
@@ -147,7 +145,7 @@ def _substituted(rest: str, name: str, kind: str, query: bool) -> tuple[str, boo
             continue
         before = rest[: found.start()].rstrip()
         last = before.split(" ")[-1]
-        if last not in _PREPOSITIONS and found.start() > 0 and (not found["art"] or kind == "enum"):
+        if last not in PREPOSITIONS and found.start() > 0 and (not found["art"] or kind == "enum"):
             continue
         if kind == "enum" and found.start() == 0:
             continue
@@ -162,15 +160,6 @@ def _substituted(rest: str, name: str, kind: str, query: bool) -> tuple[str, boo
         after = rest[found.end() :]
         return f"{rest[: found.start()]}{text}{after}", True
     return rest, False
-
-
-# Verbs that are nouns as often: "the time and place".
-_NOUNS_TOO = frozenset(
-    "place report file review rate test plan order email message address note record process "
-    "share log call sort book store stream label tag block post mark return charge stage track "
-    "format link set copy crop stock train sign edit ship water weather room quote rent deposit".split()
-)
-_PREPOSITIONS = tuple("for in of to from at on by with between about into".split())
 
 
 def _objects(verb: str, rest: str, mentions: list[Phrase]) -> tuple[str, list[Phrase]]:
@@ -191,11 +180,11 @@ def generic(name: str, description: str) -> Generic:
     """Return a tool's generic wording."""
     last = name.rpartition(".")[2].rpartition("/")[2]
     parts = list(own_words(name))
-    found = _described(description)
+    found = verb_and_object(description)
     if found is not None:
         verb, rest = found
         return Generic(verb, rest, verb in QUERY_VERBS | COMPUTE_VERBS, last)
-    nouns = _noun_description(description)
+    nouns = noun_phrase(description)
     if nouns is not None:
         return Generic("get", nouns, True, last)
     verb = base_verb(parts[0]) if parts else ""
@@ -216,88 +205,6 @@ def _an(noun: str) -> str:
     return "an" if noun[:1].lower() in "aeiou" else "a"
 
 
-def _first_sentence(description: str) -> str:
-    text = " ".join(description.split())
-    text = re.sub(r"\be\.g\.|\bi\.e\.", "for example", text)
-    text = re.sub(r"^\W*(?:\[[^\]]*\]|[A-Z]{4,}:)\s*", "", text)
-    text = _LEAD.sub("", text)
-    text = re.sub(r"^([A-Za-z]+)(?:/| and | or |, )([A-Za-z]+)(?= )", _one_verb, text)
-    return _TAIL.sub("", text).strip(" .\"'`")
-
-
-def _one_verb(found: re.Match[str]) -> str:
-    """Keep the first of two verbs: "Create or update a file"."""
-    both = base_verb(found[1]) in VERBS and base_verb(found[2]) in VERBS
-    return found[1] if both else found[0]
-
-
-def _english(text: str) -> bool:
-    letters = [c for c in text if c.isalpha()]
-    return bool(letters) and sum(c.isascii() for c in letters) >= 0.9 * len(letters)
-
-
-def _described(description: str) -> tuple[str, str] | None:
-    """Return verb and object of a description that begins with a verb."""
-    text = _first_sentence(description)
-    words = text.split()
-    if not words or not _english(text):
-        return None
-    verb = base_verb(re.sub(r"\W", "", words[0]))
-    if verb not in VERBS:
-        if not _THIRD_PERSON.match(text):
-            return None
-        verb = verb[:-1]
-    if verb == "look" and words[1:2] == ["up"]:
-        words, verb = words[1:], "find"
-    if verb in ("search", "look") and words[1:2] == ["for"]:
-        words = words[1:]
-    for at in range(2, len(words) - 1):
-        following = base_verb(words[at + 1])
-        if words[at] in ("or", "and") and (following in ACTION_VERBS - _NOUNS_TOO or following.endswith("ly")):
-            words = words[:at]
-            break
-    whole = words[1:]
-    words = _shortened(whole)
-    if words is None or (words[:1] in (["if"], ["whether"]) and len(words) < len(whole)):
-        return None
-    rest = re.sub(r",? and (?:the |a )?number of [\w-]+", "", " ".join(words))
-    rest = re.sub(r"^(?:me|the user|back|up|out) ", "", rest)
-    rest = re.sub(r"^(?:details|information|info|data) (?:about|on|for|of) ", "the details of ", rest)
-    listed = re.match(r"(?:a |the )?(?:list|array|collection) of (?:all )?(?:the )?(.+)", rest)
-    if listed and is_plural(thing_head(listed[1]).split(" ")[-1]):
-        rest = listed[1]
-    if rest[:1].isupper() and rest[1:2].islower() and words and not words[0].isupper():
-        rest = rest if len(words) > 1 and words[1][:1].isupper() else rest[:1].lower() + rest[1:]
-    if verb in ("retrieve", "fetch", "return", "lookup", "obtain", "query", "provide", "display", "view", "access"):
-        verb = "get"
-    if verb in ACTION_VERBS and verb not in ("search",) and not rest:
-        return verb, ""
-    return verb, rest
-
-
-def _shortened(words: list[str]) -> list[str] | None:
-    """Return at most nine words, cut before a preposition; None where that leaves too little."""
-    if len(words) <= _MOST_WORDS:
-        return words
-    cuts = [at for at in range(2, _MOST_WORDS + 1) if words[at].lower() in (*_PREPOSITIONS, "and", "or", "as")]
-    return words[: cuts[-1]] if cuts else None
-
-
-def _noun_description(description: str) -> str | None:
-    """Return a description that is a noun phrase: "Current weather for a city"."""
-    text = _first_sentence(description)
-    words = text.split()
-    if not 2 <= len(words) <= 8 or not _english(text) or text.endswith(("?", "!")):
-        return None
-    first = words[0].lower()
-    if first in ("this", "it", "you", "if", "when", "note", "to", "for", "in", "is", "not", "no") or base_verb(first) != first:
-        return None
-    if first.endswith(("ing", "ed", "ly")):
-        return None
-    proper = words[0].isupper() or (len(words) > 1 and words[1][:1].isupper())
-    return text if proper else text[:1].lower() + text[1:]
-
-
 @cache
 def entity(name: str, description: str) -> str:
     """Return the noun that a tool is about: by its name, else the object of its description."""
@@ -308,10 +215,3 @@ def entity(name: str, description: str) -> str:
         return nouns[-1]
     found = thing_head(generic(name, description).rest).split(" ")[-1]
     return singular(found) if found.isalpha() else "item"
-
-
-@cache
-def thing_head(rest: str) -> str:
-    """Return the noun phrase of an object: "a new file in the folder" → new file."""
-    head = re.split(r" (?:for|of|in|at|from|to|on|with|between|about|by|into|as|between) |,", rest, maxsplit=1)[0]
-    return re.sub(r"^(?:(?:on|off|up|down|out) )?(?:the|an?|all|any|your|one|existing) (?:(?:existing|complete|given|specified) )?", "", head)

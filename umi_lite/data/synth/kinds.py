@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from umi_lite.data.synth.names import singular, words_of
+from umi_lite.data.synth.pools import words
 
 _FORMATS = {
     "date": "date", "date-time": "datetime", "time": "time", "email": "email", "uri": "url",
@@ -18,80 +19,54 @@ _TEXT_RULES: tuple[tuple[str, str], ...] = (
     (r"(?:^| )(?:latitude|lat)$", "latitude"),
     (r"(?:^| )(?:longitude|lon|lng|long)$", "longitude"),
     (r"\b(?:e ?mails?|mail address|recipients?|cc|bcc)\b", "email"),
-    (r"\b(?:phone|mobile|telephone|cell|sms)\b", "phone"),
-    (r"\b(?:uuid|guid)\b", "uuid"),
+    (r"\b(?:phone|mobile|telephone|cell|sms)\b", "phone"), (r"\b(?:uuid|guid)\b", "uuid"),
     (r"\b(?:timezone|time zone|tz)\b", "timezone"),
     (r"\b(?:iso ?8601|datetime|date time|timestamp)\b|(?:^| )(?:start|end) time$", "datetime_or_time"),
     (r"\b(?:dates?|day|birthday|deadline|dob|since|until|checkin|checkout|due|check in|check out)\b", "date"),
     (r"(?:^| )(?:time|clock|hour)$", "time"),
     (r"\b(?:urls?|links?|website|uri|homepage|webpage|webhook|endpoint)\b", "url"),
-    (r"\b(?:host|hostname|domain)\b", "host"),
-    (r"\bip\b", "ip"),
+    (r"\b(?:host|hostname|domain)\b", "host"), (r"\bip\b", "ip"),
     (r"\b(?:folder|directory|dir)\b", "folder"),
     (r"\b(?:file ?path|path|paths|file|files|filename|file name|attachment)\b", "path"),
-    (r"\b(?:airport|iata)\b", "airport"),
-    (r"\b(?:ticker|symbol|stock)\b", "ticker"),
-    (r"\b(?:zip|postal|postcode)\b", "zip"),
-    (r"\baccount(?: id| number| no)?$", "id"),
-    (r"\b(?:color|colour)\b", "color"),
-    (r"\bcurrenc(?:y|ies)\b", "currency"),
+    (r"\b(?:airport|iata)\b", "airport"), (r"\b(?:ticker|symbol|stock)\b", "ticker"),
+    (r"\b(?:zip|postal|postcode)\b", "zip"), (r"\baccount(?: id| number| no)?$", "id"),
+    (r"\b(?:color|colour)\b", "color"), (r"\bcurrenc(?:y|ies)\b", "currency"),
     (r"\b(?:language|lang|locale)\b", "language"),
     (r"\b(?:country|countries|nation|nationality)\b", "country"),
     (r"\b(?:id|ids|identifier|number|no|code|key|sku|isbn|ref|reference|uid)$", "id"),
-    (r"\b(?:username|login|handle|user)$", "username"),
-    (r"\bstreet\b", "street"),
+    (r"\b(?:username|login|handle|user)$", "username"), (r"\bstreet\b", "street"),
     (r"\baddress\b", "address"),
-    (r"\b(?:city|cities|town|destination|origin|departure|arrival|location|place|region|area|"
-     r"municipality|station)\b", "city"),
-    (r"\bteam\b", "team"),
-    (r"\b(?:sport|league)\b", "sport"),
-    (r"\b(?:hotel|accommodation)\b", "hotel"),
-    (r"\brestaurant\b", "restaurant"),
+    (r"\b(?:city|cities|town|destination|origin|departure|arrival|location|place|region|area|" r"municipality|station)\b", "city"),
+    (r"\bteam\b", "team"), (r"\b(?:sport|league)\b", "sport"),
+    (r"\b(?:hotel|accommodation)\b", "hotel"), (r"\brestaurant\b", "restaurant"),
     (r"\b(?:airline|carrier)\b", "airline"),
     (r"\b(?:company|organi[sz]ation|vendor|supplier|brand|employer|business|merchant|client)\b", "company"),
-    (r"\b(?:cuisine)\b", "cuisine"),
-    (r"\b(?:dish|recipe|meal|food)\b", "dish"),
-    (r"\b(?:ingredients?)\b", "ingredient"),
-    (r"\b(?:genre)\b", "genre"),
-    (r"\b(?:artist|band|singer|musician)\b", "artist"),
-    (r"\b(?:song|track)\b", "song"),
-    (r"\b(?:book|novel)\b", "book"),
-    (r"\b(?:movie|film|show|series)\b", "movie"),
-    (r"\b(?:plant|crop|flower)\b", "plant"),
-    (r"\b(?:animal|pet|species|breed)\b", "animal"),
-    (r"\b(?:drug|medicine|medication)\b", "medicine"),
-    (r"\b(?:symptoms?)\b", "symptom"),
-    (r"\b(?:exercise|workout)\b", "exercise"),
-    (r"\b(?:crypto|coin|cryptocurrency)\b", "crypto"),
-    (r"\b(?:token|secret)$", "id"),
-    (r"\b(?:room)\b", "room"),
-    (r"\b(?:devices?|appliance)\b", "device"),
-    (r"\b(?:car|vehicle)\b", "car"),
-    (r"\b(?:material|fabric)\b", "material"),
-    (r"\b(?:branch)\b", "branch"),
-    (r"\b(?:repository|repo)\b", "repo"),
-    (r"\b(?:project|workspace)\b", "project"),
+    (r"\b(?:cuisine)\b", "cuisine"), (r"\b(?:dish|recipe|meal|food)\b", "dish"),
+    (r"\b(?:ingredients?)\b", "ingredient"), (r"\b(?:genre)\b", "genre"),
+    (r"\b(?:artist|band|singer|musician)\b", "artist"), (r"\b(?:song|track)\b", "song"),
+    (r"\b(?:book|novel)\b", "book"), (r"\b(?:movie|film|show|series)\b", "movie"),
+    (r"\b(?:plant|crop|flower)\b", "plant"), (r"\b(?:animal|pet|species|breed)\b", "animal"),
+    (r"\b(?:drug|medicine|medication)\b", "medicine"), (r"\b(?:symptoms?)\b", "symptom"),
+    (r"\b(?:exercise|workout)\b", "exercise"), (r"\b(?:crypto|coin|cryptocurrency)\b", "crypto"),
+    (r"\b(?:token|secret)$", "id"), (r"\b(?:room)\b", "room"),
+    (r"\b(?:devices?|appliance)\b", "device"), (r"\b(?:car|vehicle)\b", "car"),
+    (r"\b(?:material|fabric)\b", "material"), (r"\b(?:branch)\b", "branch"),
+    (r"\b(?:repository|repo)\b", "repo"), (r"\b(?:project|workspace)\b", "project"),
     (r"\b(?:department)\b", "department"),
     (r"\b(?:job|role|position|occupation|profession|skill)\b", "job"),
-    (r"\b(?:product|item|article|goods)\b", "product"),
-    (r"\b(?:task|todo|reminder)\b", "task"),
+    (r"\b(?:product|item|article|goods)\b", "product"), (r"\b(?:task|todo|reminder)\b", "task"),
     (r"\b(?:event|appointment|meeting)\b", "title"),
     (r"\b(?:tags?|labels?|keywords?|hashtags?)\b", "tag"),
     (r"\b(?:category|section)$", "category"),
     (r"\b(?:title|subject|headline|heading|topic name|caption)$", "title"),
-    (r"\b(?:sql)\b", "sql"),
-    (r"\b(?:expression|formula|equation|function)$", "expression"),
-    (r"\b(?:message|body|text|content|contents|comment|description|note|notes|reason|feedback|"
-     r"summary|caption|review|sentence|paragraph|reply|details|observation|thought|bio)$", "message"),
+    (r"\b(?:sql)\b", "sql"), (r"\b(?:expression|formula|equation|function)$", "expression"),
+    (r"\b(?:message|body|text|content|contents|comment|description|note|notes|reason|feedback|" r"summary|caption|review|sentence|paragraph|reply|details|observation|thought|bio)$", "message"),
     (r"\b(?:query|topic|search|keyword|question|term|prompt|subject|q|theme|interest)$", "topic"),
-    (r"\b(?:version)\b", "version"),
-    (r"\b(?:glob|pattern|patterns)$", "glob"),
+    (r"\b(?:version)\b", "version"), (r"\b(?:glob|pattern|patterns)$", "glob"),
     (r"\b(?:landmark|attraction|venue|point)\b", "landmark"),
     (r"\b(?:first name|given name)\b", "first_name"),
     (r"\b(?:last name|surname|family name)\b", "last_name"),
-    (r"\b(?:person|customer|contact|author|patient|employee|assignee|owner|member|guest|people|"
-     r"attendees?|participants?|driver|student|teacher|sender|receiver|recipient|user|friend|"
-     r"player|passenger|doctor|actor|director|full name|invitees|to)\b", "person"),
+    (r"\b(?:person|customer|contact|author|patient|employee|assignee|owner|member|guest|people|" r"attendees?|participants?|driver|student|teacher|sender|receiver|recipient|user|friend|" r"player|passenger|doctor|actor|director|full name|invitees|to)\b", "person"),
 )  # fmt: skip
 _NUMBER_RULES: tuple[tuple[str, str], ...] = (
     (r"(?:^| )(?:latitude|lat)\b", "latitude"),
@@ -122,9 +97,11 @@ _NUMBER_RULES: tuple[tuple[str, str], ...] = (
 _TEXT = tuple((re.compile(pattern), kind) for pattern, kind in _TEXT_RULES)
 _NUMBER = tuple((re.compile(pattern), kind) for pattern, kind in _NUMBER_RULES)
 # Names that say little: the description is asked first.
-_VAGUE = frozenset("to from target value data input recipient source destination param arg x y text".split())
-_FOLDERS = frozenset("directory folder files tree repository".split())
-_FILES = frozenset("file directory folder path document".split())
+_VAGUE = frozenset(
+    words("to from target value data input recipient source destination param arg x y text")
+)
+_FOLDERS = frozenset(words("directory folder files tree repository"))
+_FILES = frozenset(words("file directory folder path document"))
 # What an argument called `name` names, by what the tool is about.
 _NAMED = {
     "city": "city", "country": "country", "product": "product", "item": "product", "user": "person",
@@ -170,9 +147,15 @@ def kind_of(name: str, facts: Mapping[str, Any], about: frozenset[str] = frozens
         return "datetime" if found == "datetime_or_time" else found
     if said == "to" and about & {"email", "mail"}:
         return "email"
-    if found == "path" and (said in ("repo path", "repository path") or (said == "path" and about & _FOLDERS)):
+    if found == "path" and (
+        said in ("repo path", "repository path") or (said == "path" and about & _FOLDERS)
+    ):
         return "folder"
-    if not number and about & _FILES and said in ("source", "destination", "target", "old name", "new name"):
+    if (
+        not number
+        and about & _FILES
+        and said in ("source", "destination", "target", "old name", "new name")
+    ):
         return "path"
     if not number and said in ("name", "full name"):
         named = next((_NAMED[word] for word in sorted(about) if word in _NAMED), None)
@@ -185,7 +168,11 @@ def kind_of(name: str, facts: Mapping[str, Any], about: frozenset[str] = frozens
     if found == "datetime_or_time":
         text = str(facts.get("description", "")).lower()
         only_time = "date" not in text and ("hh" in text or "time of day" in text)
-        return "time" if only_time or ("time" in said and "date" not in text and not text) else "datetime"
+        return (
+            "time"
+            if only_time or ("time" in said and "date" not in text and not text)
+            else "datetime"
+        )
     if found is None and not number and described:
         found = kind_of_words(described, number)
         if found == "datetime_or_time":
@@ -196,8 +183,12 @@ def kind_of(name: str, facts: Mapping[str, Any], about: frozenset[str] = frozens
 @cache
 def _cleaned(text: str) -> str:
     first = re.split(r"[.;(,:]| e\.g| such as | like | for which | to (?!be)", text, maxsplit=1)[0]
-    first = re.sub(r"^(?:the|a|an|optional|required|string|name of the|name of)\s+", "", first.lower())
-    said = re.split(r" (?:of|for|in|at|on|that|which|where|when|from|if|with) ", first, maxsplit=1)[0]
+    first = re.sub(
+        r"^(?:the|a|an|optional|required|string|name of the|name of)\s+", "", first.lower()
+    )
+    said = re.split(r" (?:of|for|in|at|on|that|which|where|when|from|if|with) ", first, maxsplit=1)[
+        0
+    ]
     return " ".join(words_of(said))
 
 

@@ -3,6 +3,8 @@
 import re
 from functools import cache
 
+from umi_lite.data.synth.pools import words
+
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 # What people say for the abbreviations in names.
 _SPELLED = {
@@ -13,36 +15,41 @@ _SPELLED = {
     "cat": "category", "pct": "percent", "max": "maximum", "min": "minimum", "lat": "latitude",
     "lon": "longitude", "lng": "longitude", "repo": "repository", "ref": "reference",
     "attr": "attribute", "doc": "document", "img": "image", "pwd": "password", "tz": "timezone",
-    "freq": "frequency", "qual": "quality", "acct": "account", "fmt": "format", "config": "configuration",
+    "freq": "frequency", "qual": "quality", "acct": "account", "fmt": "format",
+    "config": "configuration",
 }  # fmt: skip
 QUERY_VERBS = frozenset(
-    "get fetch retrieve find look lookup return show list search check read view query obtain "
-    "display provide describe see browse count track load access report give inspect identify "
-    "determine extract explore discover".split()
+    words(
+        "get fetch retrieve find look lookup return show list search check read view query obtain "
+        "display provide describe see browse count track load access report give inspect identify "
+        "determine extract explore discover"
+    )
 )
-COMPUTE_VERBS = frozenset("calculate compute estimate solve evaluate measure work predict".split())
+COMPUTE_VERBS = frozenset(words("calculate compute estimate solve evaluate measure work predict"))
 ACTION_VERBS = frozenset(
-    "add book create send delete remove update set schedule cancel post upload download move copy "
-    "rename write edit make open close start stop turn play pause resume order buy sell pay "
-    "transfer convert translate generate assign invite share save store register subscribe "
-    "unsubscribe publish submit apply adjust change modify enable disable lock unlock mark log "
-    "record reserve rent request reply forward archive merge commit push pull run execute deploy "
-    "restart reset verify validate format compress resize rotate crop upgrade install approve "
-    "reject rate review place print plan put sort filter encrypt decrypt parse analyze analyse "
-    "compare summarize summarise classify detect connect import export clear dim water feed ship "
-    "notify remind call dial message email tag label link attach pin follow like block report "
-    "refund return redeem charge split round roll pick choose shuffle skip switch toggle activate "
-    "deactivate charge arm disarm control manage complete finish file flag fill draft renew extend "
-    "increase decrease raise lower boost mute unmute join leave give issue insert append replace "
-    "drop crawl scan sync tune dispatch hire train quote bid invest withdraw deposit vote donate "
-    "request locate simulate render draw paint plot stream cast launch trigger test process "
-    "initialize initialise init stage unstage checkout grant revoke encode decode hash sign "
-    "confirm decline accept snooze silence escalate resolve reopen restore recover backup "
-    "define allocate distribute perform conduct handle prepare combine concatenate reverse capitalize capitalise trim "
-    "truncate normalize normalise scale sum subtract multiply divide administer prescribe "
-    "refill dispense admit discharge harvest plant prune recharge park charter board "
-    "check-in sanitize weigh brew cook bake preheat roast chill freeze defrost wash dry iron "
-    "vacuum mop sweep clean hang open tow inflate patrol guard".split()
+    words(
+        "add book create send delete remove update set schedule cancel post upload download move copy "
+        "rename write edit make open close start stop turn play pause resume order buy sell pay "
+        "transfer convert translate generate assign invite share save store register subscribe "
+        "unsubscribe publish submit apply adjust change modify enable disable lock unlock mark log "
+        "record reserve rent request reply forward archive merge commit push pull run execute deploy "
+        "restart reset verify validate format compress resize rotate crop upgrade install approve "
+        "reject rate review place print plan put sort filter encrypt decrypt parse analyze analyse "
+        "compare summarize summarise classify detect connect import export clear dim water feed ship "
+        "notify remind call dial message email tag label link attach pin follow like block report "
+        "refund return redeem charge split round roll pick choose shuffle skip switch toggle activate "
+        "deactivate charge arm disarm control manage complete finish file flag fill draft renew extend "
+        "increase decrease raise lower boost mute unmute join leave give issue insert append replace "
+        "drop crawl scan sync tune dispatch hire train quote bid invest withdraw deposit vote donate "
+        "request locate simulate render draw paint plot stream cast launch trigger test process "
+        "initialize initialise init stage unstage checkout grant revoke encode decode hash sign "
+        "confirm decline accept snooze silence escalate resolve reopen restore recover backup "
+        "define allocate distribute perform conduct handle prepare combine concatenate reverse capitalize capitalise trim "
+        "truncate normalize normalise scale sum subtract multiply divide administer prescribe "
+        "refill dispense admit discharge harvest plant prune recharge park charter board "
+        "check-in sanitize weigh brew cook bake preheat roast chill freeze defrost wash dry iron "
+        "vacuum mop sweep clean hang open tow inflate patrol guard"
+    )
 )
 VERBS = QUERY_VERBS | COMPUTE_VERBS | ACTION_VERBS
 # Verbs that change something, with what undoes or changes them: twins that ask for other things.
@@ -55,17 +62,21 @@ OPPOSITES = {
     "buy": "sell", "track": "cancel", "show": "hide", "post": "archive", "start": "export",
 }  # fmt: skip
 _PAST = {
-    "play": "playing", "checkout": "checked out", "backup": "backed up", "log in": "logged in", "take": "taken", "send": "sent", "set": "set", "buy": "bought", "sell": "sold", "make": "made", "put": "put",
-    "pay": "paid", "write": "written", "run": "run", "give": "given", "find": "found", "get": "got",
-    "read": "read", "show": "shown", "see": "seen", "split": "split", "leave": "left",
-    "withdraw": "withdrawn", "draw": "drawn", "cast": "cast", "bid": "bid", "freeze": "frozen",
-    "sweep": "swept", "hang": "hung", "shut": "shut", "take": "took", "feed": "fed",
+    "play": "playing", "checkout": "checked out", "backup": "backed up", "log in": "logged in",
+    "take": "taken", "send": "sent", "set": "set", "buy": "bought", "sell": "sold",
+    "make": "made", "put": "put", "pay": "paid", "write": "written", "run": "run",
+    "give": "given", "find": "found", "get": "got", "read": "read", "show": "shown",
+    "see": "seen", "split": "split", "leave": "left", "withdraw": "withdrawn", "draw": "drawn",
+    "cast": "cast", "bid": "bid", "freeze": "frozen", "sweep": "swept", "hang": "hung",
+    "shut": "shut", "feed": "fed",
 }  # fmt: skip
-_DOUBLED = frozenset("commit admit permit submit refer transfer".split())
+_DOUBLED = frozenset(words("commit admit permit submit refer transfer"))
 _SHORT = re.compile(r"[^aeiou]*[aeiou][^aeiouwxy]")
 _SAME_PLURAL = frozenset(
-    "information weather news data status address access analysis basis progress series process "
-    "business glass class pass gas bus gps sms dns css address's canvas atlas species".split()
+    words(
+        "information weather news data status address access analysis basis progress series process "
+        "business glass class pass gas bus gps sms dns css address's canvas atlas species"
+    )
 )
 
 
@@ -79,7 +90,9 @@ def words_of(name: str) -> tuple[str, ...]:
 def human(name: str) -> str:
     """Return an identifier as words, abbreviations spelled: `max_num` → `maximum number`."""
     said = [_SPELLED.get(word, word) for word in words_of(name)]
-    said = [word.upper() if word in ("id", "url", "ip", "sql", "iban", "api") else word for word in said]
+    said = [
+        word.upper() if word in ("id", "url", "ip", "sql", "iban", "api") else word for word in said
+    ]
     return " ".join(said) or name
 
 
@@ -101,7 +114,11 @@ def is_plural(word: str) -> bool:
 def base_verb(word: str) -> str:
     """Return the base form of `gets`, `retrieves`, `applies`; a word that is no verb as it is."""
     low = word.lower()
-    for stem in (low, low[:-1] if low.endswith("s") else "", low[:-2] if low.endswith("es") else ""):
+    for stem in (
+        low,
+        low[:-1] if low.endswith("s") else "",
+        low[:-2] if low.endswith("es") else "",
+    ):
         if stem in VERBS:
             return stem
     if low.endswith("ies") and low[:-3] + "y" in VERBS:
@@ -129,8 +146,10 @@ def with_article(noun: str) -> str:
 
 
 _DETERMINERS = frozenset(
-    "a an the all any some this that these every each your my one two both whether how what which "
-    "who where when if more most several many information details data".split()
+    words(
+        "a an the all any some this that these every each your my one two both whether how what which "
+        "who where when if more most several many information details data"
+    )
 ) - {"details", "data", "information"}
 
 
@@ -155,8 +174,10 @@ def own_words(name: str) -> tuple[str, ...]:
 
 # Verbs that are hardly ever nouns in a name.
 _SURE_VERBS = frozenset(
-    "get set list search create delete update add remove find fetch send cancel check calculate "
-    "convert lookup retrieve make show read write count compute generate start stop".split()
+    words(
+        "get set list search create delete update add remove find fetch send cancel check calculate "
+        "convert lookup retrieve make show read write count compute generate start stop"
+    )
 )
 
 
@@ -173,7 +194,7 @@ def content_words(name: str) -> frozenset[str]:
     return frozenset(word for word in said if len(word) > 1 and word not in _STOP)
 
 
-_STOP = frozenset("the of for by to in on off up with from all and my new".split())
+_STOP = frozenset(words("the of for by to in on off up with from all and my new"))
 
 
 def done(name: str) -> str:

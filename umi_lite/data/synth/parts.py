@@ -6,19 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from umi_lite.data.synth.generic import Clause, generic, thing_head
+from umi_lite.data.synth.arguments import draw_arguments
+from umi_lite.data.synth.drawing import Drawing
+from umi_lite.data.synth.generic import Clause, generic
 from umi_lite.data.synth.kinds import kind_of
-from umi_lite.data.synth.names import done as done_by
-from umi_lite.data.synth.names import human, is_plural, singular, words_of
+from umi_lite.data.synth.links import Link
+from umi_lite.data.synth.names import human, is_plural, singular
 from umi_lite.data.synth.phrases import joined, phrase
-from umi_lite.data.synth.plans import Link, Misfit, Mix, draw_arguments
+from umi_lite.data.synth.plans import Mix
 from umi_lite.data.synth.pools import choice
-from umi_lite.data.synth.requests import Ask, capital
-from umi_lite.data.synth.shapes import DONE
-from umi_lite.data.synth.spoken import listing, say_number
-from umi_lite.data.synth.texts import Drawing, entity_of
-from umi_lite.data.synth.values import QUOTED, Drawn, quoted
+from umi_lite.data.synth.requests import Ask
+from umi_lite.data.synth.texts import entity_of
+from umi_lite.data.synth.values import Drawn, quoted
 from umi_lite.data.synth.wording import SLOT, SynthTool, slots_of
+
+
+class Misfit(Exception):
+    """This draw makes no good task: draw again. The message is counted."""
 
 
 @dataclass
@@ -119,12 +123,15 @@ def _kind(part: Part, name: str) -> str:
 def _whole(part: Part, template: str) -> str:
     """Return a template that has the slots of all arguments: missing ones are added at its end."""
     slots = slots_of(template)
-    missing = [name for name in [*part.drawn, *part.links] if name not in slots and name != part.omitted]
+    missing = [
+        name for name in [*part.drawn, *part.links] if name not in slots and name != part.omitted
+    ]
     if not missing:
         return template
     bare = template.rstrip(".?!")
     mentions = [
-        phrase(name, _kind(part, name), part.properties.get(name) or {}, part.made.verb) for name in missing
+        phrase(name, _kind(part, name), part.properties.get(name) or {}, part.made.verb)
+        for name in missing
     ]
     return f"{bare}{joined(mentions)}{template[len(bare) :] or '.'}"
 
@@ -149,14 +156,21 @@ def _without(template: str, name: str) -> str:
     return cut
 
 
-def _referring(rng: random.Random, template: str, name: str, link: Link, found_by_query: bool = False) -> str:
+def _referring(
+    rng: random.Random, template: str, name: str, link: Link, found_by_query: bool = False
+) -> str:
     """Return a template that says an argument as what an earlier result gave: "that city"."""
     noun = human(entity_of(name) or entity_of(link.field) or link.field)
     noun = noun if noun not in ("ID", "to", "from") else human(link.field)
     slot = re.escape(f"{{{name}}}")
-    labels = sorted({noun, human(name), noun.split()[-1]} - {"to", "from", "at", "in"}, key=len, reverse=True)
+    labels = sorted(
+        {noun, human(name), noun.split()[-1]} - {"to", "from", "at", "in"}, key=len, reverse=True
+    )
     label = "|".join(map(re.escape, labels))
-    said = choice(rng, (f"that {noun}", f"that {noun}", f"the {noun} you {'find' if found_by_query else 'get'}"))
+    said = choice(
+        rng,
+        (f"that {noun}", f"that {noun}", f"the {noun} you {'find' if found_by_query else 'get'}"),
+    )
     pattern = rf"(?:\b(?:the|an?|my) )?(?:\b(?:{label}) )?(?:\b(?:ID|id|number|code|address|name) )?[#\"']?{slot}[\"']?(?:'s\b)?"
     found = re.search(pattern, template)
     if found is None:
@@ -194,83 +208,3 @@ def _filled(template: str, texts: Mapping[str, str], drawn: Mapping[str, Drawn])
 def missing_slots(text: str) -> list[str]:
     """Return the slots that are still in a text."""
     return SLOT.findall(text)
-
-
-def shown(value: Any) -> str:
-    """Return a result's value as an answer says it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return say_number(value)
-    if isinstance(value, list):
-        return listing([shown(item) for item in value])
-    return str(value)
-
-
-def answer_of(
-    rng: random.Random, part: Part, arguments: Mapping[str, Any], result: Mapping[str, Any],
-    returns: Mapping[str, str],
-) -> tuple[str, list[str]]:  # fmt: skip
-    """Return the answer's sentence about a part, and the values that it must hold."""
-    own = part.made.wording
-    if own is not None and own.result and result.keys() & returns.keys():
-        templates = [t for t in own.result if set(slots_of(t)) <= {*result, *arguments}]
-        if templates:
-            template = choice(rng, templates)
-            fields = [slot for slot in slots_of(template) if slot in result]
-            shared = [name for name in fields if all(name in slots_of(other) for other in own.result)]
-            texts = {name: shown(value) for name, value in {**arguments, **result}.items()}
-            if fields:
-                said = re.sub(r"\{([^{}]+)\}", lambda found: texts[found[1]], template)
-                return capital(said), [g for name in shared or fields for g in _golds(result[name])]
-    return _generic_answer(rng, part, result, returns)
-
-
-def _golds(value: Any) -> list[str]:
-    return [shown(item) for item in value] if isinstance(value, list) else [shown(value)]
-
-
-def _generic_answer(
-    rng: random.Random, part: Part, result: Mapping[str, Any], returns: Mapping[str, str]
-) -> tuple[str, list[str]]:
-    made = part.made
-    wording = generic(made.tool.name, made.tool.description)
-    noun = "item" if wording.verb == "run" else thing_head(wording.rest)
-    if not noun or "{" in noun or len(noun.split()) > 4 or not noun.isascii():
-        noun = "item"
-    done = [name for name in result if returns.get(name) == DONE]
-    others = [name for name in result if name not in done]
-    golds = [gold for name in others for gold in _golds(result[name])][:4]
-    if made.verb != "query":
-        verb = str(result[done[0]]) if done else done_by(made.tool.name)
-        subject = f"the {noun}" if noun != "item" else "it"
-        be = "is" if verb.endswith("ing") else "have" if is_plural(noun.split(" ")[-1]) or " and " in noun else "has"
-        text = f"{subject} is {verb}" if be == "is" else f"{subject} {be} been {verb}"
-        if others:
-            values = listing([f"{'the ' if be == 'have' else 'its '}{_label(name, returns, noun)} is {_said(result[name], returns, name)}" for name in others])
-            text = f"{text}, and {values}"
-        return capital(text) + ".", [verb, *golds] if done else golds
-    if len(others) == 1 and isinstance(result[others[0]], list):
-        text = choice(rng, ("I found {x}", "there are {x}", "these are {x}")).format(x=shown(result[others[0]]))
-        return capital(text) + ".", golds
-    texts = [f"the {_label(name, returns, noun)} is {_said(result[name], returns, name)}" for name in others]
-    return capital(listing(texts)) + ".", golds
-
-
-def _label(name: str, returns: Mapping[str, str], noun: str) -> str:
-    label = human(name)
-    words = words_of(name)
-    if words[-1:] in (("km",), ("mg",), ("kg",)):
-        label = human("_".join(words[:-1]))
-    if words[-1:] == ("minutes",):
-        label = human("_".join(words[:-1])) or "time"
-    return label
-
-
-_UNITS = {"km": " km", "mg": " mg", "kg": " kg", "minutes": " minutes", "percent": "%"}
-
-
-def _said(value: Any, returns: Mapping[str, str], name: str) -> str:
-    unit = _UNITS.get((words_of(name) or ("",))[-1], "")
-    text = shown(value)
-    return f'"{text}"' if returns.get(name) in QUOTED else f"{text}{unit}"

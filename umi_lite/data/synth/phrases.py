@@ -4,28 +4,38 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from umi_lite.data.synth.names import QUERY_VERBS, human, is_plural, words_of
+from umi_lite.data.synth.pools import words
 from umi_lite.data.synth.texts import entity_of
 
-_PLACES = frozenset("city country address landmark airport room street hotel restaurant".split())
-_ENDS = frozenset("person email username phone team company".split())
-_FROM = frozenset("from source src origin start departure sender old current base input initial".split())
-_TO = frozenset("to destination dest dst target recipient arrival receiver new output goal end final".split())
+_PLACES = frozenset(words("city country address landmark airport room street hotel restaurant"))
+_ENDS = frozenset(words("person email username phone team company"))
+_FROM = frozenset(
+    words("from source src origin start departure sender old current base input initial")
+)
+_TO = frozenset(
+    words("to destination dest dst target recipient arrival receiver new output goal end final")
+)
 _THINGS = frozenset(
-    "product dish ingredient artist song book movie animal plant sport ticker crypto car medicine "
-    "symptom exercise event job cuisine genre material".split()
+    words(
+        "product dish ingredient artist song book movie animal plant sport ticker crypto car medicine "
+        "symptom exercise event job cuisine genre material"
+    )
 )
 _UNIT_WORDS = {
     "kg": "kg", "km": "km", "cm": "cm", "m": "m", "mm": "mm", "lbs": "pounds", "lb": "pounds",
     "miles": "miles", "celsius": "degrees Celsius", "fahrenheit": "degrees Fahrenheit",
     "usd": "US dollars", "eur": "euros", "ml": "ml", "mb": "MB", "gb": "GB", "grams": "grams",
-    "g": "g", "meters": "meters", "metres": "metres", "feet": "feet", "kwh": "kWh", "watts": "watts",
-    "mph": "mph", "kmh": "km/h", "liters": "liters", "litres": "litres", "px": "pixels", "ms": "ms",
+    "g": "g", "meters": "meters", "metres": "metres", "feet": "feet", "kwh": "kWh",
+    "watts": "watts", "mph": "mph", "kmh": "km/h", "liters": "liters", "litres": "litres",
+    "px": "pixels", "ms": "ms",
 }  # fmt: skip
 
 
-_SETS = frozenset("set change update adjust modify raise lower increase decrease".split())
+_SETS = frozenset(words("set change update adjust modify raise lower increase decrease"))
 # Choices that are said before their name: "with high priority".
-_BEFORE = frozenset("priority quality class format mode difficulty severity resolution visibility tone".split())
+_BEFORE = frozenset(
+    words("priority quality class format mode difficulty severity resolution visibility tone")
+)
 
 
 class Phrase(NamedTuple):
@@ -51,9 +61,21 @@ def phrase(name: str, kind: str, facts: Mapping[str, Any], verb: str) -> Phrase:
         return Phrase(90, f"with the {human(name)} option {slot}")
     if kind in ("object", "objects", "const"):
         return Phrase(90, f"with the {human(name)} {slot}")
-    is_end = kind in _PLACES | _ENDS | {"currency", "language", "path", "folder", "enum", "timezone", "id", "url"}
+    is_end = kind in _PLACES | _ENDS | {
+        "currency",
+        "language",
+        "path",
+        "folder",
+        "enum",
+        "timezone",
+        "id",
+        "url",
+    }
     if kind == "id" and first in _FROM | _TO and entity_of(name):
-        return Phrase(20 if first in _FROM else 30, f"{'from' if first in _FROM else 'to'} {human(entity_of(name))} {slot}")
+        return Phrase(
+            20 if first in _FROM else 30,
+            f"{'from' if first in _FROM else 'to'} {human(entity_of(name))} {slot}",
+        )
     if first in _FROM and is_end:
         return Phrase(20, f"from {slot}")
     if first in _TO and is_end:
@@ -61,7 +83,10 @@ def phrase(name: str, kind: str, facts: Mapping[str, Any], verb: str) -> Phrase:
     if kind == "list":
         return _several(name, slot, verb, last)
     if kind in ("minutes", "seconds", "hours", "days", "weeks"):
-        if first in ("timeout", "interval", "delay", "max", "min", "maximum", "ttl") or "ago" in words:
+        if (
+            first in ("timeout", "interval", "delay", "max", "min", "maximum", "ttl")
+            or "ago" in words
+        ):
             return Phrase(90, f"with a {_bare(words)} of {slot}")
         return Phrase(60, f"for {slot}")
     if kind == "temperature" and verb in _SETS and len(words) == 1:
@@ -72,7 +97,11 @@ def phrase(name: str, kind: str, facts: Mapping[str, Any], verb: str) -> Phrase:
 
 
 def _bare(words: Sequence[str]) -> str:
-    said = [w for w in words if w not in ("minutes", "seconds", "hours", "days", "weeks", "secs", "mins", "in")]
+    said = [
+        w
+        for w in words
+        if w not in ("minutes", "seconds", "hours", "days", "weeks", "secs", "mins", "in")
+    ]
     return human("_".join(said)) or "length"
 
 
@@ -122,17 +151,33 @@ def _number(words: Sequence[str], kind: str, slot: str, facts: Mapping[str, Any]
         return Phrase(58, f"for {slot} {said}")
     if kind == "small" and last in ("size", "guests"):
         return Phrase(58, f"for {slot} people")
-    if kind == "count" and last in ("limit", "top", "k", "n") or said in ("maximum results", "maximum count"):
+    if (
+        kind == "count"
+        and last in ("limit", "top", "k", "n")
+        or said in ("maximum results", "maximum count")
+    ):
         return Phrase(85, f"limited to {slot} results")
     if kind == "count" and words[:1] == ("max",) and is_plural(last):
         return Phrase(85, f"limited to {slot} {last}")
     if kind == "year":
         return Phrase(50, f"in {slot}")
     if kind == "temperature":
-        return Phrase(55, f"at {slot} degrees" if len(words) == 1 else f"with a {said} of {slot} degrees")
+        return Phrase(
+            55, f"at {slot} degrees" if len(words) == 1 else f"with a {said} of {slot} degrees"
+        )
     if kind in ("latitude", "longitude"):
         return Phrase(40 + (kind == "longitude"), f"at {kind} {slot}")
-    if kind in ("count", "small", "amount", "measure", "rating", "age", "number", "percent", "month_number"):
+    if kind in (
+        "count",
+        "small",
+        "amount",
+        "measure",
+        "rating",
+        "age",
+        "number",
+        "percent",
+        "month_number",
+    ):
         unit = _UNIT_WORDS.get(last) if len(words) > 1 else None
         if unit:
             said = human("_".join(words[:-1]).removesuffix("_in"))
@@ -168,16 +213,30 @@ def _text(
         return Phrase(14, f"by {slot}")
     if kind == "person" and last == "name" and verb in ("add", "create", "register"):
         return Phrase(14, f"for {slot}")
-    if kind == "email" and last in ("email", "mail", "address") and verb not in ("query", "send", "email"):
+    if (
+        kind == "email"
+        and last in ("email", "mail", "address")
+        and verb not in ("query", "send", "email")
+    ):
         return Phrase(90, f"with the email address {slot}")
     if kind == "cuisine":
         return Phrase(90, f"with the {said} {slot}")
     if kind == "phone" and verb not in ("query", "call", "dial", "send", "message"):
         return Phrase(90, f"with the phone number {slot}")
     if kind in _PLACES:
-        return Phrase(40, f"at {slot}" if kind in ("address", "street", "hotel", "restaurant") else f"in {slot}")
-    if kind == "email" or (kind == "person" and verb in ("send", "email", "message", "notify", "invite", "share")):
-        return Phrase(30, f"to {slot}" if verb != "query" and last != "email" or verb == "send" else f"for {slot}")
+        return Phrase(
+            40,
+            f"at {slot}" if kind in ("address", "street", "hotel", "restaurant") else f"in {slot}",
+        )
+    if kind == "email" or (
+        kind == "person" and verb in ("send", "email", "message", "notify", "invite", "share")
+    ):
+        return Phrase(
+            30,
+            f"to {slot}"
+            if verb != "query" and last != "email" or verb == "send"
+            else f"for {slot}",
+        )
     if kind in _ENDS:
         return Phrase(12, f"for {slot}")
     if kind in ("path", "folder", "url", "host", "ip"):
@@ -185,13 +244,18 @@ def _text(
     if kind in ("language", "currency", "color", "timezone"):
         return Phrase(42, f"in {slot}")
     if kind == "message":
-        if verb in ("send", "post", "reply", "message", "email", "notify", "publish") and last != "description":
+        if (
+            verb in ("send", "post", "reply", "message", "email", "notify", "publish")
+            and last != "description"
+        ):
             return Phrase(95, f"saying {slot}")
         return Phrase(90, f"with the {said} {slot}")
     if kind == "topic":
         return Phrase(11, f"for {slot}" if verb in ("query", *QUERY_VERBS) else f"about {slot}")
     if kind == "title":
-        return Phrase(15, f"called {slot}" if last in ("title", "name") else f"with the {said} {slot}")
+        return Phrase(
+            15, f"called {slot}" if last in ("title", "name") else f"with the {said} {slot}"
+        )
     if kind in _THINGS and (last == kind or len(words) == 1 or last == "name"):
         return Phrase(13, f"for {slot}")
     if kind == "tag" and len(words) == 1:
@@ -208,7 +272,9 @@ def _choice(name: str, last: str, slot: str, facts: Mapping[str, Any]) -> Phrase
         return Phrase(43, f"in {slot} units" if systems else f"in {slot}")
     if last in ("quarter", "language", "currency"):
         return Phrase(42, f"{'for' if last == 'quarter' else 'in'} {slot}")
-    if last in _BEFORE and all(value.replace("_", " ").replace("-", " ").replace(" ", "").isalpha() for value in choices):
+    if last in _BEFORE and all(
+        value.replace("_", " ").replace("-", " ").replace(" ", "").isalpha() for value in choices
+    ):
         return Phrase(90, f"with {slot} {human(name)}")
     return Phrase(90, f"with the {human(name)} {slot}")
 
@@ -219,7 +285,11 @@ def joined(phrases: Sequence[Phrase]) -> str:
     plain = [one.text for one in ordered if not one.text.startswith("with ") or one.rank != 90]
     late = [text for text in plain if text.startswith("saying ")]
     plain = [text for text in plain if text not in late]
-    listed = [one.text.removeprefix("with ") for one in ordered if one.text.startswith("with ") and one.rank == 90]
+    listed = [
+        one.text.removeprefix("with ")
+        for one in ordered
+        if one.text.startswith("with ") and one.rank == 90
+    ]
     if listed:
         head, *tail = [", ".join(listed[:-1]), listed[-1]] if len(listed) > 1 else ["", listed[0]]
         plain.append("with " + (f"{head} and {tail[0]}" if head else tail[0]))

@@ -7,26 +7,18 @@ from collections.abc import Sequence
 
 from umi_lite.data.synth.generic import Clause
 from umi_lite.data.synth.names import VERBS, is_plural
-from umi_lite.data.synth.pools import Split, choice
+from umi_lite.data.synth.pools import Split, choice, words
 from umi_lite.data.synth.spoken import MONTHS, NO_PREPOSITION, WEEKDAYS, listing
 
 _NOUN: dict[Split, tuple[str, ...]] = {
-    "train": (
-        "What {is} {x}?", "Tell me {x}.", "I need {x}.", "Please find {x}.", "Can you get me {x}?",
-        "Look up {x}, please.", "Show me {x}.", "Could you find out {x}?", "I'd like to know {x}.",
-        "Give me {x}.", "{X}, please.", "Do you know {x}?",
-    ),
+    "train": ( "What {is} {x}?", "Tell me {x}.", "I need {x}.", "Please find {x}.", "Can you get me {x}?", "Look up {x}, please.", "Show me {x}.", "Could you find out {x}?", "I'd like to know {x}.", "Give me {x}.", "{X}, please.", "Do you know {x}?", ),
     "dev": ("I'm curious about {x}.", "Let me have {x}.", "Would you look up {x}?", "Check {x} for me."),
     "test": ("I want to see {x}.", "Could I get {x}?", "Help me find {x}.", "I'm after {x}.", "Fetch {x} for me."),
 }  # fmt: skip
 _DO: dict[Split, tuple[str, ...]] = {
-    "train": (
-        "{X}.", "Please {x}.", "Can you {x}?", "Could you {x}?", "I need you to {x}.", "{X}, please.",
-        "I want you to {x}.", "Could you please {x}?", "I'd like you to {x}.",
-    ),
+    "train": ( "{X}.", "Please {x}.", "Can you {x}?", "Could you {x}?", "I need you to {x}.", "{X}, please.", "I want you to {x}.", "Could you please {x}?", "I'd like you to {x}.", ),
     "dev": ("Would you {x}?", "Kindly {x}.", "Your task is to {x}.", "Go ahead and {x}."),
-    "test": ("It would be great if you could {x}.", "Would you mind helping me {x}?", "Help me {x}.", "Now {x}.",
-             "Would you please {x}?"),
+    "test": ("It would be great if you could {x}.", "Would you mind helping me {x}?", "Help me {x}.", "Now {x}.", "Would you please {x}?"),
 }  # fmt: skip
 _FIND: dict[Split, tuple[str, ...]] = {
     "train": ("find", "look up", "get", "tell me"),
@@ -50,13 +42,16 @@ _WITH_THAT: dict[Split, tuple[str, ...]] = {
     "test": ("Afterwards,", "When that is known,"),
 }
 _JOINED: dict[Split, tuple[str, ...]] = {
-    "train": ("First {first}, then {rest}.", "{X}.", "Please {x}.", "Can you {x}?", "{First}, then {rest}.",
-              "I need you to {x}."),
+    "train": ("First {first}, then {rest}.", "{X}.", "Please {x}.", "Can you {x}?", "{First}, then {rest}.", "I need you to {x}."),
     "dev": ("Begin by doing this: {first}. When done, {rest}.", "Would you {x}?"),
     "test": ("There is a list of things to do: {x}.", "Start with this: {first}. Finally {rest}."),
 }  # fmt: skip
 _TODAY: dict[Split, tuple[str, ...]] = {
-    "train": ("Today is {weekday}, {iso}.", "It is {weekday}, {date} today.", "(Today: {weekday}, {iso})"),
+    "train": (
+        "Today is {weekday}, {iso}.",
+        "It is {weekday}, {date} today.",
+        "(Today: {weekday}, {iso})",
+    ),
     "dev": ("Today's date is {iso}, a {weekday}.",),
     "test": ("Note that today is {weekday}, {date}.", "The date today is {iso} ({weekday})."),
 }
@@ -76,17 +71,23 @@ def capital(text: str) -> str:
 def lowered(text: str) -> str:
     """Return a sentence to follow a connective: its first letter small, unless it is a name's or I."""
     first = text.split(" ")[0]
-    if first in ("I", "I'm", "I'd", "I've", "I'll") or not first[1:].islower() or not first[:1].isupper():
+    if (
+        first in ("I", "I'm", "I'd", "I've", "I'll")
+        or not first[1:].islower()
+        or not first[:1].isupper()
+    ):
         return text
     return text[:1].lower() + text[1:] if first.lower() in _LOWERED else text
 
 
 _LOWERED = VERBS | frozenset(
-    "first begin start what what's tell please find can could look show would give do let check fetch help now how which when where who "
-    "is are was get book add send set create cancel search list play order buy make turn start stop read write open "
-    "close delete remove update move copy rename convert translate calculate schedule remind call pay transfer "
-    "reserve track compare share post save mark print rate register renew request run switch use put kindly go "
-    "work figure pull bring lock unlock upload download".split()
+    words(
+        "first begin start what what's tell please find can could look show would give do let check fetch help now how which when where who "
+        "is are was get book add send set create cancel search list play order buy make turn start stop read write open "
+        "close delete remove update move copy rename convert translate calculate schedule remind call pay transfer "
+        "reserve track compare share post save mark print rate register renew request run switch use put kindly go "
+        "work figure pull bring lock unlock upload download"
+    )
 )
 
 
@@ -113,9 +114,15 @@ def sentence(rng: random.Random, ask: Ask, split: Split) -> str:
 
 def _many(noun: str) -> bool:
     """True if a noun phrase is a plural: its head before the first preposition or slot."""
-    head = re.split(r" (?:for|of|in|at|from|to|on|with|between|about|by) | \{", noun, maxsplit=1)[0].split(" ")
+    head = re.split(r" (?:for|of|in|at|from|to|on|with|between|about|by) | \{", noun, maxsplit=1)[
+        0
+    ].split(" ")
     last = head[-1].lower()
-    return is_plural(last) and last not in ("news", "data", "information", "media") or " and " in " ".join(head)
+    return (
+        is_plural(last)
+        and last not in ("news", "data", "information", "media")
+        or " and " in " ".join(head)
+    )
 
 
 def instruction(
@@ -151,7 +158,11 @@ def _one_sentence(
         return choice(rng, frames).format(x=text, X=capital(text), **{"is": "are"})
     dos = [f"{choice(rng, _FIND[split])} {one.text}" if one.noun else one.text for one in clauses]
     if chained:
-        whole = ", then ".join(dos) if len(dos) == 2 else f"{', then '.join(dos[:-1])}, and finally {dos[-1]}"
+        whole = (
+            ", then ".join(dos)
+            if len(dos) == 2
+            else f"{', then '.join(dos[:-1])}, and finally {dos[-1]}"
+        )
         return choice(rng, _DO[split]).format(x=whole, X=capital(whole))
     whole, rest = listing(dos), listing(dos[1:])
     frame = choice(rng, _JOINED[split])

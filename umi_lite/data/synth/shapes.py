@@ -3,57 +3,76 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from umi_lite.data.synth.generic import entity, generic, thing_head
+from umi_lite.data.synth.describe import thing_head
+from umi_lite.data.synth.generic import entity, generic
 from umi_lite.data.synth.kinds import kind_of, kind_of_words
 from umi_lite.data.synth.names import COMPUTE_VERBS, base_verb, is_plural, own_words, singular
+from umi_lite.data.synth.pools import words
 from umi_lite.data.synth.wording import SynthTool
 
 # What getting a thing returns, by the thing.
 _FIELDS: dict[str, dict[str, str]] = {
     "weather": {"temperature": "temperature", "condition": "condition"},
     "forecast": {"temperature": "temperature", "condition": "condition"},
-    "temperature": {"temperature": "temperature"},
-    "price": {"price": "amount"}, "cost": {"total_cost": "amount"}, "fare": {"fare": "amount"},
-    "quote": {"price": "amount", "change_percent": "percent"},
-    "stock": {"price": "amount"}, "balance": {"balance": "amount"},
-    "distance": {"distance_km": "measure"}, "route": {"distance_km": "measure", "duration_minutes": "minutes"},
+    "temperature": {"temperature": "temperature"}, "price": {"price": "amount"},
+    "cost": {"total_cost": "amount"}, "fare": {"fare": "amount"},
+    "quote": {"price": "amount", "change_percent": "percent"}, "stock": {"price": "amount"},
+    "balance": {"balance": "amount"}, "distance": {"distance_km": "measure"},
+    "route": {"distance_km": "measure", "duration_minutes": "minutes"},
     "direction": {"distance_km": "measure", "duration_minutes": "minutes"},
     "time": {"time": "time"}, "exchange": {"rate": "measure"}, "rate": {"rate": "percent"},
     "user": {"email": "email", "phone": "phone"}, "contact": {"email": "email", "phone": "phone"},
-    "customer": {"email": "email", "city": "city"}, "employee": {"email": "email", "department": "department"},
-    "profile": {"email": "email", "city": "city"}, "account": {"balance": "amount", "status": "status"},
-    "order": {"status": "status", "total": "amount"}, "invoice": {"total": "amount", "due_date": "date"},
-    "package": {"status": "status", "city": "city"}, "shipment": {"status": "status", "city": "city"},
+    "customer": {"email": "email", "city": "city"},
+    "employee": {"email": "email", "department": "department"},
+    "profile": {"email": "email", "city": "city"},
+    "account": {"balance": "amount", "status": "status"},
+    "order": {"status": "status", "total": "amount"},
+    "invoice": {"total": "amount", "due_date": "date"},
+    "package": {"status": "status", "city": "city"},
+    "shipment": {"status": "status", "city": "city"},
     "delivery": {"status": "status", "date": "date"}, "status": {"status": "status"},
-    "flight": {"departure_time": "time", "price": "amount"}, "train": {"departure_time": "time", "price": "amount"},
-    "hotel": {"hotel": "hotel", "price_per_night": "amount"}, "restaurant": {"restaurant": "restaurant", "address": "address"},
+    "flight": {"departure_time": "time", "price": "amount"},
+    "train": {"departure_time": "time", "price": "amount"},
+    "hotel": {"hotel": "hotel", "price_per_night": "amount"},
+    "restaurant": {"restaurant": "restaurant", "address": "address"},
     "event": {"event": "title", "date": "date"}, "meeting": {"date": "date", "time": "time"},
-    "book": {"title": "book", "author": "person"}, "movie": {"title": "movie", "rating": "rating"},
-    "song": {"song": "song", "artist": "artist"}, "playlist": {"song": "song"},
-    "recipe": {"dish": "dish", "cooking_minutes": "minutes"}, "news": {"headline": "title"},
-    "article": {"title": "title", "author": "person"}, "population": {"population": "number"},
-    "definition": {"definition": "message"}, "address": {"address": "address"}, "email": {"email": "email"},
-    "phone": {"phone": "phone"}, "score": {"score": "count"}, "air": {"air_quality_index": "number"},
+    "book": {"title": "book", "author": "person"},
+    "movie": {"title": "movie", "rating": "rating"}, "song": {"song": "song", "artist": "artist"},
+    "playlist": {"song": "song"}, "recipe": {"dish": "dish", "cooking_minutes": "minutes"},
+    "news": {"headline": "title"}, "article": {"title": "title", "author": "person"},
+    "population": {"population": "number"}, "definition": {"definition": "message"},
+    "address": {"address": "address"}, "email": {"email": "email"}, "phone": {"phone": "phone"},
+    "score": {"score": "count"}, "air": {"air_quality_index": "number"},
     "capital": {"capital": "city"}, "calorie": {"calories": "number"}, "age": {"age": "age"},
     "area": {"area": "measure"}, "volume": {"volume": "measure"}, "bmi": {"bmi": "measure"},
-    "tax": {"tax": "amount"}, "payment": {"payment": "amount"}, "interest": {"interest": "amount"},
-    "tip": {"tip": "amount"}, "mortgage": {"monthly_payment": "amount"}, "inventory": {"quantity": "count"},
-    "airport": {"airport": "airport"}, "coordinate": {"latitude": "latitude", "longitude": "longitude"},
+    "tax": {"tax": "amount"}, "payment": {"payment": "amount"},
+    "interest": {"interest": "amount"}, "tip": {"tip": "amount"},
+    "mortgage": {"monthly_payment": "amount"}, "inventory": {"quantity": "count"},
+    "airport": {"airport": "airport"},
+    "coordinate": {"latitude": "latitude", "longitude": "longitude"},
     "timezone": {"timezone": "timezone"}, "ip": {"country": "country", "city": "city"},
-    "symptom": {"condition_name": "symptom"}, "medication": {"dosage_mg": "number"}, "dose": {"dosage_mg": "number"},
-    "repository": {"stars": "number", "language": "word"}, "branch": {"branch": "branch"}, "commit": {"commit": "id"},
-    "file": {"content": "message"}, "content": {"content": "message"}, "text": {"text": "message"},
-    "setting": {"status": "status"}, "humidity": {"humidity": "percent"}, "sunrise": {"sunrise": "time"},
-    "sunset": {"sunset": "time"}, "product": {"product": "product", "price": "amount"}, "date": {"date": "date"},
-    "day": {"days": "days"}, "note": {"note": "message"}, "task": {"task": "task", "status": "status"},
-    "ticket": {"status": "status", "assignee": "person"}, "issue": {"status": "status", "assignee": "person"},
+    "symptom": {"condition_name": "symptom"}, "medication": {"dosage_mg": "number"},
+    "dose": {"dosage_mg": "number"}, "repository": {"stars": "number", "language": "word"},
+    "branch": {"branch": "branch"}, "commit": {"commit": "id"}, "file": {"content": "message"},
+    "content": {"content": "message"}, "text": {"text": "message"},
+    "setting": {"status": "status"}, "humidity": {"humidity": "percent"},
+    "sunrise": {"sunrise": "time"}, "sunset": {"sunset": "time"},
+    "product": {"product": "product", "price": "amount"}, "date": {"date": "date"},
+    "day": {"days": "days"}, "note": {"note": "message"},
+    "task": {"task": "task", "status": "status"},
+    "ticket": {"status": "status", "assignee": "person"},
+    "issue": {"status": "status", "assignee": "person"},
 }  # fmt: skip
 _CREATES = frozenset(
-    "create add book schedule order place register open reserve request submit issue buy assign "
-    "generate make plan rent hire post upload publish draft file log record".split()
+    words(
+        "create add book schedule order place register open reserve request submit issue buy assign "
+        "generate make plan rent hire post upload publish draft file log record"
+    )
 )
-_LISTS = frozenset("list search find browse discover explore".split())
-_RETURNS = re.compile(r"\b[Rr]eturn(?:s|ing)?(?: back)? (?:the |a |an |its |their |an? new )?([a-z_ ]{3,30}?)(?:[.,;(]| of | for | as | in |$)")
+_LISTS = frozenset(words("list search find browse discover explore"))
+_RETURNS = re.compile(
+    r"\b[Rr]eturn(?:s|ing)?(?: back)? (?:the |a |an |its |their |an? new )?([a-z_ ]{3,30}?)(?:[.,;(]| of | for | as | in |$)"
+)
 DONE, NAMES = "done", "names"
 """Further kinds of fields: what was done ("cancelled"), and a list of names."""
 
@@ -66,7 +85,16 @@ def returns_of(made: SynthTool) -> tuple[dict[str, str], bool]:
     if made.verb != "query":
         if made.verb in _CREATES and noun != "item":
             return {f"{noun}_id": "id", "status": DONE}, False
-        if made.verb in ("convert", "translate", "summarize", "encode", "decode", "encrypt", "format", "compress"):
+        if made.verb in (
+            "convert",
+            "translate",
+            "summarize",
+            "encode",
+            "decode",
+            "encrypt",
+            "format",
+            "compress",
+        ):
             return {"result": "amount" if made.verb == "convert" else "message"}, True
         return {"status": DONE}, True
     arguments = made.tool.parameters.get("properties", {})
@@ -82,15 +110,21 @@ def returns_of(made: SynthTool) -> tuple[dict[str, str], bool]:
     verb = base_verb(words[0])
     plural = any(is_plural(word) for word in words[1:] if word not in ("news", "weather", "status"))
     if verb in _LISTS and plural:
-        return ({f"{noun}_id": "id", "name": name_kind(noun)} if verb != "list" else {"items": NAMES}), False
+        return (
+            {f"{noun}_id": "id", "name": name_kind(noun)} if verb != "list" else {"items": NAMES}
+        ), False
     said = thing_head(generic(made.tool.name, made.tool.description).rest).split(" ")
     for word in (noun, *map(singular, reversed(said)), *sorted(made.about)):
-        fields = {name: kind for name, kind in _FIELDS.get(word, {}).items() if name not in arguments}
+        fields = {
+            name: kind for name, kind in _FIELDS.get(word, {}).items() if name not in arguments
+        }
         if fields:
             return fields, False
     if verb in COMPUTE_VERBS:
         return {noun if noun != "item" else "result": "measure"}, True
-    types = [(arguments.get(name) or {}).get("type") for name in made.tool.parameters.get("required", ())]
+    types = [
+        (arguments.get(name) or {}).get("type") for name in made.tool.parameters.get("required", ())
+    ]
     if set(types) & {"number", "integer"} and not is_plural(noun):
         return {noun if noun not in arguments else "result": "measure"}, True
     kind = kind_of(noun, {"type": "string"}, made.about)
@@ -119,7 +153,9 @@ def with_settings(
             needed = set(getter.tool.parameters.get("required", ()))
             if getter.verb != "query" or not getter.about or getter.about != setter.about:
                 continue
-            kept = [name for name in setter.tool.parameters.get("required", ()) if name not in needed]
+            kept = [
+                name for name in setter.tool.parameters.get("required", ()) if name not in needed
+            ]
             if not needed <= set(given) or not kept or getter.domain != setter.domain:
                 continue
             if getter.wording is None:

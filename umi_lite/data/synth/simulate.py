@@ -5,15 +5,15 @@ import json
 import random
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from umi_lite.data.synth.drawing import Drawing
+from umi_lite.data.synth.generic import entity
 from umi_lite.data.synth.names import done, words_of
 from umi_lite.data.synth.pools import Split
-from umi_lite.data.synth.generic import entity
 from umi_lite.data.synth.shapes import DONE, NAMES, name_kind
-from umi_lite.data.synth.texts import Drawing
 from umi_lite.data.synth.values import draw_kind
 from umi_lite.protocol.constraints import Check
 from umi_lite.protocol.roles import dump_json
@@ -104,7 +104,10 @@ class Simulator(Toolbox):
     """
 
     def __init__(
-        self, specs: Sequence[Tool], world: World, functions: Mapping[str, ToolFunction] | None = None
+        self,
+        specs: Sequence[Tool],
+        world: World,
+        functions: Mapping[str, ToolFunction] | None = None,
     ):
         real = functions or {}
         super().__init__(
@@ -122,7 +125,9 @@ class Simulator(Toolbox):
         """Return the calls that changed something; None where no tool here does."""
         if not self._actions:
             return None
-        return {"changes": sorted(self._effects, key=lambda one: json.dumps(one, ensure_ascii=False))}
+        return {
+            "changes": sorted(self._effects, key=lambda one: json.dumps(one, ensure_ascii=False))
+        }
 
     def _run(self, spec: Tool, **arguments: Any) -> str:
         given = plain_call(arguments, spec.parameters)
@@ -143,8 +148,12 @@ class Simulator(Toolbox):
         fields = world.returns.get(spec.name) or {"status": DONE}
         key = json.dumps(given, ensure_ascii=False, default=str)
         rng = random.Random(f"{world.seed} {spec.name} {key}")
-        d = Drawing(rng, world.split, datetime.date.fromisoformat(world.today), allow_relative=False)
-        result = {name: self._field(d, spec, name, kind, arguments) for name, kind in fields.items()}
+        d = Drawing(
+            rng, world.split, datetime.date.fromisoformat(world.today), allow_relative=False
+        )
+        result = {
+            name: self._field(d, spec, name, kind, arguments) for name, kind in fields.items()
+        }
         for setter, getter in world.pairs:
             if getter == spec.name:
                 kept = self._kept.get(_thing(setter, arguments, spec), {})
@@ -214,9 +223,7 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) else dump_json(value)
 
 
-def environment(
-    task: Trajectory, functions: Mapping[str, ToolFunction] | None = None
-) -> Simulator:
+def environment(task: Trajectory, functions: Mapping[str, ToolFunction] | None = None) -> Simulator:
     """Return fresh live tools of a task, in the state in which its gold calls began.
 
     Args:

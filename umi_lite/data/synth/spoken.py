@@ -4,17 +4,17 @@ import datetime
 import random
 from collections.abc import Callable
 
-from umi_lite.data.synth.pools import choice
+from umi_lite.data.synth.pools import choice, words
 
-_ONES = (
+_ONES = words(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
     "fifteen sixteen seventeen eighteen nineteen"
-).split()
-_TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()
-MONTHS = (
+)
+_TENS = words("zero ten twenty thirty forty fifty sixty seventy eighty ninety")
+MONTHS = words(
     "January February March April May June July August September October November December"
-).split()
-WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+)
+WEEKDAYS = words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
 # Relative days that take no preposition: "on tomorrow" becomes "tomorrow".
 NO_PREPOSITION = ("today", "tomorrow", "the day after tomorrow", "yesterday", "next ", "last ",
                   "this ")  # fmt: skip

@@ -6,14 +6,20 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from umi_lite.data.synth import spoken
+from umi_lite.data.synth.choices import (
+    CHOICES,
+    described_choices,
+    examples_of,
+    named_codes,
+    say_choice,
+)
+from umi_lite.data.synth.drawing import Drawing
+from umi_lite.data.synth.facts import CannotDraw, facts_of
 from umi_lite.data.synth.kinds import kind_of
 from umi_lite.data.synth.names import human, singular, words_of
 from umi_lite.data.synth.pattern import NoMatch, sample
 from umi_lite.data.synth.pools import POOLS, choice, draw
-from umi_lite.data.synth.texts import (
-    CHOICES, COUNTRIES, CURRENCIES, LANGUAGES, TEXTS, Drawing, examples_of, text_of,
-)  # fmt: skip
-from umi_lite.protocol.schema_parts import referred, spread
+from umi_lite.data.synth.texts import TEXTS, text_of
 
 # Kind: lowest and highest value where the schema has no bounds, and the step.
 NUMBERS: dict[str, tuple[float, float, float]] = {
@@ -35,10 +41,6 @@ _DEPTH = 4
 _MOST_LEAVES = 8
 
 
-class CannotDraw(ValueError):
-    """No value can be drawn for a schema. The message says for which argument and why."""
-
-
 @dataclass(frozen=True)
 class Drawn:
     """A value in the schema's form, how the instruction says it, and its kind."""
@@ -46,48 +48,6 @@ class Drawn:
     value: Any
     said: str
     kind: str
-
-
-def facts_of(schema: Any, d: Drawing) -> dict[str, Any]:
-    """Return a schema with its reference followed, one alternative taken and one type.
-
-    Raises:
-        CannotDraw: it allows nothing (`false`).
-    """
-    if schema is True or schema == {}:
-        return {"type": "string"}
-    found = referred(schema, dict(d.defs))
-    if found is None:
-        raise CannotDraw("its schema allows no value")
-    facts = dict(found)
-    for _ in range(_DEPTH):
-        options = [
-            part for key in ("anyOf", "oneOf") for part in facts.get(key, ()) if part != {"type": "null"}
-        ]
-        if "properties" in facts or not options:
-            break
-        taken = referred(options[0], dict(d.defs)) or {}
-        facts = {k: v for k, v in facts.items() if k not in ("anyOf", "oneOf")} | taken
-    for part in facts.get("allOf", ()):
-        facts = {**(referred(part, dict(d.defs)) or {}), **facts}
-    if facts.get("type") in (None, "object"):
-        facts = spread(facts, dict(d.defs))
-    types = facts.get("type")
-    if isinstance(types, list):
-        facts["type"] = next((t for t in types if t != "null"), "null")
-    if "type" not in facts:
-        facts["type"] = _implied_type(facts)
-    return facts
-
-
-def _implied_type(facts: Mapping[str, Any]) -> str:
-    if "properties" in facts:
-        return "object"
-    if "items" in facts:
-        return "array"
-    if facts.keys() & {"minimum", "maximum", "multipleOf"}:
-        return "number"
-    return "string"
 
 
 def draw_value(d: Drawing, name: str, schema: Any, depth: int = 0) -> Drawn:
@@ -126,57 +86,24 @@ def _say_plain(value: Any) -> str:
 
 
 def _from_enum(d: Drawing, name: str, values: list[Any]) -> Drawn:
-    usable = [value for value in values if value not in (None, "") and not isinstance(value, dict | list)]
+    usable = [
+        value for value in values if value not in (None, "") and not isinstance(value, dict | list)
+    ]
     if not usable:
         raise CannotDraw(f"{name}: its enum has no value that a person could say")
     value = choice(d.rng, usable)
     if not isinstance(value, str):
-        return Drawn(value, ("on" if value else "off") if isinstance(value, bool) else str(value), "enum")
+        return Drawn(
+            value, ("on" if value else "off") if isinstance(value, bool) else str(value), "enum"
+        )
     said = say_choice(value)
     others = [say_choice(other) for other in usable if isinstance(other, str)]
-    names = _named_codes(usable)
+    names = named_codes(usable)
     if value in names and d.rng.random() < 0.6:
         return Drawn(value, names[value], "enum")
     if others.count(said) > 1 or d.rng.random() < 0.25:
         said = value
     return Drawn(value, said, "enum")
-
-
-def _named_codes(values: list[Any]) -> dict[str, str]:
-    """Return what people call the codes of an enum of currencies, languages, countries, quarters."""
-    quarters = dict(Q1="the first quarter", Q2="the second quarter", Q3="the third quarter", Q4="the fourth quarter")
-    tables = (
-        CURRENCIES, {code: name for name, code in LANGUAGES.items()},
-        {code: name for name, code in COUNTRIES.items()}, quarters,
-    )  # fmt: skip
-    for table in tables:
-        known = {value: table[value] for value in values if value in table}
-        if 2 * len(known) >= len(values) and known:
-            return known
-    return {}
-
-
-def say_choice(value: str) -> str:
-    """Return an enum's value as words: `IN_PROGRESS` → in progress; short codes as they are."""
-    bare = value.replace("_", "").replace("-", "")
-    if (value.isupper() and len(value) <= 4) or not bare.isalpha() or not value.isascii():
-        return value
-    if "_" in value or (value.isupper()) or re.search(r"[a-z][A-Z]", value):
-        return " ".join(words_of(value))
-    return value
-
-
-def described_choices(facts: Mapping[str, Any]) -> list[str]:
-    """Return the values that a description lists: "(low, medium or high)", "one of 'a', 'b'"."""
-    text = facts.get("description")
-    if not isinstance(text, str):
-        return []
-    quoted = re.findall(r"['\"`]([\w-]{1,24})['\"`]", text)
-    if len(quoted) >= 2:
-        return quoted
-    told = re.search(r"\((?:one of:? |either )?([a-z][\w-]*(?:(?:, | or |/|, or )[a-z][\w-]*)+)\)", text)
-    told = told or re.search(r"(?:one of|either):? ([a-z][\w-]*(?:(?:, or |, | or |/)[a-z][\w-]*)+)", text)
-    return re.split(r", or |, | or |/", told[1]) if told else []
 
 
 def _text(d: Drawing, name: str, facts: dict[str, Any]) -> Drawn:
@@ -221,7 +148,9 @@ def _fits(text: Any, facts: Mapping[str, Any]) -> bool:
 
 def _one_text(d: Drawing, name: str, facts: dict[str, Any], kind: str) -> tuple[Any, str]:
     if kind in ("text", "category", "tag", "job", "word"):
-        listed = described_choices(facts) or [str(v) for v in examples_of(facts) if isinstance(v, str)]
+        listed = described_choices(facts) or [
+            str(v) for v in examples_of(facts) if isinstance(v, str)
+        ]
         listed = [value for value in listed if value.strip()]
         if not listed:
             listed = list(CHOICES.get((words_of(name) or ("",))[-1], ()))
@@ -316,7 +245,11 @@ def _list(d: Drawing, name: str, facts: dict[str, Any], depth: int) -> Drawn:
     if len(made) < least:
         raise CannotDraw(f"{name}: {least} different items are required")
     objects = any(isinstance(one.value, dict) for one in made)
-    said = "; ".join(one.said for one in made) if objects else spoken.listing([quoted(one) for one in made])
+    said = (
+        "; ".join(one.said for one in made)
+        if objects
+        else spoken.listing([quoted(one) for one in made])
+    )
     return Drawn([one.value for one in made], said, "objects" if objects else "list")
 
 
@@ -324,7 +257,11 @@ def _item(d: Drawing, name: str, schema: Any, facts: Mapping[str, Any], depth: i
     words = [*words_of(name)]
     label = "_".join([*words[:-1], singular(words[-1])]) if words else name
     part = cast(dict[str, Any], schema) if isinstance(schema, dict) else {}
-    described = {"description": facts["description"]} if "description" in facts and "description" not in part else {}
+    described = (
+        {"description": facts["description"]}
+        if "description" in facts and "description" not in part
+        else {}
+    )
     return draw_value(d, label, {**part, **described} if part or described else schema, depth + 1)
 
 
@@ -348,7 +285,9 @@ def _object(d: Drawing, name: str, facts: dict[str, Any], depth: int) -> Drawn:
         key, value = choice(d.rng, ("color", "size", "language", "theme")), None
         value = {"color": "blue", "size": "large", "language": "English", "theme": "dark"}[key]
         return Drawn({key: value}, f"{key} {value}", "object")
-    parts = {key: draw_value(d, key, properties[key], depth + 1) for key in properties if key in taken}
+    parts = {
+        key: draw_value(d, key, properties[key], depth + 1) for key in properties if key in taken
+    }
     said = spoken.listing([f"{human(key)} {quoted(one)}" for key, one in parts.items()])
     return Drawn({key: one.value for key, one in parts.items()}, said, "object")
 
@@ -362,6 +301,8 @@ def draw_kind(d: Drawing, name: str, kind: str) -> Any:
         value = d.rng.randint(round(low / step), round(high / step)) * step
         if kind in ("amount", "measure") and d.rng.random() < 0.5:
             value += d.rng.randint(1, 99) / 100
-        return round(value, 2) if isinstance(value, float) and not value.is_integer() else int(value)
+        return (
+            round(value, 2) if isinstance(value, float) and not value.is_integer() else int(value)
+        )
     value, _ = text_of("word" if kind == "text" else kind, d, name, {})
     return float(value) if kind in ("latitude", "longitude") else value
