@@ -77,12 +77,8 @@ def _generic_answer(
         )
         text = f"{subject} is {verb}" if be == "is" else f"{subject} {be} been {verb}"
         if others:
-            values = listing(
-                [
-                    f"{'the ' if be == 'have' else 'its '}{_label(name, returns, noun)} is {_said(result[name], returns, name)}"
-                    for name in others
-                ]
-            )
+            whose = "the" if be == "have" else "its"
+            values = listing([f"{whose} {_fact(name, result, returns)}" for name in others])
             text = f"{text}, and {values}"
         return capital(text) + ".", [verb, *golds] if done else golds
     if len(others) == 1 and isinstance(result[others[0]], list):
@@ -90,14 +86,15 @@ def _generic_answer(
             x=shown(result[others[0]])
         )
         return capital(text) + ".", golds
-    texts = [
-        f"the {_label(name, returns, noun)} is {_said(result[name], returns, name)}"
-        for name in others
-    ]
+    texts = [f"the {_fact(name, result, returns)}" for name in others]
     return capital(listing(texts)) + ".", golds
 
 
-def _label(name: str, returns: Mapping[str, str], noun: str) -> str:
+def _fact(name: str, result: Mapping[str, Any], returns: Mapping[str, str]) -> str:
+    return f"{_label(name)} is {_said(result[name], returns, name)}"
+
+
+def _label(name: str) -> str:
     label = human(name)
     words = words_of(name)
     if words[-1:] in (("km",), ("mg",), ("kg",)):

@@ -37,8 +37,11 @@ def draw_arguments(d: Drawing, made: SynthTool, names: Sequence[str]) -> dict[st
     return drawn
 
 
-_ENDS = (("start", "end"), ("from", "to"), ("check_in", "check_out"), ("departure", "return"), ("min", "max"),
-         ("since", "until"), ("checkin", "checkout"), ("depart", "return"), ("begin", "end"), ("after", "before"))  # fmt: skip
+_ENDS = (
+    ("start", "end"), ("from", "to"), ("check_in", "check_out"), ("departure", "return"),
+    ("min", "max"), ("since", "until"), ("checkin", "checkout"), ("depart", "return"),
+    ("begin", "end"), ("after", "before"),
+)  # fmt: skip
 
 
 def _in_order(drawn: dict[str, Drawn]) -> None:

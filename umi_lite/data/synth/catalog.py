@@ -12,7 +12,7 @@ from umi_lite.data.synth.generic import generic
 from umi_lite.data.synth.links import Link, links_of
 from umi_lite.data.synth.names import OPPOSITES, base_verb, words_of
 from umi_lite.data.synth.plans import Mix
-from umi_lite.data.synth.pools import Split, choice
+from umi_lite.data.synth.pools import Split, choice, words
 from umi_lite.data.synth.shapes import returns_of, with_settings
 from umi_lite.data.synth.values import CannotDraw
 from umi_lite.data.synth.wording import SynthTool, slots_of
@@ -74,9 +74,9 @@ class Catalog:
         for name in made.tool.parameters.get("required", ()):
             part = properties.get(name)
             facts = part if isinstance(part, dict) else {}
-            told = str(facts.get("description", "")).lower()
+            said = str(facts.get("description", "")).lower()
             if facts.get("type") in ("string", "integer", "number") and not (
-                "default" in facts or "const" in facts or "default" in told or "optional" in told
+                "default" in facts or "const" in facts or "default" in said or "optional" in said
             ):
                 found.append(name)
         return found
@@ -89,8 +89,8 @@ class Catalog:
             return False
         if one.verb != other.verb and one.verb != "query":
             return one.about == other.about and not {one.verb, other.verb} <= _UNLIKE
-        mine, theirs = one.about, other.about
-        return not mine or not theirs or mine <= theirs or theirs <= mine
+        mine, others = one.about, other.about
+        return not mine or not others or mine <= others or others <= mine
 
     def twin(self, rng: random.Random, made: SynthTool) -> SynthTool | None:
         """Return a near-twin of a tool: the same arguments, another verb."""
@@ -139,8 +139,13 @@ class Catalog:
         return tools
 
 
-_UNLIKE = frozenset({"create", "delete", "add", "remove", "cancel", "send", "update", "set", "move", "copy",
-                     "start", "stop", "open", "close", "lock", "unlock", "buy", "sell", "archive"})  # fmt: skip
+# Verbs that ask for different things of the same object.
+_UNLIKE = frozenset(
+    words(
+        "create delete add remove cancel send update set move copy start stop open close lock "
+        "unlock buy sell archive"
+    )
+)
 
 
 def thing_of(made: SynthTool) -> str:
@@ -211,7 +216,7 @@ def unusable(made: SynthTool, seed: int, split: Split) -> str:
                     slot for slot in slots_of(template) if slot not in {*known, *wording.returns}
                 ]
                 if strange:
-                    return f"its result has a slot {strange[0]!r} that is no field"
+                    return f"its result has a slot {strange[0]!r} that is not a field"
         check = Check(parameters)
         faults = ""
         for attempt in range(3):

@@ -45,9 +45,9 @@ def fault_of(task: Trajectory, functions: Mapping[str, ToolFunction] | None = No
         for name, value in step.arguments.items():
             text = said.get((step.tool, name))
             words = None if text is None else " ".join(text.casefold().split()).removeprefix("the ")
-            if words is None or words not in instruction:
-                if not any(_shown_in(value, one) for one in seen):
-                    return f"the instruction does not say the value of {name}"
+            known = words is not None and words in instruction
+            if not known and not any(_shown_in(value, one) for one in seen):
+                return f"the instruction does not say the value of {name}"
         seen.append(after.content)
     if box.state() != task.meta["state"]:
         return "the tools were left in another state when it was replayed"

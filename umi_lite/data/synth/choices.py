@@ -53,7 +53,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 
 def named_codes(values: list[Any]) -> dict[str, str]:
-    """Return what people call the codes of an enum of currencies, languages, countries, quarters."""
+    """Return what people call an enum's codes: currencies, languages, countries, quarters."""
     quarters = dict(
         Q1="the first quarter",
         Q2="the second quarter",

@@ -6,16 +6,19 @@ from functools import cache
 from umi_lite.data.synth.names import ACTION_VERBS, VERBS, base_verb, is_plural
 from umi_lite.data.synth.pools import words
 
+# How a description begins before it says what the tool does.
 _LEAD = re.compile(
-    r"^(?:this (?:function|tool|endpoint|api|method|operation|command)\s+(?:is used to|can be used to|"
-    r"is able to|allows (?:you|users|the user) to|will|can|lets you)?\s*|(?:used|use|allows? you|enables? you|"
-    r"lets you|a (?:tool|function) (?:that|to|for)|tool (?:to|for)|function to|api to|allows users|"
-    r"a utility to|utility to|helps? (?:you )?|provides a way)(?: to)?\s+|(?:use this (?:tool|function) to)\s+)",
+    r"^(?:this (?:function|tool|endpoint|api|method|operation|command)\s+"
+    r"(?:is used to|can be used to|is able to|allows (?:you|users|the user) to|will|can|lets you)?"
+    r"\s*|(?:used|use|allows? you|enables? you|lets you|a (?:tool|function) (?:that|to|for)|"
+    r"tool (?:to|for)|function to|api to|allows users|a utility to|utility to|"
+    r"helps? (?:you )?|provides a way)(?: to)?\s+|(?:use this (?:tool|function) to)\s+)",
     re.IGNORECASE,
 )
 # What a first sentence says beyond what the tool does.
 _TAIL = re.compile(
-    r"(?:[.;:](?:\s|$)|\s+\(|\s[-–—]\s|,| (?:based on|(?<! a )(?<! the )(?<! an )given|by|using|via|through|including|"
+    r"(?:[.;:](?:\s|$)|\s+\(|\s[-–—]\s|,| (?:based on|(?<! a )(?<! the )(?<! an )given|by|using|"
+    r"via|through|including|"
     r"such as|that|which|where|when|while|if (?:the|it)|so that|as well as|along with|per the|"
     r"according to|from the (?:system|database|server|api|file system|filesystem|disk)|"
     r"in the (?:system|database)|as (?:text|json|a (?:string|list))|and (?:return|get|provide)s?|"
@@ -146,8 +149,10 @@ def thing_head(rest: str) -> str:
     head = re.split(
         r" (?:for|of|in|at|from|to|on|with|between|about|by|into|as|between) |,", rest, maxsplit=1
     )[0]
-    return re.sub(
-        r"^(?:(?:on|off|up|down|out) )?(?:the|an?|all|any|your|one|existing) (?:(?:existing|complete|given|specified) )?",
-        "",
-        head,
-    )
+    return _ARTICLES.sub("", head)
+
+
+_ARTICLES = re.compile(
+    r"^(?:(?:on|off|up|down|out) )?(?:the|an?|all|any|your|one|existing) "
+    r"(?:(?:existing|complete|given|specified) )?"
+)

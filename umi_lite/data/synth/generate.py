@@ -15,6 +15,7 @@ from umi_lite.data.synth.parts import Misfit
 from umi_lite.data.synth.plans import KINDS_OF_TASKS, Mix, schedule, turns
 from umi_lite.data.synth.play import play
 from umi_lite.data.synth.pools import SPLITS, Split
+from umi_lite.data.synth.shapes import DONE
 from umi_lite.data.synth.simulate import Simulator, World
 from umi_lite.data.synth.tasks import MAKERS, Draft
 from umi_lite.data.synth.values import CannotDraw
@@ -95,9 +96,14 @@ def generate(
 
 
 def load(
-    tools: Sequence[SynthTool], *, seed: int, count: int, split: str = "train", mix: Mix | None = None,
+    tools: Sequence[SynthTool],
+    *,
+    seed: int,
+    count: int,
+    split: str = "train",
+    mix: Mix | None = None,
     source: str = "synth",
-) -> Loaded:  # fmt: skip
+) -> Loaded:
     """Return what `generate` yields, with what could not be made."""
     dropped: list[Dropped] = []
     made = list(
@@ -150,12 +156,16 @@ def _write(
     ask = requests.tidy(requests.opened(rng, draft.ask, split))
     if draft.d.relative:
         ask = requests.with_today(rng, ask, today, split)
+    names = {one.tool.name for one in offered}
     world = World(
-        seed, split, today.isoformat(),
-        {one.tool.name: catalog.returns.get(one.tool.name) or {"status": "done"} for one in offered},
-        [pair for pair in catalog.pairs if set(pair) <= {one.tool.name for one in offered}],
-        sorted(one.tool.name for one in offered if one.verb != "query"), draft.faults,
-    )  # fmt: skip
+        seed=seed,
+        split=split,
+        today=today.isoformat(),
+        returns={name: catalog.returns.get(name) or {"status": DONE} for name in sorted(names)},
+        pairs=[pair for pair in catalog.pairs if set(pair) <= names],
+        actions=sorted(one.tool.name for one in offered if one.verb != "query"),
+        faults=draft.faults,
+    )
     box = Simulator([one.tool for one in offered], world, functions)
     before = box.state()
     steps, gold = play(draft, box)

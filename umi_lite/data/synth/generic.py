@@ -23,7 +23,10 @@ from umi_lite.data.synth.names import (
 from umi_lite.data.synth.phrases import Phrase, joined, phrase
 from umi_lite.data.synth.texts import entity_of
 
-_ASKED = r"(?:given|specified|certain|particular|specific|provided|target|single|chosen|requested|existing|selected)"
+_ASKED = (
+    r"(?:given|specified|certain|particular|specific|provided|target|single|chosen|requested|"
+    r"existing|selected)"
+)
 _UNMATCHED = re.compile(
     rf" (?:for|to|in|at|from|on|of|by|with|between|into|under|about|against|within)"
     rf" (?:(?:a|an|one|another|the|any|your|each|multiple|two) {_ASKED}(?: [\w-]+){{1,3}}"
@@ -138,7 +141,8 @@ def _substituted(rest: str, name: str, kind: str, query: bool) -> tuple[str, boo
         if len(noun) < 3:
             continue
         found = re.search(
-            rf"(?:^|(?<= ))(?:(?P<art>a|an|one|the|any|your|another) )?(?:{_ASKED} )?{re.escape(noun)}(?: name| ID| id)?(?=$| (?!of\b))",
+            rf"(?:^|(?<= ))(?:(?P<art>a|an|one|the|any|your|another) )?(?:{_ASKED} )?"
+            rf"{re.escape(noun)}(?: name| ID| id)?(?=$| (?!of\b))",
             rest,
         )
         if found is None:

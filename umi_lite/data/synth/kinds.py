@@ -14,15 +14,17 @@ _FORMATS = {
     "idn-email": "email", "duration": "iso_duration", "ipv6": "ipv6",
 }  # fmt: skip
 
-# Words of a name, most telling first: the first rule that holds decides.
+# Words of a name, the surest first: the first rule that holds decides.
 _TEXT_RULES: tuple[tuple[str, str], ...] = (
     (r"(?:^| )(?:latitude|lat)$", "latitude"),
     (r"(?:^| )(?:longitude|lon|lng|long)$", "longitude"),
     (r"\b(?:e ?mails?|mail address|recipients?|cc|bcc)\b", "email"),
     (r"\b(?:phone|mobile|telephone|cell|sms)\b", "phone"), (r"\b(?:uuid|guid)\b", "uuid"),
     (r"\b(?:timezone|time zone|tz)\b", "timezone"),
-    (r"\b(?:iso ?8601|datetime|date time|timestamp)\b|(?:^| )(?:start|end) time$", "datetime_or_time"),
-    (r"\b(?:dates?|day|birthday|deadline|dob|since|until|checkin|checkout|due|check in|check out)\b", "date"),
+    (r"\b(?:iso ?8601|datetime|date time|timestamp)\b|(?:^| )(?:start|end) time$",
+     "datetime_or_time"),
+    (r"\b(?:dates?|day|birthday|deadline|dob|since|until|checkin|checkout|due|check in|"
+     r"check out)\b", "date"),
     (r"(?:^| )(?:time|clock|hour)$", "time"),
     (r"\b(?:urls?|links?|website|uri|homepage|webpage|webhook|endpoint)\b", "url"),
     (r"\b(?:host|hostname|domain)\b", "host"), (r"\bip\b", "ip"),
@@ -36,11 +38,13 @@ _TEXT_RULES: tuple[tuple[str, str], ...] = (
     (r"\b(?:id|ids|identifier|number|no|code|key|sku|isbn|ref|reference|uid)$", "id"),
     (r"\b(?:username|login|handle|user)$", "username"), (r"\bstreet\b", "street"),
     (r"\baddress\b", "address"),
-    (r"\b(?:city|cities|town|destination|origin|departure|arrival|location|place|region|area|" r"municipality|station)\b", "city"),
+    (r"\b(?:city|cities|town|destination|origin|departure|arrival|location|place|region|area|"
+     r"municipality|station)\b", "city"),
     (r"\bteam\b", "team"), (r"\b(?:sport|league)\b", "sport"),
     (r"\b(?:hotel|accommodation)\b", "hotel"), (r"\brestaurant\b", "restaurant"),
     (r"\b(?:airline|carrier)\b", "airline"),
-    (r"\b(?:company|organi[sz]ation|vendor|supplier|brand|employer|business|merchant|client)\b", "company"),
+    (r"\b(?:company|organi[sz]ation|vendor|supplier|brand|employer|business|merchant|"
+     r"client)\b", "company"),
     (r"\b(?:cuisine)\b", "cuisine"), (r"\b(?:dish|recipe|meal|food)\b", "dish"),
     (r"\b(?:ingredients?)\b", "ingredient"), (r"\b(?:genre)\b", "genre"),
     (r"\b(?:artist|band|singer|musician)\b", "artist"), (r"\b(?:song|track)\b", "song"),
@@ -60,13 +64,19 @@ _TEXT_RULES: tuple[tuple[str, str], ...] = (
     (r"\b(?:category|section)$", "category"),
     (r"\b(?:title|subject|headline|heading|topic name|caption)$", "title"),
     (r"\b(?:sql)\b", "sql"), (r"\b(?:expression|formula|equation|function)$", "expression"),
-    (r"\b(?:message|body|text|content|contents|comment|description|note|notes|reason|feedback|" r"summary|caption|review|sentence|paragraph|reply|details|observation|thought|bio)$", "message"),
+   
+    (r"\b(?:message|body|text|content|contents|comment|description|note|notes|reason|feedback|"
+     r"summary|caption|review|sentence|paragraph|reply|details|observation|thought|bio)$",
+     "message"),
     (r"\b(?:query|topic|search|keyword|question|term|prompt|subject|q|theme|interest)$", "topic"),
     (r"\b(?:version)\b", "version"), (r"\b(?:glob|pattern|patterns)$", "glob"),
     (r"\b(?:landmark|attraction|venue|point)\b", "landmark"),
     (r"\b(?:first name|given name)\b", "first_name"),
     (r"\b(?:last name|surname|family name)\b", "last_name"),
-    (r"\b(?:person|customer|contact|author|patient|employee|assignee|owner|member|guest|people|" r"attendees?|participants?|driver|student|teacher|sender|receiver|recipient|user|friend|" r"player|passenger|doctor|actor|director|full name|invitees|to)\b", "person"),
+   
+    (r"\b(?:person|customer|contact|author|patient|employee|assignee|owner|member|guest|people|"
+     r"attendees?|participants?|driver|student|teacher|sender|receiver|recipient|user|friend|"
+     r"player|passenger|doctor|actor|director|full name|invitees|to)\b", "person"),
 )  # fmt: skip
 _NUMBER_RULES: tuple[tuple[str, str], ...] = (
     (r"(?:^| )(?:latitude|lat)\b", "latitude"),

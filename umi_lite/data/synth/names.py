@@ -20,34 +20,36 @@ _SPELLED = {
 }  # fmt: skip
 QUERY_VERBS = frozenset(
     words(
-        "get fetch retrieve find look lookup return show list search check read view query obtain "
-        "display provide describe see browse count track load access report give inspect identify "
-        "determine extract explore discover"
+        "get fetch retrieve find look lookup return show list search check read view query "
+        "obtain display provide describe see browse count track load access report give "
+        "inspect identify determine extract explore discover"
     )
 )
 COMPUTE_VERBS = frozenset(words("calculate compute estimate solve evaluate measure work predict"))
 ACTION_VERBS = frozenset(
     words(
-        "add book create send delete remove update set schedule cancel post upload download move copy "
-        "rename write edit make open close start stop turn play pause resume order buy sell pay "
-        "transfer convert translate generate assign invite share save store register subscribe "
-        "unsubscribe publish submit apply adjust change modify enable disable lock unlock mark log "
-        "record reserve rent request reply forward archive merge commit push pull run execute deploy "
-        "restart reset verify validate format compress resize rotate crop upgrade install approve "
-        "reject rate review place print plan put sort filter encrypt decrypt parse analyze analyse "
-        "compare summarize summarise classify detect connect import export clear dim water feed ship "
-        "notify remind call dial message email tag label link attach pin follow like block report "
-        "refund return redeem charge split round roll pick choose shuffle skip switch toggle activate "
-        "deactivate charge arm disarm control manage complete finish file flag fill draft renew extend "
-        "increase decrease raise lower boost mute unmute join leave give issue insert append replace "
-        "drop crawl scan sync tune dispatch hire train quote bid invest withdraw deposit vote donate "
-        "request locate simulate render draw paint plot stream cast launch trigger test process "
-        "initialize initialise init stage unstage checkout grant revoke encode decode hash sign "
-        "confirm decline accept snooze silence escalate resolve reopen restore recover backup "
-        "define allocate distribute perform conduct handle prepare combine concatenate reverse capitalize capitalise trim "
-        "truncate normalize normalise scale sum subtract multiply divide administer prescribe "
-        "refill dispense admit discharge harvest plant prune recharge park charter board "
-        "check-in sanitize weigh brew cook bake preheat roast chill freeze defrost wash dry iron "
+        "add book create send delete remove update set schedule cancel post upload download "
+        "move copy rename write edit make open close start stop turn play pause resume order "
+        "buy sell pay transfer convert translate generate assign invite share save store "
+        "register subscribe unsubscribe publish submit apply adjust change modify enable "
+        "disable lock unlock mark log record reserve rent request reply forward archive merge "
+        "commit push pull run execute deploy restart reset verify validate format compress "
+        "resize rotate crop upgrade install approve reject rate review place print plan put "
+        "sort filter encrypt decrypt parse analyze analyse compare summarize summarise "
+        "classify detect connect import export clear dim water feed ship notify remind call "
+        "dial message email tag label link attach pin follow like block report refund return "
+        "redeem charge split round roll pick choose shuffle skip switch toggle activate "
+        "deactivate charge arm disarm control manage complete finish file flag fill draft "
+        "renew extend increase decrease raise lower boost mute unmute join leave give issue "
+        "insert append replace drop crawl scan sync tune dispatch hire train quote bid invest "
+        "withdraw deposit vote donate request locate simulate render draw paint plot stream "
+        "cast launch trigger test process initialize initialise init stage unstage checkout "
+        "grant revoke encode decode hash sign confirm decline accept snooze silence escalate "
+        "resolve reopen restore recover backup define allocate distribute perform conduct "
+        "handle prepare combine concatenate reverse capitalize capitalise trim truncate "
+        "normalize normalise scale sum subtract multiply divide administer prescribe refill "
+        "dispense admit discharge harvest plant prune recharge park charter board check-in "
+        "sanitize weigh brew cook bake preheat roast chill freeze defrost wash dry iron "
         "vacuum mop sweep clean hang open tow inflate patrol guard"
     )
 )
@@ -74,8 +76,9 @@ _DOUBLED = frozenset(words("commit admit permit submit refer transfer"))
 _SHORT = re.compile(r"[^aeiou]*[aeiou][^aeiouwxy]")
 _SAME_PLURAL = frozenset(
     words(
-        "information weather news data status address access analysis basis progress series process "
-        "business glass class pass gas bus gps sms dns css address's canvas atlas species"
+        "information weather news data status address access analysis basis progress series "
+        "process business glass class pass gas bus gps sms dns css canvas atlas "
+        "species"
     )
 )
 
@@ -112,7 +115,7 @@ def is_plural(word: str) -> bool:
 
 
 def base_verb(word: str) -> str:
-    """Return the base form of `gets`, `retrieves`, `applies`; a word that is no verb as it is."""
+    """Return the base form of `gets`, `retrieves`, `applies`; another word as it is."""
     low = word.lower()
     for stem in (
         low,
@@ -147,15 +150,15 @@ def with_article(noun: str) -> str:
 
 _DETERMINERS = frozenset(
     words(
-        "a an the all any some this that these every each your my one two both whether how what which "
-        "who where when if more most several many information details data"
+        "a an the all any some this that these every each your my one two both whether how what "
+        "which who where when if more most several many information details data"
     )
 ) - {"details", "data", "information"}
 
 
 @cache
 def own_words(name: str) -> tuple[str, ...]:
-    """Return the words of a tool's name without namespaces: `git_commit`, `mail.send` → the verb on.
+    """Return the words of a tool's name from its verb on: of `git_commit` and `mail.send`, too.
 
     What comes before the verb is a namespace, or where nothing follows the verb its object.
     """
@@ -175,8 +178,9 @@ def own_words(name: str) -> tuple[str, ...]:
 # Verbs that are hardly ever nouns in a name.
 _SURE_VERBS = frozenset(
     words(
-        "get set list search create delete update add remove find fetch send cancel check calculate "
-        "convert lookup retrieve make show read write count compute generate start stop"
+        "get set list search create delete update add remove find fetch send cancel check "
+        "calculate convert lookup retrieve make show read write count compute generate start "
+        "stop"
     )
 )
 

@@ -136,21 +136,24 @@ def _whole(part: Part, template: str) -> str:
     return f"{bare}{joined(mentions)}{template[len(bare) :] or '.'}"
 
 
+# A preposition before a slot, with what is left out together with it.
 _BEFORE = (
-    r"(?:,? ?\b(?:with the [\w ]+? of|with (?:an?|the) [\w ]+?|called|named|titled|saying|about|for|in|on|at|to|from|by|with|of|until|into|as)"
+    r"(?:,? ?\b(?:with the [\w ]+? of|with (?:an?|the) [\w ]+?|called|named|titled|saying|about|"
+    r"for|in|on|at|to|from|by|with|of|until|into|as)"
     r"(?: (?:the|a|an|my|order|booking|account|number|ID|id))*)"
 )
+_UNIT_AFTER = r"(?: (?:hours|minutes|days|people|guests|nights|euros|dollars))?"
 
 
 def _without(template: str, name: str) -> str:
     """Return a template without a slot and the preposition before it.
 
     Raises:
-        Misfit: the slot is an object of its own, without which there is no sentence.
+        Misfit: the slot is an object of its own, which the sentence cannot do without.
     """
     slot = re.escape(f"{{{name}}}")
-    cut, count = re.subn(rf"{_BEFORE} [\"'#]?{slot}[\"']?(?: (?:hours|minutes|days|people|guests|nights|euros|dollars))?",
-                         "", template)  # fmt: skip
+    pattern = rf"{_BEFORE} [\"'#]?{slot}[\"']?{_UNIT_AFTER}"
+    cut, count = re.subn(pattern, "", template)
     if count != 1 or f"{{{name}}}" in cut:
         raise Misfit("the wording cannot leave an argument out")
     return cut
@@ -171,7 +174,10 @@ def _referring(
         rng,
         (f"that {noun}", f"that {noun}", f"the {noun} you {'find' if found_by_query else 'get'}"),
     )
-    pattern = rf"(?:\b(?:the|an?|my) )?(?:\b(?:{label}) )?(?:\b(?:ID|id|number|code|address|name) )?[#\"']?{slot}[\"']?(?:'s\b)?"
+    pattern = (
+        rf"(?:\b(?:the|an?|my) )?(?:\b(?:{label}) )?"
+        rf"(?:\b(?:ID|id|number|code|address|name) )?[#\"']?{slot}[\"']?(?:'s\b)?"
+    )
     found = re.search(pattern, template)
     if found is None:
         raise Misfit("the wording has no place for an earlier result")

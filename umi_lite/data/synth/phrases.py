@@ -17,7 +17,8 @@ _TO = frozenset(
 )
 _THINGS = frozenset(
     words(
-        "product dish ingredient artist song book movie animal plant sport ticker crypto car medicine "
+        "product dish ingredient artist song book movie animal plant sport ticker crypto car "
+        "medicine "
         "symptom exercise event job cuisine genre material"
     )
 )
@@ -151,10 +152,9 @@ def _number(words: Sequence[str], kind: str, slot: str, facts: Mapping[str, Any]
         return Phrase(58, f"for {slot} {said}")
     if kind == "small" and last in ("size", "guests"):
         return Phrase(58, f"for {slot} people")
-    if (
-        kind == "count"
-        and last in ("limit", "top", "k", "n")
-        or said in ("maximum results", "maximum count")
+    if (kind == "count" and last in ("limit", "top", "k", "n")) or said in (
+        "maximum results",
+        "maximum count",
     ):
         return Phrase(85, f"limited to {slot} results")
     if kind == "count" and words[:1] == ("max",) and is_plural(last):
@@ -234,7 +234,7 @@ def _text(
         return Phrase(
             30,
             f"to {slot}"
-            if verb != "query" and last != "email" or verb == "send"
+            if (verb != "query" and last != "email") or verb == "send"
             else f"for {slot}",
         )
     if kind in _ENDS:

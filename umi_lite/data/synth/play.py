@@ -71,9 +71,11 @@ def play(draft: Draft, box: Simulator) -> tuple[list[Step], str]:
 def _about(arguments: Mapping[str, Any], golds: Sequence[str]) -> str:
     """Return what an answer's sentence is about, where a tool is used for several things."""
     texts = [
-        value for value in arguments.values()
-        if isinstance(value, str) and 2 < len(value) <= 30 and value not in golds and not value[:4].isdigit()
-    ]  # fmt: skip
+        value
+        for value in arguments.values()
+        if isinstance(value, str) and 2 < len(value) <= 30 and not value[:4].isdigit()
+    ]
+    texts = [text for text in texts if text not in golds]
     return f"{texts[0]}: " if texts else ""
 
 

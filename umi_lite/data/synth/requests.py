@@ -11,15 +11,55 @@ from umi_lite.data.synth.pools import Split, choice, words
 from umi_lite.data.synth.spoken import MONTHS, NO_PREPOSITION, WEEKDAYS, listing
 
 _NOUN: dict[Split, tuple[str, ...]] = {
-    "train": ( "What {is} {x}?", "Tell me {x}.", "I need {x}.", "Please find {x}.", "Can you get me {x}?", "Look up {x}, please.", "Show me {x}.", "Could you find out {x}?", "I'd like to know {x}.", "Give me {x}.", "{X}, please.", "Do you know {x}?", ),
-    "dev": ("I'm curious about {x}.", "Let me have {x}.", "Would you look up {x}?", "Check {x} for me."),
-    "test": ("I want to see {x}.", "Could I get {x}?", "Help me find {x}.", "I'm after {x}.", "Fetch {x} for me."),
-}  # fmt: skip
+    "train": (
+        "What {is} {x}?",
+        "Tell me {x}.",
+        "I need {x}.",
+        "Please find {x}.",
+        "Can you get me {x}?",
+        "Look up {x}, please.",
+        "Show me {x}.",
+        "Could you find out {x}?",
+        "I'd like to know {x}.",
+        "Give me {x}.",
+        "Can you find {x} for me?",
+        "Get me {x}, please.",
+    ),
+    "dev": (
+        "I'm curious about {x}.",
+        "Let me have {x}.",
+        "Would you look up {x}?",
+        "Check {x} for me.",
+        "I'm wondering about {x}.",
+    ),
+    "test": (
+        "I want to see {x}.",
+        "Could I get {x}?",
+        "Help me find {x}.",
+        "I'm after {x}.",
+        "Fetch {x} for me.",
+    ),
+}
 _DO: dict[Split, tuple[str, ...]] = {
-    "train": ( "{X}.", "Please {x}.", "Can you {x}?", "Could you {x}?", "I need you to {x}.", "{X}, please.", "I want you to {x}.", "Could you please {x}?", "I'd like you to {x}.", ),
+    "train": (
+        "{X}.",
+        "Please {x}.",
+        "Can you {x}?",
+        "Could you {x}?",
+        "I need you to {x}.",
+        "{X}, please.",
+        "I want you to {x}.",
+        "Could you please {x}?",
+        "I'd like you to {x}.",
+    ),
     "dev": ("Would you {x}?", "Kindly {x}.", "Your task is to {x}.", "Go ahead and {x}."),
-    "test": ("It would be great if you could {x}.", "Would you mind helping me {x}?", "Help me {x}.", "Now {x}.", "Would you please {x}?"),
-}  # fmt: skip
+    "test": (
+        "It would be great if you could {x}.",
+        "Help me {x}.",
+        "Now {x}.",
+        "Would you please {x}?",
+    ),
+}
 _FIND: dict[Split, tuple[str, ...]] = {
     "train": ("find", "look up", "get", "tell me"),
     "dev": ("find out", "check"),
@@ -42,10 +82,17 @@ _WITH_THAT: dict[Split, tuple[str, ...]] = {
     "test": ("Afterwards,", "When that is known,"),
 }
 _JOINED: dict[Split, tuple[str, ...]] = {
-    "train": ("First {first}, then {rest}.", "{X}.", "Please {x}.", "Can you {x}?", "{First}, then {rest}.", "I need you to {x}."),
+    "train": (
+        "First {first}, then {rest}.",
+        "{X}.",
+        "Please {x}.",
+        "Can you {x}?",
+        "{First}, then {rest}.",
+        "I need you to {x}.",
+    ),
     "dev": ("Begin by doing this: {first}. When done, {rest}.", "Would you {x}?"),
     "test": ("There is a list of things to do: {x}.", "Start with this: {first}. Finally {rest}."),
-}  # fmt: skip
+}
 _TODAY: dict[Split, tuple[str, ...]] = {
     "train": (
         "Today is {weekday}, {iso}.",
@@ -69,7 +116,7 @@ def capital(text: str) -> str:
 
 
 def lowered(text: str) -> str:
-    """Return a sentence to follow a connective: its first letter small, unless it is a name's or I."""
+    """Return a sentence to follow a connective: its first letter small, but for a name's or I."""
     first = text.split(" ")[0]
     if (
         first in ("I", "I'm", "I'd", "I've", "I'll")
@@ -82,17 +129,15 @@ def lowered(text: str) -> str:
 
 _LOWERED = VERBS | frozenset(
     words(
-        "first begin start what what's tell please find can could look show would give do let check fetch help now how which when where who "
-        "is are was get book add send set create cancel search list play order buy make turn start stop read write open "
-        "close delete remove update move copy rename convert translate calculate schedule remind call pay transfer "
-        "reserve track compare share post save mark print rate register renew request run switch use put kindly go "
-        "work figure pull bring lock unlock upload download"
+        "first begin start what what's tell please find can could look show would give do let "
+        "check fetch help now how which when where who is are was get book add switch "
+        "use put kindly go figure pull bring work turn reserve track"
     )
 )
 
 
 def tidy(text: str) -> str:
-    """Return a filled text without prepositions that relative days do not take, or doubled signs."""
+    """Return a filled text without prepositions that relative days do not take."""
     text = _NO_ON.sub("", text)
     text = _NO_ON_DAYS.sub("", text)
     text = re.sub(r"\b(from|the|in|at|on|to|for|by) \1\b", r"\1", text)
@@ -119,10 +164,8 @@ def _many(noun: str) -> bool:
     ].split(" ")
     last = head[-1].lower()
     return (
-        is_plural(last)
-        and last not in ("news", "data", "information", "media")
-        or " and " in " ".join(head)
-    )
+        is_plural(last) and last not in ("news", "data", "information", "media")
+    ) or " and " in " ".join(head)
 
 
 def instruction(
@@ -140,9 +183,9 @@ def instruction(
         return _one_sentence(rng, clauses, split, chained)
     first, *others = [sentence(rng, ask, split) for ask in asks]
     texts = [first]
-    for at, other in enumerate(others):
-        words = (_WITH_THAT if chained else _NEXT)[split]
-        word = choice(rng, words if at or chained else words)
+    for other in others:
+        connectives = (_WITH_THAT if chained else _NEXT)[split]
+        word = choice(rng, connectives)
         if word == "And" and "?" not in other:
             word = "Also,"
         texts.append(f"{word} {lowered(other)}")

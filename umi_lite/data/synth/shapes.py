@@ -65,13 +65,15 @@ _FIELDS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 _CREATES = frozenset(
     words(
-        "create add book schedule order place register open reserve request submit issue buy assign "
+        "create add book schedule order place register open reserve request submit issue buy "
+        "assign "
         "generate make plan rent hire post upload publish draft file log record"
     )
 )
 _LISTS = frozenset(words("list search find browse discover explore"))
 _RETURNS = re.compile(
-    r"\b[Rr]eturn(?:s|ing)?(?: back)? (?:the |a |an |its |their |an? new )?([a-z_ ]{3,30}?)(?:[.,;(]| of | for | as | in |$)"
+    r"\b[Rr]eturn(?:s|ing)?(?: back)? (?:the |a |an |its |their |an? new )?([a-z_ ]{3,30}?)"
+    r"(?:[.,;(]| of | for | as | in |$)"
 )
 DONE, NAMES = "done", "names"
 """Further kinds of fields: what was done ("cancelled"), and a list of names."""
@@ -98,12 +100,12 @@ def returns_of(made: SynthTool) -> tuple[dict[str, str], bool]:
             return {"result": "amount" if made.verb == "convert" else "message"}, True
         return {"status": DONE}, True
     arguments = made.tool.parameters.get("properties", {})
-    told = _RETURNS.search(made.tool.description)
-    if told and (kind := kind_of_words(told[1].strip(), False)) not in (None, "category"):
-        name = "_".join(told[1].split()[-2:])
+    named = _RETURNS.search(made.tool.description)
+    if named and (kind := kind_of_words(named[1].strip(), False)) not in (None, "category"):
+        name = "_".join(named[1].split()[-2:])
         if name not in arguments:
             return {name: str(kind)}, False
-    if told and (fields := _FIELDS.get(singular(told[1].split()[-1]))):
+    if named and (fields := _FIELDS.get(singular(named[1].split()[-1]))):
         fields = {name: kind for name, kind in fields.items() if name not in arguments}
         return fields or {"result": "word"}, not fields
     words = own_words(made.tool.name) or ("",)

@@ -31,7 +31,7 @@ def number_words(number: int) -> str:
 
 
 def say_integer(rng: random.Random, number: int) -> str:
-    """Return a form of a whole number: digits, words up to 20 and for tens, thousands with commas."""
+    """Return a form of a whole number: digits, words up to 20, thousands with commas."""
     roll = rng.random()
     if roll < 0.25 and (0 <= number <= 20 or (0 <= number <= 100 and number % 10 == 0)):
         return number_words(number)

@@ -155,13 +155,20 @@ def misspelled(rng: random.Random, text: str) -> str:
     return made if made != text else text + text[-1]
 
 
+_OFFLINE = (
+    "{t} is offline",
+    "503 service unavailable",
+    "access to {t} is denied",
+    "{t} is down for maintenance",
+)
+
+
 def _dead_end(draft: Draft, made: SynthTool) -> None:
     """The tool fails for good: the planner gives up."""
     if made.function is not None:
         raise Misfit("a tool that really runs is not made to fail")
     _one(draft, made)
-    error = choice(draft.rng, ("{t} is offline", "503 service unavailable", "access to {t} is denied",
-                               "{t} is down for maintenance"))  # fmt: skip
+    error = choice(draft.rng, _OFFLINE)
     draft.faults = [Fault(made.tool.name, None, None, error.format(t=made.tool.name))]
 
 

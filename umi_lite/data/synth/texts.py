@@ -11,7 +11,7 @@ from umi_lite.data.synth.choices import COUNTRIES, CURRENCIES, LANGUAGES, exampl
 from umi_lite.data.synth.drawing import Drawing, Said, described
 from umi_lite.data.synth.moments import date, date_time, time
 from umi_lite.data.synth.names import words_of
-from umi_lite.data.synth.pools import POOLS, Split, choice, draw
+from umi_lite.data.synth.pools import POOLS, Split, choice, draw, words
 
 TIMEZONES = (
     "Europe/Paris", "Asia/Tokyo", "America/New_York", "Europe/London", "Asia/Kolkata", "UTC",
@@ -103,10 +103,13 @@ def _street(d: Drawing, name: str, facts: Mapping[str, Any]) -> Said:
     return _plain(f"{d.rng.randint(1, 180)} {d.pick('street')}")
 
 
+_ID_WORDS = frozenset(words("id ids number no code identifier ref reference uid key new target"))
+
+
 def entity_of(name: str) -> str:
     """Return what an id identifies: `order_id` → order; "" for `id` alone."""
-    words = words_of(name)
-    if len(words) > 1 and words[0] in (
+    parts = words_of(name)
+    if len(parts) > 1 and parts[0] in (
         "from",
         "to",
         "source",
@@ -115,9 +118,8 @@ def entity_of(name: str) -> str:
         "src",
         "dest",
     ):
-        words = words[1:]
-    said = [word for word in words if word not in ("id", "ids", "number", "no", "code", "identifier", "ref",
-                                                            "reference", "uid", "key", "new", "target")]  # fmt: skip
+        parts = parts[1:]
+    said = [word for word in parts if word not in _ID_WORDS]
     return "_".join(said)
 
 
@@ -159,7 +161,8 @@ def _uuid(d: Drawing, name: str, facts: Mapping[str, Any]) -> Said:
 
 
 def _wants_code(facts: Mapping[str, Any], example: str) -> bool:
-    named = f"{described(facts)} {' '.join(map(str, examples_of(facts))).lower()} {facts.get('default')}"
+    examples = " ".join(map(str, examples_of(facts))).lower()
+    named = f"{described(facts)} {examples} {facts.get('default')}"
     return bool(re.search(rf"\b(?:codes?|iso|{example})\b", named)) or facts.get("maxLength") in (
         2,
         3,
@@ -171,7 +174,7 @@ def _language(d: Drawing, name: str, facts: Mapping[str, Any]) -> Said:
     code = LANGUAGES[label]
     if (
         "code" in words_of(name)
-        or "lang" == name
+        or name == "lang"
         or "locale" in words_of(name)
         or _wants_code(facts, "en")
     ):

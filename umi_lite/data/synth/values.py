@@ -192,7 +192,7 @@ def _number(d: Drawing, name: str, facts: dict[str, Any]) -> Drawn:
         value = d.rng.randint(int(first), int(last)) * step
         if kind == "amount" and not whole and d.rng.random() < 0.4 and "multipleOf" not in facts:
             value = min(high, value + choice(d.rng, (0.5, 0.99, 0.25)))
-        return int(round(value)) if whole or float(value).is_integer() else round(value, 4)
+        return round(value) if whole or float(value).is_integer() else round(value, 4)
 
     value = draw(d.rng, "number", d.split, make) if last - first > 40 else make()
     return Drawn(value, _say_number(d, kind, value, unit_share), kind)
