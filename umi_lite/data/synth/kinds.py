@@ -83,7 +83,7 @@ _NUMBER_RULES: tuple[tuple[str, str], ...] = (
     (r"(?:^| )(?:longitude|lon|lng)\b", "longitude"),
     (r"\b(?:year)\b", "year"),
     (r"\b(?:month)$", "month_number"),
-    (r"\b(?:minutes?|mins?)\b", "minutes"),
+    (r"\bminutes?\b|\bmins?$", "minutes"),
     (r"\b(?:seconds?|secs?|timeout|ttl)\b", "seconds"),
     (r"\b(?:hours?|hrs?)\b", "hours"),
     (r"\b(?:days?|nights?)\b", "days"),

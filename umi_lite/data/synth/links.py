@@ -56,6 +56,9 @@ def links_of(
         for name, kind in returns[one.tool.name].items():
             if name in given or kind in _UNLINKED or name in ("name", "title", "result", "content"):
                 continue
+            if "|" in kind:
+                by_name.setdefault(_alternatives(name, one), []).append((one.tool.name, name))
+                continue
             key = _key(name, kind, one)
             by_name.setdefault(f"{one.domain} {key}" if kind == "id" else key, []).append(
                 (one.tool.name, name)
@@ -69,6 +72,9 @@ def links_of(
             facts = _scalar(properties.get(argument))
             if facts is None:
                 continue
+            if "examples" in facts:
+                alike = dict.fromkeys(by_name.get(_alternatives(argument, one), ()))
+                found += [Link(*maker, argument) for maker in alike if maker[0] != one.tool.name]
             kind = kind_of(argument, facts, one.about)
             key = _key(argument, kind, one)
             if kind == "id" and (
@@ -104,6 +110,11 @@ def _scalar(schema: Any) -> dict[str, Any] | None:
         if facts.get("type") in ("string", "integer", "number") and "enum" not in facts
         else None
     )
+
+
+def _alternatives(name: str, made: SynthTool) -> str:
+    """Return the key of what is one of some values: the same name in the same domain."""
+    return f"{made.domain} = {' '.join(words_of(name))}"
 
 
 def _key(name: str, kind: str, made: SynthTool) -> str:

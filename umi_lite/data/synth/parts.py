@@ -17,7 +17,7 @@ from umi_lite.data.synth.plans import Mix
 from umi_lite.data.synth.pools import choice
 from umi_lite.data.synth.requests import Ask
 from umi_lite.data.synth.texts import entity_of
-from umi_lite.data.synth.values import Drawn, quoted
+from umi_lite.data.synth.values import NUMBERS, Drawn, quoted
 from umi_lite.data.synth.wording import SLOT, SynthTool, slots_of
 
 
@@ -94,11 +94,13 @@ def ask_of(rng: random.Random, part: Part) -> Ask:
     """
     texts = {name: quoted(one) for name, one in part.drawn.items() if name != part.omitted}
     if part.template is not None:
+        # A wording has its own quotes.
+        texts = {name: one.said for name, one in part.drawn.items() if name in texts}
         template = _whole(part, part.template)
         if part.omitted:
-            template = _without(template, part.omitted)
+            template = _left_out(rng, part, template)
         for name, link in part.links.items():
-            template = _referring(rng, template, name, link)
+            template = _referring(rng, template, name, link, about=part.made.about)
         return _filled(template, texts, part.drawn)
     made = part.made
     kinds = {name: _kind(part, name) for name in [*part.drawn, *part.links] if name != part.omitted}
@@ -145,6 +147,16 @@ _BEFORE = (
 _UNIT_AFTER = r"(?: (?:hours|minutes|days|people|guests|nights|euros|dollars))?"
 
 
+def _left_out(rng: random.Random, part: Part, template: str) -> str:
+    """Return a template that does not say an argument: without it, or "that order"."""
+    name = str(part.omitted)
+    one = part.drawn[name]
+    plain = one.kind in NUMBERS or one.kind in ("date", "time", "datetime", "list")
+    if plain or rng.random() < 0.3:
+        return _without(template, name)
+    return _referring(rng, template, name, Link("", name, name), about=part.made.about)
+
+
 def _without(template: str, name: str) -> str:
     """Return a template without a slot and the preposition before it.
 
@@ -160,16 +172,27 @@ def _without(template: str, name: str) -> str:
 
 
 def _referring(
-    rng: random.Random, template: str, name: str, link: Link, found_by_query: bool = False
+    rng: random.Random,
+    template: str,
+    name: str,
+    link: Link,
+    found_by_query: bool = False,
+    about: frozenset[str] = frozenset(),
 ) -> str:
     """Return a template that says an argument as what an earlier result gave: "that city"."""
     noun = human(entity_of(name) or entity_of(link.field) or link.field)
     noun = noun if noun not in ("ID", "to", "from") else human(link.field)
+    noun = noun.removesuffix(" name")
     slot = re.escape(f"{{{name}}}")
     labels = sorted(
         {noun, human(name), noun.split()[-1]} - {"to", "from", "at", "in"}, key=len, reverse=True
     )
     label = "|".join(map(re.escape, labels))
+    # "leave request {leave_id}": words of the tool's name are part of what is referred to.
+    mine = "|".join(map(re.escape, sorted(about)))
+    if mine and (before := re.search(rf"\b((?:(?:{mine}) )+)[#\"']?{slot}", template)):
+        noun = before[1].strip()
+        label = re.escape(noun)
     said = choice(
         rng,
         (f"that {noun}", f"that {noun}", f"the {noun} you {'find' if found_by_query else 'get'}"),
@@ -182,7 +205,7 @@ def _referring(
     if found is None:
         raise Misfit("the wording has no place for an earlier result")
     ending = "'s" if found[0].endswith("'s") else ""
-    if ending:
+    if ending or not link.producer:
         said = f"that {noun}"
     return template[: found.start()] + said + ending + template[found.end() :]
 

@@ -107,6 +107,14 @@ _NO_ON = re.compile(
 )
 _NO_ON_DAYS = re.compile(r"\bon (?=[a-z]+ days from today|a week from today)")
 _NO_AT = re.compile(r"\bat (?=(?:at|half|noon at) )")
+
+
+def frames(split: Split) -> list[str]:
+    """Return the sentences of a split that whole instructions are made of."""
+    tables = (_NOUN, _DO, _FIND, _BEFORE, _NEXT, _WITH_THAT, _JOINED, _TODAY)
+    return [text for table in tables for text in table[split]]
+
+
 Ask = Clause | str
 """A clause, or a whole sentence."""
 
@@ -131,7 +139,14 @@ _LOWERED = VERBS | frozenset(
     words(
         "first begin start what what's tell please find can could look show would give do let "
         "check fetch help now how which when where who is are was get book add switch "
-        "use put kindly go figure pull bring work turn reserve track"
+        "use put kindly go figure pull bring work turn reserve track "
+        "rank greet enter keep sort bookmark leave notify alert has are any see write correct "
+        "attach display the on have we from for wake my take note a you time let's in will "
+        "recommend ask we'd it's we'll suggest did catalogue hold hand bill reorder there tidy "
+        "ping does allow shut next at throw until slice repair excuse tip that's photo answer no "
+        "react break geocode resell explain settle retract say trace deregister exchange "
+        "rebalance if policy forecast enroll comment zip back searches swap balance by shorten "
+        "release calibrate lend bike average object we're two visit ticket"
     )
 )
 

@@ -110,7 +110,7 @@ def _text(d: Drawing, name: str, facts: dict[str, Any]) -> Drawn:
     kind = kind_of(name, facts, d.about)
     for _ in range(12):
         value, said = _one_text(d, name, facts, kind)
-        if kind in _WITH_THE:
+        if kind in _WITH_THE and not _own_examples(facts):
             said = f"the {said}"
         if _fits(value, facts):
             return Drawn(value, said, kind)
@@ -146,7 +146,16 @@ def _fits(text: Any, facts: Mapping[str, Any]) -> bool:
     )
 
 
+def _own_examples(facts: Mapping[str, Any]) -> list[Any]:
+    """Return a schema's examples where they are several: they say more than its kind."""
+    own = facts.get("examples")
+    return own if isinstance(own, list) and len(own) > 2 else []
+
+
 def _one_text(d: Drawing, name: str, facts: dict[str, Any], kind: str) -> tuple[Any, str]:
+    if own := _own_examples(facts):
+        value = str(choice(d.rng, own))
+        return value, value
     if kind in ("text", "category", "tag", "job", "word"):
         listed = described_choices(facts) or [
             str(v) for v in examples_of(facts) if isinstance(v, str)
@@ -202,6 +211,8 @@ def _bounded(
     facts: Mapping[str, Any], low: float, high: float, whole: bool, name: str
 ) -> tuple[float, float]:
     """Return the bounds of a number, narrowed by the schema's own."""
+    if {"minimum", "maximum"} <= facts.keys() and facts["maximum"] - facts["minimum"] < 10_000:
+        low, high = facts["minimum"], facts["maximum"]
     gap = 1 if whole else 0.01
     least = max((facts.get("minimum", -1e15), facts.get("exclusiveMinimum", -1e15) + gap))
     most = min((facts.get("maximum", 1e15), facts.get("exclusiveMaximum", 1e15) - gap))
@@ -293,7 +304,13 @@ def _object(d: Drawing, name: str, facts: dict[str, Any], depth: int) -> Drawn:
 
 
 def draw_kind(d: Drawing, name: str, kind: str) -> Any:
-    """Return a value of a kind for a result's field."""
+    """Return a value of a kind for a result's field; `a|b` names alternatives, `2..9` a range."""
+    if "|" in kind:
+        return choice(d.rng, kind.split("|"))
+    if ".." in kind:
+        low, high = map(float, kind.split(".."))
+        value = low + (high - low) * d.rng.random()
+        return round(value, 1) if high - low < 5 and not low.is_integer() else round(value)
     if kind == "boolean":
         return d.rng.random() < 0.5
     if kind in NUMBERS and not (kind == "id" or kind in TEXTS):
