@@ -66,7 +66,7 @@ def _generic_answer(
     others = [name for name in result if name not in done]
     golds = [gold for name in others for gold in _golds(result[name])][:4]
     if made.verb != "query":
-        verb = str(result[done[0]]) if done else done_by(made.tool.name)
+        verb = str(result[done[0]]) if done else done_by(made.tool.name, made.tool.description)
         subject = f"the {noun}" if noun != "item" else "it"
         be = (
             "is"

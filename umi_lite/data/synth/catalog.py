@@ -2,6 +2,7 @@
 
 import datetime
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -204,6 +205,9 @@ def unusable(made: SynthTool, seed: int, split: Split) -> str:
         held(parameters, f"tool {made.tool.name}")
         if len(parameters.get("required", ())) > _MOST_REQUIRED:
             return f"more than {_MOST_REQUIRED} arguments are required"
+        braced = [name for name in parameters.get("properties", {}) if {"{", "}"} & set(name)]
+        if braced:
+            return f"its argument {braced[0]!r} has a brace in its name"
         wording = made.wording
         if wording is not None:
             known = parameters.get("properties", {})
@@ -236,6 +240,6 @@ def unusable(made: SynthTool, seed: int, split: Split) -> str:
     except CannotDraw as err:
         return str(err)
     except UserError as err:
-        return str(err).removeprefix(f"tool {made.tool.name}: ")
+        return re.sub(r"^tool [^:,]*[:,] ", "", str(err))
     except RecursionError:
         return "its schema refers to itself without an end"

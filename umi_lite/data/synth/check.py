@@ -25,6 +25,7 @@ def fault_of(task: Trajectory, functions: Mapping[str, ToolFunction] | None = No
     box = environment(task, functions)
     instruction = " ".join(task.instruction.casefold().split())
     said = {(tool, name): text for tool, name, text in task.meta["said"]}
+    schemas = {tool.name: tool.parameters.get("properties", {}) for tool in task.tools}
     seen: list[str] = []
     calls: list[Call] = []
     steps = task.steps
@@ -43,6 +44,8 @@ def fault_of(task: Trajectory, functions: Mapping[str, ToolFunction] | None = No
         if len(after.content) > _LONGEST_OBSERVATION:
             return "an observation is too long"
         for name, value in step.arguments.items():
+            if _constant(schemas[step.tool].get(name)):
+                continue
             text = said.get((step.tool, name))
             words = None if text is None else " ".join(text.casefold().split()).removeprefix("the ")
             known = words is not None and words in instruction
@@ -58,6 +61,10 @@ def fault_of(task: Trajectory, functions: Mapping[str, ToolFunction] | None = No
         if not isinstance(answer, Answer) or not _holds(task, answer.text):
             return "the answer does not hold the gold"
     return ""
+
+
+def _constant(schema: Any) -> bool:
+    return isinstance(schema, dict) and ("const" in schema or schema.get("type") == "null")
 
 
 def _shown_in(value: Any, content: str) -> bool:

@@ -25,6 +25,7 @@ _TAIL = re.compile(
     r"with (?:the )?(?:given|specified|optional|support)|returning) ).*$",
     re.IGNORECASE | re.DOTALL,
 )
+_BRACES = str.maketrans("", "", "{}")
 _MOST_WORDS = 9
 # "Performs a search": an unknown verb, by its ending and the article after it.
 _THIRD_PERSON = re.compile(r"[A-Za-z]+[^s\W]s (?:an?|the|all|one|its) ")
@@ -40,7 +41,7 @@ PREPOSITIONS = words("for in of to from at on by with between about into")
 
 
 def _first_sentence(description: str) -> str:
-    text = " ".join(description.split())
+    text = " ".join(description.translate(_BRACES).split())
     text = re.sub(r"\be\.g\.|\bi\.e\.", "for example", text)
     text = re.sub(r"^\W*(?:\[[^\]]*\]|[A-Z]{4,}:)\s*", "", text)
     text = _LEAD.sub("", text)

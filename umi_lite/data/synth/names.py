@@ -201,9 +201,11 @@ def content_words(name: str) -> frozenset[str]:
 _STOP = frozenset(words("the of for by to in on off up with from all and my new"))
 
 
-def done(name: str) -> str:
-    """Return what was done by a tool's name: `turn_off_light` → turned off."""
+def done(name: str, description: str = "") -> str:
+    """Return what was done, by a tool's name, else its description: `turn_off_light` → turned off."""
     words = own_words(name)
+    if not words or base_verb(words[0]) not in VERBS:
+        words = tuple(re.findall(r"[a-z]+", description.lower())[:2])
     if not words or base_verb(words[0]) not in VERBS:
         return "done"
     particle = f" {words[1]}" if words[1:2] and words[1] in PARTICLES else ""

@@ -104,6 +104,8 @@ def ask_of(rng: random.Random, part: Part) -> Ask:
         return _filled(template, texts, part.drawn)
     made = part.made
     kinds = {name: _kind(part, name) for name in [*part.drawn, *part.links] if name != part.omitted}
+    # A constant is not asked for: no other value is possible.
+    kinds = {name: kind for name, kind in kinds.items() if kind != "const"}
     order = [name for name in part.properties if name in kinds]
     order += [name for name in kinds if name not in order]
     facts = {name: sub if isinstance(sub, dict) else {} for name, sub in part.properties.items()}

@@ -207,6 +207,8 @@ def _text(
         if last in ("id", "number", "identifier", "no", "reference") and entity:
             return Phrase(10, f"for {entity} {slot}")
         return Phrase(10, f"with the {said} {slot}")
+    if words[:2] in (("sort", "by"), ("order", "by")) and kind in ("enum", "text", "word"):
+        return Phrase(86, f"sorted by {slot}")
     if kind == "enum":
         return _choice(name, last, slot, facts)
     if kind in ("artist", "person") and last in ("artist", "author", "singer", "band", "director"):

@@ -169,7 +169,7 @@ class Simulator(Toolbox):
         if isinstance(arguments.get(name), str | int | float):
             return arguments[name]
         if kind == DONE:
-            return done(spec.name)
+            return done(spec.name, spec.description)
         if kind == NAMES:
             word = (words_of(spec.name) or ("item",))[-1]
             found = [draw_kind(d, word, _names_of(spec)) for _ in range(d.rng.randint(2, 3))]

@@ -247,12 +247,11 @@ def _list(d: Drawing, name: str, facts: dict[str, Any], depth: int) -> Drawn:
         items = [facts.get("items", {})] * count
     made: list[Drawn] = []
     for item in items:
-        drawn = _item(d, name, item, facts, depth)
-        if drawn.value in [other.value for other in made] and "prefixItems" not in facts:
+        for _ in range(8):
             drawn = _item(d, name, item, facts, depth)
-            if drawn.value in [other.value for other in made]:
-                continue
-        made.append(drawn)
+            if "prefixItems" in facts or all(drawn.value != other.value for other in made):
+                made.append(drawn)
+                break
     if len(made) < least:
         raise CannotDraw(f"{name}: {least} different items are required")
     objects = any(isinstance(one.value, dict) for one in made)
