@@ -229,7 +229,7 @@ def unusable(made: SynthTool, seed: int, split: Split) -> str:
                 rng,
                 split,
                 datetime.date(2026, 1, 15),
-                about=made.about,
+                about=made.context,
                 defs=parameters.get("$defs", {}),
             )
             drawn = draw_arguments(d, made, parameters.get("required", ()))

@@ -3,7 +3,7 @@
 import re
 from functools import cache
 
-from umi_lite.data.synth.names import ACTION_VERBS, VERBS, base_verb, is_plural
+from umi_lite.data.synth.names import ACTION_VERBS, NOUNS_TOO, VERBS, base_verb, is_plural
 from umi_lite.data.synth.pools import words
 
 # How a description begins before it says what the tool does.
@@ -29,14 +29,6 @@ _BRACES = str.maketrans("", "", "{}")
 _MOST_WORDS = 9
 # "Performs a search": an unknown verb, by its ending and the article after it.
 _THIRD_PERSON = re.compile(r"[A-Za-z]+[^s\W]s (?:an?|the|all|one|its) ")
-# Verbs that are nouns as often: "the time and place".
-_NOUNS_TOO = frozenset(
-    words(
-        "place report file review rate test plan order email message address note record process "
-        "share log call sort book store stream label tag block post mark return charge stage track "
-        "format link set copy crop stock train sign edit ship water weather room quote rent deposit"
-    )
-)
 PREPOSITIONS = words("for in of to from at on by with between about into")
 
 
@@ -78,7 +70,7 @@ def verb_and_object(description: str) -> tuple[str, str] | None:
     for at in range(2, len(words) - 1):
         following = base_verb(words[at + 1])
         if words[at] in ("or", "and") and (
-            following in ACTION_VERBS - _NOUNS_TOO or following.endswith("ly")
+            following in ACTION_VERBS - NOUNS_TOO or following.endswith("ly")
         ):
             words = words[:at]
             break

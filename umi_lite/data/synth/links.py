@@ -75,7 +75,7 @@ def links_of(
             if "examples" in facts:
                 alike = dict.fromkeys(by_name.get(_alternatives(argument, one), ()))
                 found += [Link(*maker, argument) for maker in alike if maker[0] != one.tool.name]
-            kind = kind_of(argument, facts, one.about)
+            kind = kind_of(argument, facts, one.context)
             key = _key(argument, kind, one)
             if kind == "id" and (
                 facts["type"] != "string" or facts.keys() & {"pattern", "format", "examples"}

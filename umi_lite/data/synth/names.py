@@ -45,7 +45,7 @@ ACTION_VERBS = frozenset(
         "withdraw deposit vote donate request locate simulate render draw paint plot stream "
         "cast launch trigger test process initialize initialise init stage unstage checkout "
         "grant revoke encode decode hash sign confirm decline accept snooze silence escalate "
-        "resolve reopen restore recover backup define allocate distribute perform conduct "
+        "resolve reopen restore recover backup define ensure allocate distribute perform conduct "
         "handle prepare combine concatenate reverse capitalize capitalise trim truncate "
         "normalize normalise scale sum subtract multiply divide administer prescribe refill "
         "dispense admit discharge harvest plant prune recharge park charter board check-in "
@@ -99,8 +99,13 @@ def human(name: str) -> str:
     return " ".join(said) or name
 
 
+_IRREGULAR = {"people": "person", "children": "child", "men": "man", "women": "woman"}
+
+
 def singular(word: str) -> str:
     """Return a noun's singular, by its ending."""
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
     if word in _SAME_PLURAL or len(word) < 4 or not word.endswith("s") or word.endswith("ss"):
         return word
     if word.endswith("ies") and word not in ("movies", "series", "cookies", "calories"):
@@ -140,9 +145,13 @@ def past(verb: str) -> str:
     return f"{verb}{verb[-1]}ed" if verb in _DOUBLED or _SHORT.fullmatch(verb) else f"{verb}ed"
 
 
+_AFTER_HEAD = r" (?:for|of|in|at|from|to|on|with|between|about|by|into|as) |,| \{"
+
+
 def with_article(noun: str) -> str:
     """Return a noun phrase with `the`, unless it has an article or is an indefinite plural."""
-    first, last = noun.split(" ")[0].lower(), noun.split(" ")[-1]
+    first = noun.split(" ")[0].lower()
+    last = re.split(_AFTER_HEAD, noun, maxsplit=1)[0].split(" ")[-1]
     if first in _DETERMINERS or (is_plural(last) and " of " not in noun and last != "news"):
         return noun
     return f"the {noun}"
@@ -202,26 +211,41 @@ _STOP = frozenset(words("the of for by to in on off up with from all and my new"
 
 
 def done(name: str, description: str = "") -> str:
-    """Return what was done, by a tool's name, else its description: `turn_off_light` → turned off."""
-    words = own_words(name)
-    if not words or base_verb(words[0]) not in VERBS:
-        words = tuple(re.findall(r"[a-z]+", description.lower())[:2])
-    if not words or base_verb(words[0]) not in VERBS:
+    """Return what was done, by a tool's name or description: `turn_off_light` → turned off."""
+    verb = first_verb(name, description)
+    if not verb:
         return "done"
-    particle = f" {words[1]}" if words[1:2] and words[1] in PARTICLES else ""
-    return past(base_verb(words[0])) + particle
+    said = own_words(name)
+    if not said or base_verb(said[0]) != verb:
+        said = tuple(re.findall(r"[a-z]+", description.lower())[:2])
+    particle = f" {said[1]}" if said[1:2] and said[1] in PARTICLES else ""
+    return past(verb) + particle
+
+
+@cache
+def first_verb(name: str, description: str) -> str:
+    """Return the verb of a tool: its name's, its description's where that may be a noun, or ""."""
+    words = own_words(name)[:1]
+    named = base_verb(words[0]) if words else ""
+    found = re.match(r"\W*([A-Za-z]+)", description)
+    said = base_verb(found[1]) if found else ""
+    if named in VERBS and (named not in NOUNS_TOO or said not in VERBS):
+        return named
+    return said if said in VERBS else ""
 
 
 @cache
 def verb_class(name: str, description: str) -> str:
-    """Return `query`, or the verb of an action, by a tool's name and else its description."""
-    first = [base_verb(word) for word in own_words(name)[:1]]
-    found = re.match(r"\W*([A-Za-z]+)", description)
-    if found and not (first and first[0] in VERBS):
-        first.append(base_verb(found[1]))
-    for verb in first:
-        if verb in QUERY_VERBS or verb in COMPUTE_VERBS:
-            return "query"
-        if verb in VERBS:
-            return verb
-    return "query"
+    """Return `query`, or the verb of an action, by a tool's name and description."""
+    verb = first_verb(name, description)
+    return verb if verb in ACTION_VERBS else "query"
+
+
+# Verbs that are nouns as often: "the time and place", `git_log`.
+NOUNS_TOO = frozenset(
+    words(
+        "place report file review rate test plan order email message address note record process "
+        "share log call sort book store stream label tag block post mark return charge stage track "
+        "format link set copy crop stock train sign edit ship water room quote rent deposit"
+    )
+)

@@ -15,7 +15,7 @@ from umi_lite.data.synth.names import human, is_plural, singular
 from umi_lite.data.synth.phrases import joined, phrase
 from umi_lite.data.synth.plans import Mix
 from umi_lite.data.synth.pools import choice
-from umi_lite.data.synth.requests import Ask
+from umi_lite.data.synth.requests import Ask, Named
 from umi_lite.data.synth.texts import entity_of
 from umi_lite.data.synth.values import NUMBERS, Drawn, quoted
 from umi_lite.data.synth.wording import SLOT, SynthTool, slots_of
@@ -60,7 +60,7 @@ def draw_part(
         CannotDraw: an argument has no value.
     """
     parameters = made.tool.parameters
-    d.about, d.defs = made.about, parameters.get("$defs", {})
+    d.about, d.defs = made.context, parameters.get("$defs", {})
     linked = {link.argument: link for link in links}
     part = Part(made, links=linked, omitted=omitted)
     required = list(parameters.get("required", ()))
@@ -101,7 +101,8 @@ def ask_of(rng: random.Random, part: Part) -> Ask:
             template = _left_out(rng, part, template)
         for name, link in part.links.items():
             template = _referring(rng, template, name, link, about=part.made.about)
-        return _filled(template, texts, part.drawn)
+        text = _filled(template, texts, part.drawn)
+        return Named(text) if template.startswith("{") else text
     made = part.made
     kinds = {name: _kind(part, name) for name in [*part.drawn, *part.links] if name != part.omitted}
     # A constant is not asked for: no other value is possible.
@@ -121,7 +122,9 @@ def _kind(part: Part, name: str) -> str:
     if name in part.drawn:
         return part.drawn[name].kind
     facts = part.properties.get(name)
-    return kind_of(name, facts if isinstance(facts, dict) else {"type": "string"}, part.made.about)
+    return kind_of(
+        name, facts if isinstance(facts, dict) else {"type": "string"}, part.made.context
+    )
 
 
 def _whole(part: Part, template: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from umi_lite.data.synth.generic import Clause
 from umi_lite.data.synth.names import VERBS, is_plural
-from umi_lite.data.synth.pools import Split, choice, words
+from umi_lite.data.synth.pools import Split, choice
 from umi_lite.data.synth.spoken import MONTHS, NO_PREPOSITION, WEEKDAYS, listing
 
 _NOUN: dict[Split, tuple[str, ...]] = {
@@ -123,25 +123,21 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+class Named(str):
+    """A sentence that begins with a value: its first letter stays as it is."""
+
+
 def lowered(text: str) -> str:
     """Return a sentence to follow a connective: its first letter small, but for a name's or I."""
-    first = text.split(" ")[0]
-    if (
-        first in ("I", "I'm", "I'd", "I've", "I'll")
-        or not first[1:].islower()
-        or not first[:1].isupper()
-    ):
+    first, _, rest = text.partition(" ")
+    if isinstance(text, Named) or first in _I or not first[1:].replace("'", "").islower():
         return text
-    return text[:1].lower() + text[1:] if first.lower() in _LOWERED else text
+    if rest[:1].isupper() and first.lower() not in VERBS:
+        return text
+    return text[:1].lower() + text[1:]
 
 
-_LOWERED = VERBS | frozenset(
-    words(
-        "first begin start what what's tell please find can could look show would give do let "
-        "check fetch help now how which when where who is are was get book add switch use put "
-        "kindly go figure pull bring work turn reserve track"
-    )
-)
+_I = ("I", "I'm", "I'd", "I've", "I'll")
 
 
 def tidy(text: str) -> str:

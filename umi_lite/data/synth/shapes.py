@@ -63,7 +63,7 @@ _FIELDS: dict[str, dict[str, str]] = {
     "ticket": {"status": "status", "assignee": "person"},
     "issue": {"status": "status", "assignee": "person"},
 }  # fmt: skip
-_CREATES = frozenset(
+CREATES = frozenset(
     words(
         "create add book schedule order place register open reserve request submit issue buy "
         "assign "
@@ -85,7 +85,7 @@ def returns_of(made: SynthTool) -> tuple[dict[str, str], bool]:
         return dict(made.wording.returns), False
     noun = entity(made.tool.name, made.tool.description)
     if made.verb != "query":
-        if made.verb in _CREATES and noun != "item":
+        if made.verb in CREATES and noun != "item":
             return {f"{noun}_id": "id", "status": DONE}, False
         if made.verb in (
             "convert",

@@ -13,6 +13,7 @@ from umi_lite.data.synth.names import human, words_of
 from umi_lite.data.synth.parts import Misfit, Part, ask_of, draw_part, missing_slots
 from umi_lite.data.synth.plans import Mix
 from umi_lite.data.synth.pools import Split, choice, words
+from umi_lite.data.synth.shapes import CREATES
 from umi_lite.data.synth.simulate import Fault
 from umi_lite.data.synth.values import Drawn
 from umi_lite.data.synth.wording import SynthTool
@@ -120,6 +121,9 @@ def _retry(draft: Draft, made: SynthTool) -> None:
         for name, one in part.drawn.items()
         if one.kind == "count" and "limit" in words_of(name)
     ]
+    if made.verb in CREATES:
+        # What is new cannot be unknown.
+        names = [name for name in names if part.drawn[name].kind not in ("person", "project")]
     rng = draft.rng
     if limits and "maximum" not in properties[limits[0]]:
         name, right = limits[0], part.drawn[limits[0]]

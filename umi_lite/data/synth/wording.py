@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from umi_lite.data.synth.names import content_words, verb_class
+from umi_lite.data.synth.names import content_words, own_words, verb_class
 from umi_lite.protocol.trajectory import Tool
 from umi_lite.tools.tools import ToolFunction
 
@@ -57,6 +57,13 @@ class SynthTool:
     def about(self) -> frozenset[str]:
         """The content words of its name."""
         return content_words(self.tool.name)
+
+    @cached_property
+    def context(self) -> frozenset[str]:
+        """What its arguments' kinds are judged by: files are searched in folders."""
+        words = own_words(self.tool.name)
+        in_folders = words[:1] in (("search",), ("list",), ("find",)) and "file" in self.about
+        return self.about | {"directory"} if in_folders else self.about
 
 
 def slots_of(template: str) -> tuple[str, ...]:
