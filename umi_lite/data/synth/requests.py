@@ -56,7 +56,8 @@ _DO: dict[Split, tuple[str, ...]] = {
     "test": (
         "It would be great if you could {x}.",
         "Help me {x}.",
-        "Now {x}.",
+        "I would be glad if you could {x}.",
+        "Please help me {x}.",
         "Would you please {x}?",
     ),
 }
@@ -91,7 +92,7 @@ _JOINED: dict[Split, tuple[str, ...]] = {
         "I need you to {x}.",
     ),
     "dev": ("Begin by doing this: {first}. When done, {rest}.", "Would you {x}?"),
-    "test": ("There is a list of things to do: {x}.", "Start with this: {first}. Finally {rest}."),
+    "test": ("There is a list of things to do: {x}.", "Start with this: {first}. Finally, {rest}."),
 }
 _TODAY: dict[Split, tuple[str, ...]] = {
     "train": (

@@ -44,12 +44,20 @@ def _lower(d: Drawing, slot: str) -> str:
     return d.pick(slot).lower().replace(" ", "")
 
 
+def _domain(d: Drawing) -> str:
+    return draw(d.rng, "domain", d.split, lambda: choice(d.rng, _STEMS) + choice(d.rng, _ENDS))
+
+
+_STEMS = tuple(dict.fromkeys(domain.partition(".")[0] for domain in POOLS["domain"]))
+_ENDS = (".com", ".org", ".net", ".io", ".dev", ".co")
+
+
 def _email(d: Drawing, name: str, facts: Mapping[str, Any]) -> Said:
     user = choice(d.rng, ("{f}.{l}", "{f}{n}", "{f}", "{f}_{l}")).format(
         f=choice(d.rng, POOLS["first_name"]).lower(), l=choice(d.rng, POOLS["last_name"]).lower(),
         n=d.rng.randint(2, 99),
     )  # fmt: skip
-    return _plain(f"{user}@{d.pick('domain')}")
+    return _plain(f"{user}@{_domain(d)}")
 
 
 def _username(d: Drawing, name: str, facts: Mapping[str, Any]) -> Said:
@@ -65,7 +73,7 @@ def _phone(d: Drawing, name: str, facts: Mapping[str, Any]) -> Said:
 
 
 def _url(d: Drawing, name: str, facts: Mapping[str, Any]) -> Said:
-    return _plain(f"https://{d.pick('domain')}/{d.pick('folder')}/{d.rng.randint(10, 9999)}")
+    return _plain(f"https://{_domain(d)}/{d.pick('folder')}/{d.rng.randint(10, 9999)}")
 
 
 def _path(d: Drawing, name: str, facts: Mapping[str, Any]) -> Said:
@@ -262,7 +270,7 @@ TEXTS: dict[str, Callable[[Drawing, str, Mapping[str, Any]], Said]] = {
     "expression": _expression, "sql": _sql, "message": _message, "color": _color,
     "street": _street, "repo": _join("company", "/", "project"), "glob": lambda d, n,
     f: _plain(f"*.{choice(d.rng, ('txt', 'md', 'py', 'csv', 'log', 'json'))}"), "host": lambda d,
-    n, f: _plain(d.pick("domain")), "zip": lambda d, n,
+    n, f: _plain(_domain(d)), "zip": lambda d, n,
     f: _plain(str(d.rng.randint(10000, 99999))), "ip": lambda d, n,
     f: _plain(".".join(str(d.rng.randint(2, 250)) for _ in range(4))), "ipv6": lambda d, n,
     f: _plain(f"2001:db8::{d.rng.randint(2, 9999):x}"), "version": lambda d, n,
