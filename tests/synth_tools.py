@@ -40,7 +40,7 @@ TOOLS = (
          {"city": TEXT, "days": WHOLE}),
     made("finance", "convert_currency", "Convert an amount from one currency to another.",
          {"amount": NUMBER, "from_currency": ISO, "to_currency": ISO}),
-    made("finance", "get_stock_price", "Retrieves the latest price of a stock by its ticker symbol.",
+    made("finance", "get_stock_price", "Retrieves the latest price of a stock by its ticker.",
          {"ticker": TEXT}),
     made("mail", "send_email", "Send an email to a recipient",
          {"to": described(TEXT, "email address of the recipient"), "subject": TEXT, "body": TEXT},

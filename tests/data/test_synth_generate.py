@@ -74,7 +74,7 @@ def test_a_later_call_of_a_chain_uses_what_only_an_earlier_result_says(tasks: li
     chains = [task for task in tasks if task.meta["kind"] == "two_chain"]
     assert len(chains) > 20
     for task in chains:
-        first, second = calls_of(task)
+        _, second = calls_of(task)
         seen = next(step for step in task.steps if isinstance(step, Observation))
         linked = [
             value

@@ -22,11 +22,15 @@ def obj(
     return {"type": "object", "properties": properties, "required": needed, **more}
 
 
-NODE = {
-    "Node": obj(
-        {"name": TEXT, "children": {"type": "array", "items": {"$ref": "#/$defs/Node"}}}, ["name"]
-    )
-}
+def many(items: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"type": "array", "items": items, **more}
+
+
+NODE = {"Node": obj({"name": TEXT, "children": many({"$ref": "#/$defs/Node"})}, ["name"])}
+ENDLESS = {"N": obj({"next": {"$ref": "#/$defs/N"}})}
+ADDRESS = obj({"street": TEXT, "city": TEXT})
+ITEM = obj({"sku": TEXT, "qty": {"type": "integer"}})
+CHOICE = {"oneOf": [obj({"card": TEXT}), obj({"iban": TEXT})]}
 SOUND: dict[str, tuple[str, dict[str, Any]]] = {
     "create_node": ("Create a node", obj({"node": {"$ref": "#/$defs/Node"}}, **{"$defs": NODE})),
     "self": ("Look at itself", {"$ref": "#"}),
@@ -37,31 +41,42 @@ SOUND: dict[str, tuple[str, dict[str, Any]]] = {
     "wetter.äöü": ("Wetter für eine Stadt", obj({"stadt": TEXT})),
     "set_level": ("Set a level", obj({"level": {"type": ["integer", "null", "string"]}})),
     "find_item": ("Find an item", obj({"key": {"anyOf": [{"type": "integer"}, TEXT]}})),
-    "pay": ("Pay", obj({"method": {"oneOf": [obj({"card": TEXT}), obj({"iban": TEXT})]}})),
-    "ship": ("Ship a parcel", obj({
-        "to": obj({"name": TEXT, "address": obj({"street": TEXT, "city": TEXT})}),
-        "items": {"type": "array", "items": obj({"sku": TEXT, "qty": {"type": "integer"}})},
-    })),
+    "pay": ("Pay", obj({"method": CHOICE})),
+    "ship": ("Ship it", obj({"to": obj({"name": TEXT, "address": ADDRESS}), "items": many(ITEM)})),
     "pick": ("Pick one", obj({"v": {"enum": [None, "", 1, "two words", True]}})),
     "fixed": ("Use a constant", obj({"v": {"const": "fixed"}, "w": TEXT})),
-    "tagged": ("Add tags", obj({"tags": {"type": "array", "items": {"enum": ["a", "b"]}, "uniqueItems": True}})),
-    "matrix": ("Sum a matrix", obj({"m": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}}})),
+    "tagged": ("Add tags", obj({"tags": many({"enum": ["a", "b"]}, uniqueItems=True)})),
+    "matrix": ("Sum a matrix", obj({"m": many(many({"type": "number"}))})),
     "braces": ("Format {x} with 100% {0}", obj({"a b": TEXT})),
     "nothing": ("Take nothing", obj({"v": {"type": "null"}})),
     "wordy": ("A" * 3000, obj({"q": TEXT})),
     "ghost": ("Book it", {"type": "object", "properties": {}, "required": ["extra"]}),
-}  # fmt: skip
+}
+LOOK_AROUND = {"type": "string", "pattern": r"^(?=.*\d).{8,}$"}
+CLOSED = {"type": "object", "properties": {}, "required": ["v"], "additionalProperties": False}
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "endless": (obj({"n": {"$ref": "#/$defs/N"}}, **{"$defs": {"N": obj({"next": {"$ref": "#/$defs/N"}})}}), "nests more than 4 deep"),
-    "hundred_required": (obj({f"p{i}": TEXT for i in range(100)}), "more than 8 arguments are required"),
-    "look_around": (obj({"p": {"type": "string", "pattern": r"^(?=.*\d).{8,}$"}}), "no text can be drawn for the pattern"),
-    "bad_pattern": (obj({"v": {"type": "string", "pattern": "(["}}), "is not a regular expression"),
-    "impossible": (obj({"v": {"type": "integer", "minimum": 5, "maximum": 3}}), "no number is at least 5 and at most 3"),
+    "endless": (
+        obj({"n": {"$ref": "#/$defs/N"}}, **{"$defs": ENDLESS}),
+        "nests more than 4 deep",
+    ),
+    "hundred_required": (
+        obj({f"p{i}": TEXT for i in range(100)}),
+        "more than 8 arguments are required",
+    ),
+    "look_around": (obj({"p": LOOK_AROUND}), "no text can be drawn for the pattern"),
+    "bad_pattern": (
+        obj({"v": {"type": "string", "pattern": "(["}}),
+        "is not a regular expression",
+    ),
+    "impossible": (
+        obj({"v": {"type": "integer", "minimum": 5, "maximum": 3}}),
+        "no number is at least 5 and at most 3",
+    ),
     "never": (obj({"v": False}), "allows no value"),
     "braced": (obj({"{v}": TEXT}), "its argument '{v}' has a brace in its name"),
     "essay": (obj({"v": {"type": "string", "minLength": 5000}}), "no text of 5000"),
-    "closed": ({"type": "object", "properties": {}, "required": ["v"], "additionalProperties": False}, "required 'v' is not among the properties"),
-}  # fmt: skip
+    "closed": (CLOSED, "required 'v' is not among the properties"),
+}
 
 
 def one(name: str, description: str, parameters: dict[str, Any]) -> SynthTool:

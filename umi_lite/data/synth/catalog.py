@@ -10,6 +10,7 @@ from umi_lite.data.rows import Dropped
 from umi_lite.data.synth.arguments import draw_arguments
 from umi_lite.data.synth.drawing import Drawing
 from umi_lite.data.synth.generic import generic
+from umi_lite.data.synth.kinds import kind_of
 from umi_lite.data.synth.links import Link, links_of
 from umi_lite.data.synth.names import OPPOSITES, base_verb, words_of
 from umi_lite.data.synth.plans import Mix
@@ -22,6 +23,13 @@ from umi_lite.protocol.constraints import Check, held
 from umi_lite.protocol.trajectory import Tool
 
 _MOST_REQUIRED = 8
+# Kinds of texts that a tool can know or not know, so that a misspelled one is refused.
+MISSPELLED = frozenset(
+    words(
+        "city person product company artist book movie song hotel restaurant project team dish "
+        "medicine country plant device exercise"
+    )
+)
 
 
 @dataclass
@@ -54,6 +62,8 @@ class Catalog:
             return "no tool's result fits another's argument twice in a row"
         if kind == "settings" and not self.pairs:
             return "no tool reads what another one sets"
+        if kind == "retry" and not any(map(self.misspellable, self.tools.values())):
+            return "no tool takes a name that could be misspelled"
         if kind == "missing" and not any(self.omittable(tool) for tool in self.tools.values()):
             return "no tool has a required argument"
         if kind == "unsupported" and len(self.tools) < 3:
@@ -66,6 +76,18 @@ class Catalog:
             other.producer != name
             for link in self.links[name]
             for other in self.links.get(link.producer, ())
+        )
+
+    def misspellable(self, made: SynthTool) -> bool:
+        """True if a tool may not know a value that it is given."""
+        properties = made.tool.parameters.get("properties", {})
+        parts = [(name, properties.get(name)) for name in made.tool.parameters.get("required", ())]
+        return made.function is None and any(
+            isinstance(part, dict)
+            and part.get("type") == "string"
+            and not part.keys() & {"enum", "const", "pattern"}
+            and kind_of(name, part, made.context) in MISSPELLED
+            for name, part in parts
         )
 
     def omittable(self, made: SynthTool) -> list[str]:

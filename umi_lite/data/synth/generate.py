@@ -129,6 +129,8 @@ def _turn(catalog: Catalog, kind: str, seed: int) -> Callable[[], str]:
         names = [name for name in catalog.links if catalog.long_chain(name)]
     elif kind == "settings":
         names = [getter for _, getter in catalog.pairs]
+    elif kind == "retry":
+        names = [name for name, one in catalog.tools.items() if catalog.misspellable(one)]
     elif kind == "missing":
         names = [name for name, one in catalog.tools.items() if catalog.omittable(one)]
     return turns(random.Random(f"turns {kind} {seed}"), names) if names else lambda: ""

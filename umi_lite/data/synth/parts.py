@@ -11,10 +11,10 @@ from umi_lite.data.synth.drawing import Drawing
 from umi_lite.data.synth.generic import Clause, generic
 from umi_lite.data.synth.kinds import kind_of
 from umi_lite.data.synth.links import Link
-from umi_lite.data.synth.names import human, is_plural, singular
+from umi_lite.data.synth.names import human, is_plural, singular, words_of
 from umi_lite.data.synth.phrases import joined, phrase
 from umi_lite.data.synth.plans import Mix
-from umi_lite.data.synth.pools import choice
+from umi_lite.data.synth.pools import choice, words
 from umi_lite.data.synth.requests import Ask, Named
 from umi_lite.data.synth.texts import entity_of
 from umi_lite.data.synth.values import NUMBERS, Drawn, quoted
@@ -152,11 +152,24 @@ _BEFORE = (
 _UNIT_AFTER = r"(?: (?:hours|minutes|days|people|guests|nights|euros|dollars))?"
 
 
+# What "that …" cannot mean in a request that leaves it out.
+_NOT_REFERRED = frozenset(
+    words("date time datetime list message text topic enum expression boolean sql color glob")
+)
+_NOT_NOUNS = frozenset(
+    words(
+        "first second third other value query keyword keywords term text one two left right from "
+        "to source target before after start end since until name"
+    )
+)
+
+
 def _left_out(rng: random.Random, part: Part, template: str) -> str:
     """Return a template that does not say an argument: without it, or "that order"."""
     name = str(part.omitted)
     one = part.drawn[name]
-    plain = one.kind in NUMBERS or one.kind in ("date", "time", "datetime", "list")
+    last = (words_of(name) or ("",))[-1]
+    plain = one.kind in NUMBERS or one.kind in _NOT_REFERRED or last in _NOT_NOUNS or len(last) < 3
     if plain or rng.random() < 0.3:
         return _without(template, name)
     return _referring(rng, template, name, Link("", name, name), about=part.made.about)
@@ -171,7 +184,9 @@ def _without(template: str, name: str) -> str:
     slot = re.escape(f"{{{name}}}")
     pattern = rf"{_BEFORE} [\"'#]?{slot}[\"']?{_UNIT_AFTER}"
     cut, count = re.subn(pattern, "", template)
-    if count != 1 or f"{{{name}}}" in cut:
+    # "in a {format} file": the article belongs to what follows the slot.
+    noun = re.search(rf"\b(?:an?|the) {slot} [a-z]", template)
+    if count != 1 or noun or f"{{{name}}}" in cut:
         raise Misfit("the wording cannot leave an argument out")
     return cut
 
@@ -204,7 +219,7 @@ def _referring(
     )
     pattern = (
         rf"(?:\b(?:the|an?|my) )?(?:\b(?:{label}) )?"
-        rf"(?:\b(?:ID|id|number|code|address|name) )?[#\"']?{slot}[\"']?(?:'s\b)?"
+        rf"(?:\b(?:ID|id|number|code|address|name) )?[#\"']?{slot}(?:'s\b|[\"'])?"
     )
     found = re.search(pattern, template)
     if found is None:

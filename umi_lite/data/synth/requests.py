@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from umi_lite.data.synth.generic import Clause
 from umi_lite.data.synth.names import VERBS, is_plural
-from umi_lite.data.synth.pools import Split, choice
+from umi_lite.data.synth.pools import Split, choice, words
 from umi_lite.data.synth.spoken import MONTHS, NO_PREPOSITION, WEEKDAYS, listing
 
 _NOUN: dict[Split, tuple[str, ...]] = {
@@ -133,12 +133,24 @@ def lowered(text: str) -> str:
     first, _, rest = text.partition(" ")
     if isinstance(text, Named) or first in _I or not first[1:].replace("'", "").islower():
         return text
-    if rest[:1].isupper() and first.lower() not in VERBS:
+    # "Anna Berg needs a table" begins with a name, "Keep N-2196" and "Play Late Train" do not.
+    if _NAME.match(rest) and first.lower() not in _NEVER_NAMES:
         return text
     return text[:1].lower() + text[1:]
 
 
 _I = ("I", "I'm", "I'd", "I've", "I'll")
+_NAME = re.compile(r"[A-Z][a-z]+")
+_NEVER_NAMES = VERBS | frozenset(
+    words(
+        "what what's tell please can could would let how which when where who is are was has have "
+        "does did do will should may the a an my our this that these in on at for from with by of "
+        "to if and or any some all let's it's there how's who's where's use go keep leave rank pin "
+        "greet enter bookmark alert wake ask hand bill correct attach hold suggest recommend take "
+        "note throw wait ping allow shut repair excuse tip answer react settle retract exchange "
+        "forecast enroll comment zip swap balance shorten release lend visit policy"
+    )
+)
 
 
 def tidy(text: str) -> str:
@@ -147,6 +159,7 @@ def tidy(text: str) -> str:
     text = _NO_ON_DAYS.sub("", text)
     text = re.sub(r"\b(from|the|in|at|on|to|for|by) \1\b", r"\1", text)
     text = re.sub(r"\b(my|an?|our|your) the\b", r"\1", text)
+    text = re.sub(r"\b(?:the|an?|my|our) (that [a-z])", r"\1", text)
     text = re.sub(r"([.!?])\"([.?!])", r'\1"', text)
     text = re.sub(r"([.!?])(?:\.)(?=\s|$)", r"\1", text)
     return " ".join(text.split())

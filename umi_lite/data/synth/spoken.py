@@ -87,10 +87,8 @@ def relative_day(
         lambda: (today + days(7), "a week from today"),
     )
     before: tuple[Callable[[], tuple[datetime.date, str]], ...] = (
-        lambda: (today, "today"),
         lambda: (today - days(1), "yesterday"),
         lambda: (today - days(back), f"last {WEEKDAYS[weekday]}"),
-        lambda: (today - days(1), "yesterday"),
     )
     return choice(rng, before if past else future)()
 

@@ -5,14 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from umi_lite.data.synth import requests
-from umi_lite.data.synth.catalog import Catalog
+from umi_lite.data.synth.catalog import MISSPELLED, Catalog
 from umi_lite.data.synth.drawing import Drawing
 from umi_lite.data.synth.generic import Clause
 from umi_lite.data.synth.links import Link
 from umi_lite.data.synth.names import human, words_of
 from umi_lite.data.synth.parts import Misfit, Part, ask_of, draw_part, missing_slots
 from umi_lite.data.synth.plans import Mix
-from umi_lite.data.synth.pools import Split, choice, words
+from umi_lite.data.synth.pools import Split, choice
 from umi_lite.data.synth.shapes import CREATES
 from umi_lite.data.synth.simulate import Fault
 from umi_lite.data.synth.values import Drawn
@@ -20,13 +20,6 @@ from umi_lite.data.synth.wording import SynthTool
 
 _PARTS = {"two_parts": 2, "three_parts": 3, "four_parts": 4}
 CHAINS = {"two_chain": 2, "three_chain": 3}
-# Kinds of texts that a tool can know or not know, so that a misspelled one is refused.
-_TYPED = frozenset(
-    words(
-        "city person product company artist book movie song hotel restaurant project team dish "
-        "medicine country plant device exercise"
-    )
-)
 
 
 @dataclass
@@ -113,7 +106,7 @@ def _retry(draft: Draft, made: SynthTool) -> None:
     properties = part.properties
     names = [
         name for name, one in part.drawn.items()
-        if one.kind in _TYPED and isinstance(one.value, str) and one.value == one.said
+        if one.kind in MISSPELLED and isinstance(one.value, str) and one.value == one.said
         and not properties[name].get("pattern") and len(one.value) > 4
     ]  # fmt: skip
     limits = [
