@@ -24,6 +24,8 @@ def shown(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int | float):
         return say_number(value)
+    if isinstance(value, dict):
+        return listing([f"{human(name)} {shown(item)}" for name, item in value.items()])
     if isinstance(value, list):
         return listing([shown(item) for item in value])
     return str(value)

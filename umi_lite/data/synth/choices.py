@@ -30,6 +30,7 @@ CURRENCIES = {
 # What arguments without an enum are usually given, by the last word of their name.
 CHOICES: dict[str, tuple[str, ...]] = {
     "priority": ("low", "medium", "high"), "status": ("open", "closed", "pending"),
+    "state": ("open", "closed"),
     "size": ("small", "medium", "large"), "unit": ("metric", "imperial"),
     "units": ("metric", "imperial"), "format": ("pdf", "csv", "json"),
     "gender": ("female", "male"), "season": ("spring", "summer", "autumn", "winter"),
@@ -43,7 +44,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "encoding": ("utf-8", "latin-1"), "weekday": tuple(spoken.WEEKDAYS),
     "month": tuple(spoken.MONTHS), "method": ("card", "cash"),
     "style": ("modern", "classic", "minimal"), "goal": ("endurance", "strength", "balance"),
-    "state": ("open", "closed"), "visibility": ("public", "private"),
+    "visibility": ("public", "private"),
     "mood": ("calm", "happy", "tense"), "condition": ("new", "used"),
     "shape": ("round", "square", "oval"), "role": ("viewer", "editor", "admin"),
     "permission": ("read", "write"), "environment": ("staging", "production"),

@@ -3,7 +3,7 @@
 import re
 from functools import cache
 
-from umi_lite.data.synth.names import ACTION_VERBS, NOUNS_TOO, VERBS, base_verb, is_plural
+from umi_lite.data.synth.names import ACTION_VERBS, NOUNS_TOO, base_verb, is_plural, is_verb
 from umi_lite.data.synth.pools import words
 
 # How a description begins before it says what the tool does.
@@ -43,7 +43,7 @@ def _first_sentence(description: str) -> str:
 
 def _one_verb(found: re.Match[str]) -> str:
     """Keep the first of two verbs: "Create or update a file"."""
-    both = base_verb(found[1]) in VERBS and base_verb(found[2]) in VERBS
+    both = is_verb(base_verb(found[1])) and is_verb(base_verb(found[2]))
     return found[1] if both else found[0]
 
 
@@ -59,7 +59,7 @@ def verb_and_object(description: str) -> tuple[str, str] | None:
     if not words or not _english(text):
         return None
     verb = base_verb(re.sub(r"\W", "", words[0]))
-    if verb not in VERBS:
+    if not is_verb(verb):
         if not _THIRD_PERSON.match(text):
             return None
         verb = verb[:-1]
@@ -94,7 +94,6 @@ def verb_and_object(description: str) -> tuple[str, str] | None:
         "return",
         "lookup",
         "obtain",
-        "query",
         "provide",
         "display",
         "view",
@@ -128,6 +127,7 @@ def noun_phrase(description: str) -> str | None:
     if (
         first in ("this", "it", "you", "if", "when", "note", "to", "for", "in", "is", "not", "no")
         or base_verb(first) != first
+        or is_verb(first)
     ):
         return None
     if first.endswith(("ing", "ed", "ly")):

@@ -21,6 +21,7 @@ from umi_lite.data.synth.names import (
     words_of,
 )  # fmt: skip
 from umi_lite.data.synth.phrases import Phrase, joined, phrase
+from umi_lite.data.synth.pools import words
 from umi_lite.data.synth.texts import entity_of
 
 _ASKED = (
@@ -44,6 +45,10 @@ _KIND_NOUNS = {
     "message": ("text", "message"), "ticker": ("stock", "company"),
     "expression": ("expression", "mathematical expression"),
 }  # fmt: skip
+
+
+# Queries that are asked for by their verb: "list the files".
+_SAID = frozenset(words("search list check read track count query look browse"))
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ class Generic:
         said = f"{rest}{joined(mentions)}".strip()
         if not said:
             return [Clause(False, self.verb)]
-        if self.query and self.verb not in ("search", "list", "check", "read", "track", "count"):
+        if self.query and self.verb not in _SAID:
             noun = with_article(said) if not said.startswith("{") else said
             return [Clause(True, noun)]
         return [Clause(False, f"{self.verb} {said}")]
@@ -212,9 +217,11 @@ def _an(noun: str) -> str:
 @cache
 def entity(name: str, description: str) -> str:
     """Return the noun that a tool is about: by its name, else the object of its description."""
-    words = [singular(word) for word in own_words(name)]
+    own = [singular(word) for word in own_words(name)]
+    cut = next((at for at, word in enumerate(own) if at > 1 and word in PREPOSITIONS), len(own))
+    own = own[:cut]
     about = content_words(name)
-    nouns = [word for word in words if word in about]
+    nouns = [word for word in own if word in about]
     if nouns:
         return nouns[-1]
     found = thing_head(generic(name, description).rest).split(" ")[-1]

@@ -20,6 +20,8 @@ _TEXT_RULES: tuple[tuple[str, str], ...] = (
     (r"(?:^| )(?:longitude|lon|lng|long)$", "longitude"),
     (r"\b(?:e ?mails?|mail address|recipients?|cc|bcc)\b", "email"),
     (r"\b(?:phone|mobile|telephone|cell|sms)\b", "phone"), (r"\b(?:uuid|guid)\b", "uuid"),
+    (r"\b(?:password|passphrase|pwd)\b", "password"),
+    (r"(?:^| )(?:us )?(?:state|province)(?: code)?$", "state"),
     (r"\b(?:timezone|time zone|tz)\b", "timezone"),
     (r"\b(?:iso ?8601|datetime|date time|timestamp)\b|(?:^| )(?:start|end) time$",
      "datetime_or_time"),
@@ -86,7 +88,7 @@ _NUMBER_RULES: tuple[tuple[str, str], ...] = (
     (r"\bminutes?\b|\bmins?$", "minutes"),
     (r"\b(?:seconds?|secs?|timeout|ttl)\b", "seconds"),
     (r"\b(?:hours?|hrs?)\b", "hours"),
-    (r"\b(?:days?|nights?)\b", "days"),
+    (r"(?:^| )day$", "month_day"), (r"\b(?:days?|nights?)\b", "days"),
     (r"\b(?:weeks?)\b", "weeks"),
     (r"\b(?:percent|percentage|pct|rate|discount|interest|probability|ratio|tip|brightness|volume|"
      r"humidity|opacity)\b", "percent"),
@@ -111,6 +113,8 @@ _VAGUE = frozenset(
     words("to from target value data input recipient source destination param arg x y text")
 )
 _FOLDERS = frozenset(words("directory folder files tree repository"))
+# What is open or closed: its state is not a place.
+_WITH_STATES = frozenset(words("issue pull request ticket task order pr device job light lock"))
 _FILES = frozenset(words("file directory folder path document"))
 # What an argument called `name` names, by what the tool is about.
 _NAMED = {
@@ -173,6 +177,8 @@ def kind_of(name: str, facts: Mapping[str, Any], about: frozenset[str] = frozens
     if not number and said.endswith(" name") and found is None:
         head = said.split()[-2]
         found = _NAMED.get(head)
+    if found == "state" and about & _WITH_STATES:
+        return "text"
     if found == "username" and "id" not in described.split() and "name" in described.split():
         found = "username"
     if found == "datetime_or_time":

@@ -21,7 +21,7 @@ _SPELLED = {
 QUERY_VERBS = frozenset(
     words(
         "get fetch retrieve find look lookup return show list search check read view query "
-        "obtain display provide describe see browse count track load access report give "
+        "obtain display provide describe see browse count track load access give "
         "inspect identify determine extract explore discover"
     )
 )
@@ -45,7 +45,9 @@ ACTION_VERBS = frozenset(
         "withdraw deposit vote donate request locate simulate render draw paint plot stream "
         "cast launch trigger test process initialize initialise init stage unstage checkout "
         "grant revoke encode decode hash sign confirm decline accept snooze silence escalate "
-        "resolve reopen restore recover backup define ensure allocate distribute perform conduct "
+        "resolve reopen restore recover backup define ensure allocate "
+        "configure standardize authenticate initiate "
+        "synchronize receive collect contact distribute perform conduct "
         "handle prepare combine concatenate reverse capitalize capitalise trim truncate "
         "normalize normalise scale sum subtract multiply divide administer prescribe refill "
         "dispense admit discharge harvest plant prune recharge park charter board check-in "
@@ -117,6 +119,22 @@ def singular(word: str) -> str:
 
 def is_plural(word: str) -> bool:
     return singular(word) != word or word in ("people", "children", "news", "data", "media")
+
+
+# "Synchronize", "Notify", "Activate": verbs by their endings, but for these nouns.
+_VERB_ENDING = re.compile(r"[a-z]{3,}(?:ize|ise|ify|ate)")
+_NOT_VERBS = frozenset(
+    words(
+        "state rate date template certificate candidate private climate late plate exercise noise "
+        "enterprise premise promise debate senate private estate franchise merchandise "
+        "expertise price size prize"
+    )
+)
+
+
+def is_verb(word: str) -> bool:
+    """Return True for a known verb, or one by its ending."""
+    return word in VERBS or (bool(_VERB_ENDING.fullmatch(word)) and word not in _NOT_VERBS)
 
 
 def base_verb(word: str) -> str:
@@ -229,16 +247,16 @@ def first_verb(name: str, description: str) -> str:
     named = base_verb(words[0]) if words else ""
     found = re.match(r"\W*([A-Za-z]+)", description)
     said = base_verb(found[1]) if found else ""
-    if named in VERBS and (named not in NOUNS_TOO or said not in VERBS):
+    if is_verb(named) and (named not in NOUNS_TOO or not is_verb(said)):
         return named
-    return said if said in VERBS else ""
+    return said if is_verb(said) else ""
 
 
 @cache
 def verb_class(name: str, description: str) -> str:
     """Return `query`, or the verb of an action, by a tool's name and description."""
     verb = first_verb(name, description)
-    return verb if verb in ACTION_VERBS else "query"
+    return verb if verb and verb not in QUERY_VERBS | COMPUTE_VERBS else "query"
 
 
 # Verbs that are nouns as often: "the time and place", `git_log`.

@@ -177,6 +177,7 @@ def _number(words: Sequence[str], kind: str, slot: str, facts: Mapping[str, Any]
         "number",
         "percent",
         "month_number",
+        "month_day",
     ):
         unit = _UNIT_WORDS.get(last) if len(words) > 1 else None
         if unit:
@@ -206,7 +207,7 @@ def _text(
         entity = human(entity_of(name)) if entity_of(name) else ""
         if last in ("id", "number", "identifier", "no", "reference") and entity:
             return Phrase(10, f"for {entity} {slot}")
-        return Phrase(10, f"with the {said} {slot}")
+        return Phrase(90, f"with the {said} {slot}")
     if words[:2] in (("sort", "by"), ("order", "by")) and kind in ("enum", "text", "word"):
         return Phrase(86, f"sorted by {slot}")
     if kind == "enum":
@@ -258,6 +259,8 @@ def _text(
         return Phrase(
             15, f"called {slot}" if last in ("title", "name") else f"with the {said} {slot}"
         )
+    if last == "name" and kind not in ("person", "username") and verb in ("create", "add", "make"):
+        return Phrase(15, f"called {slot}")
     if kind in _THINGS and (last == kind or len(words) == 1 or last == "name"):
         return Phrase(13, f"for {slot}")
     if kind == "tag" and len(words) == 1:

@@ -58,7 +58,7 @@ def play(draft: Draft, box: Simulator) -> tuple[list[Step], str]:
         results.append(result)
         text, golds = answer_of(draft.rng, part, arguments, result, returns)
         if len([one for one in draft.parts if one.made is part.made]) > 1 and not part.links:
-            about = _about(arguments, golds)
+            about = _about(part, arguments, golds)
             text = requests.capital(about) + (requests.lowered(text) if about else text)
         answers.append((text, golds))
     if draft.kind in CHAINS or draft.kind == "settings":
@@ -68,11 +68,12 @@ def play(draft: Draft, box: Simulator) -> tuple[list[Step], str]:
     return steps, " | ".join(gold for _, golds in answers for gold in golds)
 
 
-def _about(arguments: Mapping[str, Any], golds: Sequence[str]) -> str:
+def _about(part: Part, arguments: Mapping[str, Any], golds: Sequence[str]) -> str:
     """Return what an answer's sentence is about, where a tool is used for several things."""
     texts = [
         value
-        for value in arguments.values()
+        for name, value in arguments.items()
+        if name not in part.drawn or part.drawn[name].kind != "enum"
         if isinstance(value, str) and 2 < len(value) <= 30 and not value[:4].isdigit()
     ]
     texts = [text for text in texts if text not in golds]

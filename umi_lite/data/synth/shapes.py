@@ -124,10 +124,12 @@ def returns_of(made: SynthTool) -> tuple[dict[str, str], bool]:
             return fields, False
     if verb in COMPUTE_VERBS:
         return {noun if noun != "item" else "result": "measure"}, True
-    types = [
-        (arguments.get(name) or {}).get("type") for name in made.tool.parameters.get("required", ())
+    numbers = [
+        kind_of(name, part, made.context)
+        for name, part in arguments.items()
+        if isinstance(part, dict) and part.get("type") in ("number", "integer")
     ]
-    if set(types) & {"number", "integer"} and not is_plural(noun):
+    if set(numbers) - {"id", "count", "small", "year"}:
         return {noun if noun not in arguments else "result": "measure"}, True
     kind = kind_of(noun, {"type": "string"}, made.about)
     return {noun if noun not in arguments else "result": "word" if kind == "text" else kind}, True

@@ -262,12 +262,17 @@ def _join(*parts: str) -> Callable[[Drawing, str, Mapping[str, Any]], Said]:
     return lambda d, name, facts: _plain("".join(p if p in "/ .-" else _lower(d, p) for p in parts))
 
 
+def _password(d: Drawing, name: str, facts: Mapping[str, Any]) -> Said:
+    return _plain(f"{d.pick('word').capitalize()}{d.rng.randint(10, 99)}{d.pick('word')}!")
+
+
 TEXTS: dict[str, Callable[[Drawing, str, Mapping[str, Any]], Said]] = {
     "person": _person, "email": _email, "username": _username, "phone": _phone, "url": _url,
     "path": _path, "folder": _folder, "address": _address, "id": _id, "uuid": _uuid,
     "language": _language, "country": _country, "currency": _currency, "date": date, "time": time,
     "datetime": date_time, "iso_duration": _iso_duration, "topic": _topic,
-    "expression": _expression, "sql": _sql, "message": _message, "color": _color,
+    "expression": _expression, "sql": _sql, "password": _password, "message": _message,
+    "color": _color,
     "street": _street, "repo": _join("company", "/", "project"), "glob": lambda d, n,
     f: _plain(f"*.{choice(d.rng, ('txt', 'md', 'py', 'csv', 'log', 'json'))}"), "host": lambda d,
     n, f: _plain(_domain(d)), "zip": lambda d, n,

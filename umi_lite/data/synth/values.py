@@ -24,7 +24,8 @@ from umi_lite.data.synth.texts import TEXTS, text_of
 # Kind: lowest and highest value where the schema has no bounds, and the step.
 NUMBERS: dict[str, tuple[float, float, float]] = {
     "count": (2, 30, 1), "small": (1, 8, 1), "rating": (1, 5, 1), "age": (18, 80, 1),
-    "year": (1985, 2026, 1), "month_number": (1, 12, 1), "minutes": (5, 120, 5),
+    "year": (1985, 2026, 1), "month_number": (1, 12, 1), "month_day": (1, 28, 1),
+    "minutes": (5, 120, 5),
     "seconds": (10, 120, 10), "hours": (1, 12, 1), "days": (2, 21, 1), "weeks": (1, 8, 1),
     "percent": (5, 60, 5), "temperature": (-8, 32, 1), "amount": (10, 4000, 1),
     "measure": (2, 200, 1), "id": (1000, 99999, 1), "number": (2, 500, 1),
