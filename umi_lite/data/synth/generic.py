@@ -20,7 +20,7 @@ from umi_lite.data.synth.names import (
     with_article,
     words_of,
 )  # fmt: skip
-from umi_lite.data.synth.phrases import Phrase, joined, phrase
+from umi_lite.data.synth.phrases import FROM_WORDS, TO_WORDS, Phrase, joined, phrase
 from umi_lite.data.synth.pools import words
 from umi_lite.data.synth.texts import entity_of
 
@@ -32,7 +32,7 @@ _UNMATCHED = re.compile(
     rf" (?:for|to|in|at|from|on|of|by|with|between|into|under|about|against|within)"
     rf" (?:(?:a|an|one|another|the|any|your|each|multiple|two) {_ASKED}(?: [\w-]+){{1,3}}"
     rf"|another(?: [\w-]+)?|{_ASKED}(?: [\w-]+){{1,2}})(?=$| (?:on|in|at|for|from|to|by|with) )"
-    rf"| (?:for|to|in|at|from|on|by|with|between|into|under|against|within)"
+    rf"| (?:for|to|in|at|from|on|by|with|between|into|under|against|within|matching|containing)"
     rf" (?:a|an|one|two|multiple|several)(?: [\w-]+){{1,2}}(?=$| (?:on|in|at|for|from|to|by|with) )"
     rf"|,? and (?:the |a )?number of [\w-]+"
 )
@@ -155,6 +155,9 @@ def _substituted(rest: str, name: str, kind: str, query: bool) -> tuple[str, boo
         before = rest[: found.start()].rstrip()
         last = before.split(" ")[-1]
         if last not in PREPOSITIONS and found.start() > 0 and (not found["art"] or kind == "enum"):
+            continue
+        ends = (TO_WORDS, "from") if last == "from" else (FROM_WORDS, "to")
+        if last == ends[1] and words_of(name)[:1] and words_of(name)[0] in ends[0]:
             continue
         if kind == "enum" and found.start() == 0:
             continue

@@ -81,6 +81,7 @@ _TEXT_RULES: tuple[tuple[str, str], ...] = (
      r"player|passenger|doctor|actor|director|full name|invitees|to)\b", "person"),
 )  # fmt: skip
 _NUMBER_RULES: tuple[tuple[str, str], ...] = (
+    (r"^number$", "number"),
     (r"(?:^| )(?:latitude|lat)\b", "latitude"),
     (r"(?:^| )(?:longitude|lon|lng)\b", "longitude"),
     (r"\b(?:year)\b", "year"),

@@ -77,9 +77,14 @@ def draw_part(
 def _optional(rng: random.Random, part: Part, required: Sequence[str], mix: Mix) -> list[str]:
     """Return at most two optional arguments that a request can mention."""
     taken: list[str] = []
+    kinds = {name: _kind(part, name) for name in part.properties}
+    named = {"topic", "product"} & {kinds[name] for name in required if name in kinds}
     for name, schema in part.properties.items():
         facts = schema if isinstance(schema, dict) else {}
         chance = mix.optional * (0.3 if facts.get("type") in ("boolean", "object") else 1)
+        if named and kinds[name] == "category":
+            # The thing named may not be of the category drawn.
+            continue
         if name not in required and rng.random() < chance and facts.get("type") != "null":
             taken.append(name)
     # Every optional argument has the same chance, however many there are.

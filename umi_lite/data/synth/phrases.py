@@ -9,10 +9,10 @@ from umi_lite.data.synth.texts import entity_of
 
 _PLACES = frozenset(words("city country address landmark airport room street hotel restaurant"))
 _ENDS = frozenset(words("person email username phone team company"))
-_FROM = frozenset(
+FROM_WORDS = frozenset(
     words("from source src origin start departure sender old current base input initial")
 )
-_TO = frozenset(
+TO_WORDS = frozenset(
     words("to destination dest dst target recipient arrival receiver new output goal end final")
 )
 _THINGS = frozenset(
@@ -72,14 +72,14 @@ def phrase(name: str, kind: str, facts: Mapping[str, Any], verb: str) -> Phrase:
         "id",
         "url",
     }
-    if kind == "id" and first in _FROM | _TO and entity_of(name):
+    if kind == "id" and first in FROM_WORDS | TO_WORDS and entity_of(name):
         return Phrase(
-            20 if first in _FROM else 30,
-            f"{'from' if first in _FROM else 'to'} {human(entity_of(name))} {slot}",
+            20 if first in FROM_WORDS else 30,
+            f"{'from' if first in FROM_WORDS else 'to'} {human(entity_of(name))} {slot}",
         )
-    if first in _FROM and is_end:
+    if first in FROM_WORDS and is_end:
         return Phrase(20, f"from {slot}")
-    if first in _TO and is_end:
+    if first in TO_WORDS and is_end:
         return Phrase(30, f"{'into' if kind == 'language' else 'to'} {slot}")
     if kind == "list":
         return _several(name, slot, verb, last)

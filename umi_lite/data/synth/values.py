@@ -181,6 +181,9 @@ def _number(d: Drawing, name: str, facts: dict[str, Any]) -> Drawn:
     kind = kind_of(name, facts, d.about)
     whole = facts["type"] == "integer"
     low, high, step = NUMBERS.get(kind, NUMBERS["number"])
+    if kind == "temperature":
+        # What is set or asked for; a result may be colder.
+        low, high = 10, 30
     if kind == "measure" and "height" in words_of(name) and words_of(name)[-1] == "m":
         low, high, step = 1.45, 2.05, 0.01
     low, high = _bounded(facts, low, high, whole, name)
