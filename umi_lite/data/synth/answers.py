@@ -7,12 +7,12 @@ from typing import Any
 
 from umi_lite.data.synth.describe import thing_head
 from umi_lite.data.synth.generic import generic
+from umi_lite.data.synth.kinds import DONE
 from umi_lite.data.synth.names import done as done_by
 from umi_lite.data.synth.names import human, is_plural, words_of
 from umi_lite.data.synth.parts import Part
 from umi_lite.data.synth.pools import choice
 from umi_lite.data.synth.requests import capital
-from umi_lite.data.synth.shapes import DONE
 from umi_lite.data.synth.spoken import listing, say_number
 from umi_lite.data.synth.values import QUOTED
 from umi_lite.data.synth.wording import slots_of

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from umi_lite.data.synth.drawing import Drawing
-from umi_lite.data.synth.pools import words
+from umi_lite.data.synth.names import words
 from umi_lite.data.synth.spoken import say_date
 from umi_lite.data.synth.values import Drawn, draw_value
 from umi_lite.data.synth.wording import SynthTool

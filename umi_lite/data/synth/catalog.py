@@ -12,9 +12,9 @@ from umi_lite.data.synth.drawing import Drawing
 from umi_lite.data.synth.generic import generic
 from umi_lite.data.synth.kinds import kind_of
 from umi_lite.data.synth.links import Link, links_of
-from umi_lite.data.synth.names import OPPOSITES, base_verb, words_of
+from umi_lite.data.synth.names import OPPOSITES, base_verb, words, words_of
 from umi_lite.data.synth.plans import Mix
-from umi_lite.data.synth.pools import Split, choice, words
+from umi_lite.data.synth.pools import Split, choice
 from umi_lite.data.synth.shapes import returns_of, with_settings
 from umi_lite.data.synth.values import CannotDraw
 from umi_lite.data.synth.wording import SynthTool, slots_of

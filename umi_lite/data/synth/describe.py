@@ -3,8 +3,7 @@
 import re
 from functools import cache
 
-from umi_lite.data.synth.names import ACTION_VERBS, NOUNS_TOO, base_verb, is_plural, is_verb
-from umi_lite.data.synth.pools import words
+from umi_lite.data.synth.names import ACTION_VERBS, NOUNS_TOO, base_verb, is_plural, is_verb, words
 
 # How a description begins before it says what the tool does.
 _LEAD = re.compile(

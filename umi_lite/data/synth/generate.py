@@ -11,11 +11,11 @@ from umi_lite.data.synth import requests
 from umi_lite.data.synth.catalog import Catalog, catalog_of
 from umi_lite.data.synth.check import fault_of
 from umi_lite.data.synth.drawing import Drawing
+from umi_lite.data.synth.kinds import DONE
 from umi_lite.data.synth.parts import Misfit
 from umi_lite.data.synth.plans import KINDS_OF_TASKS, Mix, schedule, turns
 from umi_lite.data.synth.play import play
 from umi_lite.data.synth.pools import SPLITS, Split
-from umi_lite.data.synth.shapes import DONE
 from umi_lite.data.synth.simulate import Simulator, World
 from umi_lite.data.synth.tasks import MAKERS, Draft
 from umi_lite.data.synth.values import CannotDraw

@@ -13,16 +13,16 @@ from umi_lite.data.synth.names import (
     VERBS,
     base_verb,
     content_words,
+    entity_of,
     human,
     is_plural,
     own_words,
     singular,
     with_article,
+    words,
     words_of,
 )  # fmt: skip
 from umi_lite.data.synth.phrases import FROM_WORDS, TO_WORDS, Phrase, joined, phrase
-from umi_lite.data.synth.pools import words
-from umi_lite.data.synth.texts import entity_of
 
 _ASKED = (
     r"(?:given|specified|certain|particular|specific|provided|target|single|chosen|requested|"

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from umi_lite.data.synth.names import singular, words_of
-from umi_lite.data.synth.pools import words
+from umi_lite.data.synth.names import singular, words, words_of
 
+DONE, NAMES = "done", "names"
+"""Further kinds of fields: what was done ("cancelled"), and a list of names."""
 _FORMATS = {
     "date": "date", "date-time": "datetime", "time": "time", "email": "email", "uri": "url",
     "url": "url", "uri-reference": "url", "uuid": "uuid", "ipv4": "ip", "hostname": "host",

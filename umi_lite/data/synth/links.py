@@ -8,11 +8,8 @@ from typing import Any, NamedTuple
 from umi_lite.data.synth.drawing import Drawing
 from umi_lite.data.synth.facts import facts_of
 from umi_lite.data.synth.generic import entity
-from umi_lite.data.synth.kinds import kind_of
-from umi_lite.data.synth.names import words_of
-from umi_lite.data.synth.pools import words
-from umi_lite.data.synth.shapes import DONE, NAMES
-from umi_lite.data.synth.texts import entity_of
+from umi_lite.data.synth.kinds import DONE, NAMES, kind_of
+from umi_lite.data.synth.names import entity_of, words, words_of
 from umi_lite.data.synth.wording import SynthTool
 
 # Kinds whose values one tool finds and another takes, whatever the names.

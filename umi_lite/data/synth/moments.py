@@ -7,8 +7,8 @@ from typing import Any
 
 from umi_lite.data.synth import spoken
 from umi_lite.data.synth.drawing import Drawing, Said, described
-from umi_lite.data.synth.names import words_of
-from umi_lite.data.synth.pools import choice, draw, words
+from umi_lite.data.synth.names import words, words_of
+from umi_lite.data.synth.pools import choice, draw
 
 _DATE_FORMS = (
     (r"yyyy-mm-dd", "%Y-%m-%d"), (r"dd/mm/yyyy", "%d/%m/%Y"), (r"mm/dd/yyyy", "%m/%d/%Y"),

@@ -3,7 +3,11 @@
 import re
 from functools import cache
 
-from umi_lite.data.synth.pools import words
+
+def words(text: str) -> tuple[str, ...]:
+    """Return a table of one-word values, written as a text."""
+    return tuple(text.split())
+
 
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 # What people say for the abbreviations in names.
@@ -267,3 +271,22 @@ NOUNS_TOO = frozenset(
         "format link set copy crop stock train sign edit ship water room quote rent deposit"
     )
 )
+
+_ID_WORDS = frozenset(words("id ids number no code identifier ref reference uid key new target"))
+
+
+def entity_of(name: str) -> str:
+    """Return what an id identifies: `order_id` → order; "" for `id` alone."""
+    parts = words_of(name)
+    if len(parts) > 1 and parts[0] in (
+        "from",
+        "to",
+        "source",
+        "target",
+        "destination",
+        "src",
+        "dest",
+    ):
+        parts = parts[1:]
+    said = [word for word in parts if word not in _ID_WORDS]
+    return "_".join(said)

@@ -11,12 +11,11 @@ from umi_lite.data.synth.drawing import Drawing
 from umi_lite.data.synth.generic import Clause, generic
 from umi_lite.data.synth.kinds import kind_of
 from umi_lite.data.synth.links import Link
-from umi_lite.data.synth.names import human, is_plural, singular, words_of
+from umi_lite.data.synth.names import entity_of, human, is_plural, singular, words, words_of
 from umi_lite.data.synth.phrases import joined, phrase
 from umi_lite.data.synth.plans import Mix
-from umi_lite.data.synth.pools import choice, words
+from umi_lite.data.synth.pools import choice
 from umi_lite.data.synth.requests import Ask, Named
-from umi_lite.data.synth.texts import entity_of
 from umi_lite.data.synth.values import NUMBERS, Drawn, quoted
 from umi_lite.data.synth.wording import SLOT, SynthTool, slots_of
 

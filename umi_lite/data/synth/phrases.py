@@ -3,9 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from umi_lite.data.synth.names import QUERY_VERBS, human, is_plural, words_of
-from umi_lite.data.synth.pools import words
-from umi_lite.data.synth.texts import entity_of
+from umi_lite.data.synth.names import QUERY_VERBS, entity_of, human, is_plural, words, words_of
 
 _PLACES = frozenset(words("city country address landmark airport room street hotel restaurant"))
 _ENDS = frozenset(words("person email username phone team company"))

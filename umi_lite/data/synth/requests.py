@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from umi_lite.data.synth.generic import Clause
-from umi_lite.data.synth.names import VERBS, is_plural
-from umi_lite.data.synth.pools import Split, choice, words
+from umi_lite.data.synth.names import VERBS, is_plural, words
+from umi_lite.data.synth.pools import Split, choice
 from umi_lite.data.synth.spoken import MONTHS, NO_PREPOSITION, WEEKDAYS, listing
 
 _NOUN: dict[Split, tuple[str, ...]] = {

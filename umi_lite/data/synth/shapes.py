@@ -5,9 +5,15 @@ from collections.abc import Mapping, Sequence
 
 from umi_lite.data.synth.describe import thing_head
 from umi_lite.data.synth.generic import entity, generic
-from umi_lite.data.synth.kinds import kind_of, kind_of_words
-from umi_lite.data.synth.names import COMPUTE_VERBS, base_verb, is_plural, own_words, singular
-from umi_lite.data.synth.pools import words
+from umi_lite.data.synth.kinds import DONE, NAMES, kind_of, kind_of_words
+from umi_lite.data.synth.names import (
+    COMPUTE_VERBS,
+    base_verb,
+    is_plural,
+    own_words,
+    singular,
+    words,
+)
 from umi_lite.data.synth.wording import SynthTool
 
 # What getting a thing returns, by the thing.
@@ -75,8 +81,6 @@ _RETURNS = re.compile(
     r"\b[Rr]eturn(?:s|ing)?(?: back)? (?:the |a |an |its |their |an? new )?([a-z_ ]{3,30}?)"
     r"(?:[.,;(]| of | for | as | in |$)"
 )
-DONE, NAMES = "done", "names"
-"""Further kinds of fields: what was done ("cancelled"), and a list of names."""
 
 
 def returns_of(made: SynthTool) -> tuple[dict[str, str], bool]:

@@ -11,9 +11,10 @@ from typing import Any
 
 from umi_lite.data.synth.drawing import Drawing
 from umi_lite.data.synth.generic import entity
+from umi_lite.data.synth.kinds import DONE, NAMES
 from umi_lite.data.synth.names import done, words_of
 from umi_lite.data.synth.pools import Split
-from umi_lite.data.synth.shapes import DONE, NAMES, name_kind
+from umi_lite.data.synth.shapes import name_kind
 from umi_lite.data.synth.values import draw_kind
 from umi_lite.protocol.constraints import Check
 from umi_lite.protocol.roles import dump_json

@@ -4,7 +4,8 @@ import datetime
 import random
 from collections.abc import Callable
 
-from umi_lite.data.synth.pools import choice, words
+from umi_lite.data.synth.names import words
+from umi_lite.data.synth.pools import choice
 
 _ONES = words(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "

@@ -10,8 +10,8 @@ from umi_lite.data.synth import spoken
 from umi_lite.data.synth.choices import COUNTRIES, CURRENCIES, LANGUAGES, examples_of
 from umi_lite.data.synth.drawing import Drawing, Said, described
 from umi_lite.data.synth.moments import date, date_time, time
-from umi_lite.data.synth.names import words_of
-from umi_lite.data.synth.pools import POOLS, Split, choice, draw, words
+from umi_lite.data.synth.names import entity_of, words_of
+from umi_lite.data.synth.pools import POOLS, Split, choice, draw
 
 TIMEZONES = (
     "Europe/Paris", "Asia/Tokyo", "America/New_York", "Europe/London", "Asia/Kolkata", "UTC",
@@ -109,26 +109,6 @@ def _address(d: Drawing, name: str, facts: Mapping[str, Any]) -> Said:
 
 def _street(d: Drawing, name: str, facts: Mapping[str, Any]) -> Said:
     return _plain(f"{d.rng.randint(1, 180)} {d.pick('street')}")
-
-
-_ID_WORDS = frozenset(words("id ids number no code identifier ref reference uid key new target"))
-
-
-def entity_of(name: str) -> str:
-    """Return what an id identifies: `order_id` → order; "" for `id` alone."""
-    parts = words_of(name)
-    if len(parts) > 1 and parts[0] in (
-        "from",
-        "to",
-        "source",
-        "target",
-        "destination",
-        "src",
-        "dest",
-    ):
-        parts = parts[1:]
-    said = [word for word in parts if word not in _ID_WORDS]
-    return "_".join(said)
 
 
 def id_text(rng: random.Random, entity: str, split: Split) -> str:
