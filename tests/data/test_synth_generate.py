@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import jsonschema
 import pytest
+from synth_tools import TOOLS, made
 
-from tests.synth_tools import TOOLS, made
 from umi_lite.data.rows import Dropped
 from umi_lite.data.source import GIVE_UP
 from umi_lite.data.synth.check import fault_of, judge
