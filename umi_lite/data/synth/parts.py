@@ -200,13 +200,14 @@ def _referring(
     template: str,
     name: str,
     link: Link,
-    found_by_query: bool = False,
     about: frozenset[str] = frozenset(),
 ) -> str:
     """Return a template that says an argument as what an earlier result gave: "that city"."""
     noun = human(entity_of(name) or entity_of(link.field) or link.field)
     noun = noun if noun not in ("ID", "to", "from") else human(link.field)
     noun = noun.removesuffix(" name")
+    if noun in _NOT_NOUNS:
+        noun = "one" if human(link.field) in _NOT_NOUNS else human(link.field)
     slot = re.escape(f"{{{name}}}")
     labels = sorted(
         {noun, human(name), noun.split()[-1]} - {"to", "from", "at", "in"}, key=len, reverse=True
@@ -217,13 +218,11 @@ def _referring(
     if mine and (before := re.search(rf"\b((?:(?:{mine}) )+)[#\"']?{slot}", template)):
         noun = before[1].strip()
         label = re.escape(noun)
-    said = choice(
-        rng,
-        (f"that {noun}", f"that {noun}", f"the {noun} you {'find' if found_by_query else 'get'}"),
-    )
+    said = choice(rng, (f"that {noun}", f"that {noun}", f"the {noun} you get"))
     pattern = (
         rf"(?:\b(?:the|an?|my) )?(?:\b(?:{label}) )?"
         rf"(?:\b(?:ID|id|number|code|address|name) )?[#\"']?{slot}(?:'s\b|[\"'])?"
+        rf"(?: (?:{label})\b)?"
     )
     found = re.search(pattern, template)
     if found is None:

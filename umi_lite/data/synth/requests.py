@@ -235,7 +235,7 @@ def opened(rng: random.Random, text: str, split: Split) -> str:
     if rng.random() > 0.12:
         return text
     before = choice(rng, _BEFORE[split])
-    return before + (lowered(text) if before.endswith((", ", ": ")) else text)
+    return before + (lowered(text) if before.endswith((", ", ": ")) else capital(text))
 
 
 def with_today(rng: random.Random, text: str, today: datetime.date, split: Split) -> str:
