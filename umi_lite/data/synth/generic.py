@@ -34,6 +34,7 @@ _UNMATCHED = re.compile(
     rf"|another(?: [\w-]+)?|{_ASKED}(?: [\w-]+){{1,2}})(?=$| (?:on|in|at|for|from|to|by|with) )"
     rf"| (?:for|to|in|at|from|on|by|with|between|into|under|against|within|matching|containing)"
     rf" (?:a|an|one|two|multiple|several)(?: [\w-]+){{1,2}}(?=$| (?:on|in|at|for|from|to|by|with) )"
+    rf"| (?:for|to|with|from) (?:somebody|someone|people|others)(?=$| (?:on|in|at|for|by|with) )"
     rf"|,? and (?:the |a )?number of [\w-]+"
 )
 # Words by which descriptions name what an argument of a kind gives.
@@ -224,7 +225,7 @@ def entity(name: str, description: str) -> str:
     cut = next((at for at, word in enumerate(own) if at > 1 and word in PREPOSITIONS), len(own))
     own = own[:cut]
     about = content_words(name)
-    nouns = [word for word in own if word in about]
+    nouns = [word for word in own if word in about and not word.endswith("ed")]
     if nouns:
         return nouns[-1]
     found = thing_head(generic(name, description).rest).split(" ")[-1]

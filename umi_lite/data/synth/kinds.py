@@ -79,7 +79,7 @@ _TEXT_RULES: tuple[tuple[str, str], ...] = (
    
     (r"\b(?:person|customer|contact|author|patient|employee|assignee|owner|member|guest|people|"
      r"attendees?|participants?|driver|student|teacher|sender|receiver|recipient|user|friend|"
-     r"player|passenger|doctor|actor|director|full name|invitees|to)\b", "person"),
+     r"player|passenger|doctor|crew|staff|actor|director|full name|invitees|to)\b", "person"),
 )  # fmt: skip
 _NUMBER_RULES: tuple[tuple[str, str], ...] = (
     (r"^number$", "number"),
@@ -120,14 +120,16 @@ _WITH_STATES = frozenset(words("issue pull request ticket task order pr device j
 _FILES = frozenset(words("file directory folder path document"))
 # What an argument called `name` names, by what the tool is about.
 _NAMED = {
-    "city": "city", "country": "country", "product": "product", "item": "product", "user": "person",
-    "contact": "person", "customer": "person", "company": "company", "playlist": "title",
-    "event": "title", "folder": "folder", "file": "path", "directory": "folder", "song": "song",
-    "book": "book", "movie": "movie", "artist": "artist", "hotel": "hotel", "team": "team",
-    "restaurant": "restaurant", "plant": "plant", "animal": "animal", "pet": "first_name",
-    "medicine": "medicine", "medication": "medicine", "drug": "medicine", "recipe": "dish",
-    "ingredient": "ingredient", "project": "project", "branch": "branch", "task": "task",
-    "patient": "person", "employee": "person", "person": "person", "guest": "person",
+    "city": "city", "country": "country", "product": "product", "item": "product",
+    "user": "person", "contact": "person", "customer": "person", "company": "company",
+    "playlist": "title", "event": "title", "folder": "folder", "file": "path",
+    "directory": "folder", "song": "song", "book": "book", "movie": "movie", "artist": "artist",
+    "hotel": "hotel", "team": "team", "restaurant": "restaurant", "plant": "plant",
+    "animal": "animal", "pet": "first_name", "medicine": "medicine", "medication": "medicine",
+    "drug": "medicine", "recipe": "dish", "ingredient": "ingredient", "project": "project",
+    "branch": "branch", "task": "task", "patient": "person", "crew": "person", "staff": "person",
+    "player": "person", "driver": "person", "tenant": "person", "child": "person",
+    "attendee": "person", "employee": "person", "person": "person", "guest": "person",
     "repository": "repo", "device": "device", "room": "room", "exercise": "exercise",
     "member": "person", "student": "person", "list": "title", "board": "title", "channel": "word",
     "stock": "company", "coin": "crypto", "car": "car", "tag": "tag", "category": "category",

@@ -25,8 +25,8 @@ _UNIT_WORDS = {
     "miles": "miles", "celsius": "degrees Celsius", "fahrenheit": "degrees Fahrenheit",
     "usd": "US dollars", "eur": "euros", "ml": "ml", "mb": "MB", "gb": "GB", "grams": "grams",
     "g": "g", "meters": "meters", "metres": "metres", "feet": "feet", "kwh": "kWh",
-    "watts": "watts", "mph": "mph", "kmh": "km/h", "liters": "liters", "litres": "litres",
-    "px": "pixels", "ms": "ms",
+    "watts": "watts", "mph": "mph", "kmh": "km/h", "nm": "nautical miles", "kn": "knots",
+    "liters": "liters", "litres": "litres", "px": "pixels", "ms": "ms",
 }  # fmt: skip
 
 
@@ -296,4 +296,5 @@ def joined(phrases: Sequence[Phrase]) -> str:
     if listed:
         head, *tail = [", ".join(listed[:-1]), listed[-1]] if len(listed) > 1 else ["", listed[0]]
         plain.append("with " + (f"{head} and {tail[0]}" if head else tail[0]))
-    return "".join(f" {text}" for text in [*plain, *late])
+    said = "".join(f" {text}" for text in [*plain, *late])
+    return said.replace(" at longitude", " and longitude") if " at latitude" in said else said

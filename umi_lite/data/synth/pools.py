@@ -14,6 +14,11 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 T = TypeVar("T")
 
 
+def words(text: str) -> tuple[str, ...]:
+    """Return a table of one-word values, written as a text."""
+    return tuple(text.split())
+
+
 def _read() -> dict[str, tuple[str, ...]]:
     text = files("umi_lite.data.synth").joinpath("pools.yaml").read_text(encoding="utf-8")
     return {kind: tuple(values) for kind, values in yaml.safe_load(text).items()}

@@ -107,7 +107,6 @@ _NO_ON = re.compile(
     r"\b(?:on|in|at) (?=(?:" + "|".join(re.escape(word) for word in NO_PREPOSITION) + r"))"
 )
 _NO_ON_DAYS = re.compile(r"\bon (?=[a-z]+ days from today|a week from today)")
-_NO_AT = re.compile(r"\bat (?=(?:at|half|noon at) )")
 
 
 def frames(split: Split) -> list[str]:

@@ -115,7 +115,7 @@ def returns_of(made: SynthTool) -> tuple[dict[str, str], bool]:
     words = own_words(made.tool.name) or ("",)
     verb = base_verb(words[0])
     plural = any(is_plural(word) for word in words[1:] if word not in ("news", "weather", "status"))
-    if verb in _LISTS and plural:
+    if verb == "list" or (verb in _LISTS and plural):
         return (
             {f"{noun}_id": "id", "name": name_kind(noun)} if verb != "list" else {"items": NAMES}
         ), False

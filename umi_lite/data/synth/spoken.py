@@ -77,12 +77,14 @@ def relative_day(
     ahead = (weekday - today.weekday() - 1) % 7 + 1
     back = (today.weekday() - weekday - 1) % 7 + 1
     some = rng.randint(3, 10)
+    # Of a day so near, people may mean the one in the week after it.
+    coming = "next" if ahead > 2 else "this coming"
     days = datetime.timedelta
     future: tuple[Callable[[], tuple[datetime.date, str]], ...] = (
         lambda: (today, "today"),
         lambda: (today + days(1), "tomorrow"),
         lambda: (today + days(2), "the day after tomorrow"),
-        lambda: (today + days(ahead), f"next {WEEKDAYS[weekday]}"),
+        lambda: (today + days(ahead), f"{coming} {WEEKDAYS[weekday]}"),
         lambda: (today + days(ahead), f"this coming {WEEKDAYS[weekday]}"),
         lambda: (today + days(some), f"{number_words(some)} days from today"),
         lambda: (today + days(7), "a week from today"),

@@ -16,7 +16,7 @@ from umi_lite.data.synth.choices import (
 from umi_lite.data.synth.drawing import Drawing
 from umi_lite.data.synth.facts import CannotDraw, facts_of
 from umi_lite.data.synth.kinds import kind_of
-from umi_lite.data.synth.names import human, singular, words_of
+from umi_lite.data.synth.names import human, singular, words, words_of
 from umi_lite.data.synth.pattern import NoMatch, sample
 from umi_lite.data.synth.pools import POOLS, choice, draw
 from umi_lite.data.synth.texts import TEXTS, text_of
@@ -38,6 +38,16 @@ _DURATIONS = frozenset({"seconds", "minutes", "hours", "days", "weeks"})
 QUOTED = frozenset({"message", "title", "text", "sql", "task"})
 # Kinds that are said with an article.
 _WITH_THE = frozenset({"room", "device"})
+# Kinds whose values have a form of their own: examples show the form, not the values.
+_FORMED = frozenset(
+    words(
+        "date time datetime iso_duration email url path folder id uuid phone ip ipv6 host version "
+        "zip timezone address street username password message title sql expression repo glob "
+        "city country language currency person"
+    )
+)
+# Kinds that say little: a single example is better.
+_LOOSE = frozenset(words("text category tag job word"))
 _DEPTH = 4
 _MOST_LEAVES = 8
 
@@ -114,7 +124,8 @@ def _text(d: Drawing, name: str, facts: dict[str, Any]) -> Drawn:
         if kind in _WITH_THE and not _own_examples(facts):
             said = f"the {said}"
         if _fits(value, facts):
-            return Drawn(value, said, kind)
+            named = kind == "text" and said.isalpha() and said.istitle()
+            return Drawn(value, said, "word" if named else kind)
     if (pattern := facts.get("pattern")) is not None:
         return Drawn(*2 * (_sampled(d, name, facts, pattern),), kind="id")
     least, most = facts.get("minLength", 0), facts.get("maxLength", 10**6)
@@ -157,12 +168,14 @@ def _one_text(d: Drawing, name: str, facts: dict[str, Any], kind: str) -> tuple[
     if own := _own_examples(facts):
         value = str(choice(d.rng, own))
         return value, value
-    if kind in ("text", "category", "tag", "job", "word"):
+    if kind not in _FORMED:
         listed = described_choices(facts) or [
             str(v) for v in examples_of(facts) if isinstance(v, str)
         ]
         listed = [value for value in listed if value.strip()]
-        if not listed:
+        if len(listed) < 2 and kind not in _LOOSE:
+            listed = []
+        elif not listed and kind in _LOOSE:
             listed = list(CHOICES.get((words_of(name) or ("",))[-1], ()))
         if listed:
             value = choice(d.rng, listed)
@@ -174,7 +187,11 @@ def _one_text(d: Drawing, name: str, facts: dict[str, Any], kind: str) -> tuple[
             return str(drawn.value), drawn.said
         if facts.get("description") and len(str(facts["description"]).split()) > 6:
             return text_of("topic", d, name, facts)
-    return text_of("word" if kind == "text" else kind, d, name, facts)
+    if kind == "text":
+        # What is known of it is that it has a name.
+        value = d.pick("word").capitalize()
+        return value, value
+    return text_of(kind, d, name, facts)
 
 
 def _number(d: Drawing, name: str, facts: dict[str, Any]) -> Drawn:
@@ -208,7 +225,7 @@ def _number(d: Drawing, name: str, facts: dict[str, Any]) -> Drawn:
         return round(value) if whole or float(value).is_integer() else round(value, 4)
 
     value = draw(d.rng, "number", d.split, make) if last - first > 40 else make()
-    return Drawn(value, _say_number(d, kind, value, unit_share), kind)
+    return Drawn(value, _say_number(d, name, kind, value, unit_share), kind)
 
 
 def _bounded(
@@ -228,11 +245,13 @@ def _bounded(
     return max(low, least), min(high, most)
 
 
-def _say_number(d: Drawing, kind: str, value: float | int, unit_share: bool) -> str:
+def _say_number(d: Drawing, name: str, kind: str, value: float | int, unit_share: bool) -> str:
     if unit_share:
         return spoken.say_percent(d.rng, round(value * 100, 2))
     if kind == "percent":
         return spoken.say_percent(d.rng, value)
+    if kind == "days" and {"night", "nights"} & set(words_of(name)):
+        return "one night" if value == 1 else f"{spoken.say_integer(d.rng, int(value))} nights"
     if kind in _DURATIONS:
         return spoken.say_duration(d.rng, value, kind)
     if isinstance(value, int) and kind in ("count", "small", "number", "amount", "measure"):

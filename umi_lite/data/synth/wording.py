@@ -23,7 +23,9 @@ class Wording:
         thing: a noun phrase of what the tool does or finds ("the weather forecast").
         result: sentences of an answer with slots of result fields, e.g. "It is {temperature} °C.";
             slots of arguments may be used too.
-        returns: result field to kind (`values.KINDS`: "city", "id", "amount", "date", …).
+        returns: result field to kind: one of `values.KINDS` ("city", "id", "amount", "date" …),
+            `done` (what was done: "cancelled"), `names` (a list of names), alternatives
+            ("open|closed") or a range ("2..9").
     """
 
     requests: tuple[str, ...]
@@ -69,8 +71,3 @@ class SynthTool:
 def slots_of(template: str) -> tuple[str, ...]:
     """Return the slots of a template in order."""
     return tuple(SLOT.findall(template))
-
-
-def fill(template: str, texts: Mapping[str, str]) -> str:
-    """Return a template with its slots replaced; a slot without a text stays."""
-    return SLOT.sub(lambda found: texts.get(found[1], found[0]), template)
