@@ -67,10 +67,11 @@ def _chain(draft: Draft, made: SynthTool) -> None:
     catalog, rng = draft.catalog, draft.rng
     links: list[Link | None] = [None]
     tools = [made]
-    for _ in range(CHAINS[draft.kind] - 1):
+    for left in reversed(range(CHAINS[draft.kind] - 1)):
         known = [
             link for link in catalog.links.get(tools[0].tool.name, ())
             if all(not catalog.clash(catalog.tools[link.producer], one) for one in tools)
+            and (left == 0 or link.producer in catalog.links)
         ]  # fmt: skip
         if not known:
             raise Misfit("no chain is that long")
