@@ -38,6 +38,7 @@ class Catalog:
 
     Attributes:
         tools: by name; only those whose arguments can be drawn.
+        pairs: (setter, getter), and the setters by getter.
         links: by consumer.
         dropped: the tools that are left out, each with its reason.
         guessed: tools whose result is but a guess: no chain begins with them.
@@ -46,6 +47,7 @@ class Catalog:
     tools: dict[str, SynthTool] = field(default_factory=dict)
     returns: dict[str, dict[str, str]] = field(default_factory=dict)
     pairs: list[tuple[str, str]] = field(default_factory=list)
+    setters: dict[str, list[str]] = field(default_factory=dict)
     links: dict[str, list[Link]] = field(default_factory=dict)
     domains: dict[str, list[str]] = field(default_factory=dict)
     dropped: list[Dropped] = field(default_factory=list)
@@ -216,6 +218,8 @@ def catalog_of(tools: Sequence[SynthTool], seed: int, split: Split) -> Catalog:
         made.domains.setdefault(one.domain, []).append(name)
     for names in made.domains.values():
         made.pairs += with_settings([made.tools[name] for name in names], made.returns)
+    for setter, getter in made.pairs:
+        made.setters.setdefault(getter, []).append(setter)
     made.links = links_of(made.tools, made.returns, made.guessed)
     return made
 

@@ -128,7 +128,7 @@ def _turn(catalog: Catalog, kind: str, seed: int) -> Callable[[], str]:
     elif kind == "three_chain":
         names = [name for name in catalog.links if catalog.long_chain(name)]
     elif kind == "settings":
-        names = [getter for _, getter in catalog.pairs]
+        names = list(catalog.setters)
     elif kind == "retry":
         names = [name for name, one in catalog.tools.items() if catalog.misspellable(one)]
     elif kind == "missing":
@@ -164,7 +164,12 @@ def _write(
         split=split,
         today=today.isoformat(),
         returns={name: catalog.returns.get(name) or {"status": DONE} for name in sorted(names)},
-        pairs=[pair for pair in catalog.pairs if set(pair) <= names],
+        pairs=[
+            (setter, getter)
+            for getter in sorted(names)
+            for setter in catalog.setters.get(getter, ())
+            if setter in names
+        ],
         actions=sorted(one.tool.name for one in offered if one.verb != "query"),
         faults=draft.faults,
     )

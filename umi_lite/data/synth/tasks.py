@@ -89,8 +89,7 @@ def _chain(draft: Draft, made: SynthTool) -> None:
 def _settings(draft: Draft, getter: SynthTool) -> None:
     """Set something, then read it again."""
     catalog = draft.catalog
-    setters = [setter for setter, other in catalog.pairs if other == getter.tool.name]
-    setter = catalog.tools[choice(draft.rng, setters)]
+    setter = catalog.tools[choice(draft.rng, catalog.setters[getter.tool.name])]
     first = draw_part(draft.d, setter, draft.mix)
     second = draw_part(draft.d, getter, draft.mix)
     needed = getter.tool.parameters.get("required", ())
