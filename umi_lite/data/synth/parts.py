@@ -173,7 +173,8 @@ def _left_out(rng: random.Random, part: Part, template: str) -> str:
     name = str(part.omitted)
     one = part.drawn[name]
     last = (words_of(name) or ("",))[-1]
-    plain = one.kind in NUMBERS or one.kind in _NOT_REFERRED or last in _NOT_NOUNS or len(last) < 3
+    plain = one.kind in NUMBERS or one.kind in _NOT_REFERRED or len(last) < 3
+    plain = plain or last in _NOT_NOUNS or words_of(name)[0] in ("first", "second", "other")
     if plain or rng.random() < 0.3:
         return _without(template, name)
     return _referring(rng, template, name, Link("", name, name), about=part.made.about)

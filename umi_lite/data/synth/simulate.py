@@ -13,9 +13,10 @@ from umi_lite.data.synth.drawing import Drawing
 from umi_lite.data.synth.generic import entity
 from umi_lite.data.synth.kinds import DONE, NAMES
 from umi_lite.data.synth.names import done, words_of
-from umi_lite.data.synth.pools import Split
+from umi_lite.data.synth.pools import Split, choice
 from umi_lite.data.synth.shapes import name_kind
-from umi_lite.data.synth.values import draw_kind
+from umi_lite.data.synth.texts import TEXTS, text_of
+from umi_lite.data.synth.values import NUMBERS
 from umi_lite.protocol.constraints import Check
 from umi_lite.protocol.roles import dump_json
 from umi_lite.protocol.trajectory import Tool, Trajectory
@@ -176,6 +177,28 @@ class Simulator(Toolbox):
             found = [draw_kind(d, word, _names_of(spec)) for _ in range(d.rng.randint(2, 3))]
             return list(dict.fromkeys(found))
         return draw_kind(d, name, kind)
+
+
+def draw_kind(d: Drawing, name: str, kind: str) -> Any:
+    """Return a value of a kind for a result's field; `a|b` names alternatives, `2..9` a range."""
+    if "|" in kind:
+        return choice(d.rng, kind.split("|"))
+    if ".." in kind:
+        low, high = map(float, kind.split(".."))
+        value = low + (high - low) * d.rng.random()
+        return round(value, 1) if high - low < 5 and not low.is_integer() else round(value)
+    if kind == "boolean":
+        return d.rng.random() < 0.5
+    if kind in NUMBERS and not (kind == "id" or kind in TEXTS):
+        low, high, step = NUMBERS[kind]
+        value = d.rng.randint(round(low / step), round(high / step)) * step
+        if kind in ("amount", "measure") and d.rng.random() < 0.5:
+            value += d.rng.randint(1, 99) / 100
+        return (
+            round(value, 2) if isinstance(value, float) and not value.is_integer() else int(value)
+        )
+    value, _ = text_of("word" if kind == "text" else kind, d, name, {})
+    return float(value) if kind in ("latitude", "longitude") else value
 
 
 class _Simulated(ToolFunction):

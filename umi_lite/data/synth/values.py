@@ -321,27 +321,10 @@ def _object(d: Drawing, name: str, facts: dict[str, Any], depth: int) -> Drawn:
     parts = {
         key: draw_value(d, key, properties[key], depth + 1) for key in properties if key in taken
     }
-    said = spoken.listing([f"{human(key)} {quoted(one)}" for key, one in parts.items()])
+    said = spoken.listing([f"{_called(key)} {quoted(one)}" for key, one in parts.items()])
     return Drawn({key: one.value for key, one in parts.items()}, said, "object")
 
 
-def draw_kind(d: Drawing, name: str, kind: str) -> Any:
-    """Return a value of a kind for a result's field; `a|b` names alternatives, `2..9` a range."""
-    if "|" in kind:
-        return choice(d.rng, kind.split("|"))
-    if ".." in kind:
-        low, high = map(float, kind.split(".."))
-        value = low + (high - low) * d.rng.random()
-        return round(value, 1) if high - low < 5 and not low.is_integer() else round(value)
-    if kind == "boolean":
-        return d.rng.random() < 0.5
-    if kind in NUMBERS and not (kind == "id" or kind in TEXTS):
-        low, high, step = NUMBERS[kind]
-        value = d.rng.randint(round(low / step), round(high / step)) * step
-        if kind in ("amount", "measure") and d.rng.random() < 0.5:
-            value += d.rng.randint(1, 99) / 100
-        return (
-            round(value, 2) if isinstance(value, float) and not value.is_integer() else int(value)
-        )
-    value, _ = text_of("word" if kind == "text" else kind, d, name, {})
-    return float(value) if kind in ("latitude", "longitude") else value
+def _called(key: str) -> str:
+    """Return what a value of an object is called: a noun also for `since`."""
+    return f"{key} date" if key in ("since", "until", "before", "after") else human(key)
