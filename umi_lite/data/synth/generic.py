@@ -34,7 +34,7 @@ _UNMATCHED = re.compile(
     rf"|another(?: [\w-]+)?|{_ASKED}(?: [\w-]+){{1,2}})(?=$| (?:on|in|at|for|from|to|by|with) )"
     rf"| (?:for|to|in|at|from|on|by|with|between|into|under|against|within|matching|containing)"
     rf" (?:a|an|one|two|multiple|several)(?: [\w-]+){{1,2}}(?=$| (?:on|in|at|for|from|to|by|with) )"
-    rf"| (?:for|to|with|from) (?:somebody|someone|people|others)(?=$| (?:on|in|at|for|by|with) )"
+    rf"| (?:for|to|with|from) (?:some(?:body|one)|people|others)(?=$| (?:on|in|at|for|by|with) )"
     rf"|,? and (?:the |a )?number of [\w-]+"
 )
 # Words by which descriptions name what an argument of a kind gives.
