@@ -103,7 +103,7 @@ class _Task:
 
 
 def _next(plan: str) -> str | None:
-    """Return whom a plan names, None for one that was cut off."""
+    """Return the role that a plan names, None for one that was cut off."""
     try:
         return parse_plan(plan).next
     except BadTurn:
