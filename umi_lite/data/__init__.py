@@ -3,6 +3,7 @@
 # Where each `Source` is: a command that reads no data imports none of them.
 SOURCES: dict[str, str] = {
     "toolworld": "toolworld:SOURCE",
+    "wild": "wild:SOURCE",
     "gsm8k": "gsm8k:SOURCE",
     "math": "math_problems:MATH",
     "tora": "math_problems:TORA",

@@ -1,0 +1,64 @@
+"""Wild, thousands of generated tools in many domains, with tasks that `data.synth` makes."""
+
+from umi_lite.data.rows import Dropped, Loaded
+from umi_lite.data.source import Source
+from umi_lite.data.synth.generate import generate
+from umi_lite.data.synth.pools import SPLITS, Split
+from umi_lite.data.synth.simulate import Simulator, World, environment
+from umi_lite.data.wild.apart import belongs
+from umi_lite.data.wild.catalog import tools_of
+from umi_lite.errors import UserError
+from umi_lite.protocol.trajectory import Trajectory
+
+__all__ = ["SPLITS", "environment_of", "load"]
+
+NAME = "wild"
+
+
+def load(split: Split = "train", n: int = 1000, seed: int = 0) -> Loaded:
+    """Return n verified tasks of a split with gold trajectories, the same ones for the same seed.
+
+    Args:
+        split: `train`, `dev` or `test`: no domain, no tool's name and no eight words in a row of
+            an instruction are in two of them.
+
+    Raises:
+        UserError: unknown split, or n below 1.
+    """
+    if split not in SPLITS:
+        raise UserError(f"wild has no split {split!r}; there are {', '.join(SPLITS)}")
+    if n < 1:
+        raise UserError(f"wild: n is {n}; it must be 1 or more")
+    made: list[Trajectory] = []
+    dropped: list[Dropped] = []
+    tasks = generate(
+        tools_of(split),
+        seed=seed,
+        count=2 * n + 100,
+        split=split,
+        source=NAME,
+        on_drop=dropped.append,
+    )
+    for task in tasks:
+        if belongs(task.instruction, split):
+            made.append(task)
+            if len(made) == n:
+                break
+    return Loaded(made, dropped)
+
+
+def environment_of(task: Trajectory | None = None) -> Simulator:
+    """Return fresh simulated tools of a task; without one, eight tools to try an agent with."""
+    if task is not None:
+        return environment(task)
+    tools = tools_of("test")[:8]
+    returns = {one.tool.name: one.wording.returns for one in tools if one.wording}
+    return Simulator([one.tool for one in tools], World(0, "test", "2026-01-15", returns))
+
+
+SOURCE = Source(
+    about="generated tasks over thousands of simulated tools (split, n, seed)",
+    load=load,
+    tools=environment_of,
+    judge="umi_lite.data.synth.check:judge",
+)
