@@ -1,0 +1,207 @@
+"""Training trajectories varied, so that tools are read and not remembered (`data[].vary`).
+
+Each trajectory is varied by the recipe's seed and its own id: other tools in company, descriptions
+shortened, names replaced (`rename`), tools and arguments in another order, instructions opened or
+closed in other words. Its calls stay valid for the varied schemas, and `original` gives back what
+its source can replay.
+"""
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from umi_lite.data.rename import CannotRename, Names, draw_names, renamed, restored
+from umi_lite.data.rows import Dropped, Loaded
+from umi_lite.data.synth.names import content_words
+from umi_lite.protocol.trajectory import Call, Plan, Tool, Trajectory
+
+UNRENAMED = "keeps its names: "
+_Share = Annotated[float, Field(ge=0, le=1, strict=True)]
+_Size = Annotated[int, Field(ge=1, le=64, strict=True)]
+_OPENINGS = ("Hi! ", "Hello. ", "Hi there! ", "Good morning. ", "Hey! ", "A quick request. ")
+_CLOSINGS = (" Thanks.", " Thank you!", " Thanks in advance.", " That's all.", " Many thanks.")
+
+
+class Vary(BaseModel):
+    """How a source's training trajectories are varied; by default they are not.
+
+    Attributes:
+        rename: share of the trajectories whose tools and arguments get synonyms or names without
+            a meaning.
+        shuffle: True for tools and arguments in another order.
+        company: the smallest and largest number of tools, drawn for each trajectory; others
+            come from the same source. Tasks that end without a call get none.
+        shorten: share of the descriptions that are cut to their beginning or left out.
+        paraphrase: share of the instructions that are opened or closed in other words.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    rename: _Share = 0.0
+    shuffle: Annotated[bool, Field(strict=True)] = False
+    company: tuple[_Size, _Size] | None = None
+    shorten: _Share = 0.0
+    paraphrase: _Share = 0.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Vary":
+        if self.company and self.company[0] > self.company[1]:
+            low, high = self.company
+            raise ValueError(f"company is [smallest, largest], not [{low}, {high}]")
+        return self
+
+
+def varied(loaded: Loaded, settings: Vary, seed: int) -> Loaded:
+    """Return the trajectories varied; `amended` has those that could not be renamed safely."""
+    pool = _pool(loaded.trajectories) if settings.company else {}
+    made = Loaded([], list(loaded.dropped), list(loaded.amended))
+    for trajectory in loaded.trajectories:
+        rng = random.Random(f"vary {seed} {trajectory.id}")
+        one, why = _vary(rng, trajectory, settings, pool)
+        made.trajectories.append(one)
+        if why:
+            made.amended.append(Dropped(trajectory.id, UNRENAMED + why))
+    return made
+
+
+def _vary(
+    rng: random.Random, trajectory: Trajectory, settings: Vary, pool: Mapping[str, Tool]
+) -> tuple[Trajectory, str]:
+    """Return the varied trajectory, and why it could not be renamed."""
+    tools = list(trajectory.tools)
+    order = [tool.name for tool in tools]
+    if settings.company:
+        tools = _company(rng, trajectory, settings.company, pool)
+    tools = [_shortened(rng, tool, settings.shorten) for tool in tools]
+    made = trajectory.model_copy(update={"tools": tuple(tools)})
+    why, names = "", Names({}, {})
+    if rng.random() < settings.rename:
+        try:
+            names = draw_names(rng, made)
+            made = renamed(made, names)
+        except CannotRename as err:
+            why, names = str(err), Names({}, {})
+    if settings.shuffle:
+        shuffled = [_shuffled(rng, tool) for tool in rng.sample(made.tools, len(made.tools))]
+        made = made.model_copy(update={"tools": tuple(shuffled)})
+    instruction = made.instruction
+    if rng.random() < settings.paraphrase:
+        instruction = _paraphrased(rng, instruction)
+    back = names.back()
+    record = {
+        "instruction": trajectory.instruction,
+        "order": order,
+        "tools": dict(back.tools),
+        "arguments": dict(back.arguments),
+    }
+    meta = {**made.meta, "vary": record}
+    return made.model_copy(update={"instruction": instruction, "meta": meta}), why
+
+
+def original(trajectory: Trajectory) -> Trajectory:
+    """Return a varied trajectory under its source's own names, with its source's own tools.
+
+    Descriptions stay as they are; tools that were left out stay away. An unvaried trajectory is
+    returned as it is.
+    """
+    record: Mapping[str, Any] | None = trajectory.meta.get("vary")
+    if record is None:
+        return trajectory
+    made = restored(trajectory, Names(record["tools"], record["arguments"]))
+    known = {tool.name: tool for tool in made.tools}
+    tools = tuple(known[name] for name in record["order"] if name in known)
+    meta = {key: value for key, value in made.meta.items() if key != "vary"}
+    return made.model_copy(
+        update={"tools": tools, "meta": meta, "instruction": record["instruction"]}
+    )
+
+
+def _pool(trajectories: Sequence[Trajectory]) -> dict[str, Tool]:
+    """Return the source's tools by name: the first of each name."""
+    found: dict[str, Tool] = {}
+    for trajectory in trajectories:
+        for tool in trajectory.tools:
+            found.setdefault(tool.name, tool)
+    return found
+
+
+def _company(
+    rng: random.Random,
+    trajectory: Trajectory,
+    sizes: tuple[int, int],
+    pool: Mapping[str, Tool],
+) -> list[Tool]:
+    """Return the called tools among as many others as the drawn size takes."""
+    called = {step.tool for step in trajectory.steps if isinstance(step, Call)}
+    size = max(len(called), rng.randint(*sizes))
+    kept = list(trajectory.tools)
+    free = [tool.name for tool in kept if tool.name not in called]
+    leave = set(rng.sample(free, min(len(free), max(0, len(kept) - size))))
+    kept = [tool for tool in kept if tool.name not in leave]
+    if not called or _gives_up(trajectory):
+        return kept  # another tool could do what none of these can
+    about = [content_words(name) for name in called]
+    here = {tool.name for tool in trajectory.tools}
+    others = [name for name in pool if name not in here]
+    rng.shuffle(others)
+    for name in others:
+        if len(kept) >= size:
+            break
+        if not any(content_words(name) & words for words in about) and content_words(name):
+            kept.insert(rng.randint(0, len(kept)), pool[name])
+    return kept
+
+
+def _gives_up(trajectory: Trajectory) -> bool:
+    return any(isinstance(step, Plan) and step.next == "give_up" for step in trajectory.steps)
+
+
+def _shortened(rng: random.Random, tool: Tool, share: float) -> Tool:
+    """Return a tool with some of its descriptions cut to their beginning, or left out."""
+    if not share:
+        return tool
+    properties: Mapping[str, Any] = tool.parameters.get("properties", {})
+    made: dict[str, Any] = {}
+    for name, schema in properties.items():
+        text = schema.get("description") if isinstance(schema, dict) else None
+        if isinstance(text, str) and rng.random() < share:
+            schema = {key: value for key, value in schema.items() if key != "description"}
+            if (short := _cut(rng, text)) is not None:
+                schema["description"] = short
+        made[name] = schema
+    description = tool.description
+    if rng.random() < share:
+        description = _cut(rng, description) or ""
+    parameters = {**tool.parameters, "properties": made} if properties else tool.parameters
+    return tool.model_copy(update={"description": description, "parameters": parameters})
+
+
+def _cut(rng: random.Random, text: str) -> str | None:
+    """Return a text's first sentence or first words, or None to leave it out."""
+    roll = rng.random()
+    if roll < 0.4:
+        return None
+    words = text.split()
+    return text.split(". ")[0] if roll < 0.7 else " ".join(words[: max(3, len(words) // 2)])
+
+
+def _shuffled(rng: random.Random, tool: Tool) -> Tool:
+    properties: Mapping[str, Any] = tool.parameters.get("properties", {})
+    names = rng.sample(list(properties), len(properties))
+    mixed = {name: properties[name] for name in names}
+    return tool.model_copy(update={"parameters": {**tool.parameters, "properties": mixed}})
+
+
+def _paraphrased(rng: random.Random, instruction: str) -> str:
+    text = instruction.strip()
+    if rng.random() < 0.5:
+        return rng.choice(_OPENINGS) + text
+    return text + rng.choice(_CLOSINGS) if text.endswith((".", "?", "!")) else text
+
+
+def names_in(trajectories: Iterable[Trajectory]) -> int:
+    """Return how many of the trajectories have other names than their source's."""
+    records = (trajectory.meta.get("vary", {}) for trajectory in trajectories)
+    return sum(bool(record.get("tools") or record.get("arguments")) for record in records)
