@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING
 
 from umi_lite.agent.trace import ending
 from umi_lite.protocol.roles import step_text
-from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, User
+from umi_lite.protocol.trajectory import (
+    Answer,
+    Call,
+    Observation,
+    Plan,
+    Step,
+    Trajectory,
+    User,
+)
 from umi_lite.sandbox.text import visible
 
 if TYPE_CHECKING:
@@ -50,12 +58,16 @@ def stream_to(console: "Console") -> Callable[[str, str], None]:
     return show
 
 
-def show_trace(trace: "Trace", console: "Console") -> None:
-    """Print the whole episode, its stop reason and its cost."""
-    trajectory = trace.trajectory
+def show_steps(trajectory: Trajectory, console: "Console") -> None:
+    """Print an episode's instruction and turns, a line each."""
     _line(console, "user", trajectory.instruction)
     for step in trajectory.steps:
         _line(console, _SPEAKERS[type(step)], step_text(step, trajectory.tools))
+
+
+def show_trace(trace: "Trace", console: "Console") -> None:
+    """Print the whole episode, its stop reason and its cost."""
+    show_steps(trace.trajectory, console)
     reused = sum(turn.reused for turn in trace.turns)
     forced = sum(turn.forced for turn in trace.turns)
     why = ending(trace)

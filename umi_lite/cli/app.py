@@ -31,6 +31,9 @@ GROUPS = {
             "toolworld": evals.live(
                 "toolworld", "success on held-out toolworld tasks", split="test", seed=1
             ),
+            "wild": evals.live(
+                "wild", "success with tools that no training data has", split="test", seed=1
+            ),
             "gsm8k": evals.live("gsm8k", "success on GSM8K, with the Python tool"),
             "bfcl": bfcl.bfcl,
             "simulated": evals.simulated,

@@ -14,6 +14,7 @@ from umi_lite.cli.options import (
     with_groups,
 )
 from umi_lite.cli.output import print_json
+from umi_lite.errors import UserError
 from umi_lite.sandbox.text import visible
 
 ViewOption = Annotated[str, typer.Option("--role", help="backbone, planner, caller or summarizer")]
@@ -46,20 +47,32 @@ def leaks(
 
 
 def preview(
-    recipe: Annotated[str, typer.Argument(help="recipe name or file")],
+    recipe: Annotated[str, typer.Argument(help="recipe name or file, or a source (umi data ls)")],
     role: ViewOption = "planner",
     n: Annotated[int, typer.Option("-n", "--n", min=0, help="number of samples")] = 3,
+    split: Annotated[str | None, typer.Option(help="split of a source")] = None,
+    path: Annotated[
+        Path | None, typer.Option(help="a source's file or folder, if it takes one")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="seed of a generated source")] = None,
     override: RecipeOverrides = [],  # noqa: B006
 ) -> None:
-    """Show a recipe's samples as they are trained.
+    """Show a recipe's samples as they are trained, or a source's tasks with their tools.
 
-    Trained tokens are green, masked ones dim, those beyond max_length red.
+    Of a recipe, trained tokens are green, masked ones dim, those beyond max_length red.
     """
     from rich.console import Console
 
+    from umi_lite.data import SOURCES
     from umi_lite.recipe.schema import load_recipe
-    from umi_lite.train.preview import show
+    from umi_lite.train.preview import show, show_tasks
 
+    options = {"split": split, "path": path, "seed": seed}
+    if recipe in SOURCES:
+        show_tasks(recipe, {**options, "n": n}, Console(highlight=False))
+        return
+    if any(value is not None for value in options.values()):
+        raise UserError("--split, --path and --seed are for a source; -o changes a recipe's data")
     show(load_recipe(recipe, override), role, n, Console(highlight=False))
 
 
@@ -70,7 +83,9 @@ def render(
     ] = None,
     role: ViewOption = "planner",
     style: Annotated[str, typer.Option(help="prompt style: chat or paper")] = "chat",
-    split: Annotated[str | None, typer.Option(help="toolworld's split: train, test or ood")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="split: train, test, ood (toolworld) or dev (wild)")
+    ] = None,
     n: Annotated[
         int | None, typer.Option("-n", "--n", help="maximum number of trajectories")
     ] = None,

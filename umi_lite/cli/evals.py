@@ -30,14 +30,14 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
     def command(
         bundle: BundleOption = DEFAULT_BUNDLE,
         split: Annotated[
-            str | None, typer.Option(help="toolworld's split: test (default) or ood")
+            str | None, typer.Option(help="split: test (default), ood (toolworld) or dev (wild)")
         ] = None,
         path: Annotated[
             Path | None, typer.Option(help="the source's file, if it takes one")
         ] = None,
         n: Annotated[int, typer.Option("-n", "--n", help="number of tasks")] = 100,
         seed: Annotated[
-            int | None, typer.Option(help="seed of toolworld's tasks; default 1")
+            int | None, typer.Option(help="seed of generated tasks; default 1")
         ] = None,
         slots: Annotated[int, typer.Option(help="concurrent episodes")] = 16,
         votes: Annotated[

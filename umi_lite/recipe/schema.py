@@ -5,9 +5,10 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from umi_lite.data import SOURCES
+from umi_lite.data.vary import Vary
 from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import ROLES
 from umi_lite.recipe.load import hint
@@ -64,12 +65,14 @@ class Data(Strict):
     """One source of trajectories (`umi data ls`); each source checks its own options.
 
     Attributes:
-        split: of toolworld, or of the hub's data set (default `train`).
+        split: of toolworld or wild, or of the hub's data set (default `train`).
         path: the source's file or folder.
         hub: a data set on the Hugging Face hub in place of `path`, e.g. `openai/gsm8k`.
         config: its configuration, if it has several, e.g. `main`.
         exclude: file of test query ids or instructions that are kept out.
         n: maximum number of trajectories; None takes all.
+        vary: how the trajectories are varied for training (`data.vary`); None leaves them as
+            they are. Held-out data is never varied.
     """
 
     source: SourceName
@@ -80,10 +83,11 @@ class Data(Strict):
     exclude: Place | None = None
     n: Count | None = None
     seed: Int | None = None
+    vary: Vary | None = None
 
     def options(self) -> dict[str, Any]:
         """Return the arguments for the source's `load`."""
-        return self.model_dump(exclude={"source"}, exclude_none=True)
+        return self.model_dump(exclude={"source", "vary"}, exclude_none=True)
 
 
 class Lora(Strict):
@@ -126,6 +130,13 @@ class Eval(Strict):
     data: tuple[Data, ...] = ()
     static: Place | None = None
     slots: Count = 16
+
+    @field_validator("data")
+    @classmethod
+    def _as_it_is(cls, data: tuple[Data, ...]) -> tuple[Data, ...]:
+        if any(one.vary for one in data):
+            raise ValueError("held-out data is not varied: vary belongs to the recipe's own data")
+        return data
 
 
 class Validation(Strict):

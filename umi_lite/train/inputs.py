@@ -10,6 +10,7 @@ from umi_lite.data import bfcl
 from umi_lite.data.leaks import Leak, find_leaks
 from umi_lite.data.load import load_questions, load_source
 from umi_lite.data.rows import Dropped, Loaded
+from umi_lite.data.vary import varied
 from umi_lite.data.why_nothing import why_nothing
 from umi_lite.engine.language import read_texts
 from umi_lite.errors import UserError
@@ -29,7 +30,7 @@ _Load = Callable[[str, Mapping[str, Any]], Loaded]
 
 
 def load_data(recipe: Recipe) -> Loaded:
-    """Load the trajectories of all the recipe's sources, in order, and what was dropped.
+    """Load the trajectories of all the recipe's sources, varied, and what was dropped.
 
     Leaks (the instruction is in the recipe's held-out data too, or in BFCL where its package is
     installed) are among the dropped. In style `chat`, turns that no agent could say are context
@@ -39,7 +40,7 @@ def load_data(recipe: Recipe) -> Loaded:
         UserError: an option that a source does not have, a file that is missing (the held-out
             one too), nothing left to train on, or more than half of it leaks.
     """
-    loaded = _load(recipe.data, load_source, recipe.name)
+    loaded = _load(recipe.data, load_source, recipe.name, recipe.seed)
     if recipe.style == "chat":
         loaded = only_sayable(loaded)
     leaks = {leak.index: leak for leak in _leaks(recipe, loaded)}
@@ -82,9 +83,9 @@ def _leaks(recipe: Recipe, loaded: Loaded) -> list[Leak]:
 
 
 def _apart(held_out: Data, trained: tuple[Data, ...]) -> bool:
-    """True for other splits of toolworld, which share no values by construction."""
-    splits = {data.split or "train" for data in trained}
-    generated = all(data.source == "toolworld" for data in (held_out, *trained))
+    """True for other splits of generated sources, which share no values by construction."""
+    splits = {data.split or "train" for data in trained if data.source == held_out.source}
+    generated = all(data.source in ("toolworld", "wild") for data in (held_out, *trained))
     return generated and (held_out.split or "train") not in splits
 
 
@@ -93,7 +94,10 @@ def _why(leak: Leak) -> str:
     return f"LEAK: its instruction is in the held-out data, {same}"
 
 
-def _load(sources: tuple[Data, ...], load: _Load, name: str) -> Loaded:
+def _load(
+    sources: tuple[Data, ...], load: _Load, name: str, vary_seed: int | None = None
+) -> Loaded:
+    """Load sources; with a seed, each is varied as its `vary` says."""
     loaded = Loaded([])
     nothing: list[str] = []
     for data in sources:
@@ -103,8 +107,11 @@ def _load(sources: tuple[Data, ...], load: _Load, name: str) -> Loaded:
             raise UserError(f"recipe {name}: {err}") from None
         if not part.trajectories:
             nothing.append(why_nothing(data.source, data.options(), part))
+        if data.vary is not None and vary_seed is not None:
+            part = varied(part, data.vary, vary_seed)
         loaded.trajectories += part.trajectories
         loaded.dropped += part.dropped
+        loaded.amended += part.amended
     if not loaded.trajectories:
         raise UserError(f"recipe {name}: its data holds no trajectory: {'; '.join(nothing)}")
     return loaded

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
+from umi_lite.agent.show import show_steps
 from umi_lite.data.leaks import Leak
 from umi_lite.data.load import load_source
 from umi_lite.data.rows import Loaded
 from umi_lite.data.why_nothing import why_nothing
 from umi_lite.errors import UserError
 from umi_lite.protocol.prompts import render
+from umi_lite.protocol.roles import tool_line
 from umi_lite.protocol.template import Rendered, Tokenizer
 from umi_lite.protocol.trajectory import VIEWS, Trajectory, View
 from umi_lite.recipe.schema import Base, Data, Recipe
@@ -99,6 +101,22 @@ def show(recipe: Recipe, role: str, n: int, console: "Console") -> None:
         f"{sum(c.left_out for c in every)} tokens left out; "
         f"{sum(c.left_out > 0 for c in every)} samples are longer than {recipe.max_length}"
     )
+
+
+def show_tasks(source: str, options: Mapping[str, Any], console: "Console") -> None:
+    """Print a source's trajectories: each one's tools, then its turns.
+
+    Raises:
+        UserError: no such source, options that it does not take, or no trajectory in it.
+    """
+    loaded = load_source(source, options)
+    if not loaded.trajectories:
+        raise UserError(f"no trajectories: {why_nothing(source, options, loaded)}")
+    for number, trajectory in enumerate(loaded.trajectories, 1):
+        console.rule(f"task {number}, {visible(trajectory.id)}", align="left")
+        for tool in trajectory.tools:
+            console.out(visible(tool_line(tool)), style="dim", highlight=False)
+        show_steps(trajectory, console)
 
 
 def leak_table(leaks: Sequence[Leak]) -> "Table | str":

@@ -1,6 +1,6 @@
 """Wild, thousands of generated tools in many domains, with tasks that `data.synth` makes."""
 
-from umi_lite.data.rows import Dropped, Loaded
+from umi_lite.data.rows import Loaded
 from umi_lite.data.source import Source
 from umi_lite.data.synth.generate import generate
 from umi_lite.data.synth.pools import SPLITS, Split
@@ -30,21 +30,13 @@ def load(split: Split = "train", n: int = 1000, seed: int = 0) -> Loaded:
     if n < 1:
         raise UserError(f"wild: n is {n}; it must be 1 or more")
     made: list[Trajectory] = []
-    dropped: list[Dropped] = []
-    tasks = generate(
-        tools_of(split),
-        seed=seed,
-        count=2 * n + 100,
-        split=split,
-        source=NAME,
-        on_drop=dropped.append,
-    )
+    tasks = generate(tools_of(split), seed=seed, count=2 * n + 100, split=split, source=NAME)
     for task in tasks:
         if belongs(task.instruction, split):
             made.append(task)
             if len(made) == n:
                 break
-    return Loaded(made, dropped)
+    return Loaded(made)
 
 
 def environment_of(task: Trajectory | None = None) -> Simulator:
@@ -61,4 +53,6 @@ SOURCE = Source(
     load=load,
     tools=environment_of,
     judge="umi_lite.data.synth.check:judge",
+    # Answers to four requests have up to 150 tokens.
+    bounds={"max_answer_tokens": 224},
 )
