@@ -8,7 +8,8 @@ import pytest
 from umi_lite.data.load import find_source, load_source
 from umi_lite.data.rename import CannotRename, Names, draw_names, renamed, restored
 from umi_lite.data.rows import Loaded
-from umi_lite.data.vary import UNRENAMED, Vary, names_in, original, varied
+from umi_lite.data.vary import UNRENAMED, names_in, original, varied
+from umi_lite.data.vary_settings import Vary
 from umi_lite.protocol.constraints import Check
 from umi_lite.protocol.roles import system_text
 from umi_lite.protocol.trajectory import (

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from umi_lite.data import SOURCES
-from umi_lite.data.vary import Vary
+from umi_lite.data.vary_settings import Vary
 from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import ROLES
 from umi_lite.recipe.load import hint

@@ -1,0 +1,37 @@
+"""How a recipe varies a source's training trajectories (`data[].vary`); `data.vary` does it."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+_Share = Annotated[float, Field(ge=0, le=1, strict=True)]
+_Size = Annotated[int, Field(ge=1, le=64, strict=True)]
+
+
+class Vary(BaseModel):
+    """How a source's training trajectories are varied; by default they are not.
+
+    Attributes:
+        rename: share of the trajectories whose tools and arguments get synonyms or names without
+            a meaning.
+        shuffle: True for tools and arguments in another order.
+        company: the smallest and largest number of tools, drawn for each trajectory; others
+            come from the same source. Tasks that end without a call get none.
+        shorten: share of the descriptions that are cut to their beginning or left out.
+        paraphrase: share of the instructions that are opened or closed in other words.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    rename: _Share = 0.0
+    shuffle: Annotated[bool, Field(strict=True)] = False
+    company: tuple[_Size, _Size] | None = None
+    shorten: _Share = 0.0
+    paraphrase: _Share = 0.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Vary":
+        if self.company and self.company[0] > self.company[1]:
+            low, high = self.company
+            raise ValueError(f"company is [smallest, largest], not [{low}, {high}]")
+        return self
