@@ -79,7 +79,8 @@ def links_of(
             ):
                 continue
             fitting = by_name.get(f"{one.domain} {key}" if kind == "id" else key, [])
-            if kind in _LINKED and facts["type"] == "string" and not facts.get("pattern"):
+            named = "examples" not in facts or kind in words_of(argument)
+            if kind in _LINKED and named and facts["type"] == "string" and "pattern" not in facts:
                 fitting = [*fitting, *_sampled(by_kind.get(kind, []), one, tools)]
             for producer, name in dict.fromkeys(fitting):
                 if producer != one.tool.name and returns[producer][name] == kind:

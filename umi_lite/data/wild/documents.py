@@ -159,22 +159,21 @@ def _grouped(
     properties: dict[str, Any],
     style: Style,
 ) -> tuple[list[str], dict[str, Any]]:
-    """Put two optional arguments into an object of their own, for some tools."""
+    """Put optional arguments into an object, for some tools; no request mentions it then."""
     requests = [_renamed(text, names) for text in draft.requests]
     optional = [names[a] for a in draft.arguments if a not in draft.required]
-    if len(optional) < 2 or rng.random() > 0.3:
+    if len(optional) < 2 or rng.random() > 0.5:
         return requests, properties
     group = rng.choice(("options", "filters", "details") if draft.query else ("options", "details"))
     inner = {key: properties[key] for key in optional}
     kept = [text for text in requests if not any(f"{{{key}}}" in text for key in optional)]
-    bare = [re.sub(r"([.?])$", rf" with {{{group}}}\1", text) for text in kept]
     if not kept:
         return requests, properties
     made = {key: value for key, value in properties.items() if key not in optional}
     made[group] = {"type": "object", "properties": inner}
     if style.docs != "none":
         made[group]["description"] = f"further {group}" if group != "details" else "further details"
-    return [*kept, *[text for text in bare if text.endswith((".", "?"))]], made
+    return kept, made
 
 
 def _add_further(

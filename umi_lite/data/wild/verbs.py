@@ -13,6 +13,16 @@ from umi_lite.data.wild.lexicon import Domain, Entity, Kind, frames_of, read_yam
 
 # Numbers that are not compared, ranked or averaged.
 _NOT_COMPARED = frozenset({"year", "old_year", "later_year", "vintage"})
+_PLACES = frozenset(
+    {"page", "room_no", "seat", "seat_row", "row", "platform", "carriage", "radio", "version"}
+)
+# Kinds of numbers that change from day to day.
+_CHANGING = frozenset(
+    {
+        *("price", "amount", "fee", "total", "level", "percent", "score", "rate", "kwh"),
+        *("big_amount", "rent", "coins", "grade", "mileage", "small", "hours", "wine_points"),
+    }
+)
 _DONE = Kind("done", {"type": "string"}, "state")
 _EXTRAS = 2
 # Verbs of phrases like "that open on {}", in the plural.
@@ -24,7 +34,7 @@ class Verb(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    per: Literal["once", "fact", "set", "number", "numbers", "extra"]
+    per: Literal["once", "fact", "set", "number", "numbers", "changing", "extra"]
     with_: Literal["", "find", "first", "make"] = Field(default="", alias="with")
     coded: bool = False
     query: bool = True
@@ -91,12 +101,14 @@ class Things:
         numeric = [
             fact
             for fact, (kind, _) in self._facts.items()
-            if kind.numeric and kind.name not in _NOT_COMPARED
+            if kind.numeric and kind.name not in _NOT_COMPARED and fact not in _PLACES
         ]
+        changing = [fact for fact in numeric if self._kinds[fact].name in _CHANGING]
         per = {
             "fact": list(self._facts),
             "set": list(self._set),
             "number": numeric[:1],
+            "changing": changing[:1],
             "numbers": numeric[:2],
         }
         return per.get(verb.per, [""])
