@@ -135,7 +135,7 @@ def test_a_task_says_where_its_data_is_and_how_it_is_measured(path: Path) -> Non
 
 
 def test_every_task_is_there_for_every_model() -> None:
-    tasks = {"toolworld", "gsm8k", "math", "toolbench", "toolalpaca"}
+    tasks = {"toolworld", "wild", "gsm8k", "math", "toolbench", "toolalpaca"}
     assert set(part_names("tasks")) == tasks
     assert {f"{task}/{model}" for task in tasks for model in part_names("models")} <= set(
         recipe_names()

@@ -36,9 +36,7 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
             Path | None, typer.Option(help="the source's file, if it takes one")
         ] = None,
         n: Annotated[int, typer.Option("-n", "--n", help="number of tasks")] = 100,
-        seed: Annotated[
-            int | None, typer.Option(help="seed of generated tasks; default 1")
-        ] = None,
+        seed: Annotated[int | None, typer.Option(help="seed of generated tasks; default 1")] = None,
         slots: Annotated[int, typer.Option(help="concurrent episodes")] = 16,
         votes: Annotated[
             int,
