@@ -36,7 +36,10 @@ def varied(loaded: Loaded, settings: Vary, seed: int) -> Loaded:
 
 
 def _vary(
-    rng: random.Random, trajectory: Trajectory, settings: Vary, pool: Mapping[str, Tool]
+    rng: random.Random,
+    trajectory: Trajectory,
+    settings: Vary,
+    pool: Mapping[str, Tool],
 ) -> tuple[Trajectory, str]:
     """Return the varied trajectory, and why it could not be renamed."""
     tools = list(trajectory.tools)
@@ -59,11 +62,13 @@ def _vary(
     if rng.random() < settings.paraphrase:
         instruction = _paraphrased(rng, instruction)
     back = names.back()
+    called = {step.tool for step in trajectory.steps if isinstance(step, Call)}
     record = {
         "instruction": trajectory.instruction,
         "order": order,
         "tools": dict(back.tools),
         "arguments": dict(back.arguments),
+        "called": {t.name: t.description for t in trajectory.tools if t.name in called},
     }
     meta = {**made.meta, "vary": record}
     return made.model_copy(update={"instruction": instruction, "meta": meta}), why
@@ -72,14 +77,19 @@ def _vary(
 def original(trajectory: Trajectory) -> Trajectory:
     """Return a varied trajectory under its source's own names, with its source's own tools.
 
-    Descriptions stay as they are; tools that were left out stay away. An unvaried trajectory is
-    returned as it is.
+    Tools that were not called keep their varied descriptions, or stay away. An unvaried
+    trajectory is returned as it is.
     """
     record: Mapping[str, Any] | None = trajectory.meta.get("vary")
     if record is None:
         return trajectory
     made = restored(trajectory, Names(record["tools"], record["arguments"]))
-    known = {tool.name: tool for tool in made.tools}
+    known = {
+        tool.name: tool.model_copy(
+            update={"description": record["called"].get(tool.name, tool.description)}
+        )
+        for tool in made.tools
+    }
     tools = tuple(known[name] for name in record["order"] if name in known)
     meta = {key: value for key, value in made.meta.items() if key != "vary"}
     return made.model_copy(

@@ -161,8 +161,9 @@ class Simulator(Toolbox):
                 kept = self._kept.get(_thing(setter, arguments, spec), {})
                 result |= {name: kept[name] for name in result if name in kept}
             if setter == spec.name:
-                other = next(tool for tool in self.specs if tool.name == getter)
-                self._kept[_thing(setter, arguments, other)] = dict(arguments)
+                other = next((tool for tool in self.specs if tool.name == getter), None)
+                if other is not None:
+                    self._kept[_thing(setter, arguments, other)] = dict(arguments)
         return result
 
     def _field(
