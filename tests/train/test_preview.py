@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from umi_lite.cli.app import app
 from umi_lite.data.leaks import Leak
+from umi_lite.errors import UserError
 from umi_lite.protocol.template import Rendered
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.train.preview import coloured, leak_table
@@ -52,3 +53,21 @@ def test_what_a_program_in_the_sandbox_prints(tmp_path):
     program.write_text(f"print({HOSTILE!r})")
     ended = CliRunner().invoke(app, ["sandbox", "run", str(program)])
     assert SHOWN in ended.stdout and not {"\x1b", "\x9b", "\u202e"} & set(ended.stdout)
+
+
+def test_tasks_of_a_source_with_their_tools():
+    done = CliRunner().invoke(
+        app, ["data", "preview", "wild", "-n", "2", "--split", "dev", "--seed", "3"]
+    )
+    assert done.exit_code == 0, done.output
+    assert done.output.count("task ") == 2 and "wild-dev-3-" in done.output
+    lines = done.output.splitlines()
+    assert any(line.startswith("      user ") for line in lines)
+    assert any(line.startswith("   planner ") for line in lines)
+    assert any("(" in line and ") - " in line for line in lines), "no tool's documentation"
+
+
+def test_a_recipes_data_is_changed_by_o_alone():
+    done = CliRunner().invoke(app, ["data", "preview", "toolworld/smollm2-135m", "--split", "test"])
+    assert isinstance(done.exception, UserError)
+    assert "--split, --path and --seed are for a source" in str(done.exception)
