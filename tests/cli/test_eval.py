@@ -8,10 +8,13 @@ from scripted_bundle import scripted_bundle
 from typer.testing import CliRunner
 
 from umi_lite.cli.app import app
+from umi_lite.data import wild
 from umi_lite.data.bfcl import DEFAULT
 from umi_lite.errors import UserError
 from umi_lite.evals.bounds import bounds_of
 from umi_lite.evals.simulated import ANSWERING
+from umi_lite.protocol.roles import step_text
+from umi_lite.protocol.trajectory import Observation
 
 CALLER, CALL = "Look.\nNext: caller", 'calculator {"expression": "1 + 1"}'
 TURNS = [CALLER, CALL, "Done.\nNext: summarizer", "It is 2."]
@@ -143,3 +146,14 @@ def test_bfcl_scores_its_possible_answers_and_a_bundle(tmp_path, monkeypatch):
     assert "3/3" in ended.stdout and len(engine.asked) == 6
     first, *rows = (tmp_path / "o.jsonl").read_text().splitlines()
     assert json.loads(first)["bundle"] == "r/bundle" and len(rows) == 6
+
+
+def test_wild_reports_as_toolworld_does(tmp_path, monkeypatch):
+    task = wild.load("test", 1, seed=4711).trajectories[0]
+    said = [step_text(s, task.tools) for s in task.steps if not isinstance(s, Observation)]
+    scripted_bundle(tmp_path / "r" / "bundle", monkeypatch, *said)
+    command = ["eval", "wild", "--split", "test", "-n", "1", "--seed", "4711", "--json"]
+    report = json.loads(CliRunner().invoke(app, command).stdout)
+    assert (report["success"]["hits"], report["success"]["n"]) == (1, 1)
+    assert report["multi_call"]["n"] == (task.meta["calls"] > 1)
+    assert [result["instruction"] for result in report["results"]] == [task.instruction]
