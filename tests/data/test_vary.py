@@ -184,14 +184,15 @@ def test_a_plain_word_that_may_be_the_tool_is_not_renamed() -> None:
 
 
 def test_names_are_new_and_python_keeps_its_own() -> None:
-    python = Tool(name="python", description="Run Python code.")
+    code = {"type": "object", "properties": {"code": {"type": "string"}}}
+    python = Tool(name="python", description="Run Python code.", parameters=code)
     task = weather(STEPS, WEATHER, FORECAST, python)
     for seed in range(200):
         names = draw_names(random.Random(seed), task)
         given = [*names.tools.values(), *names.arguments.values()]
         assert len(set(given)) == len(given)
         assert not set(given) & {"python", "get_weather", "forecast", "Oslo", "sunny", "city_name"}
-        assert "python" not in names.tools
+        assert "python" not in names.tools and "code" not in names.arguments
 
 
 def test_arguments_that_other_keywords_name_keep_their_names() -> None:

@@ -271,7 +271,8 @@ def _properties(tool: Tool) -> Mapping[str, Any]:
 
 
 def _simple(tool: Tool) -> bool:
-    return tool.parameters.keys() <= _SIMPLE
+    """True if its arguments can be renamed: no other keyword names them, and it is not `python`."""
+    return tool.name != PYTHON and tool.parameters.keys() <= _SIMPLE
 
 
 def _words_of(trajectory: Trajectory) -> frozenset[str]:
