@@ -183,6 +183,12 @@ def test_a_plain_word_that_may_be_the_tool_is_not_renamed() -> None:
     assert all(t.tools == task.tools and t.steps == task.steps for t in counted.trajectories)
 
 
+def test_a_name_within_another_one_is_not_renamed() -> None:
+    within = Plan(thought="I call functions.get_weather.", next="caller")
+    with pytest.raises(CannotRename, match="'get_weather' as part of another name"):
+        renamed(weather((within, *STEPS[1:]), WEATHER), NAMES)
+
+
 def test_names_are_new_and_python_keeps_its_own() -> None:
     code = {"type": "object", "properties": {"code": {"type": "string"}}}
     python = Tool(name="python", description="Run Python code.", parameters=code)

@@ -132,7 +132,8 @@ def renamed(trajectory: Trajectory, names: Names) -> Trajectory:
     plain word ("price") only where a thought or an error uses it as a name ("use price for …").
 
     Raises:
-        CannotRename: a thought has a plain word that may be the tool, or else just a word.
+        CannotRename: a thought has a plain word that may be the tool or just a word, or a name
+            as part of another one ("functions.get_price").
     """
     words = _words_of(trajectory)
     tool_text, argument_text = _replacer(names.tools), _replacer(names.arguments)
@@ -145,6 +146,8 @@ def renamed(trajectory: Trajectory, names: Names) -> Trajectory:
     def in_thought(text: str) -> str:
         made = plain(in_text(text), names.tools)
         for old in names.tools:
+            if not _is_word(old) and _has_word(made, old):
+                raise CannotRename(f"a thought has {old!r} as part of another name")
             if _is_word(old) and _has_word(made, old) and old.lower() not in words:
                 raise CannotRename(f"a thought has {old!r}, which may be the tool or a word")
         return given(made, names.arguments)
