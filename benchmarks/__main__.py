@@ -16,8 +16,14 @@ def episode(
     llama_server: Annotated[
         Path | None, typer.Option(help="the program (benchmarks/llama_server.sh builds it)")
     ] = None,
+    activated: Annotated[
+        Path | None, typer.Option(help="a bundle whose roles share one transcript, to compare")
+    ] = None,
     episodes: Annotated[int, typer.Option(help="tasks that share a toolset")] = 6,
     rounds: Annotated[int, typer.Option(help="rounds over all set-ups")] = 3,
+    only: Annotated[
+        list[str] | None, typer.Option(help="a set-up to measure (repeatable), default all")
+    ] = None,
 ) -> None:
     """Time of episodes on this engine, its ablations, baselines."""
     from rich.console import Console
@@ -25,8 +31,15 @@ def episode(
     from benchmarks.episode import bench
     from umi_lite.bundle.bundle import load_bundle
 
-    opened = load_bundle(bundle)
-    bench(opened, llama_server, Console(stderr=True), episodes=episodes, rounds=rounds)
+    bench(
+        load_bundle(bundle),
+        llama_server,
+        Console(stderr=True),
+        activated=load_bundle(activated) if activated else None,
+        episodes=episodes,
+        rounds=rounds,
+        only=only or (),
+    )
 
 
 @app.command()

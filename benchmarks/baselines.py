@@ -8,7 +8,7 @@ import json
 import socket
 import subprocess
 import time
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from benchmarks.gbnf import gbnf
 from benchmarks.plain_llama import plain_llama
 from umi_lite.engine.engine import Engine
 from umi_lite.engine.language import Language
+from umi_lite.engine.llama import Model
 from umi_lite.engine.machine import repacks
 from umi_lite.engine.proof import death
 from umi_lite.engine.request import Generation, Request
@@ -35,6 +36,8 @@ class Baseline:
         self.n_ctx = engine.n_ctx
         self._engine = engine
         self._grammars = held
+        # Where a grammar is complete, a model may choose any of its end tokens.
+        self._ends = Model.vocabulary(engine.base).eog
 
     def view_of(self, role: View) -> View:
         return self._engine.view_of(role)
@@ -57,8 +60,7 @@ class Baseline:
     def generate(self, request: Request) -> Generation:
         ids, evaluated = self._generate(request, self._grammars[request.view])
         words = self.language(request.view)
-        end = words.encode(words.template.end_of_turn, special=True)
-        ended = bool(ids) and ids[-1:] == end
+        ended = bool(ids) and ids[-1] in self._ends
         said = ids[:-1] if ended else ids
         return Generation(
             ids=tuple(said),
@@ -168,7 +170,7 @@ class Llamas(Baseline):
         self._models = {view: _llama(path, engine) for view, path in models.items()}
 
     def _generate(self, request: Request, grammar: str | None) -> tuple[list[int], int]:
-        return _say(self._models[request.view], request, grammar)
+        return _say(self._models[request.view], request, grammar, self._ends)
 
     def close(self) -> None:
         for model in self._models.values():
@@ -187,7 +189,7 @@ class Reload(Baseline):
     def _generate(self, request: Request, grammar: str | None) -> tuple[list[int], int]:
         model = _llama(self.base, self._engine, lora_path=str(self._adapters[request.view]))
         try:
-            return _say(model, request, grammar)
+            return _say(model, request, grammar, self._ends)
         finally:
             model.close()
 
@@ -199,16 +201,17 @@ def _llama(path: Path, engine: Engine, **options: Any) -> Any:
     )  # fmt: skip
 
 
-def _say(model: Any, request: Request, grammar: str | None) -> tuple[list[int], int]:
+def _say(
+    model: Any, request: Request, grammar: str | None, ends: Collection[int]
+) -> tuple[list[int], int]:
     from llama_cpp import LlamaGrammar
 
     held = LlamaGrammar.from_string(grammar, verbose=False) if grammar else None
     kept = model._input_ids[: model.n_tokens].tolist()
     same = common_prefix(kept, request.ids)
     said: list[int] = []
-    eog = model.token_eos()
     for token in model.generate(list(request.ids), temp=0.0, grammar=held):
         said.append(token)
-        if token == eog or len(said) >= request.max_tokens:
+        if token in ends or len(said) >= request.max_tokens:
             break
     return said, len(request.ids) - min(same, len(request.ids) - 1)

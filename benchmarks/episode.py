@@ -1,9 +1,13 @@
 """`python -m benchmarks episode`: the same episodes on this engine, ablations and baselines.
 
-One episode at a time, over one toolset, greedy; every set-up has the same prompts (token for
-token), adapters, threads and constraints. The first episode of a set-up starts with an empty
-cache; later ones reuse what it has kept. `start-up` is the time before it, in which weights are
-loaded and contexts are made. Set-ups alternate.
+One episode at a time, over one toolset, greedy; every set-up has the same tasks, threads and
+constraints. Those over the bundle also have the same adapters and prompts (token for token), so
+all say the same turns. `one transcript` is a second bundle, whose roles share one; it says the
+turns of the first bundle's roles (`benchmarks.replay`), so its generated tokens are the same.
+
+The first episode of a set-up starts with an empty cache; later ones reuse what it has kept.
+`start-up` is the time before it, in which weights are loaded and contexts are made. Set-ups
+alternate.
 """
 
 import statistics
@@ -19,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import ablations
 from benchmarks.baselines import Llamas, Reload, grammars, server
+from benchmarks.replay import Ids, Recorder, replaying
 from benchmarks.report import ratio, show
 from umi_lite.agent.agent import Agent
 from umi_lite.agent.trace import Trace
@@ -27,6 +32,7 @@ from umi_lite.bundle.merge import kept_merge
 from umi_lite.data import toolworld
 from umi_lite.engine.engine import Engine
 from umi_lite.engine.request import RoleEngine
+from umi_lite.errors import UserError
 from umi_lite.evals.bounds import BOUNDS
 from umi_lite.evals.live import environment_of
 from umi_lite.protocol.trajectory import ROLES, Trajectory, View
@@ -34,16 +40,22 @@ from umi_lite.protocol.trajectory import ROLES, Trajectory, View
 if TYPE_CHECKING:
     from rich.console import Console
 
+_MAIN = ("umi", "umi, merged weights")
+_ONE = "umi, one transcript"
+_WITH_ONE = (_ONE, f"{_ONE}, merged weights")
 Open = Callable[[], AbstractContextManager[RoleEngine]]
 
 
 @dataclass(frozen=True)
 class _Run:
-    """The episodes of one set-up in one round, their seconds, and the seconds before the first."""
+    """The episodes of one set-up in one round, their seconds, and the seconds before the first.
+
+    `turns` are the ids that the roles said, in all of them."""
 
     traces: list[Trace]
     seconds: list[float]
     start: float
+    turns: list[Ids]
 
 
 def bench(
@@ -51,18 +63,25 @@ def bench(
     llama_server: Path | None,
     console: "Console",
     *,
+    activated: Bundle | None = None,
     episodes: int = 6,
     rounds: int = 3,
+    only: Sequence[str] = (),
     n_ctx: int = 1024,
 ) -> None:
     """Run all set-ups and print table, ratios and JSON.
 
     Args:
+        bundle: with a view of its own for each role.
         llama_server: the program, built from the same llama.cpp tree; None leaves it out.
+        activated: over the same base, with roles that share one transcript; None leaves it out.
+        only: the set-ups to measure, default all.
 
     Raises:
-        UserError: the server does not come up.
+        UserError: a bundle is of the other kind, or the server does not come up.
     """
+    if activated is not None and not activated.layout(ROLES).roles:
+        raise UserError(f"--activated {activated.path}: each role has a transcript of its own")
     tasks = one_toolset(episodes)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -73,14 +92,19 @@ def bench(
         }
         words = stack.enter_context(Engine(bundle.base, dict.fromkeys(ROLES), n_ctx=n_ctx))
         setups = _setups(bundle, adapters, merged, words, tasks, folder, llama_server)
+        said = _episodes(setups["umi"], tasks).turns
+        if activated is not None:
+            setups |= _one_transcript(activated, said, folder, n_ctx)
+        setups = {name: setups[name] for name in only or setups}
+        for name, opened in setups.items():
+            if name.startswith("umi"):
+                _episodes(opened, tasks[:1])  # the docs are on disk from here on
         runs: dict[str, list[_Run]] = {name: [] for name in setups}
-        for name in ("umi", "umi, merged weights"):
-            _episodes(setups[name], tasks[:1])  # the docs are on disk from here on
         for turn in range(rounds):
             for name, opened in setups.items():
                 console.print(f"round {turn + 1} of {rounds}: {name}", highlight=False)
                 runs[name].append(_episodes(opened, tasks))
-    rows = {name: _row(made, runs["umi"][0]) for name, made in runs.items()}
+    rows = {name: _row(made, said) for name, made in runs.items()}
     show(f"{episodes} episodes, medians of {rounds}", rows, _ratios(rows), words.threads)
 
 
@@ -132,6 +156,21 @@ def _setups(
     return setups
 
 
+def _one_transcript(
+    bundle: Bundle, said: Sequence[Ids], folder: Path, n_ctx: int
+) -> dict[str, Open]:
+    """Return the set-ups of a bundle whose roles share one transcript; they say what `said` has."""
+
+    def umi(**how: Any) -> Engine:
+        kept = folder / "prefixes"
+        return _warm(replaying(bundle.engine(views=ROLES, prefixes_in=kept, **how), said))
+
+    return {
+        _ONE: lambda: umi(n_ctx=n_ctx),
+        f"{_ONE}, merged weights": lambda: umi(n_ctx=n_ctx, merge_into=folder),
+    }
+
+
 def _warm(engine: Engine) -> Engine:
     engine.warm()
     return engine
@@ -139,8 +178,9 @@ def _warm(engine: Engine) -> Engine:
 
 def _episodes(opened: Open, tasks: Sequence[Trajectory]) -> _Run:
     before = time.perf_counter()
-    with opened() as runner:
-        run = _Run([], [], time.perf_counter() - before)
+    with opened() as engine:
+        runner = Recorder(engine)
+        run = _Run([], [], time.perf_counter() - before, runner.turns)
         for task in tasks:
             agent = Agent(runner, environment_of(task), BOUNDS)
             started = time.perf_counter()
@@ -149,8 +189,8 @@ def _episodes(opened: Open, tasks: Sequence[Trajectory]) -> _Run:
     return run
 
 
-def _row(runs: Sequence[_Run], first: _Run) -> dict[str, float | int]:
-    """Return medians over the rounds; `same answers` counts answers equal to those of `first`."""
+def _row(runs: Sequence[_Run], said: Sequence[Ids]) -> dict[str, float | int]:
+    """Return medians over the rounds; `same turns` counts turns equal to those in `said`."""
     traces = runs[0].traces
     turns = [turn for trace in traces for turn in trace.turns if turn.view != "tool"]
     steady = statistics.median(sum(run.seconds[1:]) for run in runs)
@@ -165,23 +205,23 @@ def _row(runs: Sequence[_Run], first: _Run) -> dict[str, float | int]:
         "forced": sum(turn.forced for turn in turns),
         "drafted": sum(turn.drafted for turn in turns),
         "accepted": sum(turn.accepted for turn in turns),
-        "same answers": sum(
-            a.answer == b.answer for a, b in zip(traces, first.traces, strict=True)
-        ),
+        "turns": len(turns),
+        "same turns": sum(a == b for a, b in zip(runs[0].turns, said, strict=False)),
     }
 
 
 def _ratios(rows: Mapping[str, Mapping[str, float | int]]) -> dict[str, float | None]:
     made: dict[str, float | None] = {}
-    for engine in ("umi", "umi, merged weights"):
+    for engine in [name for name in (*_MAIN, *_WITH_ONE) if name in rows]:
         for baseline in rows:
-            if baseline.startswith("umi"):
+            # The engine's own set-ups: one transcript compared with a view per role.
+            if baseline.startswith("umi") and not (engine in _WITH_ONE and baseline in _MAIN):
                 continue
-            for what in ("first episode", "later episodes"):
+            for what in ("first episode", "later episodes", "evaluated"):
                 made[f"{engine}/{baseline}, {what}"] = ratio(
                     rows[engine][what], rows[baseline][what]
                 )
     for ablation in rows:
-        if ablation.startswith("umi,"):
+        if "umi" in rows and ablation.startswith("umi,"):
             made[f"{ablation}/umi"] = ratio(rows[ablation]["seconds"], rows["umi"]["seconds"])
     return made
