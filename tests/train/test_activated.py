@@ -12,7 +12,8 @@ from umi_lite.errors import UserError
 from umi_lite.train.activated import OwnTurns, read
 from umi_lite.train.attention import NAME, register
 from umi_lite.train.collate import weighted_loss
-from umi_lite.train.contexts import Contexts, ContextStore, Turn, context_of, turns
+from umi_lite.train.contexts import Contexts, ContextStore, Turn, context_of, seen_of, turns
+from umi_lite.train.lower import count_lower
 from umi_lite.train.packs import Row
 from umi_lite.train.samples import make_rows
 from umi_lite.train.tokenizer import load_language
@@ -21,12 +22,15 @@ LENGTH = 600
 WINDOWED = ["gemma2", "gemma3", "mistral", "phi3", "gpt_oss", "qwen2_moe", "llama"]
 
 
-def adapted(base: Any, std: float = 0.2) -> Any:
+def adapted(base: Any, std: float = 0.2, layers: list[int] | None = None) -> Any:
     """A PEFT model whose adapter changes what it computes; `std` 0 is a fresh one."""
     from peft import LoraConfig, get_peft_model
 
     base.set_attn_implementation(register())
-    made = get_peft_model(base, LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM"))
+    config = LoraConfig(
+        r=4, target_modules="all-linear", task_type="CAUSAL_LM", layers_to_transform=layers
+    )
+    made = get_peft_model(base, config)
     torch.manual_seed(1)
     for name, weight in made.named_parameters():
         if "lora_" in name and std:
@@ -34,15 +38,15 @@ def adapted(base: Any, std: float = 0.2) -> Any:
     return made
 
 
-def tiny_model(tiny: Path, std: float = 0.2) -> Any:
+def tiny_model(tiny: Path, std: float = 0.2, layers: list[int] | None = None) -> Any:
     from transformers import AutoModelForCausalLM
 
-    return adapted(AutoModelForCausalLM.from_pretrained(tiny), std)
+    return adapted(AutoModelForCausalLM.from_pretrained(tiny), std, layers)
 
 
-@pytest.fixture(scope="module")
-def model(tiny: Path) -> Any:
-    return tiny_model(tiny)
+@pytest.fixture(scope="module", params=[None, [1]], ids=["all layers", "the last layer"])
+def model(tiny: Path, request: pytest.FixtureRequest) -> Any:
+    return tiny_model(tiny, layers=request.param)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +124,8 @@ def same(one: dict[str, Any], other: dict[str, Any], tolerance: float = 1e-5) ->
 def test_turns_are_runs_of_trained_tokens_one_position_earlier() -> None:
     row = Row("r", list(range(10)), [0, 0, 0, 1, 1, 0, 3, 0, 0, 1], 2)
     assert turns(row) == [Turn(2, 4), Turn(5, 6), Turn(8, 9)]
-    assert context_of(row).ids == list(range(8)) and context_of(row).trained == 0
+    assert context_of(row).ids == list(range(9)) and context_of(row).trained == 0
+    assert seen_of(row) == 8
 
 
 @pytest.mark.parametrize("role", ["planner", "caller", "summarizer"])
@@ -184,9 +189,10 @@ def test_only_own_positions_use_the_adapter(
     assert abs(got - whole) > 1e-4 * whole and abs(got - fresh) > 1e-4 * fresh
 
 
+@pytest.mark.parametrize("layers", [None, [1]], ids=["all layers", "not the first layer"])
 @pytest.mark.parametrize("name", WINDOWED)
-def test_windows_caps_and_sinks_are_the_models_own(name: str) -> None:
-    model = adapted(windowed.make(name), std=0.05)
+def test_windows_caps_and_sinks_are_the_models_own(name: str, layers: list[int] | None) -> None:
+    model = adapted(windowed.make(name), std=0.05, layers=layers)
     rows = drawn_rows()
     contexts = Contexts([rows], length=200, seed=0)
     assert len(contexts.packs) == 1
@@ -235,8 +241,11 @@ def test_a_store_keeps_to_its_bytes(
     model: Any, by_role: dict[str, list[Row]], contexts: Contexts
 ) -> None:
     first, second = (read(model, pack, None, "cpu") for pack in contexts.packs[:2])
-    tokens = len(contexts.packs[0].ids)
-    assert first.bytes == 2 * 2 * tokens * 32 * 4  # layers, keys and values, width, float32
+    whole, tokens = len(contexts.packs[0].ids), len(contexts.packs[0].attended)
+    both = 2 * tokens * 32 * 4  # keys and values, width, float32
+    lower = count_lower(model)
+    assert first.bytes == (both + whole * 64 * 4 if lower else 2 * both)  # hidden states
+    assert (first.entry is not None) == bool(lower) and 1 in first.layers
     store = ContextStore(first.bytes + 1)
     store.offer(contexts.packs[0], first)
     store.offer(contexts.packs[1], second)

@@ -7,12 +7,14 @@ and to its own turn.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import accumulate, pairwise
 from typing import Any
 
 from umi_lite.errors import UserError
-from umi_lite.train.collate import IGNORED, pack_inputs
-from umi_lite.train.contexts import Contexts, ContextStore, Keys, turns
+from umi_lite.train.collate import IGNORED
+from umi_lite.train.contexts import AllRead, ContextPack, Contexts, ContextStore, Keys, turns
+from umi_lite.train.lower import count_lower
 from umi_lite.train.packs import Pack, Row
 
 
@@ -77,17 +79,25 @@ class OwnTurns:
         seen: list[RowContext] = []
         for context, mine in self._contexts.of(rows):
             first = self._contexts.beginning(context)
-            begun = first and self._keys(model, first, None, device)
+            begun = first and self._keys(model, first, None, device, reused=True)
             keys = self._keys(model, context, begun, device)
             for row in mine:
                 at = context_number(context, self._contexts.transcript(row))
                 seen.append(RowContext(row, context, at, keys, begun, device))
         return {k: v for k, v in inputs.items() if k != "turns"} | {"after": tuple(seen)}
 
-    def _keys(self, model: Any, context: Pack, begun: Keys | None, device: Any) -> Keys:
+    def _keys(
+        self,
+        model: Any,
+        context: ContextPack,
+        begun: Keys | None,
+        device: Any,
+        *,
+        reused: bool = False,
+    ) -> Keys:
         keys = self._store.find(context)
         if keys is None:
-            keys = read(model, context, begun, device)
+            keys = read(model, context, begun, device, reused=reused)
             self._store.offer(context, keys)
         return keys
 
@@ -101,43 +111,77 @@ def context_number(context: Pack, transcript: Row) -> int:
     return next(i for i, row in enumerate(context.rows) if row.ids == transcript.ids)
 
 
-def read(model: Any, context: Pack, begun: Keys | None, device: Any) -> Keys:
+def read(
+    model: Any, context: ContextPack, begun: Keys | None, device: Any, *, reused: bool = False
+) -> Keys:
     """Run the first pass: the adapter off, nothing dropped, no gradients.
+
+    Layers below the first adapted one read the transcripts to their ends and are not computed
+    again for the turns; the others read what turns attend to. The last layer's keys end the pass.
 
     Args:
         begun: keys of the context's prefix, where that was read before.
+        reused: keep the lower layers' keys as well, to read what comes after.
 
     Returns:
-        The keys of all tokens, or of those after what was read before.
+        The keys of all tokens that turns attend to, or of those after what was read before.
 
     Raises:
         UserError: the base's attention does not get the arguments of the forward call.
     """
     import torch
-    from accelerate.utils import send_to_device
 
-    keys, training = Keys(), model.training
-    done = context.prefix if begun else 0
-    if done == len(context.ids):
-        return keys
-    made = pack_inputs(context)
-    made = {name: made[name][:, done:] for name in ("input_ids", "position_ids")}
-    inputs: Any = send_to_device(made, device)
-    shape = {"shared_prefix": context.prefix - done, "continuations": tuple(context.lengths)}
+    last = model.config.get_text_config().num_hidden_layers - 1
+    done, training = context.prefix if begun else 0, model.training
+    keys, first = Keys(), count_lower(model)
     model.eval()
     try:
         with torch.no_grad(), adapter_off(model):
-            # No logits are read; `logits_to_keep` 0 would be all of them.
-            options = {"keeps": keys, "begun": begun, "logits_to_keep": 1, "use_cache": False}
-            model(**inputs, **shape, **options)
+            places = list(range(done, len(context.ids)))
+            if first and places:
+                _pass(model, context, places, keys, begun, device)
+                _check_kept(keys, keys.entry is not None)
+            upper = Keys(last)
+            attended = [place for place in context.attended if place >= done]
+            if first and attended:
+                wanted = torch.tensor([place - done for place in attended], device=device)
+                upper.entry = keys.entry[:, wanted]
+            if attended:
+                _pass(model, context, attended, upper, begun, device)
+                _check_kept(upper)
     finally:
         model.train(training)
-    if not keys.layers:
+    keys.layers = (keys.layers if reused else {}) | upper.layers
+    return keys
+
+
+def _pass(
+    model: Any, context: ContextPack, places: list[int], keys: Keys, begun: Keys | None, device: Any
+) -> None:
+    """Read tokens of a context, until all of `keys` is kept."""
+    import torch
+
+    prefix = sum(place < context.prefix for place in places)
+    ends = accumulate(context.lengths, initial=context.prefix)
+    counts = [sum(a <= place < b for place in places) for a, b in pairwise(ends)]
+    where = context.positions
+    made = {
+        "input_ids": torch.tensor([[context.ids[place] for place in places]], device=device),
+        "position_ids": torch.tensor([[where[place] for place in places]], device=device),
+    }
+    shape = {"shared_prefix": prefix, "continuations": tuple(counts)}
+    # No logits are read; `logits_to_keep` 0 would be all of them.
+    options = {"keeps": keys, "begun": begun, "logits_to_keep": 1, "use_cache": False}
+    with suppress(AllRead):
+        model(**made, **shape, **options)
+
+
+def _check_kept(keys: Keys, begins: bool = True) -> None:
+    if not keys.layers or not begins:
         raise UserError(
             "the base's layers do not pass on which keys are kept: it cannot train adapters that "
             "act on own turns; set stages.local.adapters: continued"
         )
-    return keys
 
 
 @contextmanager
@@ -160,10 +204,18 @@ class RowContext:
 
     Attributes:
         count: the row's positions in the second pass.
+        entry: their hidden states (1, count, hidden) at the first adapted layer, where there are
+            layers below it.
     """
 
     def __init__(
-        self, row: Row, context: Pack, number: int, keys: Keys, begun: Keys | None, device: Any
+        self,
+        row: Row,
+        context: ContextPack,
+        number: int,
+        keys: Keys,
+        begun: Keys | None,
+        device: Any,
     ):
         self._device = device
         mine = turns(row)
@@ -171,12 +223,17 @@ class RowContext:
         self._starts = [t.start for t in mine for _ in range(t.start, t.stop)] or [0]
         self.count = len(self._places)
         length = max(self._starts)
-        begin = (0 if begun else context.prefix) + sum(context.lengths[:number])
+        prefix = 0 if begun else context.prefix
+        begin = prefix + sum(context.seen[:number])
         own = length - context.prefix
         self._parts = [(begun or keys, slice(0, min(length, context.prefix)))]
         if own > 0:
             self._parts.append((keys, slice(begin, begin + own)))
         self._length = length
+        self.entry = None
+        if keys.entry is not None:
+            begin = prefix + sum(context.lengths[:number]) - context.prefix
+            self.entry = _entry(keys, begun, self._places, context.prefix, begin)
         self._masks: dict[int | None, Any] = {}
 
     def before(self, layer: int) -> tuple[Any, Any]:
@@ -201,3 +258,16 @@ class RowContext:
                 seen &= place - torch.cat([past, place.T], dim=1) < window
             self._masks[window] = seen
         return self._masks[window]
+
+
+def _entry(keys: Keys, begun: Keys | None, places: list[int], prefix: int, shift: int) -> Any:
+    """Return hidden states at a row's places: those in the prefix may have been read before."""
+    import torch
+
+    earlier = [place for place in places if begun and place < prefix]
+    later = [place + shift for place in places[len(earlier) :]]
+    device = keys.entry.device
+    parts = [(begun, earlier)] if earlier else []
+    parts += [(keys, later)] if later else []
+    found = [one.entry[:, torch.tensor(at, device=device)] for one, at in parts if one]
+    return torch.cat(found, dim=1)

@@ -179,7 +179,7 @@ class CachedTurns(OwnTurns):
             ((context, _),) = self._contexts.of([row])  # alone: transcripts see no other one
             keys = self._store.find(context)
             if keys is None:
-                keys = self._read(model, context.ids, device)
+                keys = self._read(model, context.ids[: len(context.attended)], device)
                 self._store.offer(context, keys)
             found.append((row, keys))
         cache = DynamicCache()

@@ -45,13 +45,39 @@ def fixed_cue(rows: Sequence[Row]) -> int | None:
 
 
 def context_of(row: Row) -> Row:
-    """Return what is read before the row's last turn, with nothing trained.
+    """Return the row up to its last turn's last position, with nothing trained.
 
     At least the system message, which is what the transcripts of a pack share.
     """
-    last = max((turn.start for turn in turns(row)), default=0)
-    ids = row.ids[: max(last, row.shared, 1)]
+    end = max((turn.stop for turn in turns(row)), default=0)
+    ids = row.ids[: max(end, row.shared, 1)]
     return Row(row.name, ids, [0.0] * len(ids), row.shared)
+
+
+def seen_of(row: Row) -> int:
+    """Return how many of a row's tokens its last turn attends to; at least the system message."""
+    return max(max((turn.start for turn in turns(row)), default=0), row.shared, 1)
+
+
+@dataclass(frozen=True)
+class ContextPack(Pack):
+    """Transcripts of one system message, each up to its last turn's last position.
+
+    Attributes:
+        seen: tokens of each continuation before its last turn: what turns attend to. The others
+            are read by layers below the first adapted one alone (`lower`).
+    """
+
+    seen: list[int]
+
+    @property
+    def attended(self) -> list[int]:
+        """Return the places of the tokens that turns attend to."""
+        places, begin = list(range(self.prefix)), self.prefix
+        for length, seen in zip(self.lengths, self.seen, strict=True):
+            places += range(begin, begin + seen)
+            begin += length
+        return places
 
 
 @dataclass(frozen=True)
@@ -62,12 +88,12 @@ class TurnPack(Pack):
         context: the pack that is read first, without gradients, for all roles.
     """
 
-    context: Pack = field(repr=False)
+    context: ContextPack = field(repr=False)
 
     @property
     def tokens(self) -> int:
         """Tokens that go through the model: the context's and the role's own positions."""
-        return len(self.context.ids) + self.trained
+        return len(self.context.attended) + self.trained
 
 
 class Contexts:
@@ -88,6 +114,7 @@ class Contexts:
         self, rows: Sequence[Sequence[Row]], *, length: int, seed: int, shared: bool = True
     ):
         self._seed = seed
+        self._seen: dict[int, int] = {}
         self._known: dict[str, list[Row]] = {}
         for row in sorted((context_of(r) for one in rows for r in one), key=lambda r: -len(r.ids)):
             known = self._known.setdefault(row.name, [])
@@ -96,19 +123,22 @@ class Contexts:
         users: dict[int, set[int]] = {}
         for number, one in enumerate(rows):
             for row in one:
-                users.setdefault(id(self.transcript(row)), set()).add(number)
+                whole = id(self.transcript(row))
+                users.setdefault(whole, set()).add(number)
+                self._seen[whole] = max(self._seen.get(whole, 0), seen_of(row))
         every = [row for known in self._known.values() for row in known]
-        self.packs = _groups(every, users, length, seed, shared)
+        groups = _groups(every, self._seen, users, length, seed, shared)
+        self.packs = [self._join(group) for group in groups]
         self._pack = {id(row): pack for pack in self.packs for row in pack.rows}
-        self._parts: dict[tuple[int, ...], Pack] = {}
+        self._parts: dict[tuple[int, ...], ContextPack] = {}
         prefixes = Counter(_prefix(pack) for pack in self.packs)
         self._prefixes = {
-            ids: Pack(list(ids), 0, [len(ids)], [], [])
+            ids: ContextPack(list(ids), 0, [len(ids)], [], [], [len(ids)])
             for ids, count in prefixes.items()
             if ids and count > 1
         }
 
-    def beginning(self, context: Pack) -> Pack | None:
+    def beginning(self, context: Pack) -> ContextPack | None:
         """Return the system message of a context as a pack of its own, if several groups have it.
 
         It is read first then, once for all of them.
@@ -140,12 +170,12 @@ class Contexts:
                 )
         return found
 
-    def of(self, rows: Sequence[Row]) -> list[tuple[Pack, list[Row]]]:
+    def of(self, rows: Sequence[Row]) -> list[tuple[ContextPack, list[Row]]]:
         """Return the contexts of a micro-batch, each with the rows that it serves, in order.
 
         A group is read whole where all its transcripts have a row here.
         """
-        found: list[tuple[Pack | None, list[Row]]] = []
+        found: list[tuple[ContextPack | None, list[Row]]] = []
         for row in rows:
             pack = self._pack.get(id(self.transcript(row)))
             if found and pack is not None and found[-1][0] is pack:
@@ -154,13 +184,24 @@ class Contexts:
                 found.append((pack, [row]))
         return [(self._whole_or_part(pack, mine), mine) for pack, mine in found]
 
-    def _whole_or_part(self, pack: Pack | None, rows: Sequence[Row]) -> Pack:
-        once = {id(t): t for t in (self.transcript(row) for row in rows)}
+    def _whole_or_part(self, pack: ContextPack | None, rows: Sequence[Row]) -> ContextPack:
         if pack is None:
-            return join_at_prefix(list(once.values()))
+            (row,) = rows
+            context = context_of(row)
+            return _join([context], [seen_of(row)])
+        once = {id(t): t for t in (self.transcript(row) for row in rows)}
         if len(once) == len(pack.rows):
             return pack
-        return self._parts.setdefault(tuple(once), join_at_prefix(list(once.values())))
+        return self._parts.setdefault(tuple(once), self._join(list(once.values())))
+
+    def _join(self, transcripts: Sequence[Row]) -> ContextPack:
+        return _join(transcripts, [self._seen[id(t)] for t in transcripts])
+
+
+def _join(transcripts: Sequence[Row], seen: Sequence[int]) -> ContextPack:
+    made = join_at_prefix(transcripts)
+    counts = [count - made.prefix for count in seen]
+    return ContextPack(made.ids, made.prefix, made.lengths, [], made.rows, counts)
 
 
 def _prefix(pack: Pack) -> tuple[int, ...]:
@@ -172,38 +213,64 @@ def _begins(whole: Row, row: Row) -> bool:
 
 
 def _groups(
-    rows: Sequence[Row], users: dict[int, set[int]], length: int, seed: int, shared: bool
-) -> list[Pack]:
+    rows: Sequence[Row],
+    seen: dict[int, int],
+    users: dict[int, set[int]],
+    length: int,
+    seed: int,
+    shared: bool,
+) -> list[list[Row]]:
     order = list(rows)
     random.Random(seed).shuffle(order)
     groups: list[list[Row]] = []
     growing: dict[Any, tuple[list[Row], int]] = {}
     for row in order:
         key = (tuple(row.ids[: row.shared]), frozenset(users[id(row)]))
-        size = len(row.ids) - row.shared
+        size = seen[id(row)] - row.shared
         group, used = growing.get(key, ([], length))
         if not shared or used + size > length:
             group, used = [], row.shared
             groups.append(group)
         group.append(row)
         growing[key] = (group, used + size)
-    return [join_at_prefix(group) for group in groups]
+    return groups
+
+
+class AllRead(Exception):
+    """Ends a forward pass: all that it was run for is kept."""
 
 
 class Keys:
-    """Keys and values of a sequence of T tokens by layer: each (1, kv heads, T, width)."""
+    """Keys and values of a sequence of T tokens by layer: each (1, kv heads, T, width).
 
-    def __init__(self) -> None:
+    Args:
+        last: number of the last layer whose keys are kept; None is all that are computed.
+
+    Attributes:
+        entry: hidden states (1, S, hidden) with which the first adapted layer begins, where there
+            are layers below it; S counts tokens that no turn attends to as well.
+    """
+
+    def __init__(self, last: int | None = None, entry: Any = None) -> None:
         self.layers: dict[int, tuple[Any, Any]] = {}
+        self.entry = entry
+        self._last = last
 
     def keep(self, layer: int, key: Any, value: Any) -> None:
-        """Keep a layer's, after the rotary embedding."""
+        """Keep a layer's, after the rotary embedding.
+
+        Raises:
+            AllRead: it was the last one.
+        """
         self.layers[layer] = (key.detach(), value.detach())
+        if layer == self._last:
+            raise AllRead
 
     @property
     def bytes(self) -> int:
-        both = (tensor for pair in self.layers.values() for tensor in pair)
-        return sum(tensor.numel() * tensor.element_size() for tensor in both)
+        tensors = [tensor for pair in self.layers.values() for tensor in pair]
+        tensors += [] if self.entry is None else [self.entry]
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 class ContextStore:

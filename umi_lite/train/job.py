@@ -119,7 +119,7 @@ def effective(trainer: Any, recipe: Recipe, setting: Setting, longest: int) -> s
 def passes(ready: Ready) -> str:
     """Return in one line what a job whose adapter acts on own turns puts through the model."""
     packs = [item for item in ready.items if isinstance(item, TurnPack)]
-    read = sum({id(pack.context): len(pack.context.ids) for pack in packs}.values())
+    read = sum({id(pack.context): len(pack.context.attended) for pack in packs}.values())
     own = sum(pack.trained for pack in packs)
     return (
         f"the adapter acts in its own turns, over {ready.job.under or 'the base'}: {own} positions "
