@@ -31,7 +31,7 @@ from umi_lite.train.tokenizer import load_language
 from umi_lite.train.trainer import train
 from umi_lite.train.under import merge
 
-SETTING = Setting("cpu", "unsloth", "fp32")
+SETTING = Setting("cpu", "unsloth", "fp32", "adamw")
 needs_unsloth = pytest.mark.skipif(
     importlib.util.find_spec("unsloth") is None, reason="unsloth is not installed"
 )
