@@ -65,7 +65,7 @@ lint: .venv/.dev
 # Unsloth asks for more than its CPU path needs, and bfcl-eval for the clients of every model that
 # it knows, so both are installed without their dependencies.
 .venv/.dev: .venv/.train
-	$(PIP) pytest pytest-timeout ruff pyright import-linter openai rouge
+	$(PIP) pytest pytest-timeout ruff pyright import-linter openai mcp rouge
 	$(PIP) --no-deps unsloth unsloth_zoo bfcl-eval
 	touch $@
 

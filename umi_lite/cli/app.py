@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from umi_lite.cli import bfcl, data, evals, run, sandbox, train
+from umi_lite.cli import adapt, bfcl, data, evals, run, sandbox, train
 from umi_lite.cli.options import with_home
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 VERBS = {
     "quickstart": train.quickstart,
+    "adapt": adapt.adapt,
     "train": train.train,
     "export": train.export,
     "run": run.run,

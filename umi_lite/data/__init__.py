@@ -14,4 +14,5 @@ SOURCES: dict[str, str] = {
     "traces": "traces:SOURCE",
     "openai": "openai_chat:SOURCE",
     "bfcl": "bfcl:SOURCE",
+    "synth": "synth.stored:SOURCE",
 }

@@ -1,6 +1,6 @@
 """Evaluations with a progress bar: live tasks, bootstrapping, predictions of gold steps."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -15,12 +15,13 @@ from umi_lite.engine.request import RoleEngine
 from umi_lite.errors import UserError
 from umi_lite.evals.bootstrap import BootstrapConfig, Summary, bootstrap
 from umi_lite.evals.bounds import bounds_for
-from umi_lite.evals.live import Result, Score, evaluate
+from umi_lite.evals.live import Result, Score, environment_of, evaluate
 from umi_lite.evals.static_files import Gold
 from umi_lite.evals.teacher import TeacherForced, predict
 from umi_lite.evals.votes import evaluate_votes
 from umi_lite.files import text_of
 from umi_lite.protocol.trajectory import Trajectory
+from umi_lite.tools.tools import Toolbox
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,6 +52,7 @@ def measure(
     sampling: Sampling | None = None,
     votes: int = 1,
     traces: Path | None = None,
+    environment: Callable[[Trajectory], Toolbox] = environment_of,
 ) -> Score:
     """Run the tasks in a batch; the progress bar counts those solved.
 
@@ -62,6 +64,7 @@ def measure(
         votes: episodes per task (`evals.votes`); the trace that is kept is the one that counts.
         traces: a folder for each episode's trace, `<task id>.json`. One that cannot be written
             later (a full disk) is a `Note`.
+        environment: makes a task's tools, just before it starts; with votes, always the source's.
 
     Raises:
         UserError: no task, or a folder where no trace can be written.
@@ -81,7 +84,7 @@ def measure(
 
         how: dict[str, Any] = {"bounds": bounds or own, "on_result": ended}
         if votes == 1:
-            return evaluate(engine, tasks, sampling=sampling, **how)
+            return evaluate(engine, tasks, sampling=sampling, environment=environment, **how)
         return evaluate_votes(engine, tasks, votes, sampling=sampling or Sampling(), **how)
 
 

@@ -63,7 +63,7 @@ def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
     with RichReporter(console) as reporter:
         train(recipe, out, resume=RunDir(out).has_begun(), reporter=reporter)
     console.rule("3/5  export")
-    bundle = _exported(out, base, console)
+    bundle = exported(out, base, console)
     console.rule("4/5  held-out tasks, after training")
 
     def trained(*views: View) -> "Engine":
@@ -96,7 +96,8 @@ def _bundle(out: Path) -> "Bundle":
     return load_bundle(out / "bundle")
 
 
-def _exported(out: Path, base: Path, console: "Console") -> "Bundle":
+def exported(out: Path, base: Path, console: "Console") -> "Bundle":
+    """Return the bundle of a finished run, exported if it is not there yet."""
     from umi_lite.bundle.export import export_run
 
     if not (out / "bundle").exists():
@@ -127,23 +128,32 @@ def _live(bundle: "Bundle", tasks: Mapping[str, Sequence[Trajectory]], console: 
 
 
 def _print(report: Mapping[str, Any], console: "Console") -> None:
+    systems = {
+        "untrained base": report["before"],
+        "three roles (GLPFT)": report["after"],
+        "global adapter alone": report["global_adapter_alone"],
+    }
+    print_scores(systems, console)
+    console.print(
+        f'{report["seconds"]:.0f} s in total. Try it: [bold]umi run "What is 12 * 34?"[/bold]'
+    )
+
+
+def print_scores(systems: Mapping[str, Mapping[str, Any]], console: "Console") -> None:
+    """Print a table per split, a column per system.
+
+    Args:
+        systems: label to `splits` of what `measured` returns.
+    """
     from umi_lite.evals.stats import Rate, rate_table
 
-    systems = {
-        "untrained base": "before",
-        "three roles (GLPFT)": "after",
-        "global adapter alone": "global_adapter_alone",
-    }
-    for split in report["before"]:
+    for split in next(iter(systems.values())):
         columns: dict[str, dict[str, Rate]] = {}
-        for label, key in systems.items():
-            score = report[key].get(split)
+        for label, scores in systems.items():
+            score = scores.get(split)
             if score is None:
                 continue
             named = {name: score[name] for name in ("success", "multi_call", "decisions")}
             named |= {f"{calls} calls": rate for calls, rate in score["by_calls"].items()}
             columns[label] = {name: Rate(**rate) for name, rate in named.items()}
         console.print(rate_table(f"held-out tasks: {split}", columns))
-    console.print(
-        f'{report["seconds"]:.0f} s in total. Try it: [bold]umi run "What is 12 * 34?"[/bold]'
-    )

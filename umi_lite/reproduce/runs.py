@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from umi_lite.console import Heartbeat, working
 from umi_lite.errors import UserError
+from umi_lite.evals.live import environment_of
 from umi_lite.evals.measure import measure, predict_static
 from umi_lite.evals.static_files import load_gold, write_predictions
 from umi_lite.files import read_json, write_text
@@ -19,6 +20,7 @@ from umi_lite.recipe.schema import Recipe
 from umi_lite.recipe.stages import JobName
 from umi_lite.reproduce.results import SCORES, STEPS
 from umi_lite.reproduce.table import Planned
+from umi_lite.tools.tools import Toolbox
 from umi_lite.train.plan import Job, plan
 from umi_lite.train.run_dir import RunDir
 
@@ -73,6 +75,7 @@ def measured(
     console: "Console",
     *,
     spec: "BundleSpec | None" = None,
+    environment: Callable[[Trajectory], Toolbox] = environment_of,
 ) -> dict[str, Any]:
     """Return `seconds` in total and each split's score (`Score.report`), kept in file `path`.
 
@@ -81,12 +84,13 @@ def measured(
     Args:
         engine: opened only if the file does not exist yet.
         spec: of the bundle that the engine runs, if it runs one: its bounds and sampling apply.
+        environment: makes a task's tools, just before it starts.
     """
     if kept := read_json(path):
         return kept
     cases = [case for split in tasks.values() for case in split]
     with engine() as opened:
-        score = measure(opened, cases, title, console, spec=spec)
+        score = measure(opened, cases, title, console, spec=spec, environment=environment)
     scores: dict[str, Any] = {"seconds": round(score.seconds, 1), "splits": {}}
     results = iter(score.results)
     for split in tasks:

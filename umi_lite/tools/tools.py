@@ -99,6 +99,11 @@ class Toolbox:
         """Return the tools' descriptions, in the order they were given."""
         return tuple(made.spec for made in self._tools.values())
 
+    @property
+    def functions(self) -> tuple[ToolFunction, ...]:
+        """Return the tools with their functions, in the order they were given."""
+        return tuple(self._tools.values())
+
     def __len__(self) -> int:
         return len(self._tools)
 

@@ -1,0 +1,89 @@
+"""`umi adapt`: from your own tools to a bundle."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from umi_lite.cli.options import RecipeOverrides
+
+
+def adapt(
+    tools: Annotated[
+        Path | None, typer.Option(help="Python file whose public functions are the tools")
+    ] = None,
+    openapi: Annotated[
+        Path | None, typer.Option(help="OpenAPI document, JSON or YAML: a tool per operation")
+    ] = None,
+    mcp: Annotated[
+        str | None,
+        typer.Option(metavar="COMMAND", help="command that starts an MCP server, for its tools"),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="run folder; default runs/adapt-NAME")] = None,
+    recipe: Annotated[
+        str, typer.Option(help="recipe name or file for base, adapters and stages")
+    ] = "toolworld/smollm2-135m",
+    base: Annotated[
+        Path | None, typer.Option(help="base GGUF to train on; default the recipe's")
+    ] = None,
+    override: RecipeOverrides = [],  # noqa: B006
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            "--bundle", "-b", help="bundle to measure before, in place of the untrained base"
+        ),
+    ] = None,
+    budget: Annotated[
+        float, typer.Option(min=0.001, help="training steps, as a factor of the recipe's")
+    ] = 1.0,
+    n: Annotated[int, typer.Option("-n", min=1, help="training tasks to generate")] = 900,
+    held_out: Annotated[int, typer.Option(min=1, help="held-out tasks to measure on")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the tasks")] = 0,
+    run: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="function of --tools that may really be called for its results (repeatable); "
+            "all others are simulated",
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="generate and show the tasks, then stop")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="report as JSON on the last line")] = False,
+) -> None:
+    """Train an agent for your own tools, without data and without a teacher.
+
+    Generates verified tasks from the tools' schemas, shows twenty of them, measures, trains,
+    exports, and measures again on held-out tasks. The tools are simulated, never called. Run
+    again, it resumes where it stopped. Example: umi adapt --tools my_tools.py
+    """
+    import json
+
+    from rich.console import Console
+
+    from umi_lite.data.own_tools import read_own
+    from umi_lite.recipe.schema import load_recipe
+    from umi_lite.reproduce.adapt import adapt as adapt_to
+    from umi_lite.reproduce.adapt import adapted
+    from umi_lite.reproduce.own_tasks import Sizes, own_tasks, show
+
+    overrides = [*override, *([f"base.gguf={json.dumps(str(base))}"] if base else [])]
+    settings = load_recipe(recipe, overrides)
+    before = None
+    if bundle is not None:
+        from umi_lite.bundle.bundle import load_bundle
+
+        before = load_bundle(bundle)
+    console = Console(highlight=False)
+    own = read_own(tools=tools, openapi=openapi, mcp=mcp, run=run or ())
+    name = f"adapt-{own.name}"
+    folder = out.expanduser() if out else Path("runs") / name
+    console.rule("1/5  tasks")
+    sizes = Sizes(n, held_out, seed, settings.max_length)
+    tasks = own_tasks(own, sizes, folder)
+    show(tasks, console)
+    if dry_run:
+        return
+    made = adapted(settings, name, tasks.folder, budget)
+    report = adapt_to(own, tasks, made, folder, console, bundle=before)
+    if json_:
+        typer.echo(json.dumps(report, ensure_ascii=False))

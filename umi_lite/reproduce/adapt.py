@@ -1,0 +1,164 @@
+"""From your own tools to a bundle: generate tasks, measure, train, export, measure again.
+
+Each part leaves a file in the run folder and is done once, so a killed run resumes where it
+stopped. The folder is an ordinary run: `umi train --resume --out` continues its training.
+"""
+
+import json
+import math
+import shlex
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from umi_lite.data.own_tools import OwnTools
+from umi_lite.data.synth.simulate import environment
+from umi_lite.data.synth.stored import NAME
+from umi_lite.files import read_json, write_text
+from umi_lite.protocol.trajectory import ROLES, View
+from umi_lite.recipe.load import check
+from umi_lite.recipe.schema import Recipe
+from umi_lite.reproduce.own_tasks import HELD_OUT, TRAIN, OwnTasks
+from umi_lite.reproduce.quickstart import exported, print_scores
+from umi_lite.reproduce.runs import Tasks, deployed_base, held_out, measured
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from umi_lite.bundle.bundle import Bundle
+    from umi_lite.engine.engine import Engine
+
+REPORT = "report.json"
+
+
+def adapted(recipe: Recipe, name: str, folder: Path, budget: float) -> Recipe:
+    """Return a recipe with its data replaced by generated tasks.
+
+    Args:
+        recipe: gives base, adapters, stages and lengths.
+        folder: of the tasks.
+        budget: factor of all `max_steps`.
+
+    Raises:
+        UserError: the name cannot be a run's.
+    """
+    tree = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
+    folder = folder.resolve()
+    tree |= {"name": name, "data": [{"source": NAME, "path": str(folder / TRAIN)}]}
+    tree["eval"]["data"] = [{"source": NAME, "path": str(folder / HELD_OUT)}]
+    tree["eval"].pop("static", None)
+    # A stage that is left out must not become the default one.
+    for stage in ("global", "local"):
+        tree["stages"].setdefault(stage, "none")
+    _scale(tree["stages"], budget)
+    return check(Recipe, tree, f"adapt {name}")
+
+
+def _scale(tree: dict[str, Any], budget: float) -> None:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            _scale(value, budget)
+        elif key == "max_steps":
+            tree[key] = max(1, math.ceil(value * budget))
+
+
+def adapt(
+    own: OwnTools,
+    tasks: OwnTasks,
+    recipe: Recipe,
+    out: Path,
+    console: "Console",
+    *,
+    bundle: "Bundle | None" = None,
+) -> dict[str, Any]:
+    """Train and measure on generated tasks; return the report, also in `report.json` of `out`.
+
+    Args:
+        recipe: of `adapted`.
+        bundle: measured before training in place of the untrained base.
+
+    Raises:
+        UserError: the folder holds a run of another recipe, or its training cannot continue.
+    """
+    started = time.monotonic()
+    compared = str(bundle.path) if bundle else "untrained base"
+    report = read_json(out / REPORT)
+    if report.get("compared") == compared:
+        console.print(f"{out} holds a finished run; name another --out to train again")
+        _print(report, console)
+        return report
+    console.rule("2/5  held-out tasks, before")
+    cases = held_out(recipe)
+    base = deployed_base(recipe, out)
+    room: dict[str, Any] = {"n_ctx": recipe.max_length, "slots": recipe.eval.slots}
+    real = own.functions
+    how: dict[str, Any] = {"environment": lambda task: environment(task, real)}
+    if bundle is None:
+        untrained = partial(_untrained, base, room)
+        before = measured(out / "before.json", "before", untrained, cases, console, **how)
+    else:
+        before = _of_bundle(bundle, ROLES, out, room, "before", cases, console, **how)
+    console.rule("3/5  training")
+    from umi_lite.train.progress import RichReporter
+    from umi_lite.train.run_dir import RunDir
+    from umi_lite.train.trainer import train
+
+    with RichReporter(console) as reporter:
+        train(recipe, out, resume=RunDir(out).has_begun(), reporter=reporter)
+    console.rule("4/5  export")
+    made = exported(out, base, console)
+    console.rule("5/5  held-out tasks, after")
+    views = ROLES if "planner" in recipe.stages.speakers() else ("backbone",)
+    after = _of_bundle(made, views, out, room, "after", cases, console, **how)
+    report = {
+        "version": 1,
+        "tools": own.origin,
+        "train": len(tasks.train),
+        "held_out": len(tasks.held_out),
+        "seconds": round(time.monotonic() - started, 1),
+        "compared": compared,
+        "before": before["splits"],
+        "after": after["splits"],
+        "bundle": str(made.path),
+    }
+    write_text(out / REPORT, json.dumps(report, indent=1) + "\n")
+    _print(report, console)
+    return report
+
+
+def _untrained(base: Path, room: Mapping[str, Any]) -> "Engine":
+    from umi_lite.engine.engine import Engine
+
+    return Engine(base, dict.fromkeys(ROLES), **room)
+
+
+def _of_bundle(
+    bundle: "Bundle", views: Sequence[View], out: Path, room: Mapping[str, Any], title: str,
+    cases: Tasks, console: "Console", **how: Any,
+) -> dict[str, Any]:  # fmt: skip
+    """Measure a bundle, once per bundle, from merged weights, which are faster."""
+    name = sha256(bundle.spec.model_dump_json().encode()).hexdigest()[:12]
+    merged = out / "merged"
+
+    def opened() -> "Engine":
+        return bundle.engine(views=views, merge_into=merged, **room)
+
+    path = out / f"{title}-{name}.json"
+    scores = measured(path, title, opened, cases, console, spec=bundle.spec, **how)
+    shutil.rmtree(merged, ignore_errors=True)
+    return scores
+
+
+def _print(report: Mapping[str, Any], console: "Console") -> None:
+    print_scores({report["compared"]: report["before"], "after": report["after"]}, console)
+    kind, _, place = report["tools"].partition(" ")
+    tools = f" --tools {shlex.quote(place)}" if kind == "--tools" else ""
+    console.out(
+        f"{report['seconds']:.0f} s in this call. Try it: "
+        f'umi run "…" --bundle {shlex.quote(report["bundle"])}{tools}',
+        highlight=False,
+    )
