@@ -47,6 +47,17 @@ def adapt(
             "all others are simulated",
         ),
     ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL#MODEL",
+            help="OpenAI-compatible endpoint that words the training instructions, as "
+            "http://HOST:PORT/v1#MODEL",
+        ),
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="maximum seconds without a byte from the teacher")
+    ] = 30.0,
     dry_run: Annotated[bool, typer.Option(help="generate and show the tasks, then stop")] = False,
     json_: Annotated[bool, typer.Option("--json", help="report as JSON on the last line")] = False,
 ) -> None:
@@ -61,10 +72,12 @@ def adapt(
     from rich.console import Console
 
     from umi_lite.data.own_tools import read_own
+    from umi_lite.engine.endpoint import Endpoint
     from umi_lite.recipe.schema import load_recipe
     from umi_lite.reproduce.adapt import adapt as adapt_to
     from umi_lite.reproduce.adapt import adapted
     from umi_lite.reproduce.own_tasks import Sizes, own_tasks, show
+    from umi_lite.reproduce.teacher import Teacher
 
     overrides = [*override, *([f"base.gguf={json.dumps(str(base))}"] if base else [])]
     settings = load_recipe(recipe, overrides)
@@ -79,7 +92,10 @@ def adapt(
     folder = out.expanduser() if out else Path("runs") / name
     console.rule("1/5  tasks")
     sizes = Sizes(n, held_out, seed, settings.max_length)
-    tasks = own_tasks(own, sizes, folder)
+    worded = teacher and Teacher(
+        Endpoint.parse(teacher), folder / "teacher.jsonl", console, own.functions, timeout
+    )
+    tasks = own_tasks(own, sizes, folder, worded or None)
     show(tasks, console)
     if dry_run:
         return

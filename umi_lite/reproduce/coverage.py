@@ -9,7 +9,7 @@ from umi_lite.protocol.schema_parts import object_of, referred
 from umi_lite.protocol.trajectory import Call, Tool, Trajectory
 
 # Fields of objects in objects; deeper ones are rare, and those of a circle would not end.
-_DEPTH = 2
+_DEPTH = 3
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ of, the coverage of each schema, and what could not be made.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,8 @@ from umi_lite.reproduce.coverage import Coverage, Used, coverage
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from umi_lite.reproduce.teacher import Teacher
 
 FOLDER, TRAIN, HELD_OUT, MADE = "tasks", "train.jsonl", "test.jsonl", "made.json"
 SHOWN = 20
@@ -66,23 +68,17 @@ class OwnTasks:
     dropped: Sequence[tuple[str, int, str]]
 
 
-Reword = Callable[[Loaded], Loaded]
-
-
-def own_tasks(
-    own: OwnTools, sizes: Sizes, out: Path, *, teacher: str = "", reword: Reword | None = None
-) -> OwnTasks:
+def own_tasks(own: OwnTools, sizes: Sizes, out: Path, teacher: "Teacher | None" = None) -> OwnTasks:
     """Return the tasks of a run folder, generated if they are not there yet.
 
     Args:
-        teacher: where the instructions are worded, for the record.
-        reword: words the training instructions.
+        teacher: words the training instructions.
 
     Raises:
         UserError: the folder holds tasks of other tools or settings, or none can be made.
     """
     folder = out / FOLDER
-    made_of = {**_made_of(own, sizes), "teacher": teacher}
+    made_of = {**_made_of(own, sizes), "teacher": teacher and teacher.name}
     kept = read_json(folder / MADE)
     if kept:
         if other := [key for key in made_of if kept["made_of"].get(key) != made_of[key]]:
@@ -92,7 +88,7 @@ def own_tasks(
             )
     else:
         with staged_folder(folder) as work:
-            _generate(own, sizes, work, made_of, reword)
+            _generate(own, sizes, work, made_of, teacher)
         kept = read_json(folder / MADE)
     used = {
         name: Coverage(row["calls"], *(Used(**row[key]) for key in _COUNTED))
@@ -113,7 +109,7 @@ def _made_of(own: OwnTools, sizes: Sizes) -> dict[str, Any]:
 
 
 def _generate(
-    own: OwnTools, sizes: Sizes, work: Path, made_of: dict[str, Any], reword: Reword | None
+    own: OwnTools, sizes: Sizes, work: Path, made_of: dict[str, Any], teacher: "Teacher | None"
 ) -> None:
     held_out = _made(own, sizes, "test", sizes.held_out)
     train = _made(own, sizes, "train", sizes.train)
@@ -123,12 +119,11 @@ def _generate(
     dropped += [Dropped(train.trajectories[at].id, why) for at in sorted(leaks)]
     kept = [task for at, task in enumerate(train.trajectories) if at not in leaks]
     if not kept or not held_out.trajectories:
-        reason = Loaded([], dropped).drop_table()
-        raise UserError(
-            f"{own.origin}: no task can be made" + (f": {reason[0][0]}" if reason else "")
-        )
-    if reword is not None:
-        worded = reword(Loaded(kept))
+        reasons = [drop.reason for drop in dropped if drop.where.startswith("tool ")]
+        reasons += [drop.reason for drop in dropped]
+        raise UserError(f"{own.origin}: no task can be made: {(reasons or ['no draw fits'])[0]}")
+    if teacher is not None:
+        worded = teacher.reword(Loaded(kept))
         kept = worded.trajectories
         dropped += worded.dropped
     used = coverage([one.tool for one in own.tools], kept)
