@@ -6,7 +6,8 @@ from tiny_lora import write_adapter
 
 from umi_lite.agent.agent import Agent, Job, run_many
 from umi_lite.agent.episode import Bounds
-from umi_lite.engine.endpoint import Endpoint, HybridEngine
+from umi_lite.engine.client import Endpoint
+from umi_lite.engine.endpoint import HybridEngine
 from umi_lite.engine.engine import Engine
 from umi_lite.engine.request import Request
 from umi_lite.errors import UserError

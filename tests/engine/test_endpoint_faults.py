@@ -9,7 +9,8 @@ from contextlib import contextmanager
 import pytest
 from local_server import JsonHandler, LocalServer, running
 
-from umi_lite.engine.endpoint import Endpoint, HybridEngine
+from umi_lite.engine.client import Endpoint
+from umi_lite.engine.endpoint import HybridEngine
 from umi_lite.engine.engine import Engine
 from umi_lite.engine.request import Request
 from umi_lite.errors import UserError

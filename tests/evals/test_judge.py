@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from umi_lite.cli.app import app
 from umi_lite.data import traces
-from umi_lite.engine.endpoint import Endpoint
+from umi_lite.engine.client import Endpoint
 from umi_lite.errors import UserError
 from umi_lite.evals.judge import Judge, Question
 from umi_lite.evals.judge_prompts import (

@@ -7,7 +7,7 @@ from chat_server import chat_server
 from scripted import Scripted
 
 from umi_lite.data import traces
-from umi_lite.engine.endpoint import Endpoint
+from umi_lite.engine.client import Endpoint
 from umi_lite.errors import UserError
 from umi_lite.evals.judge_prompts import toolalpaca_prompt
 from umi_lite.evals.simulated import Simulator, play_simulated

@@ -12,7 +12,7 @@ from rich.console import Console
 from umi_lite.data.own_tools import OwnTools
 from umi_lite.data.synth.check import fault_of
 from umi_lite.data.synth.wording import SynthTool
-from umi_lite.engine.endpoint import Endpoint
+from umi_lite.engine.client import Endpoint
 from umi_lite.protocol.trajectory import Tool
 from umi_lite.reproduce.own_tasks import OwnTasks, Sizes, own_tasks
 from umi_lite.reproduce.teacher import Teacher

@@ -14,7 +14,8 @@ from umi_lite.protocol.trajectory import ROLES, VIEWS, View
 if TYPE_CHECKING:
     from umi_lite.bundle.bundle import Bundle
     from umi_lite.bundle.spec import Place
-    from umi_lite.engine.endpoint import Endpoint, HybridEngine
+    from umi_lite.engine.client import Endpoint
+    from umi_lite.engine.endpoint import HybridEngine
     from umi_lite.engine.engine import Engine
     from umi_lite.engine.placement import Overrides
 
@@ -102,7 +103,8 @@ def open_roles(
         trim_cache(cache / "merged", "*.gguf", _MERGED_BYTES)
     if not away:
         return engine
-    from umi_lite.engine.endpoint import TIMEOUT, HybridEngine
+    from umi_lite.engine.client import TIMEOUT
+    from umi_lite.engine.endpoint import HybridEngine
 
     try:
         return HybridEngine(engine, away, bundle.spec.template, timeout or TIMEOUT)
@@ -137,7 +139,7 @@ def _disk_holds(folder: Path, base: Path, copies: int) -> bool:
 def _elsewhere(
     given: Sequence[str], views: Sequence[View]
 ) -> "tuple[dict[View, Place], dict[View, Endpoint]]":
-    from umi_lite.engine.endpoint import Endpoint
+    from umi_lite.engine.client import Endpoint
 
     others: dict[View, Place] = {}
     away: dict[View, Endpoint] = {}

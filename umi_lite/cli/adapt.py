@@ -72,7 +72,7 @@ def adapt(
     from rich.console import Console
 
     from umi_lite.data.own_tools import read_own
-    from umi_lite.engine.endpoint import Endpoint
+    from umi_lite.engine.client import Endpoint
     from umi_lite.recipe.schema import load_recipe
     from umi_lite.reproduce.adapt import adapt as adapt_to
     from umi_lite.reproduce.adapt import adapted

@@ -197,7 +197,7 @@ def simulated(
 
     from umi_lite.bundle.bundle import load_bundle
     from umi_lite.console import counting
-    from umi_lite.engine.endpoint import TIMEOUT, Endpoint
+    from umi_lite.engine.client import TIMEOUT, Endpoint
     from umi_lite.evals.measure import load_tasks
     from umi_lite.evals.simulated import ANSWERING, Simulator, play_simulated
 
@@ -257,7 +257,7 @@ def judge(
     """
     from rich.console import Console
 
-    from umi_lite.engine.endpoint import Endpoint
+    from umi_lite.engine.client import Endpoint
     from umi_lite.evals.judge import Judge
     from umi_lite.evals.stats import rate_table
     from umi_lite.evals.verdicts import judged

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from umi_lite.engine.endpoint import MALFORMED, Endpoint
+from umi_lite.engine.client import MALFORMED, Endpoint
 from umi_lite.errors import UserError
 from umi_lite.evals.journal import Journal
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from umi_lite.agent.bounds import Bounds, Sampling
 from umi_lite.agent.trace import Trace, check_place
-from umi_lite.engine.endpoint import TIMEOUT, Endpoint
+from umi_lite.engine.client import TIMEOUT, Endpoint
 from umi_lite.engine.request import RoleEngine
 from umi_lite.errors import UserError
 from umi_lite.evals.bounds import BOUNDS

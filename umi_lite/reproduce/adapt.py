@@ -23,8 +23,14 @@ from umi_lite.protocol.trajectory import ROLES, View
 from umi_lite.recipe.load import check
 from umi_lite.recipe.schema import Recipe
 from umi_lite.reproduce.own_tasks import HELD_OUT, TRAIN, OwnTasks
-from umi_lite.reproduce.quickstart import exported, print_scores
-from umi_lite.reproduce.runs import Tasks, deployed_base, held_out, measured
+from umi_lite.reproduce.runs import (
+    Tasks,
+    deployed_base,
+    exported,
+    held_out,
+    measured,
+    print_scores,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -12,11 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from umi_lite.console import working
 from umi_lite.files import read_json, write_text
 from umi_lite.protocol.trajectory import ROLES, Trajectory, View
 from umi_lite.recipe.schema import Recipe
-from umi_lite.reproduce.runs import deployed_base, held_out, measured
+from umi_lite.reproduce.runs import deployed_base, exported, held_out, measured, print_scores
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -96,16 +95,6 @@ def _bundle(out: Path) -> "Bundle":
     return load_bundle(out / "bundle")
 
 
-def exported(out: Path, base: Path, console: "Console") -> "Bundle":
-    """Return the bundle of a finished run, exported if it is not there yet."""
-    from umi_lite.bundle.export import export_run
-
-    if not (out / "bundle").exists():
-        with working("converting four adapters to GGUF", console):
-            export_run(out, base=base)
-    return _bundle(out)
-
-
 def _live(bundle: "Bundle", tasks: Mapping[str, Sequence[Trajectory]], console: "Console") -> None:
     """Run the first held-out tasks of one and of two calls, and print their episodes."""
     from umi_lite.agent.show import stream_to
@@ -137,23 +126,3 @@ def _print(report: Mapping[str, Any], console: "Console") -> None:
     console.print(
         f'{report["seconds"]:.0f} s in total. Try it: [bold]umi run "What is 12 * 34?"[/bold]'
     )
-
-
-def print_scores(systems: Mapping[str, Mapping[str, Any]], console: "Console") -> None:
-    """Print a table per split, a column per system.
-
-    Args:
-        systems: label to `splits` of what `measured` returns.
-    """
-    from umi_lite.evals.stats import Rate, rate_table
-
-    for split in next(iter(systems.values())):
-        columns: dict[str, dict[str, Rate]] = {}
-        for label, scores in systems.items():
-            score = scores.get(split)
-            if score is None:
-                continue
-            named = {name: score[name] for name in ("success", "multi_call", "decisions")}
-            named |= {f"{calls} calls": rate for calls, rate in score["by_calls"].items()}
-            columns[label] = {name: Rate(**rate) for name, rate in named.items()}
-        console.print(rate_table(f"held-out tasks: {split}", columns))

@@ -27,6 +27,7 @@ from umi_lite.train.run_dir import RunDir
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from umi_lite.bundle.bundle import Bundle
     from umi_lite.bundle.spec import BundleSpec
     from umi_lite.engine.engine import Engine
 
@@ -101,6 +102,37 @@ def measured(
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(scores, indent=1) + "\n")
     return scores
+
+
+def exported(out: Path, base: Path, console: "Console") -> "Bundle":
+    """Return the bundle of a finished run, exported if it is not there yet."""
+    from umi_lite.bundle.bundle import load_bundle
+    from umi_lite.bundle.export import export_run
+
+    if not (out / "bundle").exists():
+        with working("converting four adapters to GGUF", console):
+            export_run(out, base=base)
+    return load_bundle(out / "bundle")
+
+
+def print_scores(systems: Mapping[str, Mapping[str, Any]], console: "Console") -> None:
+    """Print a table per split, a column per system.
+
+    Args:
+        systems: label to `splits` of what `measured` returns.
+    """
+    from umi_lite.evals.stats import Rate, rate_table
+
+    for split in next(iter(systems.values())):
+        columns: dict[str, dict[str, Rate]] = {}
+        for label, scores in systems.items():
+            score = scores.get(split)
+            if score is None:
+                continue
+            named = {name: score[name] for name in ("success", "multi_call", "decisions")}
+            named |= {f"{calls} calls": rate for calls, rate in score["by_calls"].items()}
+            columns[label] = {name: Rate(**rate) for name, rate in named.items()}
+        console.print(rate_table(f"held-out tasks: {split}", columns))
 
 
 def predicted(path: Path, gold: str, engine: "Callable[[], Engine]", console: "Console") -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from umi_lite.console import counting
 from umi_lite.data.rows import Dropped, Loaded
 from umi_lite.data.synth.check import fault_of
-from umi_lite.engine.endpoint import Endpoint
+from umi_lite.engine.client import Endpoint
 from umi_lite.errors import UserError
 from umi_lite.evals.journal import Journal
 from umi_lite.evals.judge import Judge, Question
