@@ -24,6 +24,7 @@ def episode(
     only: Annotated[
         list[str] | None, typer.Option(help="a set-up to measure (repeatable), default all")
     ] = None,
+    threads: Annotated[int | None, typer.Option(help="default one per core")] = None,
 ) -> None:
     """Time of episodes on this engine, its ablations, baselines."""
     from rich.console import Console
@@ -39,6 +40,7 @@ def episode(
         episodes=episodes,
         rounds=rounds,
         only=only or (),
+        threads=threads,
     )
 
 

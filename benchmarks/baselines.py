@@ -5,6 +5,7 @@ Each one gets the same token ids, samples greedily and is constrained to the sam
 
 import http.client
 import json
+import os
 import socket
 import subprocess
 import time
@@ -38,6 +39,11 @@ class Baseline:
         self._grammars = held
         # Where a grammar is complete, a model may choose any of its end tokens.
         self._ends = Model.vocabulary(engine.base).eog
+
+    @property
+    def elsewhere(self) -> float:
+        """Return the processor seconds that it took in another process."""
+        return 0.0
 
     def view_of(self, role: View) -> View:
         return self._engine.view_of(role)
@@ -84,9 +90,16 @@ def grammars(tools: Any) -> dict[View, str | None]:
 class Server(Baseline):
     """llama-server with one slot per role; the request selects the adapter."""
 
-    def __init__(self, engine: Engine, held: Mapping[View, str | None], port: int):
+    def __init__(self, engine: Engine, held: Mapping[View, str | None], port: int, process: int):
         super().__init__(engine, held)
         self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
+        self._process = process
+
+    @property
+    def elsewhere(self) -> float:
+        # user and system time, the 14th and 15th field (proc_pid_stat(5)); a name may have spaces
+        fields = Path(f"/proc/{self._process}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def _generate(self, request: Request, grammar: str | None) -> tuple[list[int], int]:
         at = ROLES.index(request.view)  # pyright: ignore[reportArgumentType]
@@ -138,7 +151,7 @@ def server(
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
     try:
         _wait_until_up(process, port, log)
-        yield Server(engine, held, port)
+        yield Server(engine, held, port, process.pid)
     finally:
         process.terminate()
         process.wait()

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import ablations
-from benchmarks.baselines import Llamas, Reload, grammars, server
+from benchmarks.baselines import Baseline, Llamas, Reload, grammars, server
 from benchmarks.replay import Ids, Recorder, replaying
 from benchmarks.report import ratio, show
 from umi_lite.agent.agent import Agent
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 _MAIN = ("umi", "umi, merged weights")
 _ONE = "umi, one transcript"
+_COMPARED = (
+    "first episode", "later episodes", "first, processor", "later, processor", "evaluated"
+)  # fmt: skip
 _WITH_ONE = (_ONE, f"{_ONE}, merged weights")
 Open = Callable[[], AbstractContextManager[RoleEngine]]
 
@@ -50,10 +53,12 @@ Open = Callable[[], AbstractContextManager[RoleEngine]]
 class _Run:
     """The episodes of one set-up in one round, their seconds, and the seconds before the first.
 
-    `turns` are the ids that the roles said, in all of them."""
+    `processor` are the seconds of all cores; `turns` are the ids that the roles said, in all.
+    """
 
     traces: list[Trace]
     seconds: list[float]
+    processor: list[float]
     start: float
     turns: list[Ids]
 
@@ -67,6 +72,7 @@ def bench(
     episodes: int = 6,
     rounds: int = 3,
     only: Sequence[str] = (),
+    threads: int | None = None,
     n_ctx: int = 1024,
 ) -> None:
     """Run all set-ups and print table, ratios and JSON.
@@ -76,6 +82,8 @@ def bench(
         llama_server: the program, built from the same llama.cpp tree; None leaves it out.
         activated: over the same base, with roles that share one transcript; None leaves it out.
         only: the set-ups to measure, default all.
+        threads: of every set-up, default one per core; with 1, seconds of the processor hardly
+            depend on other programs.
 
     Raises:
         UserError: a bundle is of the other kind, or the server does not come up.
@@ -90,11 +98,12 @@ def bench(
             role: kept_merge(bundle.base, path, folder, bundle.place(role).made_of)
             for role, path in adapters.items()
         }
-        words = stack.enter_context(Engine(bundle.base, dict.fromkeys(ROLES), n_ctx=n_ctx))
-        setups = _setups(bundle, adapters, merged, words, tasks, folder, llama_server)
+        options: dict[str, Any] = {"n_ctx": n_ctx, "threads": threads}
+        words = stack.enter_context(Engine(bundle.base, dict.fromkeys(ROLES), **options))
+        setups = _setups(bundle, adapters, merged, words, tasks, folder, llama_server, options)
         said = _episodes(setups["umi"], tasks).turns
         if activated is not None:
-            setups |= _one_transcript(activated, said, folder, n_ctx)
+            setups |= _one_transcript(activated, said, folder, options)
         setups = {name: setups[name] for name in only or setups}
         for name, opened in setups.items():
             if name.startswith("umi"):
@@ -124,9 +133,9 @@ def _setups(
     tasks: Sequence[Trajectory],
     folder: Path,
     llama_server: Path | None,
+    options: Mapping[str, Any],
 ) -> dict[str, Open]:
     held = grammars(tasks[0].tools)
-    options: dict[str, Any] = {"n_ctx": words.n_ctx}
     kept = folder / "prefixes"
 
     def ablated(engine: type[Engine]) -> Engine:
@@ -157,17 +166,19 @@ def _setups(
 
 
 def _one_transcript(
-    bundle: Bundle, said: Sequence[Ids], folder: Path, n_ctx: int
+    bundle: Bundle, said: Sequence[Ids], folder: Path, options: Mapping[str, Any]
 ) -> dict[str, Open]:
     """Return the set-ups of a bundle whose roles share one transcript; they say what `said` has."""
 
     def umi(**how: Any) -> Engine:
         kept = folder / "prefixes"
-        return _warm(replaying(bundle.engine(views=ROLES, prefixes_in=kept, **how), said))
+        return _warm(
+            replaying(bundle.engine(views=ROLES, prefixes_in=kept, **how, **options), said)
+        )
 
     return {
-        _ONE: lambda: umi(n_ctx=n_ctx),
-        f"{_ONE}, merged weights": lambda: umi(n_ctx=n_ctx, merge_into=folder),
+        _ONE: umi,
+        f"{_ONE}, merged weights": lambda: umi(merge_into=folder),
     }
 
 
@@ -180,25 +191,34 @@ def _episodes(opened: Open, tasks: Sequence[Trajectory]) -> _Run:
     before = time.perf_counter()
     with opened() as engine:
         runner = Recorder(engine)
-        run = _Run([], [], time.perf_counter() - before, runner.turns)
+        run = _Run([], [], [], time.perf_counter() - before, runner.turns)
         for task in tasks:
             agent = Agent(runner, environment_of(task), BOUNDS)
-            started = time.perf_counter()
+            started, used = time.perf_counter(), _processor(engine)
             run.traces.append(agent.run(task))
             run.seconds.append(time.perf_counter() - started)
+            run.processor.append(_processor(engine) - used)
     return run
+
+
+def _processor(engine: object) -> float:
+    return time.process_time() + (engine.elsewhere if isinstance(engine, Baseline) else 0.0)
 
 
 def _row(runs: Sequence[_Run], said: Sequence[Ids]) -> dict[str, float | int]:
     """Return medians over the rounds; `same turns` counts turns equal to those in `said`."""
     traces = runs[0].traces
     turns = [turn for trace in traces for turn in trace.turns if turn.view != "tool"]
-    steady = statistics.median(sum(run.seconds[1:]) for run in runs)
+    times = {
+        "seconds": [sum(run.seconds) for run in runs],
+        "start-up": [run.start for run in runs],
+        "first episode": [run.seconds[0] for run in runs],
+        "later episodes": [sum(run.seconds[1:]) for run in runs],
+        "first, processor": [run.processor[0] for run in runs],
+        "later, processor": [sum(run.processor[1:]) for run in runs],
+    }
     return {
-        "seconds": round(statistics.median(sum(run.seconds) for run in runs), 3),
-        "start-up": round(statistics.median(run.start for run in runs), 3),
-        "first episode": round(statistics.median(run.seconds[0] for run in runs), 3),
-        "later episodes": round(steady, 3),
+        **{name: round(statistics.median(every), 3) for name, every in times.items()},
         "prompt_tokens": sum(turn.prompt_tokens for turn in turns),
         "evaluated": sum(turn.evaluated for turn in turns),
         "generated_tokens": sum(turn.generated for turn in turns),
@@ -217,7 +237,7 @@ def _ratios(rows: Mapping[str, Mapping[str, float | int]]) -> dict[str, float | 
             # The engine's own set-ups: one transcript compared with a view per role.
             if baseline.startswith("umi") and not (engine in _WITH_ONE and baseline in _MAIN):
                 continue
-            for what in ("first episode", "later episodes", "evaluated"):
+            for what in _COMPARED:
                 made[f"{engine}/{baseline}, {what}"] = ratio(
                     rows[engine][what], rows[baseline][what]
                 )
