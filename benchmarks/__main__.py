@@ -52,6 +52,9 @@ def memory(
         typer.Option(help="1.5b, 3b or 7b, random weights; default: the bundle's own"),
     ] = None,
     n_ctx: Annotated[int, typer.Option(help="tokens per context")] = 2048,
+    only: Annotated[
+        list[str] | None, typer.Option(help="a set-up to measure (repeatable), default all")
+    ] = None,
 ) -> None:
     """Peak memory of three roles, one `Llama`, three merged models."""
     from rich.console import Console
@@ -59,7 +62,7 @@ def memory(
     from benchmarks.memory import bench
     from umi_lite.bundle.bundle import load_bundle
 
-    bench(load_bundle(bundle), Console(stderr=True), shape=shape, n_ctx=n_ctx)
+    bench(load_bundle(bundle), Console(stderr=True), shape=shape, n_ctx=n_ctx, only=only or ())
 
 
 @app.command()

@@ -29,10 +29,22 @@ if TYPE_CHECKING:
 
 _READ, _WRITTEN = 256, 8
 ONE, VIEW_EACH = "umi, one transcript", "umi, a view per role"
+LLAMA, MERGED = "one Llama, one adapter", "three merged Llamas"
+SETUPS = (ONE, VIEW_EACH, LLAMA, MERGED)
 
 
-def bench(bundle: Bundle, console: "Console", *, shape: str | None = None, n_ctx: int) -> None:
+def bench(
+    bundle: Bundle,
+    console: "Console",
+    *,
+    shape: str | None = None,
+    n_ctx: int,
+    only: Sequence[str] = (),
+) -> None:
     """Measure the bundle, or a newly written model of a `shape` with random weights.
+
+    Args:
+        only: the set-ups to measure, default all.
 
     Raises:
         UserError: an unknown shape, or a set-up's process died.
@@ -50,19 +62,17 @@ def bench(bundle: Bundle, console: "Console", *, shape: str | None = None, n_ctx
             adapters = {view: folder / f"{view}.gguf" for view in VIEWS}
             for seed, path in enumerate(adapters.values()):
                 write_adapter(SHAPES[shape], path, seed)
-        merged = _merged(base, adapters, folder, shape)
-        rows = {
-            name: _peak(name, {"base": str(base), "n_ctx": n_ctx, "mmap": shape is None, **files})
-            for name, files in {
-                ONE: {"adapters": _names(adapters)},
-                VIEW_EACH: {"adapters": _names(adapters)},
-                "one Llama, one adapter": {"adapters": _names(adapters)},
-                "three merged Llamas": {"models": _names(merged)},
-            }.items()
-        }
+        given = {"base": str(base), "n_ctx": n_ctx, "mmap": shape is None}
+        rows: dict[str, dict[str, float]] = {}
+        for name in only or SETUPS:
+            what: dict[str, Any] = {"adapters": _names(adapters)}
+            if name == MERGED:
+                what = {"models": _names(_merged(base, adapters, folder, shape))}
+            rows[name] = _peak(name, {**given, **what})
     ratios = {
         f"{umi}/{name}, {what}": ratio(rows[umi][f"{what} MB"], rows[name].get(f"{what} MB"))
         for umi in (ONE, VIEW_EACH)
+        if umi in rows
         for name in rows
         for what in ("peak PSS", "KV")
         if name not in (umi, ONE) and f"{what} MB" in rows[name]

@@ -4,7 +4,8 @@
     python -m benchmarks.gpu.inference [--bundle runs/quickstart/bundle]
 
 The embedded model, or a bundle, and a 7B shape in Q4_0 with random weights, each as one base with
-three adapters and as three models. It fails if the layers are not on the card.
+three adapters that are active over a global one in their roles' turns, as one base with three
+adapters that always are, and as three models. It fails if the layers are not on the card.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from benchmarks.gpu.common import (
 from benchmarks.shapes import SHAPES, Shape, write_adapter, write_model
 from umi_lite.bundle.bundle import load_bundle
 from umi_lite.errors import UserError
-from umi_lite.protocol.trajectory import ROLES
+from umi_lite.protocol.trajectory import ROLES, VIEWS
 from umi_lite.weights.gguf_to_hf import embedded_gguf
 
 _EMBEDDED = Shape(width=576, layers=30, heads=9, kv_heads=3, inner=1536)
@@ -50,6 +51,7 @@ def main() -> int:
         }
     parts: dict[str, Part] = {}
     for name, files in models.items():
+        parts[f"{name}, one transcript"] = partial(_shared, options, name, files, sizes)
         parts[f"{name}, three roles"] = partial(_roles, options, name, files, sizes)
         parts[f"{name}, three models"] = partial(_models, options, name, files, sizes)
     return run_parts(
@@ -64,7 +66,7 @@ def _own(parser: argparse.ArgumentParser) -> None:
 def _small(options: Options) -> Files:
     if options.more.bundle:
         bundle = load_bundle(options.more.bundle)
-        return bundle.base, {role: bundle.adapters[role] for role in ROLES}
+        return bundle.base, {view: bundle.adapters[view] for view in VIEWS}
     return embedded_gguf(), _adapters(options, "embedded", _EMBEDDED)
 
 
@@ -76,17 +78,26 @@ def _shape(options: Options, name: str, shape: Shape) -> Files:
 
 
 def _adapters(options: Options, name: str, shape: Shape) -> dict[str, Path]:
-    made = {role: options.work / "gguf" / f"{name}-{role}.gguf" for role in ROLES}
+    made = {view: options.work / "gguf" / f"{name}-{view}.gguf" for view in VIEWS}
     for seed, path in enumerate(made.values()):
         if not path.exists():
             write_adapter(shape, path, seed)
     return made
 
 
+def _shared(options: Options, name: str, files: partial[Files], sizes: Figures) -> Figures:
+    base, adapters = files()
+    named = {view: str(path) for view, path in adapters.items()}
+    views = {"backbone": named.pop("backbone")}
+    setup = {"base": str(base), "adapters": views, "roles": named, "models": {}}
+    return _measure(options, name, {**setup, **sizes})
+
+
 def _roles(options: Options, name: str, files: partial[Files], sizes: Figures) -> Figures:
     base, adapters = files()
-    named = {role: str(path) for role, path in adapters.items()}
-    return _measure(options, name, {"base": str(base), "adapters": named, "models": {}, **sizes})
+    named = {role: str(adapters[role]) for role in ROLES}
+    setup = {"base": str(base), "adapters": named, "roles": {}, "models": {}}
+    return _measure(options, name, {**setup, **sizes})
 
 
 def _models(options: Options, name: str, files: partial[Files], sizes: Figures) -> Figures:
@@ -99,12 +110,12 @@ def _models(options: Options, name: str, files: partial[Files], sizes: Figures) 
         path.unlink(missing_ok=True)
         path.symlink_to(base)
     models = {role: str(path) for role, path in names.items()}
-    setup = {"base": models["planner"], "adapters": dict.fromkeys(ROLES), "models": models}
-    return _measure(options, name, {**setup, **sizes})
+    setup = {"base": models["planner"], "adapters": dict.fromkeys(ROLES), "roles": {}}
+    return _measure(options, name, {**setup, "models": models, **sizes})
 
 
 def _measure(options: Options, name: str, setup: Figures) -> Figures:
-    kind = "models" if setup["models"] else "roles"
+    kind = "models" if setup["models"] else "shared" if setup["roles"] else "roles"
     log = options.work / "inference" / f"{name}-{kind}.txt"
     log.unlink(missing_ok=True)
     status = child(python(str(HERE / "inference_setup.py"), json.dumps(setup)), options, log)

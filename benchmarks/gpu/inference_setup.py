@@ -20,6 +20,7 @@ def measure(
     *,
     base: str,
     adapters: dict[str, str | None],
+    roles: dict[str, str],
     models: dict[str, str],
     n_ctx: int,
     read: int,
@@ -29,23 +30,35 @@ def measure(
     """Return tokens/s of each role, and MiB on the card.
 
     Args:
-        adapters: by role, None for none; models: by role, if it is not the base.
+        adapters: by view, None for none; models: by view, if it is not the base.
+        roles: adapters that are active in their roles' turns, over that of the view `backbone`.
         read, written: tokens per prompt, and per turn, of each round; the first is not timed.
     """
     free = machine().gpu
     files = {role: Path(path) if path else None for role, path in adapters.items()}
+    turns: Any = {role: Path(path) for role, path in roles.items()}
     own: Any = {role: Path(path) for role, path in models.items()}
     figures: dict[str, Any] = {}
     with Engine(
-        Path(base), files, models=own, n_ctx=n_ctx, n_gpu_layers=-1, n_batch=min(512, read)
+        Path(base),
+        files,
+        roles=turns,
+        models=own,
+        n_ctx=n_ctx,
+        n_gpu_layers=-1,
+        n_batch=min(512, read),
     ) as engine:  # type: ignore[arg-type]
         engine.warm()
         chance = random.Random(0)
+
+        def asked(role: Any, ids: list[int]) -> Request:
+            return Request(engine.view_of(role), ids, max_tokens=written, speaker=role)
+
         for role in ROLES:
             timed = []
             for turn in range(rounds + 1):
                 ids = [chance.randrange(1000, 20000) for _ in range(read)]
-                made = engine.generate(Request(role, ids, max_tokens=written))
+                made = engine.generate(asked(role, ids))
                 timed += [made] * bool(turn)
             tokens = sum(made.evaluated for made in timed)
             figures[f"{role}, read/s"] = round(tokens / sum(m.prefill_seconds for m in timed))
