@@ -19,18 +19,17 @@ from umi_lite.train.samples import make_rows
 from umi_lite.train.tokenizer import load_language
 
 LENGTH = 600
+ALL, UPPER = "all-linear", r".*\.layers\.[1-9]\..*_proj"
+LAYERS = ["all layers", "not the first layer"]
 WINDOWED = ["gemma2", "gemma3", "mistral", "phi3", "gpt_oss", "qwen2_moe", "llama"]
 
 
-def adapted(base: Any, std: float = 0.2, layers: list[int] | None = None) -> Any:
+def adapted(base: Any, std: float = 0.2, modules: str = ALL) -> Any:
     """A PEFT model whose adapter changes what it computes; `std` 0 is a fresh one."""
     from peft import LoraConfig, get_peft_model
 
     base.set_attn_implementation(register())
-    config = LoraConfig(
-        r=4, target_modules="all-linear", task_type="CAUSAL_LM", layers_to_transform=layers
-    )
-    made = get_peft_model(base, config)
+    made = get_peft_model(base, LoraConfig(r=4, target_modules=modules, task_type="CAUSAL_LM"))
     torch.manual_seed(1)
     for name, weight in made.named_parameters():
         if "lora_" in name and std:
@@ -38,15 +37,15 @@ def adapted(base: Any, std: float = 0.2, layers: list[int] | None = None) -> Any
     return made
 
 
-def tiny_model(tiny: Path, std: float = 0.2, layers: list[int] | None = None) -> Any:
+def tiny_model(tiny: Path, std: float = 0.2, modules: str = ALL) -> Any:
     from transformers import AutoModelForCausalLM
 
-    return adapted(AutoModelForCausalLM.from_pretrained(tiny), std, layers)
+    return adapted(AutoModelForCausalLM.from_pretrained(tiny), std, modules)
 
 
-@pytest.fixture(scope="module", params=[None, [1]], ids=["all layers", "the last layer"])
+@pytest.fixture(scope="module", params=[ALL, UPPER], ids=LAYERS)
 def model(tiny: Path, request: pytest.FixtureRequest) -> Any:
-    return tiny_model(tiny, layers=request.param)
+    return tiny_model(tiny, modules=request.param)
 
 
 @pytest.fixture(scope="module")
@@ -189,10 +188,10 @@ def test_only_own_positions_use_the_adapter(
     assert abs(got - whole) > 1e-4 * whole and abs(got - fresh) > 1e-4 * fresh
 
 
-@pytest.mark.parametrize("layers", [None, [1]], ids=["all layers", "not the first layer"])
+@pytest.mark.parametrize("modules", [ALL, UPPER], ids=LAYERS)
 @pytest.mark.parametrize("name", WINDOWED)
-def test_windows_caps_and_sinks_are_the_models_own(name: str, layers: list[int] | None) -> None:
-    model = adapted(windowed.make(name), std=0.05, layers=layers)
+def test_windows_caps_and_sinks_are_the_models_own(name: str, modules: str) -> None:
+    model = adapted(windowed.make(name), std=0.05, modules=modules)
     rows = drawn_rows()
     contexts = Contexts([rows], length=200, seed=0)
     assert len(contexts.packs) == 1
