@@ -2,10 +2,10 @@
 
     python -m benchmarks.evaluations BUNDLE [--episodes 4] [--threads 1]
 
-*Read* evaluates a transcript, *cue* its last token and what follows it at the start of a turn that
-has adapters of its own, *speak* the rest of a turn, guesses included. `switched` is after a change
-of adapters. Seconds are the processor's: with one thread they hardly depend on other programs.
-With merged weights and with adapters; the last line is JSON.
+For roles that share a transcript. *Read* evaluates it, *cue* its last token together with what is
+forced or guessed at the start of a turn, *speak* the rest of a turn, guesses included. `switched`
+is after a change of adapters. Seconds are the processor's: with one thread they hardly depend on
+other programs. With adapters and with merged weights; the last line is JSON.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from umi_lite.bundle.bundle import Bundle, load_bundle
 from umi_lite.engine.context import Context
 from umi_lite.engine.engine import Engine
 from umi_lite.engine.llama import Adapters
+from umi_lite.errors import UserError
 from umi_lite.evals.bounds import BOUNDS
 from umi_lite.evals.live import environment_of
 from umi_lite.protocol.trajectory import ROLES, Trajectory
@@ -31,12 +32,12 @@ from umi_lite.protocol.trajectory import ROLES, Trajectory
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One `Context.decode`: its tokens, the active adapters, whether they had just changed."""
+    """One `Context.decode`: its tokens, those whose logits are wanted, and whether the active
+    adapters had just changed."""
 
     tokens: int
-    adapters: int
-    switched: bool
     wants: int
+    switched: bool
     seconds: float
 
 
@@ -58,7 +59,7 @@ class Watch:
             switched = self._before.get(id(context), active) != active
             self._before[id(context)] = active
             wants = sum(logits for *_, logits in entries)
-            self.made.append(Evaluation(len(entries), len(active), switched, wants, spent))
+            self.made.append(Evaluation(len(entries), wants, switched, spent))
 
         Context.decode = timed
         return self
@@ -67,9 +68,9 @@ class Watch:
         Context.decode = self._decode
 
 
-def kind_of(one: Evaluation, least: int) -> str:
-    """Return what an evaluation does; `least` adapters are active where the transcript is read."""
-    if one.wants == 0 or (one.wants < one.tokens and one.adapters == least):
+def kind_of(one: Evaluation) -> str:
+    """Return what an evaluation does. Logits are wanted where a role speaks alone."""
+    if not one.wants:
         return "read"
     return "cue" if one.switched else "speak"
 
@@ -84,10 +85,9 @@ def measure(bundle: Bundle, tasks: Sequence[Trajectory], **how: Any) -> dict[str
             started = time.process_time()
             _play(engine, tasks)
             spent = time.process_time() - started
-    least = min(one.adapters for one in watch.made)
     groups: dict[str, list[Evaluation]] = {"read": [], "cue": [], "speak": []}
     for one in watch.made:
-        groups[kind_of(one, least)].append(one)
+        groups[kind_of(one)].append(one)
     rows = {kind: _row(every, spent) for kind, every in groups.items() if every}
     inside = sum(one.seconds for one in watch.made)
     rows["all else"] = {
@@ -120,6 +120,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     bundle, tasks = load_bundle(given.bundle), one_toolset(given.episodes)
+    if not bundle.layout(ROLES).roles:
+        raise UserError(f"bundle {bundle.path}: no adapter acts on own turns")
     rows: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for form, merge_into in (("adapters", None), ("merged", Path(folder))):
