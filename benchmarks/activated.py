@@ -2,6 +2,7 @@
 
     python -m benchmarks.activated            (the quickstart's recipe; 30 minutes on two cores)
     python -m benchmarks.activated --n 48 --rounds 1
+    python -m benchmarks.activated --n 8 --rounds 1 --tools 24      (long contexts, short turns)
 
 One global adapter is trained for two steps; then, in each round, the three local jobs run over it
 in both ways, each in its own process: every row once, so the trained tokens are the same. Seconds
@@ -94,14 +95,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--n", type=int, default=96, help="trajectories")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tools", type=int, help="tools of a trajectory; default its own, 5")
     parser.add_argument("-o", action="append", default=[], help="a change of the recipe")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
         child(given.child)
         return
+    size = given.tools
+    many = [f"data.0.vary.company=[{size},{size}]", "max_length=4096"] if size else []
     with tempfile.TemporaryDirectory() as folder:
-        rows = compare(Path(folder), given.n, given.rounds, given.o)
+        rows = compare(Path(folder), given.n, given.rounds, many + given.o)
     one, other = (rows[way] for way in WAYS)
     names = ("seconds", "processor", "peak, MiB", "trained tokens")
     ratios = {f"{name}: activated/continued": ratio(one[name], other[name]) for name in names}

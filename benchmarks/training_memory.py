@@ -4,8 +4,8 @@
     python -m benchmarks.training_memory --only fp32 --only 4bit
     python -m benchmarks.training_memory --unsloth    (also Unsloth, where it is installed)
 
-Each setting trains two steps of one job in its own process, which records its peak (RSS on a CPU,
-`torch.cuda.max_memory_allocated` on a GPU). The last line is JSON.
+Each setting trains two steps of one job, or of three local ones, in its own process, which records
+its peak (RSS on a CPU, `torch.cuda.max_memory_allocated` on a GPU). The last line is JSON.
 """
 
 import argparse
@@ -16,14 +16,20 @@ from typing import Any
 
 from benchmarks.report import ratio, show
 from umi_lite.engine.machine import cores
+from umi_lite.protocol.trajectory import ROLES
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.budget.forecast import forecast
 from umi_lite.train.budget.memory import micro_batches
+from umi_lite.train.plan import plan
 from umi_lite.train.run_dir import RunDir, read_metrics
 from umi_lite.train.trainer import train_in_child
 
 STEPS = 2
 LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+ACTIVATED = {
+    "global": "none",
+    "local": {"adapters": "activated", "batch": 1} | {role: {"max_steps": STEPS} for role in ROLES},
+}
 SETTINGS: dict[str, dict[str, Any]] = {
     "fp32": {},
     "packs of 384": {"packed_length": 384},
@@ -34,6 +40,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "r 8, q and v": {"lora": {"r": 8, "targets": ["q_proj", "v_proj"]}},
     "last 20 layers": {"lora": {"last_layers": 20, "targets": LINEAR}},
     "rows, not packed": {"packing": "none"},
+    "activated": {"stages": ACTIVATED},
+    "activated, last 20 layers": {
+        "stages": ACTIVATED,
+        "lora": {"last_layers": 20, "targets": LINEAR},
+    },
+    "activated, checkpointing": {"stages": ACTIVATED, "gradient_checkpointing": True},
+    "activated, packs of 1536": {"stages": ACTIVATED, "packed_length": 1536},
     "4bit": {"quantization": "4bit"},
     "4bit, checkpointing": {"quantization": "4bit", "gradient_checkpointing": True},
 }
@@ -48,7 +61,7 @@ UNSLOTH: dict[str, dict[str, Any]] = {
 
 
 def recipe_of(changes: dict[str, Any]) -> Recipe:
-    """Return a recipe of one job on the embedded model: two steps of toolworld."""
+    """Return a recipe on the embedded model: two steps a job of toolworld."""
     tree = {
         "name": "memory",
         "data": [{"source": "toolworld", "split": "train", "n": 200}],
@@ -65,7 +78,8 @@ def measure(recipe: Recipe) -> int:
         run = RunDir(Path(folder) / "run")
         run.create(recipe)
         train_in_child(run.root)
-        return max(record["peak_memory"] for record in read_metrics(run.metrics("global")))
+        jobs = [job.name for job in plan(recipe)]
+        return max(r["peak_memory"] for job in jobs for r in read_metrics(run.metrics(job)))
 
 
 def compare(recipe: Recipe) -> dict[str, float | int | None]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from benchmarks.gpu.common import HERE, Figures, main_of
 from benchmarks.gpu.fit import LENGTHS, planned, recipe_of
 from benchmarks.gpu.synthetic import SHAPES, describe
-from umi_lite.train.budget.memory import GIB, Estimate, Setting, peak
+from umi_lite.train.budget.memory import GIB, Estimate, Setting
+from umi_lite.train.budget.peak import peak
 from umi_lite.train.budget.shape import shape_of
 from umi_lite.train.progress import Silent
 from umi_lite.train.trainer import make_all
@@ -37,6 +38,9 @@ def main() -> int:
     return 0
 
 
+_CARD = 80 * GIB  # an H100's, free
+
+
 def estimates(record: Figures) -> dict[str, Estimate]:
     """Return the estimates of the parts that have figures in a record of `fit.py`."""
     settings = record["settings"]
@@ -50,9 +54,9 @@ def estimates(record: Figures) -> dict[str, Estimate]:
             if part.name not in record["figures"]:
                 continue
             recipe = recipe_of(part, model, Path(name) / f"{part.length}.jsonl")
-            ready = make_all(recipe, str(model), part.backend == "plain", Silent())
             setting = Setting("cuda", part.backend, "bf16", "adamw_8bit")
-            found[part.name] = peak(shape_of(recipe), recipe, setting, ready)
+            ready = make_all(recipe, str(model), setting, Silent(), _CARD)
+            found[part.name] = peak(shape_of(recipe), recipe, setting, ready, _CARD)
     return found
 
 

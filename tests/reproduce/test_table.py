@@ -30,10 +30,12 @@ def _runs(tmp_path: Path, text: str) -> dict[str, Planned]:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_every_shipped_table_compares_all_five_variants(name: str) -> None:
+def test_every_shipped_table_compares_its_variants(name: str) -> None:
+    """All five of the paper, but for the table of role adapters, which has two of them."""
     table = load_table(name)
-    assert set(table.variants) == VARIANTS
-    assert {run.variant for run in planned_runs(table)} == VARIANTS
+    wanted = {"glpft", "single"} if name == "role-adapters" else VARIANTS
+    assert set(table.variants) == wanted
+    assert {run.variant for run in planned_runs(table)} == wanted
     assert table.paper is None or table.paper in TABLE_1
     head = (recipe_folder() / "tables" / f"{name}.yaml").read_text()
     assert all(word in head for word in ("# Launch:", "# Needs:", "# Expect:"))

@@ -43,7 +43,8 @@ class Ready:
     `items` are packs, or rows for a backend that does not pack; `at_once` of them are a
     micro-batch. `rows` are all rows, also those that its steps do not reach. `held_out` are the
     micro-batches of its evaluation loss. `bounds` hold every turn that it trains. `contexts` are
-    those of a job whose adapter acts on its role's own turns.
+    those of a job whose adapter acts on its role's own turns; `read` are tokens of contexts that
+    each item has to read, None where none is kept.
     """
 
     job: Job
@@ -53,11 +54,16 @@ class Ready:
     held_out: tuple[tuple[Row, ...], ...] = ()
     bounds: Bounds = field(default_factory=Bounds)
     contexts: Contexts | None = None
+    read: tuple[int, ...] | None = None
 
     @property
     def sizes(self) -> list[int]:
         """Tokens that go through the model, per optimizer step."""
-        return self._by_step([_tokens(item) for item in self.items])
+        if self.read is None:
+            return self._by_step([_tokens(item) for item in self.items])
+        return self._by_step(
+            [item.trained + read for item, read in zip(self.items, self.read, strict=True)]
+        )
 
     @property
     def trained(self) -> list[int]:

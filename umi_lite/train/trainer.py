@@ -14,7 +14,8 @@ from umi_lite.files import write_text
 from umi_lite.recipe.schema import Recipe
 from umi_lite.recipe.stages import JOBS
 from umi_lite.train.backends import Name, choose, make, prepare_process, resolve, settle
-from umi_lite.train.budget.memory import context_room
+from umi_lite.train.budget.free import free_here
+from umi_lite.train.budget.peak import context_room, count_reads
 from umi_lite.train.budget.shape import shape_of
 from umi_lite.train.callbacks import check_report_to, forward_signals
 from umi_lite.train.contexts import ContextStore
@@ -141,14 +142,15 @@ def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> Non
         check_targets(recipe, model)
     backend = make(recipe, model, setting)
     with together():
-        ready = make_all(recipe, model, backend.packs, reporter)
+        free = free_here(setting)
+        ready = make_all(recipe, model, setting, reporter, free)
     bounds = widest(r.bounds for r in ready)
     by_main(lambda: run.keep_bounds(bounds))
     if changes := raised(bounds):
         reporter.note(f"the bundle's bounds, raised to hold what is trained: {changes}")
     reporter.begin({r.job.name: sum(r.sizes) for r in ready})
     steps = {r.job.name: len(r.sizes) for r in ready}
-    store = ContextStore(_room(recipe, setting, ready))
+    store = ContextStore(_room(recipe, setting, ready, free))
     with report_refused_writes(run), live_page(run, steps) as page:
         for item in ready:
             job = item.job.name
@@ -160,12 +162,12 @@ def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> Non
             by_main(lambda: _draw(run))
 
 
-def _room(recipe: Recipe, setting: Setting, ready: list[Ready]) -> int:
+def _room(recipe: Recipe, setting: Setting, ready: list[Ready], free: int) -> int:
     """Return the bytes for contexts that jobs share; 0 for a base whose sizes are not known."""
     if not any(item.contexts for item in ready):
         return 0
     try:
-        return context_room(shape_of(recipe), recipe, setting, ready)
+        return context_room(shape_of(recipe), recipe, setting, ready, free)
     except UserError:
         return 0
 
@@ -175,12 +177,14 @@ def _keep_record(run: RunDir, model: str) -> None:
         keep_record(run.root, local_folder(model))
 
 
-def make_all(recipe: Recipe, model: str, packs: bool, reporter: Reporter) -> list[Ready]:
+def make_all(
+    recipe: Recipe, model: str, setting: Setting, reporter: Reporter, free: int
+) -> list[Ready]:
     """Make and check every job's rows; the reporter gets the numbers of rows and steps.
 
     Args:
         model: the result of `base_model`.
-        packs: the backend's `packs`.
+        free: bytes of memory, in which contexts are kept.
     """
     language = base_language(recipe, model)
     loaded = load_readable(recipe, language)
@@ -195,11 +199,17 @@ def make_all(recipe: Recipe, model: str, packs: bool, reporter: Reporter) -> lis
     others = {job.name: held_out_rows(recipe, job, held_out, language) for job in jobs}
     sharing = [job.name for job in jobs if job.acts == "own turns"]
     contexts = make_contexts(recipe, [of[name].rows for name in sharing for of in (every, others)])
+    packs = setting.backend == "plain"
     for job in jobs:
         rows, apart = every[job.name], others[job.name]
         made = make_ready(recipe, job, rows.rows, apart.rows, packs=packs, contexts=contexts)
         bounds = job_bounds(recipe, job, data[job.name], rows, language)
         ready.append(replace(made, bounds=bounds))
+    if room := _room(recipe, setting, ready, free):
+        ready = count_reads(shape_of(recipe), recipe, setting, ready, room)
+    for made in ready:
+        job = made.job
+        rows, apart = every[job.name], others[job.name]
         reporter.note(
             f"{job.name}: {len(rows.rows)} rows, {rows.tokens} tokens ({rows.trained} trained), "
             f"{len(made.sizes)} steps through {sum(made.sizes)} tokens"

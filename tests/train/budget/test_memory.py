@@ -1,6 +1,7 @@
 """The memory estimate: its sizes against the real model's, and its peak against the measured."""
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +12,21 @@ from studies import study
 
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Lora, Recipe
-from umi_lite.train.budget.forecast import forecast
+from umi_lite.train.budget.forecast import Forecast, forecast
 from umi_lite.train.budget.memory import Estimate, MicroBatch, Setting, estimate, micro_batches
+from umi_lite.train.budget.peak import context_room, count_reads, peak
 from umi_lite.train.budget.shape import Shape, from_config, from_gguf, shape_of
+from umi_lite.train.plan import plan
 from umi_lite.train.run_dir import RunDir, read_metrics
 from umi_lite.train.trainer import train_in_child
 
 SEVEN_B = Shape(28, 3584, 18944, 28, 4, 128, 152064, tied=False)
 ON_CPU = Setting("cpu", "plain", "fp32", "adamw")
+ACTIVATED = {
+    "global": "none",
+    "local": {"adapters": "activated", "batch": 1}
+    | {role: {"max_steps": 2} for role in ("planner", "caller", "summarizer")},
+}
 ON_GPU = Setting("cuda", "plain", "bf16", "adamw_8bit")
 
 
@@ -138,11 +146,54 @@ def test_micro_batches_are_what_goes_through_the_model(tiny_recipe: Callable[...
     assert all(b.tokens == b.logits >= p.tokens for b, p in zip(padded, pairs, strict=True))
 
 
+@pytest.fixture(scope="module")
+def sharing(tiny_recipe: Callable[..., Recipe]) -> Forecast:
+    return forecast(tiny_recipe(8, stages=ACTIVATED, packed_length=384))
+
+
+def test_contexts_are_kept_in_what_whole_rows_would_take_and_what_is_free(
+    sharing: Forecast,
+) -> None:
+    given = (SEVEN_B, sharing.recipe, ON_CPU, sharing.ready)
+    kept, none = peak(*given, free=math.inf), peak(*given, free=0)
+    batches = [b for r in sharing.ready for b in micro_batches(r, sharing.recipe, ON_CPU)]
+    whole = max(estimate(SEVEN_B, sharing.recipe, ON_CPU, batch).total for batch in batches)
+    assert none.total < kept.total <= whole
+    room = context_room(*given, free=math.inf)
+    assert room == whole - none.total and context_room(*given, free=0) == 0
+    assert context_room(*given, free=none.total + 5) == 5
+    assert peak(*given, free=none.total + 5).total <= none.total + 5
+    rows = max(estimate(SEVEN_B, sharing.recipe, ON_CPU, b).parts["activations"] for b in batches)
+    assert none.parts["activations"] < 0.6 * rows  # own positions alone have gradients
+
+
+def test_a_kept_context_counts_once_in_tokens_and_steps(sharing: Forecast) -> None:
+    given = (sharing.shape, sharing.recipe, ON_CPU, sharing.ready)
+    all_kept, none_kept = count_reads(*given, 1 << 40), count_reads(*given, 0)
+    first, *later = all_kept
+    own = [sum(ready.trained) for ready in all_kept]
+    assert sum(first.sizes) > own[0] and sum(first.sizes) <= sum(none_kept[0].sizes)
+    for ready in later:
+        assert sum(ready.sizes) >= sum(ready.trained)
+        assert len(ready.sizes) == len(ready.trained)
+    assert sum(sum(r.sizes) for r in all_kept) < sum(sum(r.sizes) for r in none_kept)
+    contexts = {id(i.context): i.context for r in all_kept for i in r.items}
+    read = sum(sum(r.sizes) for r in all_kept) - sum(own)
+    begun = {
+        id(p): p for r in all_kept for c in contexts.values() if (p := r.contexts.beginning(c))
+    }
+    twice = sum(c.prefix for c in contexts.values() if all_kept[0].contexts.beginning(c))
+    assert read == sum(len(c.attended) for c in contexts.values()) - twice + sum(
+        len(p.ids) for p in begun.values()
+    )
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         pytest.param({"packed_length": 384}, id="packs of 384"),
         pytest.param({"gradient_checkpointing": True}, id="checkpointing", marks=study),
+        pytest.param({"stages": ACTIVATED}, id="activated adapters"),
     ],
 )
 def test_the_estimate_is_within_15_percent_of_the_measured_peak(
@@ -156,5 +207,6 @@ def test_the_estimate_is_within_15_percent_of_the_measured_peak(
     run = RunDir(tmp_path / "run")
     run.create(one)
     train_in_child(run.root)
-    measured = max(record["peak_memory"] for record in read_metrics(run.metrics("global")))
+    records = [r for job in plan(one) for r in read_metrics(run.metrics(job.name))]
+    measured = max(record["peak_memory"] for record in records)
     assert told.peak.total == pytest.approx(measured, rel=0.15)

@@ -1,15 +1,16 @@
 """`umi train --fit`: a recipe changed to fit a memory limit, with the same effective batch."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import gcd
 from typing import Any
 
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
-from umi_lite.train.budget.memory import GIB, Estimate, Setting, longest_row, peak
+from umi_lite.train.budget.memory import GIB, Estimate, Setting, longest_row
+from umi_lite.train.budget.peak import peak
 from umi_lite.train.budget.shape import Shape
-from umi_lite.train.dataset import Ready, make_ready, rows_of
+from umi_lite.train.dataset import Ready, make_contexts, make_ready, rows_of
 from umi_lite.train.packs import Row
 from umi_lite.train.plan import plan
 
@@ -26,7 +27,12 @@ class Fitted:
 
 
 def fit(
-    recipe: Recipe, shape: Shape, setting: Setting, ready: Sequence[Ready], limit: float
+    recipe: Recipe,
+    shape: Shape,
+    setting: Setting,
+    ready: Sequence[Ready],
+    limit: float,
+    free: float = math.inf,
 ) -> Fitted:
     """Return the first change, from the cheapest to the most costly, whose estimate fits.
 
@@ -40,6 +46,7 @@ def fit(
     Args:
         ready: the recipe's jobs, from `trainer.make_all`.
         limit: bytes.
+        free: bytes where it will run, in which contexts are kept.
 
     Raises:
         UserError: nothing fits; the message has the smallest estimate.
@@ -50,7 +57,7 @@ def fit(
         made = _ready(candidate, rows, setting)
         if made is None:
             continue
-        needs = peak(shape, candidate, setting, made)
+        needs = peak(shape, candidate, setting, made, free)
         if needs.total <= limit:
             return Fitted(
                 candidate, needs, _summary(recipe, candidate, needs, limit) + _lost(made, rows)
@@ -71,15 +78,18 @@ def _rows(ready: Ready) -> list[Row]:
 
 def _ready(recipe: Recipe, rows: dict[str, list[Row]], setting: Setting) -> list[Ready] | None:
     """Return the jobs under this recipe, or None if it leaves out too many rows."""
-    made = []
+    kept: dict[str, list[Row]] = {}
     for job in plan(recipe):
         every = rows[job.name]
         fitting = [row for row in every if len(row.ids) <= recipe.max_length]
         least = len(every) if recipe.too_long == "stop" else len(every) / 2
         if len(fitting) < least:
             return None
-        made.append(make_ready(recipe, job, fitting, packs=setting.backend == "plain"))
-    return made
+        kept[job.name] = fitting
+    jobs, packs = plan(recipe), setting.backend == "plain"
+    sharing = [kept[job.name] for job in jobs if job.acts == "own turns"]
+    contexts = make_contexts(recipe, sharing)
+    return [make_ready(recipe, job, kept[job.name], packs=packs, contexts=contexts) for job in jobs]
 
 
 def _candidates(recipe: Recipe, setting: Setting, longest: int) -> Iterator[Recipe]:
@@ -109,7 +119,7 @@ def _less_at_once(recipe: Recipe, setting: Setting, longest: int) -> Iterator[Re
         return
     size = recipe.micro_batch
     if setting.device == "cuda":
-        size = gcd(*(job.settings.batch for job in plan(recipe)))
+        size = math.gcd(*(job.settings.batch for job in plan(recipe)))
     while size:
         if all(job.settings.batch % size == 0 for job in plan(recipe)):
             yield _changed(recipe, {"micro_batch": size})

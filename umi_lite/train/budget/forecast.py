@@ -1,20 +1,19 @@
 """What a run will take, before it starts: rows, steps, memory and disk, and what is free."""
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from umi_lite.console import Line
-from umi_lite.engine.machine import machine
 from umi_lite.errors import UserError
 from umi_lite.files import cache_folder
 from umi_lite.recipe.schema import Recipe, base_gguf
 from umi_lite.train.backends import resolve
 from umi_lite.train.budget.fit import Fitted, fit
-from umi_lite.train.budget.memory import CUDA_CONTEXT, GIB, Estimate, peak
+from umi_lite.train.budget.free import free_memory
+from umi_lite.train.budget.memory import GIB, Estimate
+from umi_lite.train.budget.peak import peak
 from umi_lite.train.budget.shape import Shape, shape_of
 from umi_lite.train.dataset import Ready
 from umi_lite.train.device import Setting
@@ -30,16 +29,17 @@ _CHECKPOINTS = 3 * 3
 
 @dataclass(frozen=True)
 class Forecast:
-    """A recipe's jobs with their rows, and their estimated peak memory."""
+    """A recipe's jobs with their rows, their estimated peak memory, and the free bytes."""
 
     recipe: Recipe
     shape: Shape
     setting: Setting
     ready: Sequence[Ready]
+    free: int
 
     @property
     def peak(self) -> Estimate:
-        return peak(self.shape, self.recipe, self.setting, self.ready)
+        return peak(self.shape, self.recipe, self.setting, self.ready, self.free)
 
     @property
     def tokens(self) -> int:
@@ -60,27 +60,9 @@ def forecast(recipe: Recipe, reporter: Reporter | None = None) -> Forecast:
     setting = resolve(recipe)
     shown = reporter or Silent()
     model = base_model(recipe, lambda path: shown.note(f"dequantising the base to {path}"))
-    ready = make_all(recipe, model, setting.backend == "plain", shown)
-    return Forecast(recipe, shape, setting, ready)
-
-
-def free_memory(setting: Setting) -> int:
-    """Return the free bytes of RAM, or of the GPU (`torch.cuda.mem_get_info`).
-
-    A child process asks the GPU, as the CUDA context, which counts as free, would stay.
-
-    Raises:
-        UserError: the GPU cannot be asked.
-    """
-    if setting.device == "cpu":
-        return machine().ram
-    code = "import torch; print(torch.cuda.mem_get_info()[0])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = done.stderr.strip().splitlines()
-        why = lines[-1] if lines else "no output"
-        raise UserError(f"the GPU's free memory cannot be read: {why}")
-    return int(done.stdout) + CUDA_CONTEXT
+    free = free_memory(setting)
+    ready = make_all(recipe, model, setting, shown, free)
+    return Forecast(recipe, shape, setting, ready, free)
 
 
 def fit_to(recipe: Recipe, wanted: str) -> Fitted:
@@ -94,18 +76,19 @@ def fit_to(recipe: Recipe, wanted: str) -> Fitted:
     """
     expected = forecast(recipe)
     if wanted == "free":
-        limit = float(free_memory(expected.setting))
+        limit = float(expected.free)
     else:
         try:
             limit = float(wanted) * GIB
         except ValueError:
             raise UserError(f"--fit takes GiB or the word free, not {wanted!r}") from None
-    return fit(recipe, expected.shape, expected.setting, expected.ready, limit)
+    free = expected.free
+    return fit(recipe, expected.shape, expected.setting, expected.ready, limit, free)
 
 
 def memory_line(expected: Forecast) -> Line:
     """Return estimated peak and free memory of the device that would be used."""
-    needs, free = expected.peak, free_memory(expected.setting)
+    needs, free = expected.peak, expected.free
     where = "the GPU" if expected.setting.device == "cuda" else "RAM"
     found = f"{needs} estimated of {where}, {free / GIB:.1f} GiB free"
     if needs.total > free:

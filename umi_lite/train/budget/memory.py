@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.budget.shape import Shape
-from umi_lite.train.contexts import TurnPack
 from umi_lite.train.dataset import Ready, rows_of
 from umi_lite.train.device import Setting
 from umi_lite.train.packs import Pack
@@ -110,35 +109,10 @@ def longest_row(ready: Sequence[Ready]) -> int:
     return max(len(row.ids) for r in ready for item in r.items for row in rows_of(item))
 
 
-def peak(shape: Shape, recipe: Recipe, setting: Setting, ready: Sequence[Ready]) -> Estimate:
-    """Return the largest estimate of all jobs' micro-batches; jobs run one after another."""
-    batches = {batch for r in ready for batch in micro_batches(r, recipe, setting)}
-    made = (estimate(shape, recipe, setting, batch) for batch in batches)
-    return max(made, key=lambda one: one.total)
-
-
-def context_room(shape: Shape, recipe: Recipe, setting: Setting, ready: Sequence[Ready]) -> int:
-    """Return the bytes for kept contexts: what whole rows would take beyond own positions.
-
-    So jobs whose adapters act on own turns stay within the memory of continued ones.
-    """
-    packs = [item for r in ready for item in r.items if isinstance(item, TurnPack)]
-    whole = max((_whole(shape, recipe, setting, pack) for pack in packs), default=0)
-    own = max((_own(shape, recipe, setting, pack) for pack in packs), default=0)
-    return max(0, whole - own)
-
-
-def _whole(shape: Shape, recipe: Recipe, setting: Setting, pack: TurnPack) -> int:
-    return estimate(shape, recipe, setting, _packed([pack])).total
-
-
-def _own(shape: Shape, recipe: Recipe, setting: Setting, pack: TurnPack) -> int:
-    """Return the peak of a pack's two passes, without kept contexts but its own."""
-    own, read = pack.trained, len(pack.context.ids)
-    context = MicroBatch(read, 0)
-    passing = _layer(shape, recipe, setting, context) + _working(shape, setting, context)
-    keys = 2 * shape.layers * shape.keys * read * setting.width
-    return estimate(shape, recipe, setting, MicroBatch(own, own)).total + passing + keys
+def passing(shape: Shape, recipe: Recipe, setting: Setting, tokens: int) -> int:
+    """Return the bytes of a forward pass without gradients: one layer's at a time."""
+    batch = MicroBatch(tokens, 0)
+    return _layer(shape, recipe, setting, batch) + _working(shape, setting, batch)
 
 
 def estimate(shape: Shape, recipe: Recipe, setting: Setting, batch: MicroBatch) -> Estimate:
