@@ -61,7 +61,7 @@ def adapt(
     dry_run: Annotated[bool, typer.Option(help="generate and show the tasks, then stop")] = False,
     json_: Annotated[bool, typer.Option("--json", help="report as JSON on the last line")] = False,
 ) -> None:
-    """Train an agent for your own tools, without data and without a teacher.
+    """Train an agent for your own tools, without data.
 
     Generates verified tasks from the tools' schemas, shows twenty of them, measures, trains,
     exports, and measures again on held-out tasks. The tools are simulated, never called. Run
