@@ -57,7 +57,7 @@ def preview(
     seed: Annotated[int | None, typer.Option(help="seed of a generated source")] = None,
     override: RecipeOverrides = [],  # noqa: B006
 ) -> None:
-    """Show a recipe's training samples, or a source's tasks with their tools.
+    """Show a recipe's training samples, or a source's tasks.
 
     Of a recipe, trained tokens are green, masked ones dim, those beyond max_length red.
     """
