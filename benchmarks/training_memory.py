@@ -79,7 +79,7 @@ def measure(recipe: Recipe) -> int:
         run.create(recipe)
         train_in_child(run.root)
         jobs = [job.name for job in plan(recipe)]
-        return max(r["peak_memory"] for job in jobs for r in read_metrics(run.metrics(job)))
+        return max(int(r["peak_memory"]) for job in jobs for r in read_metrics(run.metrics(job)))
 
 
 def compare(recipe: Recipe) -> dict[str, float | int | None]:

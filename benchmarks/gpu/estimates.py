@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.gpu.common import HERE, Figures, main_of
 from benchmarks.gpu.fit import LENGTHS, planned, recipe_of
 from benchmarks.gpu.synthetic import SHAPES, describe
+from umi_lite.train.backends import Name
 from umi_lite.train.budget.memory import GIB, Estimate, Setting
 from umi_lite.train.budget.peak import peak
 from umi_lite.train.budget.shape import shape_of
@@ -54,7 +55,8 @@ def estimates(record: Figures) -> dict[str, Estimate]:
             if part.name not in record["figures"]:
                 continue
             recipe = recipe_of(part, model, Path(name) / f"{part.length}.jsonl")
-            setting = Setting("cuda", part.backend, "bf16", "adamw_8bit")
+            backend: Name = "plain" if part.backend == "plain" else "unsloth"
+            setting = Setting("cuda", backend, "bf16", "adamw_8bit")
             ready = make_all(recipe, str(model), setting, Silent(), _CARD)
             found[part.name] = peak(shape_of(recipe), recipe, setting, ready, _CARD)
     return found

@@ -1,5 +1,6 @@
 """Whole runs with activated adapters: evaluated, killed and resumed, quantised, out of memory."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def run(
 
 def loss_again(run: RunDir, job: str) -> float:
     """The evaluation loss by definition: the saved adapter over the base merged with global."""
-    from peft import PeftModel
+    from peft import PeftConfig, PeftModel
     from transformers import AutoModelForCausalLM
 
     from umi_lite.train.evaluation import held_out_rows, hold_out
@@ -76,14 +77,15 @@ def loss_again(run: RunDir, job: str) -> float:
     base = AutoModelForCausalLM.from_pretrained(recipe.base.model)
     if mine.under:
         base = PeftModel.from_pretrained(base, str(run.adapter(mine.under))).merge_and_unload()
-    model = PeftModel.from_pretrained(base, str(run.adapter(job)), is_trainable=True)
+    config: Any = PeftConfig.from_pretrained(str(run.adapter(job)))
+    config.alora_invocation_tokens = None  # `defined` itself turns the adapter on and off
+    path = str(run.adapter(job))
+    model = PeftModel.from_pretrained(base, path, is_trainable=True, config=config)
     total, _ = defined(model, rows)
     return total / sum(row.trained for row in rows)
 
 
 def evaluated(run: RunDir, job: str) -> list[float]:
-    import json
-
     return [json.loads(x)["eval_loss"] for x in run.validation(job).read_text().splitlines()]
 
 
@@ -133,8 +135,9 @@ def test_other_settings_train_too(
     made = RunDir(tmp_path / "run")
     train(activated(tiny_recipe, **changes), made.root, reporter=Silent())
     for job in JOBS:
-        config = (made.adapter(job) / "adapter_config.json").read_text()
-        assert "alora" not in config or '"alora_invocation_tokens": null' in config
+        files = [of.adapter(job) / "adapter_config.json" for of in (made, run)]
+        one, other = (json.loads(f.read_text())["alora_invocation_tokens"] for f in files)
+        assert one == other and (job != "global" or one is None)
         assert {p.name for p in made.adapter(job).iterdir()} == {
             p.name for p in run.adapter(job).iterdir()
         }

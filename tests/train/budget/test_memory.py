@@ -16,6 +16,7 @@ from umi_lite.train.budget.forecast import Forecast, forecast
 from umi_lite.train.budget.memory import Estimate, MicroBatch, Setting, estimate, micro_batches
 from umi_lite.train.budget.peak import context_room, count_reads, peak
 from umi_lite.train.budget.shape import Shape, from_config, from_gguf, shape_of
+from umi_lite.train.contexts import TurnPack
 from umi_lite.train.plan import plan
 from umi_lite.train.run_dir import RunDir, read_metrics
 from umi_lite.train.trainer import train_in_child
@@ -177,12 +178,13 @@ def test_a_kept_context_counts_once_in_tokens_and_steps(sharing: Forecast) -> No
         assert sum(ready.sizes) >= sum(ready.trained)
         assert len(ready.sizes) == len(ready.trained)
     assert sum(sum(r.sizes) for r in all_kept) < sum(sum(r.sizes) for r in none_kept)
-    contexts = {id(i.context): i.context for r in all_kept for i in r.items}
+    shared = all_kept[0].contexts
+    assert shared
+    items = [item for r in all_kept for item in r.items if isinstance(item, TurnPack)]
+    contexts = {id(i.context): i.context for i in items}
     read = sum(sum(r.sizes) for r in all_kept) - sum(own)
-    begun = {
-        id(p): p for r in all_kept for c in contexts.values() if (p := r.contexts.beginning(c))
-    }
-    twice = sum(c.prefix for c in contexts.values() if all_kept[0].contexts.beginning(c))
+    begun = {id(p): p for c in contexts.values() if (p := shared.beginning(c))}
+    twice = sum(c.prefix for c in contexts.values() if shared.beginning(c))
     assert read == sum(len(c.attended) for c in contexts.values()) - twice + sum(
         len(p.ids) for p in begun.values()
     )
