@@ -35,7 +35,7 @@ def adapt(
     ] = None,
     budget: Annotated[
         float, typer.Option(min=0.001, help="training steps, as a factor of the recipe's")
-    ] = 1.0,
+    ] = 2.0,
     n: Annotated[int, typer.Option("-n", min=1, help="training tasks to generate")] = 900,
     held_out: Annotated[int, typer.Option(min=1, help="held-out tasks to measure on")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="seed of the tasks")] = 0,

@@ -211,7 +211,11 @@ def show(tasks: OwnTasks, console: "Console") -> None:
     calls = sum(row[0] for row in rows.values())
     table.add_row("all", str(calls), *map(str, whole), style="bold")
     console.print(table)
-    console.print(f"{len(tasks.train)} training tasks, {len(tasks.held_out)} held-out tasks")
+    offered = [len(task.tools) for task in tasks.train]
+    console.print(
+        f"{len(tasks.train)} training tasks, {len(tasks.held_out)} held-out tasks; a task offers "
+        f"{min(offered)} to {max(offered)} tools of {len(rows)}"
+    )
     for reason, count, first in tasks.dropped:
         console.out(visible(f"left out, {count}: {reason} (first: {first})"), style="dim")
 
