@@ -60,7 +60,7 @@ def test_a_script_finishes(script: str, part: str, parts: int, figure: str, tmp_
 def test_measured_parts_are_not_measured_again_and_the_time_limit_holds(tmp_path: Path) -> None:
     results = tmp_path / "results" / "inference.json"
     status, said, _ = run("inference", tmp_path, "--minutes", "0")
-    left = ["tiny, three roles", "tiny, three models"]
+    left = ["tiny, one transcript", "tiny, three roles", "tiny, three models"]
     assert (status, json.loads(said.splitlines()[-1])["left"]) == (0, left)
     assert not results.exists()
     assert run("inference", tmp_path, "--only", left[0])[0] == 0
