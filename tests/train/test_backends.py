@@ -14,7 +14,7 @@ from kept import Notes, losses
 from studies import study
 from unsloth_runs import train_in_unsloth
 
-from umi_lite.errors import Note, UserError
+from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
 from umi_lite.recipe.stages import JOBS
 from umi_lite.train import backends
@@ -68,18 +68,16 @@ def test_gradient_checkpointing_changes_no_loss(
 def test_activated_adapters_stay_with_the_backend_that_trains_them(
     tiny_recipe: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Unsloth keeps `continued` and says so; `auto` takes plain; FSDP is refused."""
+    """Both backends train them, so `auto` takes what it always takes; FSDP is refused."""
 
     def recipe(backend: str) -> Recipe:
         return tiny_recipe(stages={"local": {"adapters": "activated"}}, backend=backend)
 
     monkeypatch.setattr(backends, "has_gpu", lambda: True)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
-    assert backends.choose(recipe("auto")) == "plain"
-    assert backends.settle(recipe("auto")) == recipe("auto")
-    with pytest.warns(Note, match=r"stages.local.adapters: continued, as unsloth's attention"):
-        changed = backends.settle(recipe("unsloth"))
-    assert changed == tiny_recipe(stages={"local": {"adapters": "continued"}}, backend="unsloth")
+    assert backends.choose(recipe("auto")) == "unsloth"
+    for backend in ("auto", "plain", "unsloth"):
+        assert backends.settle(recipe(backend)) == recipe(backend)
     monkeypatch.setattr(backends, "is_sharded", lambda: True)
     with pytest.raises(UserError, match=r"activated does not train with FSDP; use DDP"):
         backends.settle(recipe("plain"))
