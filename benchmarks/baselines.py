@@ -150,14 +150,19 @@ def server(
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
     try:
-        _wait_until_up(process, port, log)
+        wait_until_up(process, port, log)
         yield Server(engine, held, port, process.pid)
     finally:
         process.terminate()
         process.wait()
 
 
-def _wait_until_up(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def wait_until_up(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Wait until a llama-server answers.
+
+    Raises:
+        UserError: it ended, or does not come up within two minutes.
+    """
     for _ in range(12_000):
         if process.poll() is not None:
             ended = death(process.returncode, f"the server's model, its log is {log}")

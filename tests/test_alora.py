@@ -10,13 +10,13 @@ import json
 import os
 import socket
 import subprocess
-import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from peft_adapters import write_peft
 
+from benchmarks.baselines import wait_until_up
 from umi_lite.bundle.export import export_run
 from umi_lite.engine.engine import Engine
 from umi_lite.engine.llama import Model
@@ -106,17 +106,19 @@ def test_llama_server_says_the_same(bundle, f32_gguf, greedy, tmp_path):
     command += ["--lora-init-without-apply", "-ctk", "f32", "-ctv", "f32", "-fa", "off"]
     for role in ROLES:
         command += ["--lora", bundle.adapters[role]]
-    with (tmp_path / "log").open("wb") as log:
+    path = tmp_path / "log"
+    with path.open("wb") as log:
         server = subprocess.Popen([str(part) for part in command], stdout=log, stderr=log)
     try:
-        said = _ask(port, server)
+        wait_until_up(server, port, path)
+        said = _ask(port)
     finally:
         server.terminate()
         server.wait()
     assert said[: len(greedy)] == greedy
 
 
-def _ask(port: int, server: subprocess.Popen) -> list[int]:
+def _ask(port: int) -> list[int]:
     body = {
         "prompt": PROMPT,
         "n_predict": 12,
@@ -124,16 +126,6 @@ def _ask(port: int, server: subprocess.Popen) -> list[int]:
         "return_tokens": True,
         "lora": [{"id": i, "scale": float(i == 0)} for i in range(len(ROLES))],
     }
-    for _ in range(600):
-        assert server.poll() is None, "llama-server ended"
-        try:
-            asked = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-            asked.request("GET", "/health")
-            if asked.getresponse().status == 200:
-                break
-        except OSError:
-            pass
-        time.sleep(0.1)
     asked = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     asked.request("POST", "/completion", json.dumps(body), {"Content-Type": "text/json"})
     return json.loads(asked.getresponse().read())["tokens"]

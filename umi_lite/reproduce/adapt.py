@@ -30,6 +30,8 @@ from umi_lite.reproduce.runs import (
     held_out,
     measured,
     print_scores,
+    train_or_resume,
+    untrained,
 )
 
 if TYPE_CHECKING:
@@ -104,17 +106,12 @@ def adapt(
     real = own.functions
     how: dict[str, Any] = {"environment": lambda task: environment(task, real)}
     if bundle is None:
-        untrained = partial(_untrained, base, room)
-        before = measured(out / "before.json", "before", untrained, cases, console, **how)
+        bare = partial(untrained, base, room)
+        before = measured(out / "before.json", "before", bare, cases, console, **how)
     else:
         before = _of_bundle(bundle, ROLES, out, room, "before", cases, console, **how)
     console.rule("3/5  training")
-    from umi_lite.train.progress import RichReporter
-    from umi_lite.train.run_dir import RunDir
-    from umi_lite.train.trainer import train
-
-    with RichReporter(console) as reporter:
-        train(recipe, out, resume=RunDir(out).has_begun(), reporter=reporter)
+    train_or_resume(recipe, out, console)
     console.rule("4/5  export")
     made = exported(out, base, console)
     console.rule("5/5  held-out tasks, after")
@@ -134,12 +131,6 @@ def adapt(
     write_text(out / REPORT, json.dumps(report, indent=1) + "\n")
     _print(report, console)
     return report
-
-
-def _untrained(base: Path, room: Mapping[str, Any]) -> "Engine":
-    from umi_lite.engine.engine import Engine
-
-    return Engine(base, dict.fromkeys(ROLES), **room)
 
 
 def _of_bundle(

@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 from umi_lite.files import read_json, write_text
 from umi_lite.protocol.trajectory import ROLES, Trajectory, View
 from umi_lite.recipe.schema import Recipe
-from umi_lite.reproduce.runs import deployed_base, exported, held_out, measured, print_scores
+from umi_lite.reproduce.runs import (
+    deployed_base,
+    exported,
+    held_out,
+    measured,
+    print_scores,
+    train_or_resume,
+    untrained,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,20 +55,10 @@ def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
     tasks = held_out(recipe)
     base = deployed_base(recipe, out)
     room: dict[str, Any] = {"n_ctx": N_CTX, "slots": recipe.eval.slots}
-
-    def untrained() -> "Engine":
-        from umi_lite.engine.engine import Engine
-
-        return Engine(base, dict.fromkeys(ROLES), **room)
-
-    before = measured(out / "before.json", "before", untrained, tasks, console)
+    bare = partial(untrained, base, room)
+    before = measured(out / "before.json", "before", bare, tasks, console)
     console.rule("2/5  training: global, planner, caller, summarizer")
-    from umi_lite.train.progress import RichReporter
-    from umi_lite.train.run_dir import RunDir
-    from umi_lite.train.trainer import train
-
-    with RichReporter(console) as reporter:
-        train(recipe, out, resume=RunDir(out).has_begun(), reporter=reporter)
+    train_or_resume(recipe, out, console)
     console.rule("3/5  export")
     bundle = exported(out, base, console)
     console.rule("4/5  held-out tasks, after training")

@@ -104,6 +104,26 @@ def measured(
     return scores
 
 
+def untrained(base: Path, options: Mapping[str, Any]) -> "Engine":
+    """Return an engine whose roles are the base alone; `options` are passed to Engine."""
+    from umi_lite.engine.engine import Engine
+
+    return Engine(base, dict.fromkeys(ROLES), **options)
+
+
+def train_or_resume(recipe: Recipe, out: Path, console: "Console") -> None:
+    """Train a run in this process, from where it stopped if it was begun before.
+
+    Raises:
+        UserError: the folder holds a run of another recipe, or its training cannot continue.
+    """
+    from umi_lite.train.progress import RichReporter
+    from umi_lite.train.trainer import train
+
+    with RichReporter(console) as reporter:
+        train(recipe, out, resume=RunDir(out).has_begun(), reporter=reporter)
+
+
 def exported(out: Path, base: Path, console: "Console") -> "Bundle":
     """Return the bundle of a finished run, exported if it is not there yet."""
     from umi_lite.bundle.bundle import load_bundle
