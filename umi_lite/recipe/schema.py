@@ -1,6 +1,5 @@
 """The recipe: one tree of all settings that a run depends on, as the difference from defaults."""
 
-import os.path
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,7 +11,7 @@ from umi_lite.data.vary_settings import Vary
 from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import ROLES
 from umi_lite.recipe.load import hint
-from umi_lite.recipe.stages import Count, Int, Rate, Ratio, Stages, Strict
+from umi_lite.recipe.stages import Count, Int, Place, Rate, Ratio, Stages, Strict
 from umi_lite.weights.gguf_to_hf import GgufType, embedded_gguf
 
 
@@ -33,8 +32,6 @@ def _known_source(name: str) -> str:
 
 Name = Annotated[str, AfterValidator(_named)]
 SourceName = Annotated[str, AfterValidator(_known_source)]
-# A path, or a name where one may be given in its place; `~` is the user's home folder.
-Place = Annotated[str, AfterValidator(os.path.expanduser)]
 # numpy takes seeds of 32 bits, and each job's seed is this one and its number.
 Seed = Annotated[Int, Field(ge=0, le=2**32 - 4)]
 

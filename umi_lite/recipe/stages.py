@@ -1,8 +1,10 @@
 """The stages of a recipe: GLPFT's global and local fine-tuning, or one of its variants."""
 
+import os.path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -31,6 +33,8 @@ Rate = Annotated[float, _Number, Field(gt=0)]
 # All epochs' batches are laid out before the first step.
 Epochs = Annotated[float, _Number, Field(gt=0, le=10_000)]
 Decay = Annotated[float, _Number, Field(ge=0)]
+# A path, or a name where one may be given in its place; `~` is the user's home folder.
+Place = Annotated[str, AfterValidator(os.path.expanduser)]
 JobName = Literal["global", "planner", "caller", "summarizer"]
 JOBS: tuple[JobName, ...] = get_args(JobName)
 
@@ -69,9 +73,14 @@ class Stage(Strict):
 class GlobalStage(Stage):
     """The first adapter. `samples`: whole trajectories with no role distinction, or the union of
     the three roles' samples (the paper's single-LLM multi-task; without a local stage then).
+
+    Attributes:
+        start: a bundle, or a run folder with one, whose global adapter is copied; None initializes
+            a new adapter. The recipe's `lora` must be the one it was trained with.
     """
 
     samples: Literal["trajectories", "roles"] = "trajectories"
+    start: Place | None = None
 
 
 class RoleStage(Strict):

@@ -176,7 +176,7 @@ def job_keys(recipe: Recipe) -> dict[JobName, str]:
     keys: dict[JobName, str] = {}
     for job in plan(recipe):
         before = job.start or job.under
-        made_of = [common, _own(recipe, job), keys[before] if before else None]
+        made_of = [common, _own(recipe, job), keys.get(before) if before else None]
         keys[job.name] = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
     return keys
 

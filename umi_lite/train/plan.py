@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from umi_lite.protocol.trajectory import ROLES, Acts, Trajectory, View
 from umi_lite.recipe.schema import Recipe
 from umi_lite.recipe.stages import JobName, Stage
+
+START: Literal["start"] = "start"
+"""The adapter that `stages.global.start` names, as a folder of the run (`inputs.keep_start`)."""
 
 
 @dataclass(frozen=True)
@@ -13,7 +17,7 @@ class Job:
     """One adapter to train on the samples of `views`.
 
     Attributes:
-        start: the job whose adapter is copied; None initializes a new one.
+        start: the job whose adapter is copied, or `START`; None initializes a new one.
         acts: `own turns` trains an adapter that is active only where its role speaks.
         under: the job whose adapter stays active, frozen, under one that acts on own turns;
             None is the base alone.
@@ -21,7 +25,7 @@ class Job:
 
     name: JobName
     views: tuple[View, ...]
-    start: JobName | None
+    start: JobName | Literal["start"] | None
     settings: Stage
     seed: int
     acts: Acts = "always"
@@ -43,7 +47,7 @@ def plan(recipe: Recipe) -> list[Job]:
     jobs: list[Job] = []
     if first:
         views: tuple[View, ...] = ("backbone",) if first.samples == "trajectories" else ROLES
-        jobs.append(Job("global", views, None, first, recipe.seed))
+        jobs.append(Job("global", views, START if first.start else None, first, recipe.seed))
     if local:
         before: JobName | None = "global" if first else None
         for i, role in enumerate(ROLES, 1):
@@ -92,6 +96,8 @@ def describe(recipe: Recipe) -> list[str]:
     for number, job in enumerate(plan(recipe), 1):
         s = job.settings
         start = "a new adapter" if job.start is None else f"a copy of {job.start}"
+        if job.start == START and recipe.stages.global_:
+            start = f"a copy of the global adapter of {recipe.stages.global_.start}"
         if job.acts == "own turns":
             start += f" over {job.under or 'the base'}, active in its own turns"
         limits = [f"max {s.max_samples} samples"] * bool(s.max_samples)

@@ -40,10 +40,10 @@ from umi_lite.train.distributed import (
 )
 from umi_lite.train.evaluation import held_out_rows, hold_out
 from umi_lite.train.failures import report_refused_writes
-from umi_lite.train.inputs import base_language, base_model, load_readable
+from umi_lite.train.inputs import base_language, base_model, keep_start, load_readable
 from umi_lite.train.job import run_job
 from umi_lite.train.loading import loading
-from umi_lite.train.plan import job_data, plan
+from umi_lite.train.plan import START, job_data, plan
 from umi_lite.train.progress import Reporter, RichReporter, Silent
 from umi_lite.train.run_dir import RunDir, lock_run, read_metrics
 from umi_lite.train.targets import check_targets
@@ -138,6 +138,7 @@ def run_jobs(recipe: Recipe, run: RunDir, name: Name, reporter: Reporter) -> Non
         lambda: base_model(recipe, lambda path: reporter.note(f"dequantising the base to {path}"))
     )
     by_main(lambda: _keep_record(run, model))
+    by_main(lambda: keep_start(recipe, run.adapter(START), model))
     with together():
         check_targets(recipe, model)
     backend = make(recipe, model, setting)

@@ -107,17 +107,18 @@ def _tensors(reader: Any, arch: str, name: str, own: Get) -> tuple[dict[str, Any
         if tensor.name == _ROPE_FREQS and arch == "llama":
             freqs = weight
             continue
-        hf = _hf_name(tensor.name)
+        hf = hf_name(tensor.name)
         if hf is None:
             raise _refusal(name, f"has a tensor {tensor.name}")
         part = hf.split(".")[-2]
         if arch == "llama" and part in of:
-            weight = _unpermute(weight, of[part])
+            weight = unpermute(weight, of[part])
         state[hf] = np.ascontiguousarray(weight)
     return state, freqs
 
 
-def _hf_name(name: str) -> str | None:
+def hf_name(name: str) -> str | None:
+    """Return the HF name of llama.cpp's tensor `name`; None for one that is not known."""
     if name in _TOP:
         return _TOP[name]
     match name.split("."):
@@ -128,8 +129,8 @@ def _hf_name(name: str) -> str | None:
     return None
 
 
-def _unpermute(weight: Any, heads: int) -> Any:
-    """Undo llama.cpp's reordering of rotary halves (its `LlamaModel.permute`)."""
+def unpermute(weight: Any, heads: int) -> Any:
+    """Return the rows as HF has them: llama.cpp reorders rotary halves (`LlamaModel.permute`)."""
     rows = weight.shape[0] // heads // 2
     split = weight.reshape(heads, rows, 2, *weight.shape[1:])
     return split.swapaxes(1, 2).reshape(weight.shape)
