@@ -86,7 +86,7 @@ class Agent:
         except ToolCrash as err:
             episode.ended("tool_crash", str(err))
         except Exception as err:
-            episode.ended("error", _line(err))
+            episode.ended("error", line(err))
             raise
         finally:
             self.engine.release(episode)
@@ -105,19 +105,25 @@ def _play(episode: Episode, generate: Callable[[Request], Generation], toolbox: 
             asked = steps.send(answer)
         except StopIteration:
             return
-        answer = generate(asked) if isinstance(asked, Request) else _use(toolbox, asked)
+        answer = generate(asked) if isinstance(asked, Request) else use(toolbox, asked)
 
 
-def _use(toolbox: Toolbox, call: Call) -> Observation:
+def use(toolbox: Toolbox, call: Call) -> Observation:
+    """Return what the tool answers; its exception is an observation.
+
+    Raises:
+        ToolCrash: it tried to end the program.
+    """
     try:
         return toolbox.call(call)
     except KeyboardInterrupt:
         raise
     except BaseException as err:
-        raise ToolCrash(f"tool {call.tool}: {_line(err)}") from err
+        raise ToolCrash(f"tool {call.tool}: {line(err)}") from err
 
 
-def _line(err: BaseException) -> str:
+def line(err: BaseException) -> str:
+    """Return an exception as one line of a trace."""
     return " ".join(f"{type(err).__name__}: {err}".split())
 
 
@@ -189,7 +195,7 @@ class _Batch:
         try:
             asked = running.steps.send(generation)
             while isinstance(asked, Call):
-                asked = running.steps.send(_use(running.toolbox, asked))
+                asked = running.steps.send(use(running.toolbox, asked))
             self._engine.submit(asked)
             return asked
         except StopIteration:
@@ -197,7 +203,7 @@ class _Batch:
         except ToolCrash as err:
             running.episode.ended("tool_crash", str(err))
         except Exception as err:
-            running.episode.ended("error", _line(err))
+            running.episode.ended("error", line(err))
         self._finish(running)
         return None
 
@@ -206,7 +212,7 @@ class _Batch:
         if isinstance(err, KeyboardInterrupt):
             running.episode.ended("interrupted")
         else:
-            running.episode.ended("error", _line(err))
+            running.episode.ended("error", line(err))
         self._finish(running)
 
     def _finish(self, running: _Running) -> None:

@@ -8,18 +8,20 @@ import time
 import warnings
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from umi_lite.agent.bounds import Bounds, Sampling
 from umi_lite.agent.trace import StopReason, Trace, TraceTurn
+from umi_lite.agent.wanted import Wanted
 from umi_lite.engine.language import callable_tools
 from umi_lite.engine.request import Generation, Request, RoleEngine
 from umi_lite.errors import UserError
 from umi_lite.files import text_of
-from umi_lite.protocol.grammar import answer_grammar, call_grammar, plan_grammar
+from umi_lite.protocol.grammar import call_grammar
 from umi_lite.protocol.prompts import Transcript
 from umi_lite.protocol.roles import BadTurn, parse_call, parse_plan
-from umi_lite.protocol.trajectory import Answer, Call, Observation, Step, Trajectory, View
+from umi_lite.protocol.trajectory import Answer, Call, Observation, Step, Trajectory, User, View
 from umi_lite.sandbox.text import head_and_tail
 
 ELIDED = "[elided]"
@@ -44,6 +46,7 @@ class Episode:
         trajectory: the instruction and the tools; steps in it are the history so far.
         engine: the views' tokenizers and templates, and the context size.
         on_event: called with (role or `tool`, stretch of text) as it is generated.
+        wanted: what a request asks of it besides its task.
 
     Raises:
         UserError: the instruction is empty, or none of its tools can be called.
@@ -55,6 +58,7 @@ class Episode:
     bounds: Bounds = field(default_factory=Bounds)
     sampling: Sampling = field(default_factory=Sampling)
     on_event: OnEvent | None = None
+    wanted: Wanted = field(default_factory=Wanted)
 
     def __post_init__(self) -> None:
         if not self.trajectory.instruction.strip():
@@ -66,7 +70,8 @@ class Episode:
             warnings.warn(f"{why}; it is left out", stacklevel=3)
         if refused:
             self.trajectory = self.trajectory.model_copy(update={"tools": tools})
-        self._plan = plan_grammar(self.bounds.max_thought_chars, tools=bool(tools))
+        tools = self.wanted.callable(tools)
+        self._plan = self.wanted.plan_grammar(self.bounds.max_thought_chars, tools=bool(tools))
         self._call = call_grammar(tools) if tools else ""
         self._transcripts: dict[View, Transcript] = {}
         self._elided: dict[View, int] = {}
@@ -102,8 +107,9 @@ class Episode:
 
     def _loop(self) -> Steps:
         bounds = self.bounds
-        done: list[tuple[Call, Observation]] = []
+        done = _done(self.trajectory)
         while True:
+            self._check_progress(done)
             said = yield from self._turn("planner", self._plan, bounds.max_thought_tokens)
             plan = _parsed(parse_plan, said)
             self._grow(plan)
@@ -111,9 +117,9 @@ class Episode:
                 raise _Ended("give_up")
             if plan.next == "summarizer":
                 said = yield from self._turn(
-                    "summarizer", answer_grammar(), bounds.max_answer_tokens
+                    "summarizer", self.wanted.answer_grammar(), bounds.max_answer_tokens
                 )
-                self._grow(Answer(text=said.text.strip()))
+                self._grow(Answer(text=self.wanted.cut(said.text)))
                 cut = f"the answer was cut off after {len(said.ids)} tokens"
                 raise _Ended("answer", cut if said.stop == "length" else None)
             if len(done) >= bounds.max_calls:
@@ -124,10 +130,14 @@ class Episode:
             observation = yield from self._observe(call)
             self._grow(observation)
             done.append((call, observation))
-            last = done[-bounds.repeats :]
-            if len(last) == bounds.repeats > 1 and all(pair == last[0] for pair in last):
-                times = f"{bounds.repeats} times in a row"
-                raise _Ended("stuck", f"{call.tool} was called {times} with one result")
+
+    def _check_progress(self, done: list[tuple[Call, Observation]]) -> None:
+        """End the episode if it repeats itself."""
+        repeats = self.bounds.repeats
+        last = done[-repeats:]
+        if len(last) == repeats > 1 and all(pair == last[0] for pair in last):
+            times = f"{repeats} times in a row"
+            raise _Ended("stuck", f"{last[0][0].tool} was called {times} with one result")
 
     def _grow(self, step: Step) -> None:
         self.trajectory = self.trajectory.with_step(step)
@@ -149,6 +159,11 @@ class Episode:
         if time.monotonic() - self._started > self.bounds.max_seconds:
             most = f"{self.bounds.max_seconds:g} s"
             raise _Ended("timeout", f"{most} had passed before the {role}'s turn")
+        if (most := self.wanted.max_tokens) is not None:
+            left = most - sum(turn.generated for turn in self._turns)
+            if left < 1:
+                raise _Ended("max_tokens", f"{most} tokens were written before the {role}'s turn")
+            max_tokens = min(max_tokens, left)
         view, speaker = self.engine.view_of(role), self.engine.speaker_of(role)
         ids = self._prompt(view, max_tokens)
         on_event = self.on_event
@@ -191,6 +206,17 @@ class Episode:
     def _transcript(self, view: View) -> Transcript:
         language = self.engine.language(view)
         return Transcript(view, language.template, language)
+
+
+def _done(trajectory: Trajectory) -> list[tuple[Call, Observation]]:
+    """Return the calls since the user last spoke, each with its observation."""
+    done: list[tuple[Call, Observation]] = []
+    for step, after in pairwise(trajectory.steps):
+        if isinstance(after, User):
+            done.clear()
+        elif isinstance(step, Call) and isinstance(after, Observation):
+            done.append((step, after))
+    return done
 
 
 def _parsed(parse: Callable[[str], _T], said: Generation) -> _T:

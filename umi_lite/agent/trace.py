@@ -25,7 +25,9 @@ StopReason = Literal[
     "bad_turn",  # a turn was cut off or does not parse
     "tool_crash",  # a tool tried to end the program
     "error",  # an error of this program
-    "interrupted",  # Ctrl-C
+    "interrupted",  # Ctrl-C; of a server, the client left or the server was stopped
+    "call",  # the client is to run the call, and to send its result in its next request
+    "max_tokens",  # the tokens that the request allows were written before the answer
 ]
 
 
@@ -159,6 +161,7 @@ _TRY: dict[StopReason, str] = {
     "max_calls": "raise --max-calls",
     "stuck": "say it in other words, or raise --repeats",
     "timeout": "raise --max-seconds",
+    "max_tokens": "allow more tokens",
     "context": "raise --n-ctx, or lower --max-observation-chars",
     "bad_turn": "say it in other words, or sample (--temperature 0.7)",
     "tool_crash": "let the tool raise an exception: it must not end the program",

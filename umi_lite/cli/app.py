@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from umi_lite.cli import adapt, bfcl, data, evals, run, sandbox, train
+from umi_lite.cli import adapt, bfcl, data, evals, run, sandbox, serve, train
 from umi_lite.cli.options import with_home
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ VERBS = {
     "train": train.train,
     "export": train.export,
     "run": run.run,
+    "serve": serve.serve,
     "reproduce": train.reproduce,
     "bench": run.bench,
     "doctor": train.doctor,

@@ -22,6 +22,8 @@ from umi_lite.protocol.trajectory import View
 _SHOWN = 300
 
 
+# Seconds after which `step` returns, so that its caller can take or end episodes.
+_LOOK = 0.2
 # A server that answers at all lists its models at once.
 _LISTING = 30.0
 
@@ -217,6 +219,10 @@ class HybridEngine:
         """See `Engine.language`."""
         return self._away[view].language if view in self._away else self._here.language(view)
 
+    def warm(self) -> None:
+        """See `Engine.warm`."""
+        self._here.warm()
+
     def generate(self, request: Request) -> Generation:
         """See `Engine.generate`."""
         if request.view not in self._away:
@@ -233,10 +239,10 @@ class HybridEngine:
         self._asked[request] = self._pool.submit(self._away[request.view].speak, request)
 
     def step(self) -> list[tuple[Request, Generation]]:
-        """See `Engine.step`; waits for an endpoint only if the local engine is idle."""
+        """See `Engine.step`; waits for an endpoint only if the local engine is idle, 0.2 s."""
         done = self._here.step()
         if not done and not self._here.load and self._asked:
-            wait(self._asked.values(), return_when=FIRST_COMPLETED)
+            wait(self._asked.values(), timeout=_LOOK, return_when=FIRST_COMPLETED)
         return done + list(self._answered())
 
     def _answered(self) -> Iterator[tuple[Request, Generation]]:

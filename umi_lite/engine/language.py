@@ -157,6 +157,11 @@ def callable_tools(tools: Iterable[Tool]) -> tuple[tuple[Tool, ...], dict[str, s
     return tuple(kept), refused
 
 
+def grammar_error(grammar: str) -> str | None:
+    """Return why no model could be held to a grammar, in one line; None if one can be."""
+    return _fault(grammar)
+
+
 def grammar_fault(error: str) -> str:
     """Return llguidance's reason on one line, without the grammar."""
     return " ".join(_PLACE.sub("", _LISTING.sub("", error)).split())[:_LONGEST]

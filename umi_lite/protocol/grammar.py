@@ -6,11 +6,12 @@ the schema's order, `", "` and `": "` between them as `roles.dump_json` writes t
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Any
 
 from umi_lite.errors import UserError
 from umi_lite.protocol.constraints import held
-from umi_lite.protocol.trajectory import NEXTS, Tool
+from umi_lite.protocol.trajectory import NEXTS, Next, Tool
 
 _OPTIONS = {
     "whitespace_flexible": False,
@@ -20,14 +21,17 @@ _OPTIONS = {
 }
 
 
-def plan_grammar(max_thought_chars: int, *, tools: bool = True) -> str:
+def plan_grammar(
+    max_thought_chars: int, *, tools: bool = True, nexts: Collection[Next] = NEXTS
+) -> str:
     """Return the planner's grammar: one line of thought, then `Next: ` and a speaker.
 
     Args:
         max_thought_chars: the thought has 1 to this many characters.
         tools: False leaves the caller out of the speakers: there is nothing to call.
+        nexts: the speakers that the planner can name, default all.
     """
-    nexts = [name for name in NEXTS if tools or name != "caller"]
+    nexts = [name for name in NEXTS if name in nexts and (tools or name != "caller")]
     speakers = " | ".join(f'"{name}"' for name in nexts)
     return f'start: /[^\\n]{{1,{max_thought_chars}}}/ "\\nNext: " ({speakers})'
 
@@ -55,6 +59,31 @@ def call_grammar(tools: Iterable[Tool]) -> str:
     return "\n".join([f"start: {' | '.join(names)}", *lines])
 
 
-def answer_grammar() -> str:
-    """Return the summarizer's grammar: any text that is not empty and does not begin with space."""
-    return r"start: /\S(.|\n)*/"
+def answer_grammar(stops: Iterable[str] = ()) -> str:
+    """Return the summarizer's grammar: any text that is not empty and does not begin with space.
+
+    Args:
+        stops: texts after which nothing more can be written.
+    """
+    texts = "|".join("".join(map(_escaped, stop)) for stop in stops)
+    if not texts:
+        return r"start: /\S(.|\n)*/"
+    return rf"start: TEXT{chr(10)}TEXT: /\S(.|\n)*/ & ~/(.|\n)*({texts})(.|\n)+/"
+
+
+def json_grammar(schema: dict[str, Any], where: str) -> str:
+    """Return the grammar of an answer that is one JSON value.
+
+    Args:
+        schema: a normalised schema of type object (`schema.normalised`).
+        where: begins the message of an error.
+
+    Raises:
+        UserError: no value can be right (see `constraints.held`).
+    """
+    return f"start: %json {json.dumps(held(schema, where) | {'x-guidance': _OPTIONS})}"
+
+
+def _escaped(sign: str) -> str:
+    """Return a regular expression that matches one character."""
+    return sign if sign.isalnum() and sign.isascii() else f"\\x{{{ord(sign):x}}}"

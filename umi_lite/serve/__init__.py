@@ -1,0 +1,1 @@
+"""An OpenAI-compatible server: many clients, one engine, their tools or the server's."""
