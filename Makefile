@@ -62,12 +62,12 @@ lint: .venv/.dev
 	touch $@
 	-$(BIN)/umi doctor
 
-# Unsloth asks for more than its CPU path needs, bfcl-eval for the clients of every model that it
-# knows, and smolagents for another version of the hub's client: all without their dependencies.
+# Unsloth asks for more than its CPU path needs, and bfcl-eval for the clients of every model that
+# it knows, so both are installed without their dependencies.
 .venv/.dev: .venv/.train
 	$(PIP) pytest pytest-timeout ruff pyright import-linter openai mcp rouge
-	$(PIP) starlette uvicorn prometheus-client python-dotenv pillow
-	$(PIP) --no-deps unsloth unsloth_zoo bfcl-eval smolagents
+	$(PIP) starlette uvicorn prometheus-client smolagents
+	$(PIP) --no-deps unsloth unsloth_zoo bfcl-eval
 	touch $@
 
 clean:

@@ -18,6 +18,9 @@ _SHAREGPT = {
     **{"system": "system", "human": "user", "user": "user", "gpt": "assistant"},
     **{"assistant": "assistant", "observation": "tool", "tool": "tool", "function_call": "call"},
 }
+_VALUE_CHARS = 60
+_THOUGHT_CHARS = 200
+_BLANKS = re.compile(r"\s+")
 _REASONING = re.compile(r"<think>.*?</think>", re.DOTALL)
 # Calls written into the text of an assistant, as templates of many models have them.
 _CALL_MARKS = ("<tool_call>", "<functioncall>", "<function=", "[TOOL_CALLS]", "<|python_tag|>")
@@ -57,6 +60,21 @@ def messages_of(row: dict[str, Any]) -> list[Message]:
     if row.get("query") is not None and row.get("answers") is not None:
         return list(_query(row["query"], row["answers"]))
     raise BadRow("no field 'messages' (nor ShareGPT's 'conversations', nor 'query' and 'answers')")
+
+
+def call_thought(name: str, arguments: dict[str, Any]) -> str:
+    """Return a thought for a call that the source has none for: `Call weather: city Oslo.`
+
+    It has the call's values, which the caller is to write: texts of more than 60 characters and
+    what goes beyond 200 in all are left out.
+    """
+    parts: list[str] = []
+    for key, value in arguments.items():
+        text = value if isinstance(value, str) else dump_json(value)
+        text = _BLANKS.sub(" ", text).strip()
+        if text and len(text) <= _VALUE_CHARS and sum(map(len, parts)) < _THOUGHT_CHARS:
+            parts.append(f"{key} {text}")
+    return f"Call {name}: {', '.join(parts)}." if parts else f"Call {name}."
 
 
 def _query(query: Any, answers: Any) -> Iterator[Message]:

@@ -5,12 +5,11 @@ Also read: the older `functions` and `function_call`, ShareGPT's `conversations`
 How a chat becomes a trajectory: docs/data.md.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from umi_lite.data.chat_messages import Message, ToolCall, messages_of
+from umi_lite.data.chat_messages import Message, ToolCall, call_thought, messages_of
 from umi_lite.data.read_rows import any_rows
 from umi_lite.data.rows import (
     BadRow,
@@ -25,7 +24,6 @@ from umi_lite.data.rows import (
 )
 from umi_lite.data.source import CHATS, Source
 from umi_lite.data.tool_specs import tools_of
-from umi_lite.protocol.roles import dump_json
 from umi_lite.protocol.trajectory import (
     Answer,
     Call,
@@ -39,9 +37,6 @@ from umi_lite.protocol.trajectory import (
 
 _WHAT = "OpenAI-style rows with messages"
 _ANSWER = "I can answer the user now."
-_VALUE_CHARS = 60
-_THOUGHT_CHARS = 200
-_BLANKS = re.compile(r"\s+")
 
 
 def load(path: Place, n: int | None = None) -> Loaded:
@@ -192,21 +187,6 @@ class _Chat:
     def _called(self, call: ToolCall, thought: str) -> Iterator[Step]:
         yield Plan(thought=thought or call_thought(call.name, call.arguments), next="caller")
         yield Call(tool=call.name, arguments=call.arguments)
-
-
-def call_thought(name: str, arguments: dict[str, Any]) -> str:
-    """Return a thought for a call that the source has none for: `Call weather: city Oslo.`
-
-    It has the call's values, which the caller is to write: texts of more than 60 characters and
-    what goes beyond 200 in all are left out.
-    """
-    parts: list[str] = []
-    for key, value in arguments.items():
-        text = value if isinstance(value, str) else dump_json(value)
-        text = _BLANKS.sub(" ", text).strip()
-        if text and len(text) <= _VALUE_CHARS and sum(map(len, parts)) < _THOUGHT_CHARS:
-            parts.append(f"{key} {text}")
-    return f"Call {name}: {', '.join(parts)}." if parts else f"Call {name}."
 
 
 def _leave_out_nulls(arguments: dict[str, Any], tool: Tool) -> None:

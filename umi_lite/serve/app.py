@@ -51,7 +51,7 @@ def make_app(
         name = request.path_params["name"]
         if name == served.model:
             return JSONResponse(model)
-        message = f"there is no model {name!r} here; there is {served.model!r}"
+        message = f"unknown model {name!r}; {served.model!r} is served here"
         return JSONResponse(error_json(message, 404, param="model", code="model_not_found"), 404)
 
     async def health(_: Request) -> Response:

@@ -140,7 +140,7 @@ class Driver:
             self._changed.notify()
 
     def drain(self, seconds: float) -> None:
-        """Take no new episodes, and end those that are unfinished after so many seconds."""
+        """Take no new episodes, and end those that are unfinished after these seconds."""
         with self._changed:
             self._deadline = time.monotonic() + seconds
             self._changed.notify()
@@ -189,7 +189,7 @@ class Driver:
             left, self._left = self._left, set()
             self._waiting = deque(ticket for ticket in self._waiting if ticket not in left)
         for ticket in left:
-            # One that waited has no trace, and nobody to send it to.
+            # One that waited has no trace.
             if ticket in self._running:
                 self._end(ticket, "interrupted", "the client left")
 

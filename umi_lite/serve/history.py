@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from umi_lite.data.chat_messages import Message, ToolCall, messages_of
-from umi_lite.data.openai_chat import call_thought
+from umi_lite.data.chat_messages import Message, ToolCall, call_thought, messages_of
 from umi_lite.data.rows import BadRow
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, User
 from umi_lite.sandbox.text import head_and_tail
@@ -42,7 +41,7 @@ def read_history(
 ) -> History:
     """Return the conversation of a request.
 
-    A message of the assistant becomes the steps that it stood for if it is in the memory: by a
+    A message of the assistant becomes the steps that led to it if it is in the memory: by a
     call's id, or because the client saw the same messages up to there. Else thoughts are worded
     from what came of them. The system message begins the instruction, a later one the user's turn
     after it.
@@ -141,12 +140,12 @@ class _Conversation:
         """Return the conversation.
 
         Raises:
-            BadRow: nobody but the assistant could speak next.
+            BadRow: it does not end with a message of the user or of a tool.
         """
         if self.open:
             raise BadRow(f"the call of {self.open[0].name!r} has no result")
         if not self.instruction:
-            raise BadRow("there is no message of the user")
+            raise BadRow("none is of role user")
         if self.last not in ("user", "tool"):
             raise BadRow(f"the last one must be of role user or tool, not {self.last}")
         return History(self.instruction, tuple(self.steps), self.key)

@@ -1,4 +1,4 @@
-"""What an assistant's message stood for: the turns that its client never saw."""
+"""The steps that led to an assistant's messages, which clients never see."""
 
 import threading
 from collections import OrderedDict

@@ -222,7 +222,7 @@ def _finish_reason(trace: Trace) -> str:
 
 
 def _no_answer(trace: Trace, last: Step | None) -> str:
-    """Return what to say where there is no answer: the planner's reason, or what ended it."""
+    """Return the content of a reply without an answer: the planner's reason, or what ended it."""
     if trace.stop == "give_up" and isinstance(last, Plan):
         return last.thought
     return f"No answer: {ending(trace)}"

@@ -38,7 +38,7 @@ _CONNECTIONS = 1000
 
 @dataclass(frozen=True)
 class Access:
-    """Where the server listens, and to whom.
+    """Where the server listens, and which clients it takes.
 
     Attributes:
         host, port: port 0 is a free one.
@@ -188,7 +188,7 @@ def listen(access: Access) -> socket.socket:
     """Return a socket that is bound, but does not listen yet.
 
     Raises:
-        UserError: the address is unknown, taken, or of other machines too and there is no token.
+        UserError: the address is unknown, taken, or reachable from other machines without a token.
     """
     if access.token is not None and len(access.token) < _SHORTEST_TOKEN:
         raise UserError(f"the token has fewer than {_SHORTEST_TOKEN} characters")

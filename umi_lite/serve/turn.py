@@ -75,7 +75,7 @@ def make_turn(request: ChatRequest, served: Served, memory: Memory) -> Turn:
     """
     if request.model not in (None, served.model):
         raise BadRequest(
-            f"model: there is no {request.model!r} here; there is {served.model!r}",
+            f"model: unknown model {request.model!r}; {served.model!r} is served here",
             "model",
             status=404,
             code="model_not_found",
@@ -144,7 +144,7 @@ def _known(named: list[NamedTool], tools: tuple[Tool, ...]) -> frozenset[str]:
     names = frozenset(one.function.name for one in named)
     unknown = sorted(names - {tool.name for tool in tools})
     if unknown:
-        raise BadRequest(f"tool_choice: there is no tool {unknown[0]!r}", "tool_choice")
+        raise BadRequest(f"tool_choice: {unknown[0]!r} is not among the tools", "tool_choice")
     return names
 
 
