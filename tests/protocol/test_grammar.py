@@ -7,7 +7,7 @@ from llguidance import LLMatcher, LLTokenizer
 
 from umi_lite.errors import UserError
 from umi_lite.protocol.constraints import Check
-from umi_lite.protocol.grammar import answer_grammar, call_grammar, plan_grammar
+from umi_lite.protocol.grammar import answer_grammar, call_grammar, json_grammar, plan_grammar
 from umi_lite.protocol.roles import call_text, parse_call, plan_text
 from umi_lite.protocol.trajectory import Call, Plan, Tool
 
@@ -277,3 +277,27 @@ def test_a_call_of_the_grammar_parses_as_json():
     text = 'weather {"city": "Aé\\n", "days": 2}'
     assert accepts(call_grammar([WEATHER]), text)
     assert json.loads(text.partition(" ")[2]) == {"city": "Aé\n", "days": 2}
+
+
+@pytest.mark.parametrize("stop", ["END", "\nObs:", "/*", "é", "\\x{2}", "a.b"])
+def test_an_answer_ends_with_its_stop_text(stop):
+    grammar = answer_grammar([stop, "##"])
+    assert accepts(grammar, "It is 6.") and accepts(grammar, f"It is 6.{stop}")
+    assert accepts(grammar, "Two # lines\nof text, axb")
+    assert not accepts(grammar, f"It is 6.{stop}more") and not accepts(grammar, "It## is 6.")
+
+
+def test_an_answer_by_a_schema():
+    grammar = json_grammar(schema({"n": {"type": "integer"}}, ["n"]), "response_format")
+    assert accepts(grammar, '{"n": 6}')
+    assert not accepts(grammar, '{"n": "6"}') and not accepts(grammar, '{"n": 6, "m": 1}')
+    assert accepts(
+        json_grammar({"type": "object", "additionalProperties": True}, "x"), '{"a": [1, {"b": 2}]}'
+    )
+    with pytest.raises(UserError, match="response_format: parameters are of type object"):
+        json_grammar({"type": "string"}, "response_format")
+
+
+def test_only_some_speakers_can_be_named():
+    only = plan_grammar(40, nexts=("caller",))
+    assert accepts(only, "Think.\nNext: caller") and not accepts(only, "Think.\nNext: give_up")

@@ -76,7 +76,7 @@ def _given(authorization: str) -> bytes:
     """Return the token of an `Authorization` header, the password if it is Basic."""
     kind, _, value = authorization.partition(" ")
     if kind.lower() == "bearer":
-        return value.strip().encode()
+        return value.strip().encode("latin-1")  # as starlette has decoded it
     if kind.lower() == "basic":
         try:
             return base64.b64decode(value, validate=True).partition(b":")[2]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
+from starlette.applications import Starlette
 
 from umi_lite.bundle.open import open_roles
 from umi_lite.console import dim
@@ -139,49 +140,51 @@ def serve(
             highlight=False,
             soft_wrap=True,
         )
-        run(app, sock, driver, capacity.drain_seconds)
+        Server(app, driver, capacity.drain_seconds).run(sockets=[sock])
 
 
-def run(app: object, sock: socket.socket, driver: Driver, drain_seconds: float) -> None:
-    """Serve on a socket until a signal; then no request is taken, and open ones are finished."""
-    config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
-        loop="asyncio",
-        ws="none",
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        limit_concurrency=_CONNECTIONS,
-        # The driver ends the episodes; this is for clients that do not read what they asked for.
-        timeout_graceful_shutdown=int(drain_seconds) + 5,
-    )
-    _Server(config, driver, drain_seconds).run(sockets=[sock])
+class Server(uvicorn.Server):
+    """uvicorn's server; a signal drains the driver too, and leaves the exit code 0.
 
+    Args:
+        drain_seconds: that open requests have after the first signal.
+    """
 
-class _Server(uvicorn.Server):
-    """uvicorn's server, whose signals drain the driver too and leave the exit code 0."""
-
-    def __init__(self, config: uvicorn.Config, driver: Driver, drain_seconds: float):
+    def __init__(self, app: Starlette, driver: Driver, drain_seconds: float):
+        config = uvicorn.Config(
+            app,
+            loop="asyncio",
+            ws="none",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            limit_concurrency=_CONNECTIONS,
+            # The driver ends the episodes; this is for clients that stopped reading.
+            timeout_graceful_shutdown=int(drain_seconds) + 5,
+        )
         super().__init__(config)
         self._driver = driver
         self._drain_seconds = drain_seconds
 
+    def stop(self, *_: object) -> None:
+        """Take no requests and finish the open ones; called again, do not wait for them."""
+        again = self.should_exit
+        self.should_exit, self.force_exit = True, again
+        self._driver.drain(0 if again else self._drain_seconds)
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
+        """Stop at SIGTERM and SIGINT; uvicorn calls it, and would raise them again at the end."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {one: signal.signal(one, self._stop) for one in (signal.SIGTERM, signal.SIGINT)}
+        signals = (signal.SIGTERM, signal.SIGINT)
+        before = {one: signal.signal(one, self.stop) for one in signals}
         try:
             yield
         finally:
             for one, handler in before.items():
                 signal.signal(one, handler)
-
-    def _stop(self, *_: object) -> None:
-        again = self.should_exit
-        self.should_exit, self.force_exit = True, again
-        self._driver.drain(0 if again else self._drain_seconds)
 
 
 def listen(access: Access) -> socket.socket:

@@ -1,0 +1,317 @@
+"""The official client: whole and streamed answers, the client's tools and the server's."""
+
+import json
+from typing import Any
+
+import openai
+import pytest
+from serving import CALLER, DONE, GIVE_UP, Talker, scripted, serving
+
+from umi_lite.agent.bounds import Bounds
+from umi_lite.tools.tools import Toolbox
+
+PARAMETERS = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+
+
+def tool(name: str = "double", **more: Any) -> dict[str, Any]:
+    function = {"name": name, "description": "Twice the number.", "parameters": PARAMETERS}
+    return {"type": "function", "function": {**function, **more}}
+
+
+def user(text: str = "Do it.") -> dict[str, str]:
+    return {"role": "user", "content": text}
+
+
+def double(n: int) -> int:
+    """Twice the number."""
+    return 2 * n
+
+
+BOX = Toolbox([double])
+EPISODE = (CALLER, 'double {"n": 3}', DONE, "It is 6.")
+
+
+def test_the_servers_tools_whole():
+    with serving(Talker(scripted(*EPISODE * 2)), BOX) as running:
+        client = running.client()
+        assert [model.id for model in client.models.list()] == ["small"]
+        made = client.chat.completions.create(model="small", messages=[user()])
+        message = made.choices[0].message
+        assert message.content == "It is 6." and not message.tool_calls
+        assert "reasoning_content" not in message.model_extra
+        assert made.choices[0].finish_reason == "stop"
+        written = sum(map(len, EPISODE))
+        assert made.usage.completion_tokens == written
+        assert made.usage.completion_tokens_details.reasoning_tokens == written - len("It is 6.")
+    with serving(Talker(scripted(*EPISODE)), BOX, show_thoughts=True) as running:
+        made = running.client().chat.completions.create(model="small", messages=[user()])
+        shown = made.choices[0].message.model_extra["reasoning_content"]
+        assert shown == 'Look.\ndouble {"n": 3}\n6\nDone.'
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_the_servers_tools_streamed(shown):
+    with serving(Talker(scripted(*EPISODE)), BOX, show_thoughts=shown) as running:
+        stream = running.client().chat.completions.create(
+            model="small", messages=[user()], stream=True, stream_options={"include_usage": True}
+        )
+        *chunks, last = list(stream)
+    deltas = [chunk.choices[0].delta for chunk in chunks]
+    assert deltas[0].role == "assistant"
+    assert "".join(delta.content or "" for delta in deltas) == "It is 6."
+    assert len([delta for delta in deltas if delta.content]) > 1
+    thoughts = "".join((d.model_extra or {}).get("reasoning_content", "") for d in deltas)
+    assert thoughts == ('Look.\ndouble {"n": 3}\n6\nDone.' if shown else "")
+    assert [c.choices[0].finish_reason for c in chunks[-2:]] == [None, "stop"]
+    assert last.choices == [] and last.usage.completion_tokens == sum(map(len, EPISODE))
+    assert len({chunk.id for chunk in [*chunks, last]}) == 1
+
+
+def test_the_clients_tools_whole():
+    engine = Talker(scripted(*EPISODE))
+    with serving(engine, BOX) as running:
+        client, messages = running.client(), [user()]
+        first = client.chat.completions.create(model="small", messages=messages, tools=[tool()])
+        choice = first.choices[0]
+        assert choice.finish_reason == "tool_calls" and choice.message.content is None
+        [call] = choice.message.tool_calls
+        assert (call.type, call.function.name) == ("function", "double")
+        assert json.loads(call.function.arguments) == {"n": 3}
+        messages += [choice.message, {"role": "tool", "tool_call_id": call.id, "content": "6"}]
+        last = client.chat.completions.create(model="small", messages=messages, tools=[tool()])
+        assert last.choices[0].message.content == "It is 6."
+    # The roles read what was said word for word, so all of it can be in the cache.
+    planner, caller, later, summarizer = (engine.prompt(i) for i in range(4))
+    assert later.startswith(planner + f'{CALLER}\ndouble {{"n": 3}}<|im_end|>')
+    assert caller.endswith(CALLER + "\n") and "Result: 6" in summarizer
+
+
+def test_the_clients_tools_streamed():
+    with serving(Talker(scripted(*EPISODE)), show_thoughts=True) as running:
+        chunks = list(
+            running.client().chat.completions.create(
+                model="small", messages=[user()], tools=[tool()], stream=True
+            )
+        )
+    calls = [call for c in chunks for call in c.choices[0].delta.tool_calls or []]
+    assert [call.index for call in calls] == [0] and calls[0].id
+    assert json.loads("".join(call.function.arguments for call in calls)) == {"n": 3}
+    assert chunks[-1].choices[0].finish_reason == "tool_calls"
+    assert not any(chunk.choices[0].delta.content for chunk in chunks)
+
+
+def test_a_call_that_the_whole_schema_refuses_stays_inside():
+    schema = {**PARAMETERS, "properties": {"n": {"not": {"const": 3}}}}
+    engine = Talker(scripted(CALLER, 'double {"n": 3}', CALLER, 'double {"n": 4}', DONE, "8."))
+    with serving(engine) as running:
+        messages = [user()]
+        made = running.client().chat.completions.create(
+            model="small", messages=messages, tools=[tool(parameters=schema)]
+        )
+        [call] = made.choices[0].message.tool_calls
+        assert json.loads(call.function.arguments) == {"n": 4}
+        messages += [
+            made.choices[0].message,
+            {"role": "tool", "tool_call_id": call.id, "content": "8"},
+        ]
+        running.client().chat.completions.create(
+            model="small", messages=messages, tools=[tool(parameters=schema)]
+        )
+    # Later turns still read what was tried first.
+    assert 'double {"n": 3}' in engine.prompt(-1) and "Error: " in engine.prompt(-1)
+
+
+def test_loops_are_noticed_across_requests():
+    engine = Talker(scripted(*[CALLER, 'double {"n": 3}'] * 3))
+    with serving(engine) as running:
+        client, messages, reasons = running.client(), [user()], []
+        for _ in range(3):
+            made = client.chat.completions.create(model="small", messages=messages, tools=[tool()])
+            reasons.append(made.choices[0].finish_reason)
+            if made.choices[0].message.tool_calls:
+                call_id = made.choices[0].message.tool_calls[0].id
+                said = {"role": "tool", "tool_call_id": call_id, "content": "6"}
+                messages += [made.choices[0].message, said]
+    assert reasons == ["tool_calls", "tool_calls", "stop"]
+    assert "double was called 2 times in a row" in made.choices[0].message.content
+
+
+def test_a_limit_on_calls_counts_those_of_earlier_requests():
+    with serving(
+        Talker(scripted(CALLER, 'double {"n": 3}', CALLER)), bounds=Bounds(max_calls=1)
+    ) as running:
+        client = running.client()
+        first = client.chat.completions.create(model="small", messages=[user()], tools=[tool()])
+        message = first.choices[0].message
+        said = {"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": "6"}
+        last = client.chat.completions.create(
+            model="small", messages=[user(), message, said], tools=[tool()]
+        )
+    assert last.choices[0].finish_reason == "length"
+    assert "more than 1 calls" in last.choices[0].message.content
+
+
+def test_a_conversation_keeps_what_the_client_never_saw():
+    engine = Talker(scripted(*EPISODE, DONE, "Still 6."))
+    with serving(engine, BOX) as running:
+        client, messages = running.client(), [user()]
+        first = client.chat.completions.create(model="small", messages=messages)
+        messages += [first.choices[0].message, user("Sure?")]
+        client.chat.completions.create(model="small", messages=messages)
+        assert 'double {"n": 3}<|im_end|>' in engine.prompt(4) and "Result: 6" in engine.prompt(4)
+        assert engine.prompt(4).startswith(engine.prompt(2) + DONE + "\nIt is 6.")
+
+
+def test_an_edited_history_is_read_as_it_now_is():
+    engine = Talker(scripted(*EPISODE, DONE, "It is 8."))
+    with serving(engine, BOX) as running:
+        client = running.client()
+        client.chat.completions.create(model="small", messages=[user()])
+        edited = [user(), {"role": "assistant", "content": "It is 7."}, user("Sure?")]
+        client.chat.completions.create(model="small", messages=edited)
+    assert "It is 7." in engine.prompt(4) and "It is 6." not in engine.prompt(4)
+    assert "Result: 6" not in engine.prompt(4)
+
+
+def test_tool_choice():
+    asked: list[str] = []
+
+    def say(speaker: str, prompt: str) -> str:
+        asked.append(speaker)
+        if speaker == "planner":
+            return CALLER if len(asked) % 2 else DONE
+        return 'double {"n": 3}' if speaker == "caller" else "No call."
+
+    engine = Talker(say)
+    with serving(engine) as running:
+
+        def ask(choice: Any, names: tuple[str, ...] = ("double", "halve")) -> list[str]:
+            asked.clear()
+            before = len(engine.asked)
+            running.client().chat.completions.create(
+                model="small", messages=[user()], tools=[tool(n) for n in names], tool_choice=choice
+            )
+            return [str(request.grammar) for request in engine.asked[before:]]
+
+        planner, caller = ask("required")
+        assert '"caller")' in planner.replace(" ", "") or '("caller")' in planner
+        assert "summarizer" not in planner and "give_up" not in planner and "halve" in caller
+        planner, caller = ask({"type": "function", "function": {"name": "double"}})
+        assert "summarizer" not in planner and "halve" not in caller
+        one = {"type": "function", "function": {"name": "double"}}
+        allowed = {"mode": "auto", "tools": [one]}
+        planner, caller = ask({"type": "allowed_tools", "allowed_tools": allowed})
+        assert "summarizer" in planner and "halve" not in caller
+        asked.append("planner")
+        planner = ask("auto")[0]
+        assert "summarizer" in planner and "caller" in planner
+
+
+def test_no_call_is_possible_with_tool_choice_none():
+    engine = Talker(scripted(DONE, "No call."))
+    with serving(engine) as running:
+        made = running.client().chat.completions.create(
+            model="small", messages=[user()], tools=[tool()], tool_choice="none"
+        )
+    assert made.choices[0].message.content == "No call."
+    # The docs of the tools are still read: what is cached of them stays of use.
+    assert "caller" not in str(engine.asked[0].grammar) and "double(" in engine.prompt(0)
+
+
+def test_stop_texts_end_the_answer_and_are_not_in_it():
+    for stream in (False, True):
+        engine = Talker(scripted(DONE, "It is 6.\nObs"), letters=1)
+        with serving(engine) as running:
+            made = running.client().chat.completions.create(
+                model="small", messages=[user()], stop=["\nObs", "##"], stream=stream
+            )
+            if stream:
+                text = "".join(chunk.choices[0].delta.content or "" for chunk in made)
+            else:
+                text = made.choices[0].message.content
+        assert text == "It is 6."
+        assert r"\x{a}Obs|\x{23}\x{23}" in str(engine.asked[1].grammar)
+
+
+def test_max_tokens_are_those_of_all_turns():
+    engine = Talker(scripted(DONE, "It is six, I thi…"))
+    with serving(engine) as running:
+        made = running.client().chat.completions.create(
+            model="small", messages=[user()], max_tokens=40, max_completion_tokens=60
+        )
+        assert made.choices[0].finish_reason == "length"
+        assert made.choices[0].message.content == "It is six, I thi…"
+        assert [request.max_tokens for request in engine.asked] == [40, 40 - len(DONE)]
+    with serving(Talker(scripted(DONE))) as running:
+        made = running.client().chat.completions.create(
+            model="small", messages=[user()], max_tokens=len(DONE)
+        )
+        assert made.choices[0].finish_reason == "length"
+
+
+def test_sampling_of_a_request():
+    engine = Talker(scripted(GIVE_UP, GIVE_UP))
+    with serving(engine) as running:
+        client = running.client()
+        client.chat.completions.create(model="small", messages=[user()], temperature=0.7, seed=5)
+        client.chat.completions.create(model="small", messages=[user()])
+    assert [(r.temperature, r.seed) for r in engine.asked] == [(0.7, 5), (0.0, 0)]
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"n": {"type": "integer"}},
+    "required": ["n"],
+    "additionalProperties": False,
+}
+
+
+def form(schema: Any) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": "n", "schema": schema, "strict": True}}
+
+
+def test_an_answer_by_a_schema():
+    turns = (DONE, '{"n": 6}', GIVE_UP, DONE, '{"n": 6}', DONE, '{"a": 1}')
+    engine = Talker(scripted(*turns))
+    with serving(engine) as running:
+        client = running.client()
+
+        def ask(schema: Any) -> Any:
+            return client.chat.completions.create(
+                model="small", messages=[user()], response_format=form(schema)
+            )
+
+        assert json.loads(ask(SCHEMA).choices[0].message.content) == {"n": 6}
+        assert "%json" in str(engine.asked[1].grammar)
+        given_up = ask(SCHEMA).choices[0].message
+        assert given_up.content is None and given_up.refusal == "No."
+        # What a grammar cannot hold is checked before the answer is sent.
+        odd = {**SCHEMA, "properties": {"n": {"type": "integer", "not": {"const": 6}}}}
+        with pytest.raises(openai.UnprocessableEntityError, match="breaks its schema"):
+            ask(odd)
+        made = client.chat.completions.create(
+            model="small", messages=[user()], response_format={"type": "json_object"}
+        )
+        assert json.loads(made.choices[0].message.content) == {"a": 1}
+
+
+def test_an_episode_without_an_answer_says_why():
+    with serving(Talker(scripted(GIVE_UP, "no speaker"))) as running:
+        client = running.client()
+        made = client.chat.completions.create(model="small", messages=[user()])
+        assert made.choices[0].message.content == "No." and made.choices[0].finish_reason == "stop"
+        made = client.chat.completions.create(model="small", messages=[user()])
+        assert made.choices[0].message.content.startswith("No answer: ")
+
+
+def test_messages_that_do_not_fit_are_refused_before_the_stream_begins():
+    engine = Talker(scripted())
+    engine.n_ctx = 300
+    with serving(engine) as running:
+        for stream in (False, True):
+            with pytest.raises(openai.BadRequestError) as raised:
+                running.client().chat.completions.create(
+                    model="small", messages=[user("long " * 100)], stream=stream
+                )
+            assert raised.value.code == "context_length_exceeded"
+            assert raised.value.param == "messages"

@@ -1,0 +1,204 @@
+"""Many clients: the queue, clients that leave, slow tools, faults, and the end of the server."""
+
+import asyncio
+import json
+import socket
+import threading
+from collections import Counter
+from typing import Any
+
+import httpx
+import openai
+import psutil
+import pytest
+from serving import CALLER, DONE, Talker, serving, until
+
+from umi_lite.tools.tools import Toolbox
+
+USER = [{"role": "user", "content": "Do it."}]
+STREAM = {"messages": USER, "stream": True}
+LONG = "It is " + "six, " * 2000
+
+
+def say(speaker: str, prompt: str) -> str:
+    return DONE if speaker == "planner" else "It is 6."
+
+
+def endless(speaker: str, prompt: str) -> str:
+    return DONE if speaker == "planner" else LONG
+
+
+def test_fifty_clients_on_a_queue_of_sixteen_are_served_or_refused():
+    engine = Talker(say, slots=4, seconds=0.002)
+
+    async def ask(client: openai.AsyncOpenAI, at: int) -> str:
+        try:
+            if at % 2:
+                stream = await client.chat.completions.create(
+                    model="small", messages=USER, stream=True
+                )
+                parts = [chunk.choices[0].delta.content or "" async for chunk in stream]
+                return "".join(parts)
+            made = await client.chat.completions.create(model="small", messages=USER)
+            return made.choices[0].message.content or ""
+        except openai.RateLimitError as err:
+            return f"429 {int(err.response.headers['retry-after']) > 0}"
+
+    async def all_of_them(url: str) -> list[str]:
+        async with openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as client:
+            return await asyncio.gather(*(ask(client, at) for at in range(50)))
+
+    with serving(engine, waiting=16) as running:
+        counted = Counter(asyncio.run(all_of_them(f"{running.url}/v1")))
+        assert running.health() == {"status": "ok", "slots": 4, "running": 0, "waiting": 0}
+        measured = httpx.get(f"{running.url}/metrics").text
+    assert set(counted) == {"It is 6.", "429 True"} and counted.total() == 50
+    assert counted["It is 6."] >= 20
+    assert engine.most == 4 and not engine.owners
+    assert f'umi_requests_total{{status="200"}} {counted["It is 6."]}.0' in measured
+    assert f'umi_requests_total{{status="429"}} {counted["429 True"]}.0' in measured
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_client_that_leaves_frees_its_slot(stream):
+    engine = Talker(endless, slots=1, seconds=0.01)
+    with serving(engine) as running:
+        body = {"messages": USER, "stream": stream}
+        url = f"{running.url}/v1/chat/completions"
+        if stream:
+            with httpx.stream("POST", url, json=body) as answer:
+                assert next(answer.iter_lines()).startswith("data: ")
+        else:
+            with pytest.raises(httpx.ReadTimeout):
+                httpx.post(url, json=body, timeout=0.3)
+        assert until(lambda: not engine.owners) < 1
+        # The next one is served.
+        engine.say = say
+        answer = running.post({"messages": USER}).json()
+        assert answer["choices"][0]["message"]["content"] == "It is 6."
+
+
+def test_a_client_that_leaves_the_queue_is_never_run():
+    engine = Talker(endless, slots=1, seconds=0.01)
+    body = json.dumps({"messages": USER}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}"
+    with serving(engine) as running:
+        url = httpx.URL(running.url)
+        with httpx.stream("POST", f"{url}/v1/chat/completions", json=STREAM) as first:
+            next(first.iter_lines())
+            with socket.create_connection((url.host, url.port or 0)) as other:
+                other.sendall(f"{head}\r\nContent-Type: application/json\r\n\r\n".encode() + body)
+                until(lambda: running.driver.waiting == 1)
+            assert until(lambda: running.driver.waiting == 0) < 1
+        until(lambda: not engine.owners)
+    assert [request.speaker for request in engine.asked] == ["planner", "summarizer"]
+
+
+def test_a_slow_tool_holds_up_its_own_episode_only():
+    gate, entered = threading.Event(), threading.Event()
+
+    def slow() -> str:
+        """Wait."""
+        entered.set()
+        gate.wait(30)
+        return "done"
+
+    def speak(speaker: str, prompt: str) -> str:
+        if speaker == "planner":
+            return CALLER if "Wait." in prompt.split("user")[-1] else DONE
+        return "slow {}" if speaker == "caller" else "It is 6."
+
+    with serving(Talker(speak, slots=2), Toolbox([slow])) as running:
+        waits = {"messages": [{"role": "user", "content": "Wait."}]}
+        answers: list[Any] = []
+        thread = threading.Thread(target=lambda: answers.append(running.post(waits).json()))
+        thread.start()
+        assert entered.wait(10)
+        assert running.post({"messages": USER}).status_code == 200
+        # A client that leaves while its tool runs gives its slot up, too.
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{running.url}/v1/chat/completions", json=waits, timeout=0.3)
+        until(lambda: running.health()["running"] == 1)
+        gate.set()
+        thread.join(10)
+    assert answers[0]["choices"][0]["message"]["content"] == "It is 6."
+
+
+def test_the_end_of_the_server_lets_eight_streams_end():
+    engine = Talker(lambda who, _: DONE if who == "planner" else "six, " * 60, slots=4)
+    engine.seconds = 0.01
+    ended: list[tuple[str | None, str]] = []
+
+    def read(client: openai.OpenAI) -> None:
+        stream = client.chat.completions.create(model="small", messages=USER, stream=True)
+        chunks = list(stream)
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+        ended.append((chunks[-1].choices[0].finish_reason, text))
+
+    with serving(engine) as running:
+        threads = [threading.Thread(target=read, args=(running.client(),)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        until(lambda: running.driver.running + running.driver.waiting == 8)
+        running.server.stop()
+        for thread in threads:
+            thread.join(20)
+    assert ended == [("stop", "six, " * 59 + "six,")] * 8
+
+
+def test_what_is_unfinished_when_time_is_up_ends_with_an_error():
+    engine = Talker(endless, slots=1, seconds=0.01)
+    with serving(engine, drain_seconds=0.3) as running:
+        stream = running.client().chat.completions.create(model="small", messages=USER, stream=True)
+        next(stream)
+        running.server.stop()
+        with pytest.raises(openai.APIError, match="the server was stopped"):
+            list(stream)
+
+
+def test_a_server_that_stops_takes_no_request():
+    engine = Talker(endless, slots=1, seconds=0.01)
+    with serving(engine, drain_seconds=0.5) as running, httpx.Client() as kept:
+        url = f"{running.url}/v1/chat/completions"
+        assert kept.get(f"{running.url}/health").status_code == 200
+        with httpx.stream("POST", url, json=STREAM) as first:
+            next(first.iter_lines())
+            running.driver.drain(0.5)
+            assert kept.get(f"{running.url}/health").status_code == 503
+            assert kept.post(url, json={"messages": USER}).status_code == 503
+
+
+def test_a_failing_engine_ends_what_runs_and_serves_on():
+    engine = Talker(say, slots=2)
+    with serving(engine) as running:
+        engine.fault = RuntimeError("out of order")
+        answer = running.post({"messages": USER})
+        assert answer.status_code == 500 and "out of order" in answer.json()["error"]["message"]
+        assert running.post({"messages": USER}).status_code == 200
+        assert not engine.owners
+
+
+def test_tools_that_end_the_program_do_not_end_the_server():
+    def leave() -> str:
+        """End the program."""
+        raise SystemExit(3)
+
+    def speak(speaker: str, prompt: str) -> str:
+        return CALLER if speaker == "planner" else "leave {}"
+
+    with serving(Talker(speak), Toolbox([leave])) as running:
+        answer = running.post({"messages": USER}).json()
+        assert "SystemExit: 3" in answer["choices"][0]["message"]["content"]
+        assert running.health()["status"] == "ok"
+
+
+def test_requests_leave_no_descriptor_and_no_thread():
+    with serving(Talker(say, slots=4, letters=100)) as running, httpx.Client() as client:
+        me, url = psutil.Process(), f"{running.url}/v1/chat/completions"
+        before = 0, 0
+        for at in range(300):
+            body = STREAM if at % 3 == 0 else {"messages": USER}
+            assert client.post(url, json=body).status_code == 200
+            if at == 50:
+                before = me.num_fds(), threading.active_count()
+        until(lambda: (me.num_fds(), threading.active_count()) == before, 5)
