@@ -82,10 +82,10 @@ def test_addresses_of_other_machines_need_a_token(tmp_path):
     listen(Access(host="0.0.0.0", port=0, token=TOKEN)).close()
     taken = listen(Access(port=0))
     taken.listen()
-    with pytest.raises(UserError, match="cannot listen on 127.0.0.1:.*in use"):
+    with pytest.raises(UserError, match=r"cannot listen on 127.0.0.1:.*in use"):
         listen(Access(port=taken.getsockname()[1]))
     taken.close()
-    with pytest.raises(UserError, match="cannot listen on no.such.name.invalid"):
+    with pytest.raises(UserError, match=r"cannot listen on no\.such\.name\.invalid"):
         listen(Access(host="no.such.name.invalid"))
 
 
@@ -96,5 +96,5 @@ def test_where_the_token_comes_from(tmp_path, monkeypatch):
     assert read_token(None) == TOKEN
     (tmp_path / "token").write_text("another-token-of-mine\n", encoding="utf-8")
     assert read_token(tmp_path / "token") == "another-token-of-mine"
-    with pytest.raises(UserError, match="--token-file .*missing: No such file"):
+    with pytest.raises(UserError, match=r"--token-file .*missing: No such file"):
         read_token(tmp_path / "missing")

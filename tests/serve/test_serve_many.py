@@ -71,7 +71,7 @@ def test_a_client_that_leaves_frees_its_slot(stream):
         else:
             with pytest.raises(httpx.ReadTimeout):
                 httpx.post(url, json=body, timeout=0.3)
-        assert until(lambda: not engine.owners) < 1
+        until(lambda: not engine.owners)
         # The next one is served.
         engine.say = say
         answer = running.post({"messages": USER}).json()
@@ -89,7 +89,7 @@ def test_a_client_that_leaves_the_queue_is_never_run():
             with socket.create_connection((url.host, url.port or 0)) as other:
                 other.sendall(f"{head}\r\nContent-Type: application/json\r\n\r\n".encode() + body)
                 until(lambda: running.driver.waiting == 1)
-            assert until(lambda: running.driver.waiting == 0) < 1
+            until(lambda: running.driver.waiting == 0)
         until(lambda: not engine.owners)
     assert [request.speaker for request in engine.asked] == ["planner", "summarizer"]
 
