@@ -117,5 +117,32 @@ def sandbox(
     bench(Console(stderr=True), calls=calls, soak=soak)
 
 
+@app.command()
+def serve(
+    bundle: BundleOption = DEFAULT_BUNDLE,
+    episodes: Annotated[int, typer.Option(help="instructions, each run and served")] = 20,
+    requests: Annotated[
+        int, typer.Option(help="requests of the memory test; 0 measures the overhead alone")
+    ] = 1000,
+    slots: Annotated[int, typer.Option(help="concurrent episodes of the server")] = 4,
+    threads: Annotated[int | None, typer.Option(help="default one per core")] = None,
+) -> None:
+    """Time of an episode through `umi serve`; 50 clients, leaving clients, memory."""
+    from rich.console import Console
+
+    from benchmarks.serve import bench
+    from umi_lite.bundle.bundle import load_bundle
+    from umi_lite.engine.machine import cores
+
+    bench(
+        load_bundle(bundle),
+        Console(stderr=True),
+        episodes=episodes,
+        requests=requests,
+        slots=slots,
+        threads=threads or cores(),
+    )
+
+
 if __name__ == "__main__":
     app()
