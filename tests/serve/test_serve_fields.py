@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import httpx
 import pytest
 from serving import DONE, GIVE_UP, Running, Talker, serving
 
@@ -128,6 +129,17 @@ def test_another_model_is_not_found(running: Running):
     assert "'small'" in answer.json()["error"]["message"]
 
 
+def test_the_models(running: Running):
+    assert httpx.get(f"{running.url}/v1/models/small").json()["id"] == "small"
+    answer = httpx.get(f"{running.url}/v1/models/gpt-9")
+    assert answer.status_code == 404 and answer.json()["error"]["code"] == "model_not_found"
+    for answer in (
+        httpx.get(f"{running.url}/v1/chat/completions"),
+        httpx.get(f"{running.url}/v1/completions"),
+    ):
+        assert answer.status_code == 404 and "no such address" in answer.json()["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("body", "why"),
     [
@@ -150,8 +162,6 @@ def test_the_size_of_a_request_is_bounded(running: Running):
 
     def parts():
         yield json.dumps(long).encode()
-
-    import httpx
 
     headers = {"content-type": "application/json"}
     url = f"{running.url}/v1/chat/completions"

@@ -63,6 +63,10 @@ def make_app(
     async def measured(_: Request) -> Response:
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
+    async def unknown(request: Request, _: Exception) -> Response:
+        message = f"{request.method} {request.url.path}: no such address here"
+        return JSONResponse(error_json(message, 404), 404)
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         driver.start()
@@ -89,5 +93,6 @@ def make_app(
             *routes,
         ],
         middleware=[*([cors] if origins else []), Middleware(Guard, token, origins)],
+        exception_handlers={404: unknown, 405: unknown},
         lifespan=lifespan,
     )
