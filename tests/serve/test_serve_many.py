@@ -85,7 +85,8 @@ def test_a_client_that_leaves_the_queue_is_never_run():
     with serving(engine) as running:
         url = httpx.URL(running.url)
         with httpx.stream("POST", f"{url}/v1/chat/completions", json=STREAM) as first:
-            next(first.iter_lines())
+            lines = first.iter_lines()  # while it exists, the client is there
+            next(lines)
             with socket.create_connection((url.host, url.port or 0)) as other:
                 other.sendall(f"{head}\r\nContent-Type: application/json\r\n\r\n".encode() + body)
                 until(lambda: running.driver.waiting == 1)
@@ -162,7 +163,8 @@ def test_a_server_that_stops_takes_no_request():
         url = f"{running.url}/v1/chat/completions"
         assert kept.get(f"{running.url}/health").status_code == 200
         with httpx.stream("POST", url, json=STREAM) as first:
-            next(first.iter_lines())
+            lines = first.iter_lines()  # while it exists, the client is there
+            next(lines)
             running.driver.drain(0.5)
             assert kept.get(f"{running.url}/health").status_code == 503
             assert kept.post(url, json={"messages": USER}).status_code == 503

@@ -58,7 +58,9 @@ def serve(
     sampling_options: SamplingOptions,
     roles: Roles,
 ) -> None:
-    """Serve a bundle to OpenAI clients: /v1/chat/completions, /v1/models, /health, /metrics.
+    """Serve a bundle to OpenAI clients, until Ctrl-C.
+
+    Addresses: /v1/chat/completions, /v1/models, /health, /metrics.
 
     Example: umi serve --port 8080, then a client with base_url http://127.0.0.1:8080/v1
     """
