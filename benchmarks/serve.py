@@ -2,7 +2,8 @@
 
 `overhead`: the same instructions in turn in this process (`Agent.run`) and through `umi serve`
 in another one, with the same tools, weights, threads and context; all are greedy, so both write
-the same. The order alternates; the first pair only warms up. `many`: 50 clients at once on a
+the same. The order alternates; the first round only warms up. `processor` are the seconds of
+all cores, client and server together: unlike the time, they hold on a machine that is not idle. `many`: 50 clients at once on a
 queue of 16; how long a slot is held after its client left; resident memory and open descriptors
 after the first 100 requests and at the end.
 """
@@ -49,7 +50,7 @@ def bench(
     """
     setups = _overhead(bundle, console, episodes, slots, threads)
     here, there = setups["umi run, in process"], setups["umi serve"]
-    names = ("total seconds", "median seconds")
+    names = ("total seconds", "median seconds", "processor")
     ratios: dict[str, Any] = {f"{n}, serve / run": ratio(there[n], here[n]) for n in names}
     if requests:
         ratios |= _many(bundle, console, requests, slots, threads)
@@ -62,11 +63,12 @@ def _overhead(
     toolbox = toolset("toolworld", console.print)
     tasks = toolworld.load("test", episodes + 1, seed=5).trajectories
     seconds: dict[str, list[float]] = {"here": [], "there": [], "streamed": []}
+    processor: dict[str, list[float]] = {name: [] for name in seconds}
     same = 0
     overrides = Overrides("adapters", 1024, None, 0, threads, episodes=1)
     with (
         open_roles(bundle, overrides=overrides) as engine,
-        _server(bundle, "--slots", str(slots), "--threads", str(threads)) as (url, _),
+        _server(bundle, "--slots", str(slots), "--threads", str(threads)) as (url, process),
         closing(_client(url)) as client,
     ):
         agent = bundle.agent(engine, toolbox)
@@ -82,14 +84,20 @@ def _overhead(
             chunks = client.chat.completions.create(model=_MODEL, messages=_user(text), stream=True)
             return "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
 
+        both = psutil.Process(), psutil.Process(process.pid)
+
+        def computed() -> float:
+            return sum(sum(one.cpu_times()[:2]) for one in both)
+
         ways = {"here": here, "there": there, "streamed": streamed}
         for at, task in enumerate(tasks):
             said: dict[str, str | None] = {}
             order = list(ways)[at % 3 :] + list(ways)[: at % 3]
             for name in order:
-                began = time.perf_counter()
+                began, before = time.perf_counter(), computed()
                 said[name] = ways[name](task.instruction)
                 seconds[name].append(time.perf_counter() - began)
+                processor[name].append(computed() - before)
             same += said["there"] == said["streamed"] and said["here"] in (None, said["there"])
             console.print(f"{at}: " + ", ".join(f"{n} {s[-1]:.2f} s" for n, s in seconds.items()))
     console.print(f"the same answer: {same} of {len(tasks)}")
@@ -100,6 +108,7 @@ def _overhead(
             "episodes": len(kept),
             "total seconds": round(sum(kept), 2),
             "median seconds": round(statistics.median(kept), 3),
+            "processor": round(sum(processor[name][1:]), 2),
             "median of ratios": round(
                 statistics.median(a / b for a, b in zip(kept, seconds["here"][1:], strict=True)), 3
             ),
