@@ -3,9 +3,9 @@
 `overhead`: the same instructions in turn in this process (`Agent.run`) and through `umi serve`
 in another one, with the same tools, weights, threads and context; all are greedy, so both write
 the same. The order alternates; the first round only warms up. `processor` are the seconds of
-all cores, client and server together: unlike the time, they hold on a machine that is not idle. `many`: 50 clients at once on a
-queue of 16; how long a slot is held after its client left; resident memory and open descriptors
-after the first 100 requests and at the end.
+all cores, client and server together: unlike the time, they hold on a machine that is not idle.
+`many`: 50 clients at once on a queue of 16; how long a slot is held after its client left;
+resident memory and open descriptors after the first 100 requests and at the end.
 """
 
 import asyncio
