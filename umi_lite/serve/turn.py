@@ -94,6 +94,8 @@ def make_turn(request: ChatRequest, served: Served, memory: Memory) -> Turn:
     wanted = _wanted(request, tools)
     if schema is not None:
         wanted = replace(wanted, answer=_grammar(schema))
+    elif wanted.stops and (why := grammar_error(wanted.answer_grammar())) is not None:
+        raise BadRequest(f"stop: no grammar can hold these texts: {why}", "stop")
     sampling = _sampling(request, served.sampling)
     episode = Episode(trajectory, served.engine, served.bounds, sampling, wanted=wanted)
     check = None if schema is None else Check(schema)
