@@ -66,7 +66,7 @@ lint: .venv/.dev
 # it knows, so both are installed without their dependencies.
 .venv/.dev: .venv/.train
 	$(PIP) pytest pytest-timeout ruff pyright import-linter openai mcp rouge
-	$(PIP) starlette uvicorn prometheus-client smolagents
+	$(PIP) starlette uvicorn prometheus-client smolagents pydantic-ai-slim
 	$(PIP) --no-deps unsloth unsloth_zoo bfcl-eval
 	touch $@
 

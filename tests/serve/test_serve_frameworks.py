@@ -1,7 +1,7 @@
 """Agent frameworks drive the roles through the server, unchanged."""
 
 import pytest
-from serving import CALLER, Talker, scripted, serving
+from serving import CALLER, DONE, Talker, scripted, serving
 
 smolagents = pytest.importorskip("smolagents")
 
@@ -49,3 +49,30 @@ def test_smolagents_streams():
             tools=[now], model=model, stream_outputs=True, verbosity_level=0
         )
         assert agent.run("What time is it?") == "It is noon."
+
+
+def test_pydantic_ai_completes_a_task_of_two_calls():
+    pydantic_ai = pytest.importorskip("pydantic_ai")
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.providers.openai import OpenAIProvider
+
+    asked: list[str] = []
+
+    def price(item: str) -> float:
+        """The price of an item in euros."""
+        asked.append(item)
+        return {"pen": 2.0, "book": 12.0}[item]
+
+    turns = (
+        *(CALLER, 'price {"item": "pen"}'),
+        *(CALLER, 'price {"item": "book"}'),
+        *(DONE, "Together 14 euros."),
+    )
+    engine = Talker(scripted(*turns), letters=100)
+    with serving(engine) as running:
+        provider = OpenAIProvider(base_url=f"{running.url}/v1", api_key="none")
+        agent = pydantic_ai.Agent(OpenAIChatModel("small", provider=provider), tools=[price])
+        made = agent.run_sync("What do a pen and a book cost?")
+    assert asked == ["pen", "book"] and made.output == "Together 14 euros."
+    # The transcript grows: all that was read before can be in the cache.
+    assert engine.prompt(4).startswith(engine.prompt(2)) and "Result: 12.0" in engine.prompt(4)
