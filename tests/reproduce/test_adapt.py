@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from umi_lite.errors import UserError
+
 UMI = str(Path(sys.executable).parent / "umi")
 TOOLS = '''
 from pathlib import Path
@@ -134,3 +136,22 @@ def test_other_settings_are_refused(folder: Path) -> None:
         assert f"({key} differs): name another --out" in done.stderr
     done = umi(folder, *small("--budget", "0.02"))
     assert done.returncode == 0, "a finished run is shown, whatever it would have been trained with"
+
+
+def test_a_bundle_is_what_training_starts_from(bundle) -> None:
+    from umi_lite.recipe.schema import load_recipe
+    from umi_lite.reproduce.adapt import adapted
+
+    recipe = load_recipe("toolworld/smollm2-135m", [])
+    made = adapted(recipe, "adapt-shop", Path("tasks"), 1.0, bundle)
+    assert made.stages.global_
+    assert made.stages.global_.start == str(bundle.path.resolve())
+    assert made.lora.last_layers is None  # as the bundle's adapters, not as the recipe's
+    fresh = adapted(recipe, "adapt-shop", Path("tasks"), 1.0)
+    assert fresh.stages.global_
+    assert fresh.stages.global_.start is None
+    assert fresh.lora == recipe.lora
+    with pytest.raises(UserError, match="has no global stage"):
+        adapted(
+            load_recipe("toolworld/smollm2-135m", ["stages.global=none"]), "a", Path("t"), 1, bundle
+        )

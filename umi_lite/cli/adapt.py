@@ -30,7 +30,10 @@ def adapt(
     bundle: Annotated[
         Path | None,
         typer.Option(
-            "--bundle", "-b", help="bundle to measure before, in place of the untrained base"
+            "--bundle",
+            "-b",
+            help="bundle whose global adapter training starts from; default a new adapter on "
+            "the base",
         ),
     ] = None,
     budget: Annotated[
@@ -99,7 +102,7 @@ def adapt(
     show(tasks, console)
     if dry_run:
         return
-    made = adapted(settings, name, tasks.folder, budget)
+    made = adapted(settings, name, tasks.folder, budget, before)
     report = adapt_to(own, tasks, made, folder, console, bundle=before)
     if json_:
         typer.echo(json.dumps(report, ensure_ascii=False))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from umi_lite.data.own_tools import OwnTools
 from umi_lite.data.synth.simulate import environment
 from umi_lite.data.synth.stored import NAME
+from umi_lite.errors import UserError
 from umi_lite.files import read_json, write_text
 from umi_lite.protocol.trajectory import ROLES, View
 from umi_lite.recipe.load import check
@@ -43,16 +44,19 @@ if TYPE_CHECKING:
 REPORT = "report.json"
 
 
-def adapted(recipe: Recipe, name: str, folder: Path, budget: float) -> Recipe:
+def adapted(
+    recipe: Recipe, name: str, folder: Path, budget: float, bundle: "Bundle | None" = None
+) -> Recipe:
     """Return a recipe with its data replaced by generated tasks.
 
     Args:
         recipe: gives base, adapters, stages and lengths.
         folder: of the tasks.
         budget: factor of all `max_steps`.
+        bundle: its global adapter is what training starts from; adapters are then as its own.
 
     Raises:
-        UserError: the name cannot be a run's.
+        UserError: the name cannot be a run's, or the recipe has no global stage to start.
     """
     tree = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
     folder = folder.resolve()
@@ -63,6 +67,16 @@ def adapted(recipe: Recipe, name: str, folder: Path, budget: float) -> Recipe:
     for stage in ("global", "local"):
         tree["stages"].setdefault(stage, "none")
     _scale(tree["stages"], budget)
+    if bundle is not None:
+        if tree["stages"]["global"] == "none":
+            raise UserError(
+                f"recipe {recipe.name} has no global stage, which starts from a bundle's adapter: "
+                "name another recipe, or no bundle"
+            )
+        if bundle.spec.recipe is None:
+            raise UserError(f"{bundle.path} does not say how its adapters were trained (recipe)")
+        tree["stages"]["global"]["start"] = str(bundle.path.resolve())
+        tree["lora"] = bundle.spec.recipe["lora"]
     return check(Recipe, tree, f"adapt {name}")
 
 
@@ -87,7 +101,7 @@ def adapt(
 
     Args:
         recipe: of `adapted`.
-        bundle: measured before training in place of the untrained base.
+        bundle: what training starts from, measured before it in place of the untrained base.
 
     Raises:
         UserError: the folder holds a run of another recipe, or its training cannot continue.
