@@ -96,6 +96,31 @@ def test_the_company_is_as_large_as_drawn(source: str) -> None:
     assert sizes >= {3, 4, 5, 6}
 
 
+def test_trajectories_together_offer_the_same_tools(source: str) -> None:
+    settings = Vary(together=4, company=(2, 8), shuffle=True, shorten=0.2, paraphrase=0.3)
+    after = varied(loaded(source), settings, 1).trajectories
+    assert [t.id for t in after] == [t.id for t in loaded(source).trajectories]
+    groups: dict[str, list[Trajectory]] = {}
+    for trajectory in after:
+        groups.setdefault(repr(trajectory.tools), []).append(trajectory)
+    shared = [group for group in groups.values() if len(group) > 1]
+    assert max(map(len, shared)) >= 4
+    assert sum(map(len, shared)) > 125
+    for group in shared:
+        offered = {tool.name: Check(tool.parameters) for tool in group[0].tools}
+        for step in (step for trajectory in group for step in trajectory.steps):
+            if isinstance(step, Call):
+                assert offered[step.tool].fault(step.arguments) is None
+    # Instructions are each trajectory's own, opened or closed in its own words.
+    assert len({t.instruction for t in after}) == len(
+        {t.instruction for t in loaded(source).trajectories}
+    )
+    for trajectory in after:
+        if any(isinstance(step, Plan) and step.next == "give_up" for step in trajectory.steps):
+            old = next(t for t in loaded(source).trajectories if t.id == trajectory.id)
+            assert {t.name for t in trajectory.tools} <= {t.name for t in old.tools}
+
+
 def test_no_setting_changes_only_the_record(source: str) -> None:
     for old, new in zip(
         loaded(source).trajectories[:20],

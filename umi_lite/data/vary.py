@@ -25,14 +25,50 @@ _CLOSINGS = (" Thanks.", " Thank you!", " Thanks in advance.", " That's all.", "
 def varied(loaded: Loaded, settings: Vary, seed: int) -> Loaded:
     """Return the trajectories varied; `amended` has those that could not be renamed safely."""
     pool = _pool(loaded.trajectories) if settings.company else {}
-    made = Loaded([], list(loaded.dropped), list(loaded.amended))
-    for trajectory in loaded.trajectories:
-        rng = random.Random(f"vary {seed} {trajectory.id}")
-        one, why = _vary(rng, trajectory, settings, pool)
-        made.trajectories.append(one)
-        if why:
-            made.amended.append(Dropped(trajectory.id, UNRENAMED + why))
-    return made
+    amended = list(loaded.amended)
+    found: dict[str, Trajectory] = {}
+    for group in _groups(loaded.trajectories, settings.together):
+        offered = _together(group)
+        for trajectory in group:
+            # What the tools look like is drawn by the group, so that its members agree.
+            rng = random.Random(f"vary {seed} {group[0].id}")
+            one, why = _vary(rng, trajectory, settings, pool, offered, f"{seed} {trajectory.id}")
+            found[trajectory.id] = one
+            if why:
+                amended.append(Dropped(trajectory.id, UNRENAMED + why))
+    return Loaded([found[one.id] for one in loaded.trajectories], list(loaded.dropped), amended)
+
+
+def _groups(trajectories: Sequence[Trajectory], size: int) -> list[list[Trajectory]]:
+    """Return groups of at most `size` trajectories that can offer the same tools."""
+    groups: list[list[Trajectory]] = []
+    open_: list[Trajectory] = []
+    named: dict[str, Tool] = {}
+    for trajectory in trajectories:
+        called = _called(trajectory)
+        if size == 1 or not called or _gives_up(trajectory):
+            groups.append([trajectory])
+            continue
+        if len(open_) == size or any(named.get(n, tool) != tool for n, tool in called.items()):
+            groups.append(open_)
+            open_, named = [], {}
+        open_.append(trajectory)
+        named |= called
+    return [*groups, open_] if open_ else groups
+
+
+def _called(trajectory: Trajectory) -> dict[str, Tool]:
+    """Return the tools that a trajectory calls, by name."""
+    names = {step.tool for step in trajectory.steps if isinstance(step, Call)}
+    return {tool.name: tool for tool in trajectory.tools if tool.name in names}
+
+
+def _together(group: Sequence[Trajectory]) -> list[Tool]:
+    """Return the tools that the members of a group of two or more call; none for a single one."""
+    found: dict[str, Tool] = {}
+    for trajectory in group if len(group) > 1 else ():
+        found |= _called(trajectory)
+    return list(found.values())
 
 
 def _vary(
@@ -40,11 +76,21 @@ def _vary(
     trajectory: Trajectory,
     settings: Vary,
     pool: Mapping[str, Tool],
+    together: Sequence[Tool],
+    own: str,
 ) -> tuple[Trajectory, str]:
-    """Return the varied trajectory, and why it could not be renamed."""
+    """Return the varied trajectory, and why it could not be renamed.
+
+    Args:
+        rng: draws what the tools look like.
+        together: the tools that the members of its group call, none where it is alone.
+        own: seed of what is drawn for it alone.
+    """
     tools = list(trajectory.tools)
     order = [tool.name for tool in tools]
-    if settings.company:
+    if together:
+        tools = _joined(rng, together, settings.company or (1, 1), pool)
+    elif settings.company:
         tools = _company(rng, trajectory, settings.company, pool)
     tools = [_shortened(rng, tool, settings.shorten) for tool in tools]
     made = trajectory.model_copy(update={"tools": tuple(tools)})
@@ -58,6 +104,7 @@ def _vary(
     if settings.shuffle:
         shuffled = [_shuffled(rng, tool) for tool in rng.sample(made.tools, len(made.tools))]
         made = made.model_copy(update={"tools": tuple(shuffled)})
+    rng = random.Random(f"instruction {own}")
     instruction = made.instruction
     if rng.random() < settings.paraphrase:
         instruction = _paraphrased(rng, instruction)
@@ -131,6 +178,22 @@ def _company(
         if not any(content_words(name) & words for words in about) and content_words(name):
             kept.insert(rng.randint(0, len(kept)), pool[name])
     return kept
+
+
+def _joined(
+    rng: random.Random, called: Sequence[Tool], sizes: tuple[int, int], pool: Mapping[str, Tool]
+) -> list[Tool]:
+    """Return the tools that are called among as many others as the drawn size takes."""
+    size = max(len(called), rng.randint(*sizes))
+    about = [content_words(tool.name) for tool in called]
+    here = {tool.name for tool in called}
+    free = [
+        name
+        for name in pool
+        if name not in here and not any(content_words(name) == words for words in about)
+    ]
+    others = [pool[name] for name in rng.sample(free, min(len(free), size - len(called)))]
+    return [*called, *others]
 
 
 def _gives_up(trajectory: Trajectory) -> bool:

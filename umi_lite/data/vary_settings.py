@@ -17,6 +17,9 @@ class Vary(BaseModel):
         shuffle: True for tools and arguments in another order.
         company: the smallest and largest number of tools, drawn for each trajectory; others
             come from the same source. Tasks that end without a call get none.
+        together: trajectories in a row that offer the same tools, those that each of them calls
+            among others. So tools differ by what is asked for alone, and rows share a prefix,
+            which is read once per pack. Tasks that end without a call stay alone.
         shorten: share of the descriptions that are cut to their beginning or left out.
         paraphrase: share of the instructions that are opened or closed in other words.
     """
@@ -26,6 +29,7 @@ class Vary(BaseModel):
     rename: _Share = 0.0
     shuffle: Annotated[bool, Field(strict=True)] = False
     company: tuple[_Size, _Size] | None = None
+    together: _Size = 1
     shorten: _Share = 0.0
     paraphrase: _Share = 0.0
 
