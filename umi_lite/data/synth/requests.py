@@ -147,7 +147,8 @@ _NEVER_NAMES = VERBS | frozenset(
         "to if and or any some all let's it's there how's who's where's use go keep leave rank pin "
         "greet enter bookmark alert wake ask hand bill correct attach hold suggest recommend take "
         "note throw wait ping allow shut repair excuse tip answer react settle retract exchange "
-        "forecast enroll comment zip swap balance shorten release lend visit policy"
+        "forecast enroll comment zip swap balance shorten release lend visit policy average don't "
+        "dump info mail monitor name nudge since star taken warn watch we"
     )
 )
 
