@@ -63,10 +63,15 @@ lint: .venv/.dev
 	-$(BIN)/umi doctor
 
 # Unsloth asks for more than its CPU path needs, and bfcl-eval for the clients of every model that
-# it knows, so both are installed without their dependencies.
+# it knows, so both are installed without their dependencies. The MCP servers are for tests, which
+# are skipped where a server is missing.
+NPM_SERVERS := $(addprefix @modelcontextprotocol/server-,everything@2026.8.31 \
+	filesystem@2026.8.31 memory@2026.8.31)
 .venv/.dev: .venv/.train
 	$(PIP) pytest pytest-timeout ruff pyright import-linter openai mcp rouge
 	$(PIP) starlette uvicorn prometheus-client smolagents pydantic-ai-slim
+	-$(PIP) mcp-server-time mcp-server-git
+	-npm install --silent --no-audit --no-fund --prefix .venv/npm $(NPM_SERVERS)
 	$(PIP) --no-deps unsloth unsloth_zoo bfcl-eval
 	touch $@
 

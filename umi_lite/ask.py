@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from umi_lite.agent.trace import Trace
     from umi_lite.bundle.bundle import Bundle
     from umi_lite.engine.placement import Overrides
+    from umi_lite.tools.mcp.servers import McpServers
 
 _EXAMPLE = 'e.g. umi run "What is 12 * 34?"'
 
@@ -66,6 +67,7 @@ def ask(
     console: "Console",
     *,
     tools: str | None = None,
+    mcp: "McpServers | None" = None,
     trace_path: Path | None = None,
     views: Iterable[View] = ROLES,
     bounds: "Bounds | None" = None,
@@ -78,7 +80,8 @@ def ask(
 
     Args:
         instruction: `-` reads it from stdin.
-        tools: a tool set's name or a .py file; default the bundle's.
+        tools: a tool set's name or a .py file; default the bundle's, none with `mcp`.
+        mcp: servers whose tools are offered too.
         trace_path: default `traces/<id>.json` next to the bundle, or in the cache folder if
             that cannot be written.
         views: the views that take the turns: the roles, or `backbone` alone.
@@ -92,22 +95,24 @@ def ask(
     from umi_lite.agent.trace import check_place
     from umi_lite.bundle.open import open_roles
     from umi_lite.console import dim
-    from umi_lite.data.toolsets import toolset
+    from umi_lite.data.toolsets import open_tools
     from umi_lite.engine.placement import Overrides
+    from umi_lite.tools.mcp.servers import offered
 
     instruction = _instruction(instruction)
-    named = tools or bundle.spec.tools
-    if not isinstance(named, str):
-        raise UserError(f"bundle {bundle.path} names no live tools: say which ones with --tools")
-    toolbox = toolset(named, dim(console))
     if trace_path is not None:
         check_place(trace_path)
-    path = trace_path or _default_place(bundle)
     overrides = replace(overrides or Overrides(), episodes=1)
     where: Mapping[str, Any] = {"elsewhere": elsewhere, "overrides": overrides, "timeout": timeout}
-    with open_roles(bundle, views=views, note=dim(console), **where) as engine:
-        agent = bundle.agent(engine, toolbox, bounds=bounds, sampling=sampling)
-        trace = agent.run(instruction, stream_to(console), path)
+    note = dim(console)
+    default = bundle.spec.tools if isinstance(bundle.spec.tools, str) else None
+    with open_tools(tools, default, mcp, note) as toolbox:
+        if mcp is not None:
+            toolbox = offered(toolbox, instruction, mcp.max_tools, note)
+        path = trace_path or _default_place(bundle)
+        with open_roles(bundle, views=views, note=note, **where) as engine:
+            agent = bundle.agent(engine, toolbox, bounds=bounds, sampling=sampling)
+            trace = agent.run(instruction, stream_to(console), path)
     console.print()
     return Asked(trace, path if path is not None and _holds(path, trace) else None)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from umi_lite.data.mcp_tools import listed
 from umi_lite.data.own_tools import of_file, of_mcp, of_openapi, read_own
 from umi_lite.errors import UserError
+from umi_lite.tools.mcp.servers import listed
 
 OPENAPI = """
 openapi: 3.0.0

@@ -17,7 +17,7 @@ def adapt(
     ] = None,
     mcp: Annotated[
         str | None,
-        typer.Option(metavar="COMMAND", help="command that starts an MCP server, for its tools"),
+        typer.Option(metavar="SERVER", help="MCP server for its tools: a command, URL or mcp.json"),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="run folder; default runs/adapt-NAME")] = None,
     recipe: Annotated[

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from umi_lite.engine.engine import Engine
     from umi_lite.engine.placement import Overrides
     from umi_lite.protocol.trajectory import View
+    from umi_lite.tools.mcp.servers import McpServers
 
 
 _Path = TypeVar("_Path", str, str | None)
@@ -171,6 +172,65 @@ class SamplingOptions:
                 "give --temperature too"
             )
         return made
+
+
+@dataclass(frozen=True)
+class McpOptions:
+    """Options for tools of MCP servers."""
+
+    mcp: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SERVER",
+            help="MCP server whose tools to offer (repeatable): a command, a URL, or a .json file "
+            "with mcpServers",
+        ),
+    ] = None
+    mcp_timeout: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            help="maximum seconds for an MCP server to start, and per call; default 30 and 60",
+        ),
+    ] = None
+    ask: Annotated[
+        bool,
+        typer.Option(
+            "--ask",
+            help="question before each MCP tool that is not marked read-only; default only before "
+            "those marked destructive",
+        ),
+    ] = False
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TOOL", help="MCP tool to call without a question (repeatable)"),
+    ] = None
+    max_tools: Annotated[
+        int,
+        typer.Option(
+            min=1, help="maximum tools a task is offered with --mcp; the best by its words"
+        ),
+    ] = 12
+
+    def servers(self) -> "McpServers | None":
+        """Return the servers with their deadlines and who is asked; None without `--mcp`.
+
+        Raises:
+            UserError: what names no server; see `mcp.config.servers_of`.
+        """
+        if not self.mcp:
+            return None
+        from umi_lite.tools.mcp.connection import Deadlines
+        from umi_lite.tools.mcp.consent import Consent, terminal
+        from umi_lite.tools.mcp.servers import mcp_servers
+
+        seconds = self.mcp_timeout
+        return mcp_servers(
+            self.mcp,
+            consent=Consent(self.ask, frozenset(self.allow or ()), terminal()),
+            deadlines=Deadlines(seconds, seconds) if seconds else Deadlines(),
+            max_tools=self.max_tools,
+        )
 
 
 _T = TypeVar("_T")

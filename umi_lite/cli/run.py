@@ -9,6 +9,7 @@ from umi_lite.cli.options import (
     DEFAULT_BUNDLE,
     BundleOption,
     Limits,
+    McpOptions,
     Roles,
     SamplingOptions,
     home,
@@ -34,6 +35,7 @@ def run(
         bool, typer.Option("--json", help="result as one JSON object on stdout, turns on stderr")
     ] = False,
     *,
+    mcp: McpOptions,
     limits: Limits,
     sampling_options: SamplingOptions,
     roles: Roles,
@@ -58,6 +60,7 @@ def run(
         instruction,
         Console(stderr=json_),
         tools=home(tools),
+        mcp=mcp.servers(),
         trace_path=trace,
         views=roles.views,
         bounds=limits.bounds(opened.spec.bounds),

@@ -5,13 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from umi_lite.data import mcp_tools, openapi_file
-from umi_lite.data.rows import BadRow, Dropped
+from umi_lite.data import openapi_file
+from umi_lite.data.rows import Dropped
 from umi_lite.data.synth.wording import SynthTool
-from umi_lite.data.tool_specs import make_tool
 from umi_lite.data.tools_file import load_tools
 from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Tool
+from umi_lite.tools.mcp.config import servers_of
+from umi_lite.tools.mcp.servers import listed
 from umi_lite.tools.tools import ToolFunction
 
 
@@ -88,23 +89,15 @@ def of_openapi(path: Path) -> OwnTools:
     return _own(f"--openapi {path}", path.stem, tools, dropped)
 
 
-def of_mcp(command: str) -> OwnTools:
-    """Return the tools that an MCP server lists.
+def of_mcp(given: str) -> OwnTools:
+    """Return the tools that an MCP server lists: a command, a URL, or a `.json` file of servers.
 
     Raises:
-        UserError: see `mcp_tools.listed`; or none of them can be a tool.
+        UserError: see `mcp.servers.listed`; or none of them can be a tool.
     """
-    tools: list[Tool] = []
-    dropped: list[Dropped] = []
-    for entry in mcp_tools.listed(command):
-        try:
-            tool = make_tool(entry["name"], entry.get("description"), entry.get("inputSchema"))
-        except BadRow as err:
-            dropped.append(Dropped(f"tool {entry['name']}", str(err)))
-        else:
-            tools.append(tool)
-    name = Path(command.split()[-1]).stem
-    return _own(f"--mcp {command}", name, tools, dropped)
+    tools, left_out = listed(given)
+    name = servers_of(given)[0].name if not given.endswith(".json") else Path(given).stem
+    return _own(f"--mcp {given}", name, tools, [Dropped(given, why) for why in left_out])
 
 
 def _own(origin: str, name: str, tools: Iterable[Tool], dropped: Sequence[Dropped]) -> OwnTools:

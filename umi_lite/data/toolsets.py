@@ -1,11 +1,13 @@
 """Sets of live tools by name: a source's, `python`, or those of a Python file of your own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from umi_lite.data import SOURCES
 from umi_lite.data.load import find_source
 from umi_lite.errors import UserError
+from umi_lite.tools.mcp.servers import McpServers
 from umi_lite.tools.python import with_python
 from umi_lite.tools.tools import Toolbox
 
@@ -30,6 +32,33 @@ def toolset(name: str, note: Callable[[str], None]) -> Toolbox:
     from umi_lite.data.tools_file import load_tools
 
     return load_tools(path, note)
+
+
+@contextmanager
+def open_tools(
+    named: str | None,
+    default: str | None,
+    mcp: McpServers | None,
+    note: Callable[[str], None],
+) -> Generator[Toolbox]:
+    """Yield the tools of a run: a named set's, and those of MCP servers, which end with it.
+
+    Args:
+        named: the set; default the one of `default` if there are no servers, else none.
+        default: the bundle's set.
+        mcp: the servers, or None.
+        note: see `toolset` and `McpServers.toolbox`.
+
+    Raises:
+        UserError: neither a set nor a server is named; or see `toolset` and `McpServers.toolbox`.
+    """
+    if mcp is None:
+        if named is None and default is None:
+            raise UserError("the bundle names no live tools: say which ones with --tools or --mcp")
+        yield toolset(named or default or "", note)
+        return
+    with mcp.toolbox(None if named is None else toolset(named, note), note) as toolbox:
+        yield toolbox
 
 
 def live_sources() -> list[str]:

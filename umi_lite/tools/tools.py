@@ -87,12 +87,15 @@ class Toolbox:
     """
 
     def __init__(self, tools: Iterable[ToolFunction | Callable[..., Any]] = ()):
-        self._tools: dict[str, ToolFunction] = {}
-        for entry in tools:
-            made = entry if isinstance(entry, ToolFunction) else tool(entry)
-            if made.spec.name in self._tools:
-                raise UserError(f"two tools are named {made.spec.name!r}; names must differ")
-            self._tools[made.spec.name] = made
+        self._tools = _by_name(tools)
+
+    def replace(self, tools: Iterable[ToolFunction | Callable[..., Any]]) -> None:
+        """Offer other tools from now on, all at once: calls may be running in other threads.
+
+        Raises:
+            UserError: two tools share a name; the tools are then unchanged.
+        """
+        self._tools = _by_name(tools)
 
     @property
     def specs(self) -> tuple[Tool, ...]:
@@ -117,6 +120,16 @@ class Toolbox:
             return Observation(content=made.call(call.arguments))
         except ToolError as err:
             return Observation(content=str(err), error=True)
+
+
+def _by_name(tools: Iterable[ToolFunction | Callable[..., Any]]) -> dict[str, ToolFunction]:
+    made: dict[str, ToolFunction] = {}
+    for entry in tools:
+        one = entry if isinstance(entry, ToolFunction) else tool(entry)
+        if one.spec.name in made:
+            raise UserError(f"two tools are named {one.spec.name!r}; names must differ")
+        made[one.spec.name] = one
+    return made
 
 
 def _whole_numbers(arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,164 @@
+"""Servers that people use, from one mcp.json; and one over streamable HTTP.
+
+`make test` installs them; those of npm are in `.venv/npm`.
+"""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from processes import nothing_left, until
+
+from umi_lite.protocol.trajectory import Call
+from umi_lite.tools.mcp.connection import Deadlines
+from umi_lite.tools.mcp.consent import Consent
+from umi_lite.tools.mcp.servers import mcp_servers, offered
+from umi_lite.tools.tools import Toolbox
+
+pytest.importorskip("mcp", reason="the MCP SDK is not installed: pip install mcp")
+NPM = Path(sys.prefix) / "npm" / "node_modules" / ".bin"
+
+
+@pytest.fixture
+def mcp_json(tmp_path: Path) -> Path:
+    """Five servers: three of npm, two of PyPI; a folder and a repository for them."""
+    missing = [
+        name
+        for name in ("mcp-server-everything", "mcp-server-filesystem", "mcp-server-memory")
+        if shutil.which("node") is None or not (NPM / name).exists()
+    ]
+    missing += [name for name in ("mcp_server_time", "mcp_server_git") if find_spec(name) is None]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)} (make test installs them)")
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "a.txt").write_text("first line\n")
+    git = ["git", "-c", "user.name=A", "-c", "user.email=a@b.c", "-C", str(root)]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "the first commit"]):
+        subprocess.run([*git, *command], check=True)
+    servers = {
+        "everything": {"command": "node", "args": [str(NPM / "mcp-server-everything")]},
+        "files": {"command": "node", "args": [str(NPM / "mcp-server-filesystem"), str(root)]},
+        "memory": {
+            "command": "node",
+            "args": [str(NPM / "mcp-server-memory")],
+            "env": {"MEMORY_FILE_PATH": str(tmp_path / "memory.jsonl")},
+        },
+        "time": {"command": sys.executable, "args": ["-m", "mcp_server_time"], "cwd": "root"},
+        "git": {"command": sys.executable, "args": ["-m", "mcp_server_git"]},
+    }
+    path = tmp_path / "mcp.json"
+    path.write_text(json.dumps({"mcpServers": servers}))
+    return path
+
+
+def test_five_servers_of_one_file_work_end_to_end(mcp_json: Path) -> None:
+    root = mcp_json.parent / "root"
+    notes: list[str] = []
+
+    def called(tool: str, **arguments: object) -> str:
+        made = box.call(Call(tool=tool, arguments=arguments))
+        return f"! {made.content}" if made.error else made.content
+
+    servers = mcp_servers(
+        [str(mcp_json)], consent=Consent(allowed=frozenset({"edit_file"})), deadlines=Deadlines(60)
+    )
+    with nothing_left(), servers.toolbox(note=notes.append) as box:
+        assert len(box) == 50
+        assert called("get-sum", a=2, b=3) == "The sum of 2 and 3 is 5."
+        assert "[image image/png, 4033 bytes]" in called("get-tiny-image")
+        called("trigger-long-running-operation", duration=0.1, steps=2)
+        assert "everything: 1 of 2" in notes
+        assert called("read_text_file", path=str(root / "a.txt")) == "first line\n"
+        assert "outside allowed" in called("read_text_file", path="/etc/hostname")
+        path = str(root / "b.txt")
+        assert called("write_file", path=path, content="x").startswith(
+            "! write_file was not called"
+        )
+        edit = {"oldText": "first", "newText": "second"}
+        assert "+second line" in called("edit_file", path=str(root / "a.txt"), edits=[edit])
+        assert (root / "a.txt").read_text() == "second line\n"
+        city = {"name": "Rome", "entityType": "city", "observations": ["old"]}
+        called("create_entities", entities=[city])
+        assert '"Rome"' in called("search_nodes", query="city")
+        assert "Rome" in (mcp_json.parent / "memory.jsonl").read_text()
+        assert '"timezone": "Europe/Rome"' in called("get_current_time", timezone="Europe/Rome")
+        assert "the first commit" in called("git_log", repo_path=str(root))
+        assert "second line" in called("git_diff_unstaged", repo_path=str(root))
+    assert not (root / "b.txt").exists()
+
+
+def test_a_task_is_offered_the_tools_that_fit_its_words(mcp_json: Path) -> None:
+    notes: list[str] = []
+    with mcp_servers([str(mcp_json)], deadlines=Deadlines(60)).toolbox() as box:
+        some = offered(box, "Convert 10:00 in Rome to the time in Tokyo", 5, notes.append)
+        assert offered(box, "anything", 50, notes.append) is box
+    assert "convert_time" in {spec.name for spec in some.specs} and len(some) == 5
+    assert len(notes) == 1 and notes[0].startswith("5 of 50 tools are offered (--max-tools): ")
+
+
+HTTP_SERVER = """
+import sys
+from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
+
+server = MCPServer("clock")
+
+
+@server.tool()
+def size(text: str) -> int:
+    '''Count the characters of a text.'''
+    return len(text)
+
+
+@server.tool()
+async def more(ctx: Context) -> str:
+    '''Offer one more tool.'''
+    server.add_tool(lambda: "new", name="newest", description="The newest tool.")
+    await ctx.notify_tools_changed()
+    await ctx.report_progress(1, 2, "half")
+    return "x" * 2_000_000
+
+
+if len(sys.argv) > 1:
+    server.run("streamable-http", port=int(sys.argv[1]))
+else:
+    server.run("stdio")
+"""
+
+
+@pytest.mark.parametrize("transport", ["http", "stdio"])
+def test_the_newest_protocol_over_http_and_stdio(tmp_path: Path, transport: str) -> None:
+    (tmp_path / "server.py").write_text(HTTP_SERVER)
+    command = [sys.executable, str(tmp_path / "server.py")]
+    if transport == "stdio":
+        check(" ".join(command), [])
+        return
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    running = subprocess.Popen([*command, str(port)], stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, "no server")
+        check(f"http://127.0.0.1:{port}/mcp", [])
+    finally:
+        running.kill()
+        running.wait()
+
+
+def check(given: str, notes: list[str]) -> None:
+    def called(box: Toolbox, tool: str, **arguments: str) -> str:
+        made = box.call(Call(tool=tool, arguments=arguments))
+        assert not made.error, made.content
+        return made.content
+
+    with mcp_servers([given]).toolbox(note=notes.append) as box:
+        assert called(box, "size", text="x" * 100_000) == "100000"
+        assert len(called(box, "more")) == 2_000_000
+        until(lambda: "newest" in {spec.name for spec in box.specs}, "the change was not followed")
+        assert called(box, "newest") == "new"
+    assert any(note.endswith(": 1 of 2 half") for note in notes)
