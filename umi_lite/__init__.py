@@ -8,9 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from umi_lite.agent.agent import Agent
     from umi_lite.agent.episode import Bounds, Sampling
     from umi_lite.agent.trace import Trace
+    from umi_lite.api import Agent
     from umi_lite.bundle.bundle import Bundle, load_bundle
     from umi_lite.bundle.open import open_roles
     from umi_lite.engine.engine import Engine
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from umi_lite.tools.tools import Toolbox, tool
 
 _HOMES = {
-    "Agent": "agent.agent",
+    "Agent": "api",
     "Bounds": "agent.episode",
     "Bundle": "bundle.bundle",
     "Engine": "engine.engine",

@@ -97,7 +97,6 @@ def ask(
     from umi_lite.console import dim
     from umi_lite.data.toolsets import open_tools
     from umi_lite.engine.placement import Overrides
-    from umi_lite.tools.mcp.servers import offered
 
     instruction = _instruction(instruction)
     if trace_path is not None:
@@ -107,8 +106,6 @@ def ask(
     note = dim(console)
     default = bundle.spec.tools if isinstance(bundle.spec.tools, str) else None
     with open_tools(tools, default, mcp, note) as toolbox:
-        if mcp is not None:
-            toolbox = offered(toolbox, instruction, mcp.max_tools, note)
         path = trace_path or _default_place(bundle)
         with open_roles(bundle, views=views, note=note, **where) as engine:
             agent = bundle.agent(engine, toolbox, bounds=bounds, sampling=sampling)

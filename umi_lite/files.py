@@ -17,6 +17,9 @@ from typing import Any
 
 from umi_lite.errors import UserError
 
+# The bundle that runs where none is named.
+DEFAULT_BUNDLE = Path("runs/quickstart/bundle")
+
 
 def text_of(name: str) -> str:
     """Return a path's name as text for a file: bytes that are not UTF-8 become `\\udcff`."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from umi_lite.cli import adapt, bfcl, data, evals, run, sandbox, serve, train
+from umi_lite.cli import adapt, bfcl, data, evals, mcp, run, sandbox, serve, train
 from umi_lite.cli.options import with_home
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ VERBS = {
     "export": train.export,
     "run": run.run,
     "serve": serve.serve,
+    "mcp": mcp.mcp,
     "reproduce": train.reproduce,
     "bench": run.bench,
     "doctor": train.doctor,

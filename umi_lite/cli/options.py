@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 import typer
 
 from umi_lite.errors import UserError
+from umi_lite.files import DEFAULT_BUNDLE as DEFAULT_BUNDLE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -205,12 +206,6 @@ class McpOptions:
         list[str] | None,
         typer.Option(metavar="TOOL", help="MCP tool to call without a question (repeatable)"),
     ] = None
-    max_tools: Annotated[
-        int,
-        typer.Option(
-            min=1, help="maximum tools a task is offered with --mcp; the best by its words"
-        ),
-    ] = 12
 
     def servers(self) -> "McpServers | None":
         """Return the servers with their deadlines and who is asked; None without `--mcp`.
@@ -229,7 +224,6 @@ class McpOptions:
             self.mcp,
             consent=Consent(self.ask, frozenset(self.allow or ()), terminal()),
             deadlines=Deadlines(seconds, seconds) if seconds else Deadlines(),
-            max_tools=self.max_tools,
         )
 
 
@@ -241,7 +235,6 @@ RecipeOverrides = Annotated[
 BundleOption = Annotated[
     Path, typer.Option("--bundle", "-b", help="bundle folder, or a run folder with a bundle in it")
 ]
-DEFAULT_BUNDLE = Path("runs/quickstart/bundle")
 
 
 @dataclass(frozen=True)

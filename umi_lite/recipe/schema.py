@@ -1,6 +1,7 @@
 """The recipe: one tree of all settings that a run depends on, as the difference from defaults."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -220,6 +221,24 @@ class Recipe(Strict):
                 "set stages.local.adapters: continued"
             )
         return self
+
+    @classmethod
+    def load(
+        cls, path_or_name: str | Path, overrides: list[str] | None = None, **more: Any
+    ) -> "Recipe":
+        """Return a recipe from a file or by its name (see `load_recipe`)."""
+        return load_recipe(path_or_name, overrides, **more)
+
+    def train(self, run_dir: str | Path | None = None, *, resume: bool = False) -> Any:
+        """Train its adapters; return the `train.trainer.Run`. The extra `train` is needed.
+
+        Args:
+            run_dir: default `runs/NAME`.
+            resume: continue the run in that folder.
+        """
+        # By name: training reads recipes, so an import would be a circle.
+        trainer = import_module("umi_lite.train.trainer")
+        return trainer.train(self, Path(run_dir or Path("runs") / self.name), resume=resume)
 
     def to_yaml(self) -> str:
         """Return the resolved recipe with defaults; `load_recipe` reads it again."""

@@ -17,7 +17,7 @@ from processes import nothing_left, until
 from umi_lite.protocol.trajectory import Call
 from umi_lite.tools.mcp.connection import Deadlines
 from umi_lite.tools.mcp.consent import Consent
-from umi_lite.tools.mcp.servers import mcp_servers, offered
+from umi_lite.tools.mcp.servers import mcp_servers
 from umi_lite.tools.tools import Toolbox
 
 pytest.importorskip("mcp", reason="the MCP SDK is not installed: pip install mcp")
@@ -91,15 +91,6 @@ def test_five_servers_of_one_file_work_end_to_end(mcp_json: Path) -> None:
         assert "the first commit" in called("git_log", repo_path=str(root))
         assert "second line" in called("git_diff_unstaged", repo_path=str(root))
     assert not (root / "b.txt").exists()
-
-
-def test_a_task_is_offered_the_tools_that_fit_its_words(mcp_json: Path) -> None:
-    notes: list[str] = []
-    with mcp_servers([str(mcp_json)], deadlines=Deadlines(60)).toolbox() as box:
-        some = offered(box, "Convert 10:00 in Rome to the time in Tokyo", 5, notes.append)
-        assert offered(box, "anything", 50, notes.append) is box
-    assert "convert_time" in {spec.name for spec in some.specs} and len(some) == 5
-    assert len(notes) == 1 and notes[0].startswith("5 of 50 tools are offered (--max-tools): ")
 
 
 HTTP_SERVER = """

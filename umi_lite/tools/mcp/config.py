@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -97,7 +97,7 @@ def all_servers(given: tuple[str, ...] | list[str]) -> tuple[Server, ...]:
     for server in (server for text in given for server in servers_of(text)):
         name = next_free(server.name, taken)
         taken.add(name)
-        made.append(_renamed(server, name))
+        made.append(replace(server, name=name))
     return tuple(made)
 
 
@@ -108,10 +108,6 @@ def next_free(name: str, taken: set[str]) -> str:
         number += 1
         free = f"{name}_{number}"
     return free
-
-
-def _renamed(server: Server, name: str) -> Server:
-    return server if name == server.name else Server(**{**vars(server), "name": name})
 
 
 def _of_file(path: Path) -> tuple[Server, ...]:
@@ -175,8 +171,8 @@ def _expanded(value: Any, where: str) -> Any:
         return value
 
     def variable(match: re.Match[str]) -> str:
-        name, default = match.groups()
-        found = os.environ.get(name, default)
+        name, default = match[1], cast("str | None", match[2])
+        found: str | None = os.environ.get(name, default)
         if found is None:
             raise UserError(f"{where}: ${{{name}}} is not set in the environment")
         return found

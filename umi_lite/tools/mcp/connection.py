@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from umi_lite.errors import UserError
 from umi_lite.sandbox.text import head_and_tail
@@ -326,8 +326,7 @@ async def _listed(client: "Client") -> tuple[Any, ...]:
 
 def _reason(err: BaseException, deadline: float) -> str:
     while isinstance(err, BaseExceptionGroup):
-        group: BaseExceptionGroup[BaseException] = err
-        err = group.exceptions[0]
+        err = cast("BaseExceptionGroup[BaseException]", err).exceptions[0]
     if isinstance(err, TimeoutError):
         return f"it did not list its tools within {deadline:g} s"
     if isinstance(err, FileNotFoundError):

@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Generator, Iterable
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -15,11 +16,10 @@ from umi_lite.tools.mcp.config import Server, all_servers
 from umi_lite.tools.mcp.connection import Connection, Deadlines, Note
 from umi_lite.tools.mcp.consent import Consent
 from umi_lite.tools.mcp.names import Origin, unique_names
-from umi_lite.tools.search import ToolIndex
 from umi_lite.tools.tools import Toolbox, ToolFunction
 
-# Five servers have 50 tools, whose docs are longer than a small model's context.
-MAX_TOOLS = 12
+if TYPE_CHECKING:
+    from anyio.from_thread import BlockingPortal
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,11 @@ class McpServers:
         servers: with names that differ (`config.all_servers`).
         consent: which calls need the user's word; default those marked destructive, refused.
         deadlines: seconds to start, and per call.
-        max_tools: how many tools a task is offered, at most (`offered`).
     """
 
     servers: tuple[Server, ...]
     consent: Consent = field(default_factory=Consent)
     deadlines: Deadlines = field(default_factory=Deadlines)
-    max_tools: int = MAX_TOOLS
 
     @contextmanager
     def toolbox(
@@ -55,11 +53,9 @@ class McpServers:
         Raises:
             UserError: the SDK is not installed, or no server starts.
         """
-        _check_sdk()
-        from anyio.from_thread import start_blocking_portal
-
+        check_sdk()
         plugged = _Plugged(own or Toolbox(), self.consent, note)
-        with start_blocking_portal() as portal:
+        with _event_loop() as portal:
             connections = [
                 Connection(server, self.deadlines, portal, plugged.changed)
                 for server in self.servers
@@ -74,23 +70,6 @@ class McpServers:
                     connection.stop()
                 for connection in connections:
                     connection.join()
-
-
-def offered(toolbox: Toolbox, need: str, most: int, note: Note) -> Toolbox:
-    """Return the tools that a task is offered, in their order; all if there are no more.
-
-    Args:
-        need: the user's text, which the tools must fit (see `tools.search`).
-        most: how many tools, at most.
-        note: called with their names where they are not all.
-    """
-    if len(toolbox) <= most:
-        return toolbox
-    best = {spec.name for spec in ToolIndex(toolbox.specs).best(need, most)}
-    chosen = [made for made in toolbox.functions if made.spec.name in best]
-    names = ", ".join(made.spec.name for made in chosen)
-    note(f"{most} of {len(toolbox)} tools are offered (--max-tools): {names}")
-    return Toolbox(chosen)
 
 
 def mcp_servers(given: Iterable[str], **more: Any) -> McpServers:
@@ -119,9 +98,41 @@ def listed(given: str, deadline: float = Deadlines.start) -> tuple[list[Tool], l
         return list(toolbox.specs), notes
 
 
-def _check_sdk() -> None:
+def check_sdk() -> None:
+    """Check that the official SDK is installed.
+
+    Raises:
+        UserError: it is not; how to install it.
+    """
     if find_spec("mcp") is None:
-        raise UserError("--mcp needs the MCP SDK: pip install 'umi-lite[mcp]'")
+        raise UserError("MCP needs its SDK: pip install 'umi-lite[mcp]'")
+
+
+@contextmanager
+def _event_loop() -> "Generator[BlockingPortal]":
+    """Run an event loop in a thread.
+
+    Not anyio's `start_blocking_portal`: Python waits for its thread before it runs what `atexit`
+    has, such as the end of an agent that was never closed.
+    """
+    import anyio
+    from anyio.from_thread import BlockingPortal
+
+    ready: Future[BlockingPortal] = Future()
+
+    async def run() -> None:
+        async with BlockingPortal() as portal:
+            ready.set_result(portal)
+            await portal.sleep_until_stopped()
+
+    thread = threading.Thread(target=anyio.run, args=(run,), name="umi-mcp", daemon=True)
+    thread.start()
+    portal = ready.result()
+    try:
+        yield portal
+    finally:
+        portal.call(portal.stop)
+        thread.join()
 
 
 def _started(connections: list[Connection], note: Note) -> list[Connection]:

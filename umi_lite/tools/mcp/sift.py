@@ -50,8 +50,8 @@ class Sift:
             return True
         else:
             return True
-        name = entry.get("name") if isinstance(entry, dict) else None
-        self.left_out[str(cast("Any", name))] = reason
+        about: dict[str, Any] = cast("Any", entry) if isinstance(entry, dict) else {}
+        self.left_out[str(about.get("name"))] = reason
         return False
 
 

@@ -1,0 +1,157 @@
+"""An episode as its texts arrive: in a `for` loop, or in an `async for`."""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
+
+from umi_lite.agent.agent import Agent, ToolCrash, line, use
+from umi_lite.agent.episode import Episode
+from umi_lite.agent.trace import Trace, check_place, keep
+from umi_lite.engine.request import Generation, Request
+from umi_lite.protocol.trajectory import Observation, Trajectory
+
+
+class Event(NamedTuple):
+    """A stretch of text, and who wrote it: a role, or `tool`."""
+
+    speaker: str
+    text: str
+
+
+class Stream(Iterator[Event]):
+    """One episode that runs while it is iterated, in the same thread.
+
+    Args:
+        alone: entered while it runs.
+
+    Attributes:
+        trace: the episode's, once it has ended; also where it was closed before its end.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        instruction: str | Trajectory,
+        trace_path: Path | None,
+        alone: AbstractContextManager[None],
+    ):
+        self.trace: Trace | None = None
+        self._events = self._run(agent, instruction, trace_path, alone)
+
+    def __next__(self) -> Event:
+        return next(self._events)
+
+    def close(self) -> None:
+        """End the episode here; its trace has the stop reason `interrupted`."""
+        self._events.close()
+
+    def _run(
+        self,
+        agent: Agent,
+        instruction: str | Trajectory,
+        trace_path: Path | None,
+        alone: AbstractContextManager[None],
+    ) -> Generator[Event]:
+        with alone:
+            yield from self._episode(agent, instruction, trace_path)
+
+    def _episode(
+        self, agent: Agent, instruction: str | Trajectory, trace_path: Path | None
+    ) -> Generator[Event]:
+        if isinstance(instruction, str):
+            name = f"run-{uuid4().hex[:12]}"
+            tools = agent.toolbox.specs
+            instruction = Trajectory(id=name, source="run", tools=tools, instruction=instruction)
+        if trace_path is not None:
+            check_place(trace_path)
+        events: deque[Event] = deque()
+        episode = Episode(
+            instruction,
+            agent.engine,
+            agent.bounds,
+            agent.sampling,
+            lambda speaker, text: events.append(Event(speaker, text)),
+        )
+        try:
+            yield from _played(episode, agent, events)
+        except (KeyboardInterrupt, GeneratorExit):
+            episode.ended("interrupted")
+            raise
+        except ToolCrash as err:
+            episode.ended("tool_crash", str(err))
+        except Exception as err:
+            episode.ended("error", line(err))
+            raise
+        finally:
+            agent.engine.release(episode)
+            self.trace = episode.trace(model=agent.engine.base.name, bundle=agent.bundle)
+            if trace_path is not None:
+                keep(self.trace, trace_path)
+
+
+def _played(episode: Episode, agent: Agent, events: deque[Event]) -> Generator[Event]:
+    """Run an episode to its end; yield what was written after each step of the engine."""
+    steps = episode.run()
+    answer: Generation | Observation | None = None
+    while True:
+        try:
+            asked = steps.send(answer)
+        except StopIteration:
+            break
+        finally:
+            while events:
+                yield events.popleft()
+        if not isinstance(asked, Request):
+            answer = use(agent.toolbox, asked)
+            continue
+        agent.engine.submit(asked)
+        answer = None
+        while answer is None:
+            for request, generation in agent.engine.step():
+                answer = generation if request is asked else answer
+            while events:
+                yield events.popleft()
+
+
+class AsyncStream:
+    """One episode for `async for`; it runs in another thread.
+
+    Attributes:
+        trace: the episode's, once it has ended.
+    """
+
+    def __init__(self, begin: Callable[[], Stream]):
+        self.trace: Trace | None = None
+        self._begin = begin
+
+    async def __aiter__(self) -> AsyncGenerator[Event]:
+        loop = asyncio.get_running_loop()
+        arrived: asyncio.Queue[Event | None] = asyncio.Queue()
+        left = threading.Event()
+
+        def run() -> None:
+            stream = self._begin()
+            try:
+                for event in stream:
+                    if left.is_set():
+                        break
+                    loop.call_soon_threadsafe(arrived.put_nowait, event)
+            finally:
+                stream.close()
+                self.trace = stream.trace
+
+        running = loop.run_in_executor(None, run)
+        running.add_done_callback(lambda _: arrived.put_nowait(None))
+        try:
+            while (event := await arrived.get()) is not None:
+                yield event
+        finally:
+            # The engine is free only once the thread has ended.
+            left.set()
+            await asyncio.wait([running])
+        running.result()

@@ -1,0 +1,61 @@
+"""`umi mcp`: the agent and the Python sandbox as tools of an MCP server."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from umi_lite.cli.options import (
+    DEFAULT_BUNDLE,
+    Limits,
+    McpOptions,
+    Roles,
+    SamplingOptions,
+    home,
+    with_groups,
+)
+
+
+@with_groups
+def mcp(
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            "--bundle",
+            "-b",
+            help=f"bundle folder, or a run folder with a bundle in it; default {DEFAULT_BUNDLE}, "
+            "or no agent without one",
+        ),
+    ] = None,
+    tools: Annotated[
+        str | None,
+        typer.Option(help="tool set by name, or a .py file with functions; default the bundle's"),
+    ] = None,
+    *,
+    mcp: McpOptions,
+    limits: Limits,
+    sampling_options: SamplingOptions,
+    roles: Roles,
+) -> None:
+    """Serve the agent (`ask`) and the Python sandbox (`run_python`) to MCP clients, over stdio.
+
+    For a client's file: {"mcpServers": {"umi": {"command": "umi", "args": ["mcp"]}}}
+    """
+    from rich.console import Console
+
+    from umi_lite.bundle.bundle import load_bundle
+    from umi_lite.console import dim
+    from umi_lite.mcp_server import serve
+
+    console = Console(stderr=True)
+    folder = bundle or (DEFAULT_BUNDLE if DEFAULT_BUNDLE.exists() else None)
+    opened = None if folder is None else load_bundle(folder)
+    serve(
+        opened,
+        lambda: roles.open(load_bundle(folder or DEFAULT_BUNDLE), 1, console),
+        dim(console),
+        tools=home(tools),
+        mcp=mcp.servers(),
+        bounds=None if opened is None else limits.bounds(opened.spec.bounds),
+        sampling=None if opened is None else sampling_options.sampling(opened.spec.sampling),
+    )
