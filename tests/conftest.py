@@ -1,6 +1,7 @@
 """Fixtures for all folders: the embedded model, a finished run, its bundle."""
 
 import ctypes
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,3 +89,23 @@ def bundle(run_dir, cache) -> "Bundle":
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UMI_LITE_CACHE", str(cache))
         return export_run(run_dir)
+
+
+@pytest.fixture(scope="session")
+def short_bundle(bundle: "Bundle", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the same bundle with short turns and one call."""
+    folder = tmp_path_factory.mktemp("short") / "bundle"
+    folder.mkdir()
+    for file in bundle.path.iterdir():
+        if file.name != "bundle.json":
+            os.link(file, folder / file.name)
+    spec = json.loads((bundle.path / "bundle.json").read_text())
+    spec["bounds"] = {
+        "max_calls": 1,
+        "max_thought_chars": 40,
+        "max_thought_tokens": 24,
+        "max_call_tokens": 100,
+        "max_answer_tokens": 12,
+    }
+    (folder / "bundle.json").write_text(json.dumps(spec))
+    return folder

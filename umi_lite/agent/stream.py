@@ -26,11 +26,10 @@ class Event(NamedTuple):
 class Stream(Iterator[Event]):
     """One episode that runs while it is iterated, in the same thread.
 
+    A stream that is left before its end is closed.
+
     Args:
         alone: entered while it runs.
-
-    Attributes:
-        trace: the episode's, once it has ended; also where it was closed before its end.
     """
 
     def __init__(
@@ -40,8 +39,15 @@ class Stream(Iterator[Event]):
         trace_path: Path | None,
         alone: AbstractContextManager[None],
     ):
-        self.trace: Trace | None = None
-        self._events = self._run(agent, instruction, trace_path, alone)
+        # Not an attribute that the generator sets: it would refer to this object, and a stream
+        # that a `break` leaves would run on until the garbage collector comes.
+        self._ended: list[Trace] = []
+        self._events = _run(agent, instruction, trace_path, alone, self._ended)
+
+    @property
+    def trace(self) -> Trace | None:
+        """Return the episode's trace, None while it runs."""
+        return self._ended[0] if self._ended else None
 
     def __next__(self) -> Event:
         return next(self._events)
@@ -50,19 +56,15 @@ class Stream(Iterator[Event]):
         """End the episode here; its trace has the stop reason `interrupted`."""
         self._events.close()
 
-    def _run(
-        self,
-        agent: Agent,
-        instruction: str | Trajectory,
-        trace_path: Path | None,
-        alone: AbstractContextManager[None],
-    ) -> Generator[Event]:
-        with alone:
-            yield from self._episode(agent, instruction, trace_path)
 
-    def _episode(
-        self, agent: Agent, instruction: str | Trajectory, trace_path: Path | None
-    ) -> Generator[Event]:
+def _run(
+    agent: Agent,
+    instruction: str | Trajectory,
+    trace_path: Path | None,
+    alone: AbstractContextManager[None],
+    ended: list[Trace],
+) -> Generator[Event]:
+    with alone:
         if isinstance(instruction, str):
             name = f"run-{uuid4().hex[:12]}"
             tools = agent.toolbox.specs
@@ -89,9 +91,9 @@ class Stream(Iterator[Event]):
             raise
         finally:
             agent.engine.release(episode)
-            self.trace = episode.trace(model=agent.engine.base.name, bundle=agent.bundle)
+            ended.append(episode.trace(model=agent.engine.base.name, bundle=agent.bundle))
             if trace_path is not None:
-                keep(self.trace, trace_path)
+                keep(ended[0], trace_path)
 
 
 def _played(episode: Episode, agent: Agent, events: deque[Event]) -> Generator[Event]:
