@@ -4,7 +4,6 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, aclosing
-from dataclasses import replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -62,10 +61,9 @@ def serve(
         offer: Callable[[], Agent] | None = None
         toolbox = Toolbox()
         if bundle is not None:
-            if mcp is not None:
-                mcp = replace(mcp, consent=replace(mcp.consent, confirm=None))
             default = bundle.spec.tools if isinstance(bundle.spec.tools, str) else None
-            toolbox = stack.enter_context(open_tools(tools, default, mcp, note))
+            servers = mcp and mcp.unattended()
+            toolbox = stack.enter_context(open_tools(tools, default, servers, note))
 
             def open_agent() -> Agent:
                 engine = stack.enter_context(open_engine())

@@ -9,6 +9,7 @@ from umi_lite.cli.options import (
     DEFAULT_BUNDLE,
     BundleOption,
     Limits,
+    McpOptions,
     Roles,
     SamplingOptions,
     home,
@@ -54,6 +55,7 @@ def serve(
         float, typer.Option(min=0, help="seconds that open requests have after SIGTERM")
     ] = 30.0,
     *,
+    mcp: McpOptions,
     limits: Limits,
     sampling_options: SamplingOptions,
     roles: Roles,
@@ -91,6 +93,7 @@ def serve(
         bounds=limits.bounds(opened.spec.bounds),
         sampling=sampling_options.sampling(opened.spec.sampling),
         tools=home(tools),
+        mcp=mcp.servers(),
         name=name,
         show_thoughts=show_thoughts,
         views=roles.views,

@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 
 from umi_lite.bundle.open import open_roles
 from umi_lite.console import dim
-from umi_lite.data.toolsets import toolset
+from umi_lite.data.toolsets import open_tools
 from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import ROLES, View
 from umi_lite.serve.app import MAX_BODY, make_app
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from umi_lite.agent.bounds import Bounds, Sampling
     from umi_lite.bundle.bundle import Bundle
     from umi_lite.engine.placement import Overrides
+    from umi_lite.tools.mcp.servers import McpServers
 
 _SHORTEST_TOKEN = 16
 # Connections at once; more are answered with 503.
@@ -80,6 +81,7 @@ def serve(
     bounds: "Bounds",
     sampling: "Sampling",
     tools: str | None = None,
+    mcp: "McpServers | None" = None,
     name: str | None = None,
     show_thoughts: bool = False,
     views: Iterable[View] = ROLES,
@@ -90,7 +92,9 @@ def serve(
 
     Args:
         overrides: `slots` is how many episodes run at once.
-        tools: a tool set's name or a .py file; default the bundle's, none if it names none.
+        tools: a tool set's name or a .py file; default the bundle's, none if it names none, and
+            none with `mcp`.
+        mcp: servers whose tools are the server's too. What would need consent is refused.
         name: of the model, for clients; default the run's or the folder's.
         show_thoughts: send thoughts and tool turns as `reasoning_content`.
         views, elsewhere, timeout: see `open_roles`.
@@ -100,16 +104,19 @@ def serve(
             `open_roles` refuses.
     """
     sock = listen(access)
-    named = tools or (bundle.spec.tools if isinstance(bundle.spec.tools, str) else None)
-    toolbox = toolset(named, dim(console)) if named else Toolbox()
-    with open_roles(
-        bundle,
-        views=views,
-        elsewhere=elsewhere,
-        overrides=overrides,
-        timeout=timeout,
-        note=dim(console),
-    ) as engine:
+    default = bundle.spec.tools if isinstance(bundle.spec.tools, str) else None
+    opened = open_tools(tools, default, mcp and mcp.unattended(), dim(console))
+    with (
+        opened if tools or default or mcp else nullcontext(Toolbox()) as toolbox,
+        open_roles(
+            bundle,
+            views=views,
+            elsewhere=elsewhere,
+            overrides=overrides,
+            timeout=timeout,
+            note=dim(console),
+        ) as engine,
+    ):
         engine.warm()
         served = Served(
             model=name or _name(bundle.path),

@@ -203,14 +203,15 @@ with mcp_servers(["{sys.executable} -I {HOSTILE} loner"]).toolbox() as box:
 """
 
 
-def test_an_interrupt_ends_the_call_and_the_children() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_call_and_the_children(number: int) -> None:
     running = subprocess.Popen(
         [sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert running.stdout is not None
     child = int(running.stdout.readline())
-    time.sleep(0.5)
-    running.send_signal(signal.SIGINT)
+    time.sleep(0.5)  # most signals now come in the call; none may be lost elsewhere
+    running.send_signal(number)
     _, errors = running.communicate(timeout=30)
-    assert "KeyboardInterrupt" in errors
+    assert running.returncode == (143 if number == signal.SIGTERM else -signal.SIGINT), errors
     assert not alive(child)

@@ -1,12 +1,13 @@
 """The tools of several MCP servers in one toolbox, while a `with` is open."""
 
+import signal
 import threading
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import ValidationError
 
@@ -36,6 +37,10 @@ class McpServers:
     consent: Consent = field(default_factory=Consent)
     deadlines: Deadlines = field(default_factory=Deadlines)
 
+    def unattended(self) -> Self:
+        """Return the same servers where no user can be asked: consent is refused."""
+        return replace(self, consent=replace(self.consent, confirm=None))
+
     @contextmanager
     def toolbox(
         self, own: Toolbox | None = None, note: Note = lambda _: None
@@ -55,7 +60,7 @@ class McpServers:
         """
         check_sdk()
         plugged = _Plugged(own or Toolbox(), self.consent, note)
-        with _event_loop() as portal:
+        with _sigterm_raises(), _event_loop() as portal:
             connections = [
                 Connection(server, self.deadlines, portal, plugged.changed)
                 for server in self.servers
@@ -106,6 +111,26 @@ def check_sdk() -> None:
     """
     if find_spec("mcp") is None:
         raise UserError("MCP needs its SDK: pip install 'umi-lite[mcp]'")
+
+
+@contextmanager
+def _sigterm_raises() -> Generator[None]:
+    """Let SIGTERM raise SystemExit where it would end the program at once: servers would stay."""
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    ):
+        yield
+        return
+
+    def stop(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextmanager
