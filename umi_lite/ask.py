@@ -105,11 +105,18 @@ def ask(
     where: Mapping[str, Any] = {"elsewhere": elsewhere, "overrides": overrides, "timeout": timeout}
     note = dim(console)
     default = bundle.spec.tools if isinstance(bundle.spec.tools, str) else None
-    with open_tools(tools, default, mcp, note) as toolbox:
+    shown, running = stream_to(console), False
+
+    def noted(line: str) -> None:
+        shown("note", line) if running else note(line)
+
+    with open_tools(tools, default, mcp, noted) as toolbox:
         path = trace_path or _default_place(bundle)
         with open_roles(bundle, views=views, note=note, **where) as engine:
             agent = bundle.agent(engine, toolbox, bounds=bounds, sampling=sampling)
-            trace = agent.run(instruction, stream_to(console), path)
+            running = True
+            trace = agent.run(instruction, shown, path)
+            running = False
     console.print()
     return Asked(trace, path if path is not None and _holds(path, trace) else None)
 

@@ -31,7 +31,8 @@ def test_tools_of_a_server_are_offered_called_and_noted(umi):
     ended = umi([CALLER, 'echo {"text": "hi"}', DONE, "Hi."], "--mcp", SERVER)
     assert ended.exit_code == 0, ended.output
     assert "hostile: tool no_such_schema: " in ended.output
-    assert "      tool hi\n" in ended.output and "hostile: warning: first\n" in ended.output
+    called = '    caller echo {"text": "hi"}\n      note hostile: warning: first\n      tool hi\n'
+    assert called in ended.output
     # The bundle's own tools are not offered with --mcp alone.
     assert "calculator" not in umi.engine.prompt(0) and "echo_again" not in umi.engine.prompt(0)
 

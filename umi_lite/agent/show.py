@@ -28,6 +28,7 @@ COLOURS = {
     "tool": "magenta",
     "summarizer": "green",
     "backbone": "blue",
+    "note": "dim",
 }
 _SPEAKERS: dict[type[Step], str] = {
     User: "user",
@@ -41,6 +42,8 @@ _SPEAKERS: dict[type[Step], str] = {
 def stream_to(console: "Console") -> Callable[[str, str], None]:
     """Return an `on_event` callback for `Agent.run` that prints each role's text after a label.
 
+    Called with `note`, it prints a line of its own.
+
     What models and tools write is shown literally: no markup, no emoji names, no control
     characters that a terminal would interpret (`sandbox.text.visible`).
     """
@@ -48,7 +51,7 @@ def stream_to(console: "Console") -> Callable[[str, str], None]:
 
     def show(speaker: str, text: str) -> None:
         nonlocal last
-        if speaker != last:
+        if speaker != last or speaker == "note":
             if last:
                 console.print()
             _put(console, speaker, f"{speaker:>10} ")

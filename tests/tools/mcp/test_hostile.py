@@ -140,7 +140,7 @@ def test_progress_and_log_are_shown_and_bounded(box: Toolbox, notes: list[str]) 
     said(box, "hostile__progress")
     shown = [note for note in notes if re.match(r"hostile: \d+ of 100 row row", note)]
     assert len(shown) == 20 and max(map(len, notes)) < 400
-    assert "hostile: warning: nearly\x1b[31m done" in notes  # printed by `visible`
+    assert r"hostile: warning: nearly\x1b[31m done" in notes
 
 
 def test_a_destructive_tool_is_refused_without_a_terminal(box: Toolbox) -> None:

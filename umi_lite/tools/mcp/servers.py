@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from umi_lite.errors import UserError, first_error
 from umi_lite.protocol.trajectory import Tool
+from umi_lite.sandbox.text import visible
 from umi_lite.tools.mcp.config import Server, all_servers
 from umi_lite.tools.mcp.connection import Connection, Deadlines, Note
 from umi_lite.tools.mcp.consent import Consent
@@ -59,7 +60,12 @@ class McpServers:
             UserError: the SDK is not installed, or no server starts.
         """
         check_sdk()
-        plugged = _Plugged(own or Toolbox(), self.consent, note)
+
+        def noted(line: str) -> None:
+            # A server's text must not act on the terminal, nor hide there.
+            note(visible(" ".join(line.split())))
+
+        plugged = _Plugged(own or Toolbox(), self.consent, noted)
         with _sigterm_raises(), _event_loop() as portal:
             connections = [
                 Connection(server, self.deadlines, portal, plugged.changed)
@@ -68,7 +74,7 @@ class McpServers:
             try:
                 for connection in connections:
                     connection.start()
-                plugged.begin(_started(connections, note))
+                plugged.begin(_started(connections, noted))
                 yield plugged.toolbox
             finally:
                 for connection in connections:
