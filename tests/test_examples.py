@@ -1,6 +1,7 @@
 """Every script in examples/ runs, on the real engine with untrained adapters and short turns."""
 
 import csv
+import re
 import runpy
 from collections.abc import Callable
 from pathlib import Path
@@ -61,3 +62,19 @@ def test_every_script_is_here() -> None:
     here = {"own_tools", "maths", "stream", "mcp_tools", "batch_csv", "role_from_endpoint", "adapt"}
     # tests/agent/test_hello_agent.py has the other one, tests/engine that with an endpoint.
     assert {path.stem for path in EXAMPLES.glob("*.py")} >= here | {"hello_agent"}
+
+
+def test_the_script_of_the_readme_runs(
+    short_bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    readme = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    [script] = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    (tmp_path / "readme.py").write_text(script)
+    (tmp_path / "runs" / "quickstart").mkdir(parents=True)
+    (tmp_path / "runs" / "quickstart" / "bundle").symlink_to(short_bundle)
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path("readme.py")
+    assert capsys.readouterr().out.strip()
