@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 from processes import nothing_left, until
+from scripted import Scripted
 
-from umi_lite.protocol.trajectory import Call
+from umi_lite.agent.agent import Agent
+from umi_lite.engine.language import callable_tools
+from umi_lite.protocol.trajectory import Call, Observation
 from umi_lite.tools.mcp.connection import Deadlines
 from umi_lite.tools.mcp.consent import Consent
 from umi_lite.tools.mcp.servers import mcp_servers
@@ -93,6 +96,28 @@ def test_five_servers_of_one_file_work_end_to_end(mcp_json: Path) -> None:
     assert not (root / "b.txt").exists()
 
 
+def test_an_episode_calls_tools_of_all_five(mcp_json: Path) -> None:
+    """Each call as a role would write it: the grammar holds all fifty schemas."""
+    root = mcp_json.parent / "root"
+    calls = [
+        'get-sum {"a": 2, "b": 3}',
+        f'list_directory {{"path": "{root}"}}',
+        'create_entities {"entities": [{"name": "A", "entityType": "B", "observations": []}]}',
+        'convert_time {"source_timezone": "UTC", "time": "10:00", "target_timezone": "Asia/Tokyo"}',
+        f'git_status {{"repo_path": "{root}"}}',
+    ]
+    turns = [turn for call in calls for turn in ("Look.\nNext: caller", call)]
+    engine = Scripted(*turns, "Done.\nNext: summarizer", "All five.")
+    with mcp_servers([str(mcp_json)], deadlines=Deadlines(60)).toolbox() as box:
+        kept, refused = callable_tools(box.specs)
+        assert len(kept) == 50 and not refused
+        trace = Agent(engine, box).run("Ask all five servers.")
+    seen = [step for step in trace.trajectory.steps if isinstance(step, Observation)]
+    assert trace.answer == "All five." and not any(step.error for step in seen)
+    for step, part in zip(seen, ("is 5", "[FILE] a.txt", '"A"', "19:00", "clean"), strict=True):
+        assert part in step.content
+
+
 HTTP_SERVER = """
 import sys
 from mcp.server import MCPServer
@@ -123,19 +148,47 @@ else:
 """
 
 
-@pytest.mark.parametrize("transport", ["http", "stdio"])
-def test_the_newest_protocol_over_http_and_stdio(tmp_path: Path, transport: str) -> None:
+@pytest.fixture
+def own_server(tmp_path: Path) -> list[str]:
     (tmp_path / "server.py").write_text(HTTP_SERVER)
-    command = [sys.executable, str(tmp_path / "server.py")]
-    if transport == "stdio":
-        check(" ".join(command), [])
-        return
+    return [sys.executable, str(tmp_path / "server.py")]
+
+
+def test_the_newest_protocol_over_stdio(own_server: list[str]) -> None:
+    check(" ".join(own_server), [])
+
+
+def test_the_newest_protocol_over_http(own_server: list[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    running = subprocess.Popen([*command, str(port)], stderr=subprocess.DEVNULL)
+
+    def started() -> subprocess.Popen[bytes]:
+        running = subprocess.Popen([*own_server, str(port)], stderr=subprocess.DEVNULL)
+
+        def listens() -> bool:
+            with socket.socket() as one:
+                return one.connect_ex(("127.0.0.1", port)) == 0
+
+        until(listens, "no server")
+        return running
+
+    def size() -> Observation:
+        return box.call(Call(tool="size", arguments={"text": "abc"}))
+
+    running = started()
     try:
-        until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, "no server")
         check(f"http://127.0.0.1:{port}/mcp", [])
+        with nothing_left(), mcp_servers([f"http://127.0.0.1:{port}/mcp"]).toolbox() as box:
+            assert size().content == "3"
+            running.kill()
+            running.wait()
+            # An observation each; and once the server is there again, a new connection.
+            assert "ended during the call" in size().content
+            assert "All connection attempts failed" in size().content
+            running = started()
+            assert size().content == "3"
+            running.kill()
+            running.wait()
     finally:
         running.kill()
         running.wait()
