@@ -37,9 +37,9 @@ def mcp(
     sampling_options: SamplingOptions,
     roles: Roles,
 ) -> None:
-    """Serve the agent (`ask`) and the Python sandbox (`run_python`) to MCP clients, over stdio.
+    """Serve the agent and the sandbox to MCP clients.
 
-    For a client's file: {"mcpServers": {"umi": {"command": "umi", "args": ["mcp"]}}}
+    Over stdio, as the tools `ask` and `run_python`. For a client's file: {"mcpServers": {"umi": {"command": "umi", "args": ["mcp"]}}}
     """
     from rich.console import Console
 
