@@ -33,7 +33,7 @@ def test_the_tools_of_a_server_are_served_and_it_ends_with_sigterm(short_bundle:
         assert int(found[2]) == 13
         children = psutil.Process(process.pid).children(recursive=True)
         assert any(str(HOSTILE) in child.cmdline() for child in children)
-        with openai.OpenAI(base_url=f"{found[1]}/v1", api_key="none", max_retries=0) as client:
+        with openai.OpenAI(base_url=f"{found[1]}/v1", api_key="none", max_retries=6) as client:
             model = client.models.list().data[0].id
             message = {"role": "user", "content": "Echo hi."}
             made = client.chat.completions.create(model=model, messages=[message])  # type: ignore[list-item]
