@@ -39,7 +39,8 @@ def mcp(
 ) -> None:
     """Serve the agent and the sandbox to MCP clients.
 
-    Over stdio, as the tools `ask` and `run_python`. For a client's file: {"mcpServers": {"umi": {"command": "umi", "args": ["mcp"]}}}
+    Over stdio, as the tools `ask` and `run_python`. For a client's file:
+    {"mcpServers": {"umi": {"command": "umi", "args": ["mcp"]}}}
     """
     from rich.console import Console
 
