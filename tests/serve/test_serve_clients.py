@@ -315,3 +315,22 @@ def test_messages_that_do_not_fit_are_refused_before_the_stream_begins():
                 )
             assert raised.value.code == "context_length_exceeded"
             assert raised.value.param == "messages"
+
+
+def test_a_long_history_is_elided_before_it_is_read():
+    engine = Talker(scripted(DONE, "It is 6."))
+    engine.n_ctx = 10_000
+    called = {"type": "function", "function": {"name": "double", "arguments": "{}"}}
+    messages: list[Any] = [user()]
+    for at in range(45):
+        said = {"role": "assistant", "content": "Go.", "tool_calls": [{**called, "id": f"c{at}"}]}
+        messages += [said, {"role": "tool", "tool_call_id": f"c{at}", "content": f"{at} " * 1300}]
+    with serving(engine, bounds=Bounds(max_observation_chars=4000, repeats=1)) as running:
+        answer = running.post({"messages": messages, "tools": [tool(parameters=None)]})
+        assert answer.status_code == 200, answer.text
+        # What is no result cannot be left out.
+        answer = running.post({"messages": [*messages, user("And?" * 40_000)]})
+        assert answer.status_code == 400
+        assert answer.json()["error"]["code"] == "context_length_exceeded"
+    prompt = engine.prompt(0)
+    assert "Result: [elided]" in prompt and "44 44 44" in prompt and "43 43 43" not in prompt

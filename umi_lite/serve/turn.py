@@ -7,21 +7,24 @@ from uuid import uuid4
 from pydantic import ValidationError
 
 from umi_lite.agent.bounds import Bounds, Sampling
-from umi_lite.agent.episode import Episode
+from umi_lite.agent.episode import ELIDED, Episode
 from umi_lite.agent.wanted import Wanted
 from umi_lite.engine.language import callable_tools, grammar_error
 from umi_lite.engine.request import RoleEngine
 from umi_lite.errors import UserError, first_error
 from umi_lite.protocol.constraints import Check
 from umi_lite.protocol.grammar import json_grammar
+from umi_lite.protocol.roles import step_text
 from umi_lite.protocol.schema import BadSchema, normalised
-from umi_lite.protocol.trajectory import Tool, Trajectory
+from umi_lite.protocol.trajectory import Observation, Step, Tool, Trajectory
 from umi_lite.serve.errors import BadRequest
 from umi_lite.serve.history import History, read_history
 from umi_lite.serve.memory import Memory
 from umi_lite.serve.request import AllowedTools, ChatRequest, NamedTool, ResponseFormat
 from umi_lite.tools.tools import Toolbox
 
+# A token has fewer in any text but long runs of spaces.
+_CHARS_PER_TOKEN = 16
 _ANY_OBJECT = {"type": "object", "additionalProperties": True}
 
 
@@ -88,7 +91,7 @@ def make_turn(request: ChatRequest, served: Served, memory: Memory) -> Turn:
         source="serve",
         tools=tools,
         instruction=history.instruction,
-        steps=history.steps,
+        steps=_shortened(history, tools, served.engine.n_ctx),
         meta=request.labels,
     )
     wanted = _wanted(request, tools)
@@ -100,6 +103,30 @@ def make_turn(request: ChatRequest, served: Served, memory: Memory) -> Turn:
     episode = Episode(trajectory, served.engine, served.bounds, sampling, wanted=wanted)
     check = None if schema is None else Check(schema)
     return Turn(request, history, episode, None if request.tools else served.toolbox, check)
+
+
+def _shortened(history: History, tools: tuple[Tool, ...], n_ctx: int) -> tuple[Step, ...]:
+    """Return the steps, the oldest observations elided where they can never fit the context.
+
+    The loop would do it, one by one and reading all of the text each time.
+
+    Raises:
+        BadRequest: what cannot be elided is too long.
+    """
+    room = _CHARS_PER_TOKEN * n_ctx
+    sizes = [len(step_text(step, tools)) for step in history.steps]
+    seen = [at for at, step in enumerate(history.steps) if isinstance(step, Observation)]
+    whole = len(history.instruction) + sum(sizes)
+    steps = list(history.steps)
+    for at in seen[:-1]:
+        if whole <= room:
+            break
+        whole -= sizes[at]
+        steps[at] = Observation(content=ELIDED)
+    if whole > room:
+        message = f"messages: {whole} characters do not fit a context of {n_ctx} tokens"
+        raise BadRequest(message, "messages", code="context_length_exceeded")
+    return tuple(steps)
 
 
 def _tools(request: ChatRequest) -> tuple[Tool, ...]:
