@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import wait
 from contextlib import contextmanager
 
 import pytest
@@ -12,7 +13,7 @@ from local_server import JsonHandler, LocalServer, running
 from umi_lite.engine.client import Endpoint
 from umi_lite.engine.endpoint import HybridEngine
 from umi_lite.engine.engine import Engine
-from umi_lite.engine.request import Request
+from umi_lite.engine.request import Request, TurnFailed
 from umi_lite.errors import UserError
 from umi_lite.evals.judge import Judge, Question
 
@@ -159,3 +160,24 @@ def test_a_judge_that_is_none(body, server, tmp_path) -> None:
     with pytest.raises(UserError, match=r"endpoint .*/v1 \(m\): ") as err:
         judge.ask([Question("1", "solved", "Solved?")], tmp_path / "votes.jsonl")
     assert "\n" not in str(err.value)
+
+
+def test_a_turn_that_fails_loses_no_other(server, opened) -> None:
+    good = (200, "text/event-stream", chunk(text="Ja.", finish_reason="stop"))
+    with opened(server.url) as roles:
+        first, second = (Request("caller", [5], max_tokens=4) for _ in range(2))
+        roles.submit(first)
+        until_idle(roles)
+        server.said = good
+        roles.submit(second)
+        until_idle(roles)
+        assert [(request, said.text) for request, said in roles.step()] == [(second, "Ja.")]
+        with pytest.raises(TurnFailed, match="without a finish_reason") as err:
+            roles.step()
+        assert err.value.request is first
+        assert roles.step() == []
+
+
+def until_idle(roles: HybridEngine) -> None:
+    """Wait until the endpoint has answered all requests, without taking what it said."""
+    wait(roles._asked.values(), timeout=30)

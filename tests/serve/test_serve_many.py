@@ -13,6 +13,7 @@ import psutil
 import pytest
 from serving import CALLER, DONE, Talker, serving, until
 
+from umi_lite.engine.request import TurnFailed
 from umi_lite.tools.tools import Toolbox
 
 USER = [{"role": "user", "content": "Do it."}]
@@ -178,6 +179,24 @@ def test_a_failing_engine_ends_what_runs_and_serves_on():
         assert answer.status_code == 500 and "out of order" in answer.json()["error"]["message"]
         assert running.post({"messages": USER}).status_code == 200
         assert not engine.owners
+
+
+def test_a_turn_that_fails_at_an_endpoint_ends_its_own_episode_only():
+    engine = Talker(endless, slots=2, seconds=0.01)
+    with serving(engine) as running:
+        url = f"{running.url}/v1/chat/completions"
+        with httpx.stream("POST", url, json=STREAM) as first:
+            lines = first.iter_lines()
+            next(lines)
+            answers: list[httpx.Response] = []
+            thread = threading.Thread(target=lambda: answers.append(running.post(STREAM)))
+            thread.start()
+            until(lambda: len(engine.owners) == 2)
+            engine.fault = TurnFailed(engine.asked[-1], "endpoint x: status 500")
+            thread.join(20)
+            assert "endpoint x: status 500" in answers[0].text
+            assert running.health()["running"] == 1
+            assert any(line.startswith("data: ") for line in lines)
 
 
 def test_tools_that_end_the_program_do_not_end_the_server():

@@ -15,7 +15,7 @@ from umi_lite.engine.client import MALFORMED, TIMEOUT, Endpoint, tried
 from umi_lite.engine.engine import Engine
 from umi_lite.engine.language import Language
 from umi_lite.engine.llama import Model
-from umi_lite.engine.request import Generation, Request, Stop, check_size, view_of
+from umi_lite.engine.request import Generation, Request, Stop, TurnFailed, check_size, view_of
 from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import View
 
@@ -239,15 +239,24 @@ class HybridEngine:
         self._asked[request] = self._pool.submit(self._away[request.view].speak, request)
 
     def step(self) -> list[tuple[Request, Generation]]:
-        """See `Engine.step`; waits for an endpoint only if the local engine is idle, 0.2 s."""
+        """See `Engine.step`; waits for an endpoint only if the local engine is idle, 0.2 s.
+
+        Raises:
+            TurnFailed: an endpoint's turn failed; raised when no other turn has just ended.
+        """
         done = self._here.step()
         if not done and not self._here.load and self._asked:
             wait(self._asked.values(), timeout=_LOOK, return_when=FIRST_COMPLETED)
-        return done + list(self._answered())
-
-    def _answered(self) -> Iterator[tuple[Request, Generation]]:
-        for request in [request for request, future in self._asked.items() if future.done()]:
-            yield request, self._asked.pop(request).result()
+        answered = [request for request, future in self._asked.items() if future.done()]
+        failed = {r: err for r in answered if (err := self._asked[r].exception()) is not None}
+        done += [(r, self._asked.pop(r).result()) for r in answered if r not in failed]
+        if failed and not done:
+            request, err = next(iter(failed.items()))
+            del self._asked[request]
+            if isinstance(err, UserError):
+                raise TurnFailed(request, str(err)) from err
+            raise err
+        return done
 
     def release(self, episode: Hashable) -> None:
         """See `Engine.release`."""

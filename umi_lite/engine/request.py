@@ -95,6 +95,14 @@ class Generation(Cost):
         self.generated = len(self.ids)
 
 
+class TurnFailed(UserError):
+    """One request failed, and no other. The message says why."""
+
+    def __init__(self, request: Request, why: str):
+        super().__init__(why)
+        self.request = request
+
+
 class ViewLanguage(Tokenizer, Protocol):
     """The tokenizer and chat template of one view's model."""
 

@@ -13,7 +13,7 @@ from typing import Any
 from umi_lite.agent.agent import line, use
 from umi_lite.agent.episode import Episode, Steps
 from umi_lite.agent.trace import StopReason, Trace
-from umi_lite.engine.request import Generation, Request, RoleEngine
+from umi_lite.engine.request import Generation, Request, RoleEngine, TurnFailed
 from umi_lite.protocol.constraints import Check
 from umi_lite.protocol.trajectory import Call, Observation
 from umi_lite.tools.tools import Toolbox
@@ -215,6 +215,11 @@ class Driver:
     def _step(self) -> None:
         try:
             finished = self._engine.step()
+        except TurnFailed as err:
+            ticket = self._asking.pop(err.request, None)
+            if ticket is not None:
+                self._end(ticket, "error", str(err))
+            return
         except Exception as err:
             _LOG.exception("the engine has failed")
             for ticket in list(self._asking.values()):
