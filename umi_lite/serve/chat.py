@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -119,16 +119,17 @@ class _Running:
         )
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._over = False
         if turn.request.stream:
             turn.episode.on_event = lambda who, text: self._send((who, text))
 
     async def whole(self, request: Request) -> Response:
         """Return the whole response."""
         chat = self.chat
-        async with _Watch(request.receive) as watch:
-            trace = await watch.first(self._events.get())
+        with self.attended():
+            async with _Watch(request.receive) as watch:
+                trace = await watch.first(self._events.get())
         if not isinstance(trace, Trace):
-            chat.driver.cancel(self.ticket)
             chat.metrics.answered(499)
             return Response(status_code=499)
         made = outcome(self.turn, trace, chat.memory)
@@ -149,8 +150,18 @@ class _Running:
             if isinstance(found, Trace):
                 return
 
+    @contextlib.contextmanager
+    def attended(self) -> Iterator[None]:
+        """Cancel the episode at the end if it has not ended: nothing reads it any more."""
+        try:
+            yield
+        finally:
+            if not self._over:
+                self.chat.driver.cancel(self.ticket)
+
     def _ended(self, trace: Trace) -> None:
         """Take the trace, in the driver's thread."""
+        self._over = True
         self.chat.metrics.ended(trace)
         if self.turn.request.store is not False and self.chat.store is not None:
             try:
@@ -203,10 +214,9 @@ class _Stream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         chat = self._episode.chat
-        async with _Watch(receive) as watch:
-            done = await watch.first(self._all(scope, receive, send))
-        if done is None:
-            chat.driver.cancel(self._episode.ticket)
+        with self._episode.attended():
+            async with _Watch(receive) as watch:
+                done = await watch.first(self._all(scope, receive, send))
         chat.metrics.answered(499 if done is None else done)
 
     async def _all(self, scope: Scope, receive: Receive, send: Send) -> int:
