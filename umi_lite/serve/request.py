@@ -1,5 +1,6 @@
 """The body of a chat request: every field is honoured, or refused by name."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -105,7 +106,7 @@ class ChatRequest(_Model):
     stop: _Text | Annotated[list[_Text], Field(max_length=4)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=2, strict=False)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     seed: int | None = None
     stream: bool = False
     stream_options: StreamOptions | None = None
@@ -156,14 +157,28 @@ def parse_request(body: bytes) -> ChatRequest:
         made = ChatRequest.model_validate(given)
     except ValidationError as err:
         first = err.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
+        path = _path(first["loc"], given)
+        where = ".".join(map(str, path))
         if first["type"] == "extra_forbidden":
             message = f"{where}: unknown field; it cannot be honoured"
         else:
-            message = error_line(first)
+            message = error_line({**first, "loc": path})
         raise BadRequest(message, where) from None
     _check(made)
     return made
+
+
+def _path(loc: Sequence[str | int], given: Any) -> tuple[str | int, ...]:
+    """Return the place of an error in the request: pydantic's has the alternatives' names too."""
+    path: list[str | int] = []
+    for at, part in enumerate(loc):
+        inside = isinstance(given, dict) and part in given
+        if inside or (isinstance(given, list) and isinstance(part, int)):
+            given = given[part]
+        elif not (isinstance(given, dict) and at == len(loc) - 1):
+            continue
+        path.append(part)
+    return tuple(path)
 
 
 def _check(request: ChatRequest) -> None:
