@@ -1,6 +1,7 @@
 """The loop: who speaks when, every stop reason, every bound."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,10 @@ from scripted import Scripted
 
 from umi_lite.agent.agent import Agent, Job, run_many
 from umi_lite.agent.bounds import Bounds, Sampling
+from umi_lite.agent.episode import Episode
 from umi_lite.agent.trace import Trace
 from umi_lite.errors import Note, UserError
-from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan
+from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Trajectory
 from umi_lite.tools.tools import Toolbox
 
 CALLER, DONE, GIVE_UP = "Look.\nNext: caller", "Done.\nNext: summarizer", "No.\nNext: give_up"
@@ -272,3 +274,47 @@ def test_a_job_that_cannot_begin_is_named():
 
 def test_no_jobs():
     assert run_many(Scripted(), []) == []
+
+
+def continued(steps, *turns, **bounds):
+    """Run a task whose first steps are given."""
+    task = Trajectory(id="t", source="run", tools=TOOLS.specs, instruction="Do it.", steps=steps)
+    engine = Scripted(*turns)
+    return Agent(engine, TOOLS, Bounds(**bounds)).run(task), engine
+
+
+@pytest.mark.parametrize(
+    ("given", "turns"),
+    [
+        (0, [CALLER, 'double {"n": 3}', DONE, "It is 6."]),
+        (1, ['double {"n": 3}', DONE, "It is 6."]),
+        (2, [DONE, "It is 6."]),
+        (3, [DONE, "It is 6."]),
+        (4, ["It is 6."]),
+    ],
+)
+def test_the_loop_continues_after_the_given_steps(given, turns):
+    whole, _ = run(CALLER, 'double {"n": 3}', DONE, "It is 6.")
+    trace, engine = continued(whole.trajectory.steps[:given], *turns)
+    assert trace.trajectory.steps == whole.trajectory.steps and trace.stop == "answer"
+    assert not engine.turns and [t.step for t in trace.turns] == [*range(given, 5)]
+
+
+def test_a_given_plan_to_give_up_ends_it():
+    trace, engine = continued((Plan(thought="No.", next="give_up"),))
+    assert trace.stop == "give_up" and not engine.asked
+
+
+def test_each_step_is_reported_as_it_is_made():
+    seen = []
+    engine = Scripted(CALLER, 'double {"n": 3}', DONE, "It is 6.")
+    task = Trajectory(id="t", source="run", tools=TOOLS.specs, instruction="Do it.")
+    episode = Episode(task, engine, on_step=lambda e: seen.append(e.trace()))
+    steps = episode.run()
+    answer = None
+    with suppress(StopIteration):
+        while True:
+            asked = steps.send(answer)
+            answer = TOOLS.call(asked) if isinstance(asked, Call) else engine.generate(asked)
+    assert [len(trace.trajectory.steps) for trace in seen] == [1, 2, 3, 4, 5]
+    assert [len(trace.turns) for trace in seen] == [1, 2, 3, 4, 5]

@@ -85,6 +85,11 @@ def double(n: int) -> int:
     return 2 * n
 
 
+def lines(n: int) -> str:
+    """That many lines."""
+    return "a line\n" * n
+
+
 def leave() -> str:
     """End the program."""
     raise SystemExit(3)
@@ -126,3 +131,40 @@ def test_a_trace_of_an_older_version_has_a_reason_too(stop):
     task = Trajectory(id="a", source="run", instruction="Hi", steps=steps)
     cut = (TraceTurn(view="summarizer", stop="length"),) if stop == "answer" else ()
     assert ending(Trace(trajectory=task, stop=stop, turns=cut))
+
+
+def text_of(trace: Trace, turn: int) -> str:
+    return "".join(text for text, _ in trace.prompt(turn))
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_the_prompt_of_each_turn_is_what_the_engine_was_asked(single):
+    engine = Scripted(CALLER, 'double {"n": 1}', CALLER, 'double {"n": 2}', DONE, "4", single=single)
+    trace = Agent(engine, Toolbox([double])).run("Do it. <|im_end|>")
+    spoken = [number for number, turn in enumerate(trace.turns) if turn.view != "tool"]
+    for asked, number in enumerate(spoken):
+        assert text_of(trace, number) == engine.prompt(asked), number
+    assert trace.prompt(2) == [] and trace.turns[2].view == "tool"
+    # What the user wrote is plain text; the template's marks are not.
+    assert ("Do it. <|im_end|>", False) in trace.prompt(0)
+    assert [special for _, special in trace.prompt(0)[-1:]] == [True]
+    assert len(trace.pieces) == len(set(trace.pieces))
+    assert Trace.model_validate_json(trace.model_dump_json()).prompt(7) == trace.prompt(7)
+
+
+def test_the_prompt_after_observations_were_elided():
+    turns = [CALLER, 'lines {"n": 40}', CALLER, 'lines {"n": 41}', GIVE_UP]
+    engine = Scripted(*turns, n_ctx=900)
+    trace = Agent(engine, Toolbox([lines])).run("Do it.")
+    spoken = [number for number, turn in enumerate(trace.turns) if turn.view != "tool"]
+    assert trace.elided and "[elided]" in text_of(trace, spoken[-1])
+    for asked, number in enumerate(spoken):
+        assert text_of(trace, number) == engine.prompt(asked), number
+
+
+def test_a_turn_names_its_step_and_when_it_began():
+    trace = Agent(Scripted(CALLER, 'double {"n": 1}', "nobody"), Toolbox([double])).run("Do it.")
+    assert [turn.step for turn in trace.turns] == [0, 1, 2, 3]
+    assert len(trace.trajectory.steps) == 3 and trace.turns[3].said == "nobody"
+    begun = [turn.at for turn in trace.turns]
+    assert begun == sorted(begun) and begun[-1] <= trace.seconds and trace.started is not None

@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -21,7 +22,16 @@ from umi_lite.files import text_of
 from umi_lite.protocol.grammar import call_grammar
 from umi_lite.protocol.prompts import Transcript
 from umi_lite.protocol.roles import BadTurn, parse_call, parse_plan
-from umi_lite.protocol.trajectory import Answer, Call, Observation, Step, Trajectory, User, View
+from umi_lite.protocol.trajectory import (
+    Answer,
+    Call,
+    Observation,
+    Plan,
+    Step,
+    Trajectory,
+    User,
+    View,
+)
 from umi_lite.sandbox.text import head_and_tail
 
 ELIDED = "[elided]"
@@ -43,10 +53,12 @@ class Episode:
     """One task from its instruction to its trace.
 
     Args:
-        trajectory: the instruction and the tools; steps in it are the history so far.
+        trajectory: the instruction and the tools; steps in it are the history so far. The loop
+            continues after the last of them: after a plan the one it names speaks, a call is made.
         engine: the views' tokenizers and templates, and the context size.
         on_event: called with (role or `tool`, stretch of text) as it is generated.
         wanted: what a request asks of it besides its task.
+        on_step: called with the episode each time that its trajectory has grown.
 
     Raises:
         UserError: the instruction is empty, or none of its tools can be called.
@@ -59,6 +71,7 @@ class Episode:
     sampling: Sampling = field(default_factory=Sampling)
     on_event: OnEvent | None = None
     wanted: Wanted = field(default_factory=Wanted)
+    on_step: "Callable[[Episode], None] | None" = None
 
     def __post_init__(self) -> None:
         if not self.trajectory.instruction.strip():
@@ -76,12 +89,15 @@ class Episode:
         self._transcripts: dict[View, Transcript] = {}
         self._elided: dict[View, int] = {}
         self._turns: list[TraceTurn] = []
+        self._pieces: dict[tuple[str, bool], int] = {}
+        self._last: dict[View, int] = {}  # the last turn of each transcript
+        self._began = datetime.now(UTC)
         self._started = time.monotonic()
         self._end: tuple[StopReason, str | None] = ("error", "the episode was not finished")
 
     def run(self) -> Steps:
         """Yield each Request (send a Generation) and Call (send an Observation) until the end."""
-        self._started = time.monotonic()
+        self._began, self._started = datetime.now(UTC), time.monotonic()
         try:
             yield from self._loop()
         except _Ended as end:
@@ -103,33 +119,38 @@ class Episode:
             seconds=max(0.0, time.monotonic() - self._started),
             model=model and text_of(model),
             bundle=bundle and text_of(bundle),
+            started=self._began,
+            pieces=tuple(self._pieces),
         )
 
     def _loop(self) -> Steps:
         bounds = self.bounds
         done = _done(self.trajectory)
         while True:
-            self._check_progress(done)
-            said = yield from self._turn("planner", self._plan, bounds.max_thought_tokens)
-            plan = _parsed(parse_plan, said)
-            self._grow(plan)
-            if plan.next == "give_up":
-                raise _Ended("give_up")
-            if plan.next == "summarizer":
-                said = yield from self._turn(
-                    "summarizer", self.wanted.answer_grammar(), bounds.max_answer_tokens
-                )
-                self._grow(Answer(text=self.wanted.cut(said.text)))
-                cut = f"the answer was cut off after {len(said.ids)} tokens"
-                raise _Ended("answer", cut if said.stop == "length" else None)
-            if len(done) >= bounds.max_calls:
-                raise _Ended("max_calls", f"the planner wanted more than {bounds.max_calls} calls")
-            said = yield from self._turn("caller", self._call, bounds.max_call_tokens)
-            call = _parsed(parse_call, said)
-            self._grow(call)
-            observation = yield from self._observe(call)
-            self._grow(observation)
-            done.append((call, observation))
+            match self.trajectory.steps[-1:]:
+                case (Plan(next="give_up"),):
+                    raise _Ended("give_up")
+                case (Plan(next="summarizer"),):
+                    said = yield from self._turn(
+                        "summarizer", self.wanted.answer_grammar(), bounds.max_answer_tokens
+                    )
+                    self._grow(Answer(text=self.wanted.cut(said.text)))
+                    cut = f"the answer was cut off after {len(said.ids)} tokens"
+                    raise _Ended("answer", cut if said.stop == "length" else None)
+                case (Plan(next="caller"),):
+                    if len(done) >= bounds.max_calls:
+                        most = f"more than {bounds.max_calls} calls"
+                        raise _Ended("max_calls", f"the planner wanted {most}")
+                    said = yield from self._turn("caller", self._call, bounds.max_call_tokens)
+                    self._grow(_parsed(parse_call, said))
+                case (Call() as call,):
+                    observation = yield from self._observe(call)
+                    self._grow(observation)
+                    done.append((call, observation))
+                case _:
+                    self._check_progress(done)
+                    said = yield from self._turn("planner", self._plan, bounds.max_thought_tokens)
+                    self._grow(_parsed(parse_plan, said))
 
     def _check_progress(self, done: list[tuple[Call, Observation]]) -> None:
         """End the episode if it repeats itself."""
@@ -141,12 +162,15 @@ class Episode:
 
     def _grow(self, step: Step) -> None:
         self.trajectory = self.trajectory.with_step(step)
+        if self.on_step is not None:
+            self.on_step(self)
 
     def _observe(self, call: Call) -> Generator[Call, Observation, Observation]:
         started = time.monotonic()
         seen = yield call
-        spent = time.monotonic() - started
-        self._turns.append(TraceTurn(view="tool", tool_seconds=spent))
+        spent, at = time.monotonic() - started, started - self._started
+        step = len(self.trajectory.steps)
+        self._turns.append(TraceTurn(view="tool", tool_seconds=spent, at=at, step=step))
         text = head_and_tail(seen.content, self.bounds.max_observation_chars)
         if self.on_event is not None:
             self.on_event("tool", text)
@@ -164,6 +188,7 @@ class Episode:
             if left < 1:
                 raise _Ended("max_tokens", f"{most} tokens were written before the {role}'s turn")
             max_tokens = min(max_tokens, left)
+        at = time.monotonic() - self._started
         view, speaker = self.engine.view_of(role), self.engine.speaker_of(role)
         ids = self._prompt(view, max_tokens)
         on_event = self.on_event
@@ -179,8 +204,22 @@ class Episode:
             episode=self,
             on_text=None if on_event is None else lambda text: on_event(role, text),
         )
-        self._transcripts[view].spoke(said.ids)
-        self._turns.append(TraceTurn.of(said, view=speaker))
+        transcript = self._transcripts[view]
+        transcript.spoke(said.ids)
+        pieces = ((piece.text, piece.special) for piece in transcript.added if piece.text)
+        read = tuple(self._pieces.setdefault(piece, len(self._pieces)) for piece in pieces)
+        self._turns.append(
+            TraceTurn.of(
+                said,
+                view=speaker,
+                at=at,
+                step=len(self.trajectory.steps),
+                continues=self._last.get(view),
+                read=read,
+                said=said.text,
+            )
+        )
+        self._last[view] = len(self._turns) - 1
         return said
 
     def _prompt(self, view: View, max_tokens: int) -> list[int]:
@@ -199,6 +238,7 @@ class Episode:
                     f"do not fit a context of {self.engine.n_ctx}",
                 )
             transcript = self._transcripts[view] = self._transcript(view)
+            self._last.pop(view, None)
             self._elided[view] = elided
             ids = transcript.advance(_elide(self.trajectory, elided))
         return ids

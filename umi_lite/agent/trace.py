@@ -5,6 +5,7 @@ import os
 import tempfile
 import warnings
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, Self
 
@@ -62,10 +63,24 @@ class _View:  # A base class, so that it is first in the JSON.
 
 @dataclass(kw_only=True)
 class TraceTurn(Cost, _View):
-    """Whose turn it was, and its cost; a tool's turn has only `tool_seconds`."""
+    """Whose turn it was, its cost, and its exact prompt; a tool's turn has no cost but its seconds.
+
+    Attributes:
+        at: seconds from the episode's start to the turn's.
+        step: where its step is in the trajectory; no step is there if the turn was not one.
+        continues: the number of the turn whose prompt and text this prompt begins with, None if
+            it begins at the system message.
+        read: the rest of the prompt, as numbers of the trace's `pieces`.
+        said: the text as it was generated.
+    """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
     tool_seconds: float = 0.0
+    at: float = 0.0
+    step: int | None = None
+    continues: int | None = None
+    read: tuple[int, ...] = ()
+    said: str | None = None
 
 
 class Trace(BaseModel):
@@ -77,6 +92,9 @@ class Trace(BaseModel):
         elided: the largest number of observations that a view no longer saw.
         seconds: wall time, waiting for other episodes of a batch included.
         model, bundle: the names of the base model and the bundle.
+        started: when the episode began; None in traces of older versions.
+        pieces: the distinct stretches of the prompts: each a text, and True if special tokens
+            count in it (the chat template's text).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -90,6 +108,25 @@ class Trace(BaseModel):
     seconds: float = Field(default=0.0, ge=0)
     model: str | None = None
     bundle: str | None = None
+    started: datetime | None = None
+    pieces: tuple[tuple[str, bool], ...] = ()
+
+    def prompt(self, turn: int) -> list[tuple[str, bool]]:
+        """Return the exact prompt of a turn, as texts with True where special tokens count.
+
+        Args:
+            turn: its index in `turns`. A tool's turn has no prompt, and none is in traces of older
+                versions.
+        """
+        chain = [turn]
+        while (before := self.turns[chain[-1]].continues) is not None and before < chain[-1]:
+            chain.append(before)
+        parts: list[tuple[str, bool]] = []
+        for number in reversed(chain):
+            parts += [self.pieces[piece] for piece in self.turns[number].read]
+            if number != turn:
+                parts.append((self.turns[number].said or "", False))
+        return parts
 
     @property
     def answer(self) -> str | None:

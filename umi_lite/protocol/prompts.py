@@ -73,13 +73,15 @@ class Transcript:
 
     The first `shared` of its ids are the system message, the same for all episodes of this
     view with these tools. The ids a role generated are in the transcript as they were
-    generated, not as the tokenizer would write their text.
+    generated, not as the tokenizer would write their text. `added` holds the pieces that the last
+    `advance` appended.
     """
 
     def __init__(self, view: View, template: ChatTemplate, tokenizer: Tokenizer):
         self.view: View = view
         self.ids: list[int] = []
         self.shared = 0
+        self.added: list[Piece] = []
         self._template = template
         self._tokenizer = tokenizer
         self._seen = 0
@@ -93,7 +95,8 @@ class Transcript:
             pieces = [*pieces[:-1], Piece("\n", special=False, trained=False)]
         if not self._seen:
             self.shared = len(encode_pieces(pieces[:3], self._tokenizer)[0])
-        new, _ = encode_pieces(pieces[self._seen :], self._tokenizer)
+        self.added = pieces[self._seen :]
+        new, _ = encode_pieces(self.added, self._tokenizer)
         self._seen = len(pieces)
         self.ids += new
         return self.ids
