@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from umi_lite.bundle.bundle import Bundle
 
 
+@pytest.fixture(scope="session", autouse=True)
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep the episodes that tests run out of the user's trace store."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("data")
+        patch.setenv("UMI_LITE_DATA", str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def base_gguf() -> Path:
     """Return the file of the embedded model."""

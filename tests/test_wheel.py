@@ -59,7 +59,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     (site,) = venv.glob("lib/python*/site-packages")
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "UMI_"))}
-    environment |= {"UMI_LITE_CACHE": str(home / "cache"), "COLUMNS": "100"}
+    environment |= {"UMI_LITE_CACHE": str(home / "cache"), "UMI_LITE_DATA": str(home / "data")}
+    environment |= {"COLUMNS": "100"}
 
     def run(program: str, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
         command = [str(venv / "bin" / program), *map(str, arguments)]
@@ -125,4 +126,5 @@ def test_a_bundle_runs(installed: Run, base_gguf: Path, tmp_path: Path) -> None:
     # Random adapters seldom come to an answer; an episode without one ends with status 1.
     assert done.returncode in (0, 1), done.stderr
     made = json.loads(done.stdout)
-    assert Path(made["trace"]).is_file(), made
+    shown = installed("umi", "trace", "show", made["trace"])
+    assert shown.returncode == 0 and "What is the price of a lamp?" in shown.stdout, shown

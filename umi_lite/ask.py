@@ -1,17 +1,15 @@
-"""One instruction for a bundle, streamed to the console, with its trace."""
+"""One instruction for a bundle, or an episode to continue, streamed to the console and kept."""
 
 import json
 import os
 import sys
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
-from umi_lite.errors import Note, UserError
-from umi_lite.protocol.trajectory import ROLES, Call, View
+from umi_lite.errors import UserError
+from umi_lite.protocol.trajectory import ROLES, Call, Trajectory, View
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from umi_lite.agent.trace import Trace
     from umi_lite.bundle.bundle import Bundle
     from umi_lite.engine.placement import Overrides
+    from umi_lite.serve.store import TraceStore
     from umi_lite.tools.mcp.servers import McpServers
 
 _EXAMPLE = 'e.g. umi run "What is 12 * 34?"'
@@ -27,10 +26,14 @@ _EXAMPLE = 'e.g. umi run "What is 12 * 34?"'
 
 @dataclass(frozen=True)
 class Asked:
-    """A task's outcome; `path` is its trace's, None if it could not be saved."""
+    """A task's outcome.
+
+    Attributes:
+        kept: where its trace is: a file, or an id in the store; None if it was not saved.
+    """
 
     trace: "Trace"
-    path: Path | None
+    kept: str | None
 
     @property
     def error(self) -> str | None:
@@ -42,7 +45,7 @@ class Asked:
     def line(self) -> str:
         """Return how it ended, as text."""
         why = f": {self.error}" if self.error else ""
-        return f"stop: {self.trace.stop}{why} · trace: {self.path or 'not kept'}"
+        return f"stop: {self.trace.stop}{why} · trace: {self.kept or 'not kept'}"
 
     def json(self) -> str:
         """Return a line of JSON: `answer, stop, error, steps, seconds, tokens, trace`."""
@@ -55,7 +58,7 @@ class Asked:
                 "steps": sum(isinstance(step, Call) for step in trace.trajectory.steps),
                 "seconds": round(trace.seconds, 3),
                 "tokens": trace.tokens,
-                "trace": None if self.path is None else str(self.path),
+                "trace": self.kept,
             },
             ensure_ascii=False,
         )
@@ -63,12 +66,13 @@ class Asked:
 
 def ask(
     bundle: "Bundle",
-    instruction: str,
+    task: str | Trajectory,
     console: "Console",
     *,
     tools: str | None = None,
     mcp: "McpServers | None" = None,
     trace_path: Path | None = None,
+    store: "TraceStore | None" = None,
     views: Iterable[View] = ROLES,
     bounds: "Bounds | None" = None,
     sampling: "Sampling | None" = None,
@@ -79,17 +83,18 @@ def ask(
     """Run one task with its turns streamed to the console.
 
     Args:
-        instruction: `-` reads it from stdin.
+        task: an instruction, `-` for the one on stdin; or an episode to continue.
         tools: a tool set's name or a .py file; default the bundle's, none with `mcp`.
         mcp: servers whose tools are offered too.
-        trace_path: default `traces/<id>.json` next to the bundle, or in the cache folder if
-            that cannot be written.
+        trace_path: a file for the trace as JSON.
+        store: keeps the episode, step by step. If that fails, a `Note` is issued.
         views: the views that take the turns: the roles, or `backbone` alone.
         bounds, sampling: default the bundle's.
         elsewhere, overrides, timeout: see `roles.open_roles`.
 
     Raises:
-        UserError: an empty instruction, unknown tools, or a `trace_path` that cannot be written.
+        UserError: an empty instruction, unknown tools, an episode to continue with tools that are
+            not there, or a `trace_path` that cannot be written.
     """
     from umi_lite.agent.show import stream_to
     from umi_lite.agent.trace import check_place
@@ -97,10 +102,12 @@ def ask(
     from umi_lite.console import dim
     from umi_lite.data.toolsets import open_tools
     from umi_lite.engine.placement import Overrides
+    from umi_lite.serve.keeper import Keeper
 
-    instruction = _instruction(instruction)
+    task = _instruction(task) if isinstance(task, str) else task
     if trace_path is not None:
         check_place(trace_path)
+    keeper = None if store is None else Keeper(store)
     overrides = replace(overrides or Overrides(), episodes=1)
     where: Mapping[str, Any] = {"elsewhere": elsewhere, "overrides": overrides, "timeout": timeout}
     note = dim(console)
@@ -111,14 +118,19 @@ def ask(
         shown("note", line) if running else note(line)
 
     with open_tools(tools, default, mcp, noted) as toolbox:
-        path = trace_path or _default_place(bundle)
+        if isinstance(task, Trajectory):
+            known = {tool.name for tool in toolbox.specs}
+            if missing := [tool.name for tool in task.tools if tool.name not in known]:
+                raise UserError(f"no tool {', '.join(missing)} here: name the trace's by --tools")
         with open_roles(bundle, views=views, note=note, **where) as engine:
             agent = bundle.agent(engine, toolbox, bounds=bounds, sampling=sampling)
             running = True
-            trace = agent.run(instruction, shown, path)
+            trace = agent.run(task, shown, trace_path, keeper)
             running = False
     console.print()
-    return Asked(trace, path if path is not None and _holds(path, trace) else None)
+    if trace_path is not None and _holds(trace_path, trace):
+        return Asked(trace, str(trace_path))
+    return Asked(trace, trace.trajectory.id if keeper is not None and keeper.kept else None)
 
 
 def _instruction(given: str) -> str:
@@ -128,10 +140,7 @@ def _instruction(given: str) -> str:
         UserError: it is empty, or not UTF-8.
     """
     if given == "-":
-        try:
-            given = sys.stdin.buffer.read().decode("utf-8")
-        except UnicodeDecodeError:
-            raise UserError("the instruction on stdin is not UTF-8 text") from None
+        given = _decoded(sys.stdin.buffer.read(), "the instruction on stdin")
         if not given.strip():
             raise UserError(f"stdin holds no instruction; say what to do, {_EXAMPLE}")
         return given.strip()
@@ -143,31 +152,28 @@ def _instruction(given: str) -> str:
     except UnicodeEncodeError:
         pass
     # Bytes that the locale's encoding cannot decode: in the locale C all that are not ASCII.
+    return _decoded(os.fsencode(given), "the instruction")
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file, or of stdin for `-`.
+
+    Raises:
+        UserError: it cannot be read, or is not UTF-8.
+    """
+    if str(path) == "-":
+        return _decoded(sys.stdin.buffer.read(), "stdin")
     try:
-        return os.fsencode(given).decode("utf-8")
-    except UnicodeError:
-        raise UserError("the instruction is not UTF-8 text") from None
+        return _decoded(path.read_bytes(), str(path))
+    except OSError as err:
+        raise UserError(f"{path}: {err.strerror or err}") from None
 
 
-def _default_place(bundle: "Bundle") -> Path | None:
-    """Return a path where the trace can be written, None without one; checked before the run."""
-    from umi_lite.agent.trace import check_place
-    from umi_lite.files import cache_folder
-
-    name = f"run-{uuid4().hex[:12]}.json"
-    refusals: list[str] = []
-    for parent in (lambda: bundle.path.parent, cache_folder):
-        try:
-            folder = parent() / "traces"
-            check_place(folder / name)
-        except UserError as err:
-            refusals.append(str(err))
-            continue
-        if refusals:
-            warnings.warn(f"{refusals[0]}; it goes to {folder}", Note, stacklevel=3)
-        return folder / name
-    warnings.warn(f"{'; '.join(refusals)}; no trace is kept", Note, stacklevel=3)
-    return None
+def _decoded(data: bytes, what: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UserError(f"{what} is not UTF-8 text") from None
 
 
 def _holds(path: Path, trace: "Trace") -> bool:

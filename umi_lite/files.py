@@ -1,4 +1,4 @@
-"""Files written whole or not at all, folder locks, the cache folder, and hashes of files."""
+"""Files written whole or not at all, folder locks, cache and data folder, and hashes of files."""
 
 import fcntl
 import glob
@@ -205,6 +205,24 @@ def cache_folder() -> Path:
     except RuntimeError:
         raise UserError(
             "this user has no home folder for a cache: name one in UMI_LITE_CACHE"
+        ) from None
+
+
+def data_folder() -> Path:
+    """Return the folder of what cannot be made again: `$UMI_LITE_DATA`, else in the user's data.
+
+    Raises:
+        UserError: this user has no home folder, and no other folder is named.
+    """
+    named = os.environ.get("UMI_LITE_DATA")
+    try:
+        if named:
+            return Path(named).expanduser()
+        data = os.environ.get("XDG_DATA_HOME")
+        return (Path(data) if data else Path.home() / ".local" / "share") / "umi_lite"
+    except RuntimeError:
+        raise UserError(
+            "this user has no home folder for data: name a folder in UMI_LITE_DATA"
         ) from None
 
 

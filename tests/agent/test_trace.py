@@ -139,7 +139,9 @@ def text_of(trace: Trace, turn: int) -> str:
 
 @pytest.mark.parametrize("single", [False, True])
 def test_the_prompt_of_each_turn_is_what_the_engine_was_asked(single):
-    engine = Scripted(CALLER, 'double {"n": 1}', CALLER, 'double {"n": 2}', DONE, "4", single=single)
+    engine = Scripted(
+        CALLER, 'double {"n": 1}', CALLER, 'double {"n": 2}', DONE, "4", single=single
+    )
     trace = Agent(engine, Toolbox([double])).run("Do it. <|im_end|>")
     spoken = [number for number, turn in enumerate(trace.turns) if turn.view != "tool"]
     for asked, number in enumerate(spoken):

@@ -1,7 +1,6 @@
 """`umi run`: its bounds, what it prints, how it ends, where the trace goes."""
 
 import json
-from pathlib import Path
 
 import pytest
 from scripted_bundle import scripted_bundle
@@ -10,6 +9,7 @@ from typer.testing import CliRunner
 from umi_lite.agent.trace import Trace
 from umi_lite.cli.app import app
 from umi_lite.errors import Note
+from umi_lite.serve.store import TraceStore
 
 CALLER, DONE, GIVE_UP = "Look.\nNext: caller", "Done.\nNext: summarizer", "No.\nNext: give_up"
 CALL = 'calculator {"expression": "12 * 34"}'
@@ -20,6 +20,12 @@ FIELDS = ["answer", "stop", "error", "steps", "seconds", "tokens", "trace"]
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("UMI_LITE_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path, monkeypatch):
+    monkeypatch.setenv("UMI_LITE_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
 
 
 @pytest.fixture
@@ -40,7 +46,7 @@ def test_json_is_one_object_on_one_line_and_nothing_else(umi):
     made = json.loads(ended.stdout)
     assert [*made] == FIELDS
     assert (made["answer"], made["stop"], made["error"]) == ("It is 408.", "answer", None)
-    assert made["steps"] == 1 and Trace.load(Path(made["trace"])).answer == "It is 408."
+    assert made["steps"] == 1 and TraceStore().load(made["trace"]).answer == "It is 408."
     assert "calculator" in ended.stderr and "408" in ended.stderr
 
 
@@ -133,7 +139,7 @@ def test_a_value_that_cannot_be_is_one_line_before_any_turn(umi, options, said):
 
 def test_a_hyphen_reads_the_instruction_from_stdin(umi):
     ended = umi([DONE, "Yes."], "--json", words="-", stdin="Is it\n12 * 34?\n")
-    trace = Trace.load(Path(json.loads(ended.stdout)["trace"]))
+    trace = TraceStore().load(json.loads(ended.stdout)["trace"])
     assert trace.trajectory.instruction == "Is it\n12 * 34?"
 
 
@@ -151,27 +157,37 @@ def test_no_instruction_is_one_line(umi, words, stdin, said):
     assert str(ended.exception).startswith(said) and not umi.engine.asked
 
 
-@pytest.fixture
-def no_traces_there(tmp_path):
-    """Next to the bundle no folder of traces can be made."""
-    (tmp_path / "r").mkdir()
-    (tmp_path / "r" / "traces").write_text("a file")
-
-
-def test_the_trace_goes_elsewhere_where_its_folder_is_read_only(umi, cache, no_traces_there):
-    with pytest.warns(Note, match=f"cannot be written: .*; it goes to {cache}/traces"):
-        ended = umi([DONE, "It is 408."], "--json")
+def test_the_answer_is_there_where_no_trace_can_be(umi, data):
+    data.write_text("a file")
+    with pytest.warns(Note, match=f"trace store {data}/traces.db cannot be written: ") as notes:
+        ended = umi([CALLER, CALL, DONE, "It is 408."], "--json")
     made = json.loads(ended.stdout)
-    assert ended.exit_code == 0 and made["answer"] == "It is 408."
-    assert made["trace"].startswith(f"{cache}/traces/run-")
+    assert (made["answer"], made["trace"]) == ("It is 408.", None) and ended.exit_code == 0
+    assert len([note for note in notes if note.category is Note]) == 1
 
 
-def test_the_answer_is_there_where_no_trace_can_be(umi, cache, no_traces_there):
-    cache.write_text("a file")
-    with pytest.warns(Note, match="no trace is kept"):
+def test_a_store_that_is_something_else_is_left_alone(umi, data):
+    data.mkdir()
+    (data / "traces.db").write_text("my notes, not a database " * 99)
+    with pytest.warns(Note, match="file is not a database; move it away or delete it"):
         ended = umi([DONE, "It is 408."], "--json")
-    made = json.loads(ended.stdout)
-    assert (made["answer"], made["trace"]) == ("It is 408.", None)
+    assert ended.exit_code == 0 and json.loads(ended.stdout)["trace"] is None
+    assert (data / "traces.db").read_text().startswith("my notes")
+
+
+def test_an_episode_is_kept_unless_it_shall_not(umi, data, tmp_path):
+    assert json.loads(umi([DONE, "Yes."], "--json", "--no-save").stdout)["trace"] is None
+    assert not data.exists()
+    path = tmp_path / "t.json"
+    ended = umi([DONE, "Yes."], "--trace", str(path))
+    assert ended.stdout.endswith(f"stop: answer · trace: {path}\n")
+    assert TraceStore().load("last") == Trace.load(path)
+
+
+def test_an_interrupted_episode_is_kept(umi):
+    assert isinstance(umi([CALLER, KeyboardInterrupt()]).exception, SystemExit | KeyboardInterrupt)
+    kept = TraceStore().load("last")
+    assert (kept.stop, len(kept.trajectory.steps)) == ("interrupted", 1)
 
 
 def test_a_place_that_was_named_is_checked_before_the_episode(umi, tmp_path):
@@ -198,15 +214,14 @@ def test_what_a_model_or_a_tool_writes_is_shown_as_it_is(umi, tmp_path):
     tools.write_text('def shout() -> str:\n    """Shout."""\n    return "\\x1b:smile:"\n')
     turns = [CALLER, "shout {}", DONE, HOSTILE]
     shown = umi(turns, "--tools", str(tools)).stdout
-    kept = next((tmp_path / "r" / "traces").iterdir())
-    told = CliRunner().invoke(app, ["trace", "show", str(kept)]).stdout
+    told = CliRunner().invoke(app, ["trace", "show"]).stdout
     for text in (shown, told):
         assert r":smile: [red]x[/red] \x1b[31mred\x1b[0m \x9b2J \u202eback" + "\n" in text
         assert r"\x1b:smile:" in text and "and on" in text
         assert not {"\x1b", "\x9b", "\u202e", "\r"} & set(text)
     lines = (
         umi(turns, "--tools", str(tools), "--json").stdout,
-        CliRunner().invoke(app, ["trace", "show", str(kept), "--json"]).stdout,
+        CliRunner().invoke(app, ["trace", "show", "last", "--json"]).stdout,
     )
     for line in lines:
         assert not {"\x1b", "\x9b", "\u202e", "\r"} & set(line)

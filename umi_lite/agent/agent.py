@@ -14,6 +14,8 @@ from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Call, Observation, Trajectory
 from umi_lite.tools.tools import Toolbox
 
+OnTrace = Callable[[Trace, bool], None]
+
 
 class ToolCrash(RuntimeError):
     """A tool tried to end the program instead of raising an exception."""
@@ -53,6 +55,7 @@ class Agent:
         instruction: str | Trajectory,
         on_event: OnEvent | None = None,
         trace_path: Path | None = None,
+        on_trace: OnTrace | None = None,
     ) -> Trace:
         """Run a task.
 
@@ -61,6 +64,8 @@ class Agent:
             on_event: called with (role or `tool`, stretch of text) while it runs.
             trace_path: where to save the trace, also of an aborted episode. If that fails
                 after the episode (a full disk), a `Note` is issued: the answer is not lost.
+            on_trace: called with (trace so far, True) at the start and after each step, and with
+                (trace, False) at the end, also of an aborted episode.
 
         Raises:
             UserError: an empty instruction, tools that cannot be constrained, or a trace path
@@ -77,8 +82,14 @@ class Agent:
             )
         if trace_path is not None:
             check_place(trace_path)
-        episode = Episode(instruction, self.engine, self.bounds, self.sampling, on_event)
+        names = {"model": self.engine.base.name, "bundle": self.bundle}
+        on_step = None
+        if on_trace is not None:
+            on_step = lambda episode: on_trace(episode.trace(**names), True)  # noqa: E731
+        episode = Episode(instruction, self.engine, self.bounds, self.sampling, on_event, on_step)
         try:
+            if on_step is not None:
+                on_step(episode)
             _play(episode, self.engine.generate, self.toolbox)
         except KeyboardInterrupt:
             episode.ended("interrupted")
@@ -90,9 +101,11 @@ class Agent:
             raise
         finally:
             self.engine.release(episode)
-            trace = episode.trace(model=self.engine.base.name, bundle=self.bundle)
+            trace = episode.trace(**names)
             if trace_path is not None:
                 keep(trace, trace_path)
+            if on_trace is not None:
+                on_trace(trace, False)
         return trace
 
 

@@ -69,8 +69,11 @@ def show_steps(trajectory: Trajectory, console: "Console") -> None:
 
 
 def show_trace(trace: "Trace", console: "Console") -> None:
-    """Print the whole episode, its stop reason and its cost."""
-    show_steps(trace.trajectory, console)
+    """Print the whole episode, its turns numbered, its stop reason and its cost."""
+    made = trace.trajectory
+    _line(console, "user", f"{'':>3} {made.instruction}")
+    for number, step in enumerate(made.steps, 1):
+        _line(console, _SPEAKERS[type(step)], f"{number:>3} {step_text(step, made.tools)}")
     reused = sum(turn.reused for turn in trace.turns)
     forced = sum(turn.forced for turn in trace.turns)
     why = ending(trace)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from umi_lite.cli import adapt, bfcl, data, evals, mcp, run, sandbox, serve, train
+from umi_lite.cli import adapt, bfcl, data, evals, mcp, run, sandbox, serve, trace, train
 from umi_lite.cli.options import with_home
 
 app = typer.Typer(
@@ -61,7 +61,10 @@ GROUPS = {
         "Run a program in the sandbox, or attack the sandbox.",
         {"run": sandbox.run, "test": sandbox.test},
     ),
-    "trace": ("Show a finished episode.", {"show": run.show_trace}),
+    "trace": (
+        "List, show, export and branch episodes.",
+        {"ls": trace.ls, "show": trace.show, "export": trace.export, "replay": trace.replay},
+    ),
 }
 
 

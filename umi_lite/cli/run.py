@@ -1,4 +1,4 @@
-"""`umi run`, `umi bench` and `umi trace show`."""
+"""`umi run` and `umi bench`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -29,8 +29,11 @@ def run(
     ] = None,
     trace: Annotated[
         Path | None,
-        typer.Option(help="output file of the trace; default in traces/ next to the bundle"),
+        typer.Option(help="output file of the trace as JSON, next to the trace store"),
     ] = None,
+    save: Annotated[
+        bool, typer.Option(help="keep the episode in the trace store (umi trace ls)")
+    ] = True,
     json_: Annotated[
         bool, typer.Option("--json", help="result as one JSON object on stdout, turns on stderr")
     ] = False,
@@ -53,6 +56,7 @@ def run(
 
     from umi_lite.ask import ask
     from umi_lite.bundle.bundle import load_bundle
+    from umi_lite.serve.store import TraceStore
 
     opened = load_bundle(bundle)
     made = ask(
@@ -62,6 +66,7 @@ def run(
         tools=home(tools),
         mcp=mcp.servers(),
         trace_path=trace,
+        store=TraceStore() if save else None,
         views=roles.views,
         bounds=limits.bounds(opened.spec.bounds),
         sampling=sampling_options.sampling(opened.spec.sampling),
@@ -74,25 +79,6 @@ def run(
     else:
         print(visible(made.line()))
     raise typer.Exit(1 if made.trace.answer is None else 0)
-
-
-def show_trace(
-    path: Annotated[Path, typer.Argument(help="trace file")],
-    json_: Annotated[
-        bool, typer.Option("--json", help="stored JSON of the trace on stdout")
-    ] = False,
-) -> None:
-    """Show an episode's turns, stop reason and cost."""
-    from rich.console import Console
-
-    from umi_lite.agent.show import show_trace as show
-    from umi_lite.agent.trace import Trace
-
-    trace = Trace.load(path)
-    if json_:
-        print_json(trace.model_dump_json())
-    else:
-        show(trace, Console())
 
 
 @with_groups

@@ -1,1 +1,1 @@
-"""An OpenAI-compatible server: many clients, one engine, their tools or the server's."""
+"""An OpenAI-compatible server of agents, and the store of their traces with its viewer."""

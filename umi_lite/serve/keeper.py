@@ -1,0 +1,32 @@
+"""Keeping an episode in the trace store while it runs, without a failure that ends it."""
+
+import warnings
+
+from umi_lite.agent.trace import Trace
+from umi_lite.errors import Note, UserError
+from umi_lite.serve.store import TraceStore
+
+
+class Keeper:
+    """Keeps one episode in a store, step by step. A failure is one `Note`, never an error.
+
+    Attributes:
+        kept: True once the finished trace is in the store.
+    """
+
+    def __init__(self, store: TraceStore):
+        self.kept = False
+        self._store = store
+        self._failed = False
+
+    def __call__(self, trace: Trace, running: bool) -> None:
+        """Save the trace of an episode that runs, or has ended."""
+        if running and self._failed:
+            return
+        try:
+            self._store.save(trace, running=running)
+            self.kept = not running
+        except UserError as err:
+            if not self._failed:
+                warnings.warn(f"{err}; the trace is not kept there", Note, stacklevel=3)
+            self._failed = True
