@@ -96,7 +96,7 @@ def ask(
         UserError: an empty instruction, unknown tools, an episode to continue with tools that are
             not there, or a `trace_path` that cannot be written.
     """
-    from umi_lite.agent.show import stream_to
+    from umi_lite.agent.show import show_steps, stream_to
     from umi_lite.agent.trace import check_place
     from umi_lite.bundle.open import open_roles
     from umi_lite.console import dim
@@ -123,6 +123,8 @@ def ask(
             if missing := [tool.name for tool in task.tools if tool.name not in known]:
                 raise UserError(f"no tool {', '.join(missing)} here: name the trace's by --tools")
         with open_roles(bundle, views=views, note=note, **where) as engine:
+            if isinstance(task, Trajectory):
+                show_steps(task, console)
             agent = bundle.agent(engine, toolbox, bounds=bounds, sampling=sampling)
             running = True
             trace = agent.run(task, shown, trace_path, keeper)

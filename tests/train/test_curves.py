@@ -2,14 +2,13 @@
 
 import json
 import re
-import subprocess
 import time
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from browser import found_browser, said_by
+from browser import launched, said_by
 from local_server import running
 
 from umi_lite.recipe.stages import JOBS
@@ -97,11 +96,6 @@ class Server(ThreadingHTTPServer):
         self.page, self.asked = page, 0
 
 
-@pytest.fixture
-def browser() -> str:
-    return found_browser()
-
-
 def test_a_browser_draws_every_line(run: RunDir) -> None:
     Page(run, steps()).write(live=True)
     page = run.root / "curves.html"
@@ -117,18 +111,11 @@ def test_a_browser_draws_every_line(run: RunDir) -> None:
     assert sum(part.startswith("circle") for part in drawn) == 5 + 2
 
 
-def test_a_browser_asks_again_while_the_run_is_live(
-    run: RunDir, browser: str, tmp_path: Path
-) -> None:
+def test_a_browser_asks_again_while_the_run_is_live(run: RunDir) -> None:
     Page(run, steps()).write(live=True)
-    with running(Server(run.root / "curves.html")) as server:  # type: ignore[type-var]
-        command = [browser, "--headless", "--no-sandbox", "--disable-gpu"]
-        command += ["--remote-debugging-port=0", f"--user-data-dir={tmp_path / 'profile'}"]
-        command += [f"http://127.0.0.1:{server.server_port}/"]
-        quiet = subprocess.DEVNULL
-        with subprocess.Popen(command, stdout=quiet, stderr=quiet) as process:
-            deadline = time.monotonic() + 60
-            while server.asked < 2 and time.monotonic() < deadline:
-                time.sleep(0.1)
-            process.terminate()
+    with running(Server(run.root / "curves.html")) as server, launched() as browser:  # type: ignore[type-var]
+        browser.new_page().goto(f"http://127.0.0.1:{server.server_port}/")
+        deadline = time.monotonic() + 60
+        while server.asked < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
     assert server.asked >= 2

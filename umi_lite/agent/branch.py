@@ -72,5 +72,7 @@ def _worded(step: Step, text: str, trajectory: Trajectory, turn: int) -> Step:
                 return User(text=text)
             case Answer():
                 raise BadTurn("an answer ends the episode, so nothing comes after it")
+            case _:
+                raise BadTurn("it cannot be in other words")
     except BadTurn as err:
         raise UserError(f"turn {turn}: {err}") from None

@@ -62,8 +62,14 @@ GROUPS = {
         {"run": sandbox.run, "test": sandbox.test},
     ),
     "trace": (
-        "List, show, export and branch episodes.",
-        {"ls": trace.ls, "show": trace.show, "export": trace.export, "replay": trace.replay},
+        "List, show, view, export and branch episodes.",
+        {
+            "ls": trace.ls,
+            "show": trace.show,
+            "view": trace.view,
+            "export": trace.export,
+            "replay": trace.replay,
+        },
     ),
 }
 

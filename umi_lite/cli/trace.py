@@ -186,6 +186,23 @@ def export(
     typer.echo(f"{len(traces)} {'trace' if len(traces) == 1 else 'traces'} in {visible(str(out))}")
 
 
+def view(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="port; 0 for a free one")] = 8077,
+) -> None:
+    """View the trace store in a browser, live: episodes appear turn by turn.
+
+    Only this machine is answered. Example: umi trace view
+    """
+    from umi_lite.serve.store import TraceStore
+    from umi_lite.serve.viewer import view as serve
+
+    def ready(address: str) -> None:
+        typer.echo(f"traces at {address} · Ctrl-C stops")
+
+    with TraceStore() as store:
+        serve(store, port, ready)
+
+
 def _query(
     words: list[str] | None, failed: bool, tool: str | None, since: str | None, most: int | None
 ) -> "Query":

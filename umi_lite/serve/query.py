@@ -4,9 +4,13 @@ import re
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
+from umi_lite.agent.trace import Trace
 from umi_lite.errors import UserError
+from umi_lite.protocol.trajectory import Call
 
+INSTRUCTION = 300  # characters of it in a list
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
@@ -19,7 +23,7 @@ class Entry:
         change: grows with each save to the store.
         state: `running`, `killed` (its process ended before the episode did), else the stop reason.
         failed: True if it has ended without a whole answer.
-        instruction: its first 300 characters.
+        instruction: its first 300 characters in a list.
         tools: the called ones, in the order of their first calls.
     """
 
@@ -36,6 +40,32 @@ class Entry:
     tokens: int
     model: str | None
     bundle: str | None
+
+    @classmethod
+    def of(cls, trace: Trace, *, running: bool = False) -> Self:
+        """Return the entry of a trace, with its whole instruction and as its first save.
+
+        Args:
+            running: the episode has not ended.
+        """
+        called = [step.tool for step in trace.trajectory.steps if isinstance(step, Call)]
+        # A client that runs the calls itself has the first part of an episode end with one.
+        ended_well = trace.stop == "call" or (trace.stop == "answer" and trace.error is None)
+        return cls(
+            id=trace.trajectory.id,
+            began=trace.started.timestamp() if trace.started else time.time(),
+            change=1,
+            state="running" if running else trace.stop,
+            failed=not (running or ended_well),
+            instruction=trace.trajectory.instruction,
+            answer=trace.answer,
+            tools=tuple(dict.fromkeys(called)),
+            calls=len(called),
+            seconds=trace.seconds,
+            tokens=trace.tokens,
+            model=trace.model,
+            bundle=trace.bundle,
+        )
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -14,8 +14,7 @@ from umi_lite.agent.trace import Trace
 from umi_lite.errors import UserError, first_error
 from umi_lite.files import data_folder
 from umi_lite.protocol.roles import step_text
-from umi_lite.protocol.trajectory import Call
-from umi_lite.serve.query import Entry, Query, conditions
+from umi_lite.serve.query import INSTRUCTION, Entry, Query, conditions
 
 _SCHEMA = """
 CREATE TABLE traces (
@@ -42,9 +41,8 @@ CREATE VIRTUAL TABLE words USING fts5(text, tokenize = 'trigram');
 """
 _VERSION = 1
 _WAIT = 5.0  # seconds for another process's save
-_INSTRUCTION = 300  # characters of it in a list
 _SHOWN = (
-    f"id, began, change, writer, stop, failed, substr(instruction, 1, {_INSTRUCTION}), answer, "
+    f"id, began, change, writer, stop, failed, substr(instruction, 1, {INSTRUCTION}), answer, "
     "tools, calls, seconds, tokens, model, bundle"
 )
 
@@ -80,22 +78,12 @@ class TraceStore:
                 lives.
         """
         ident, text = trace.trajectory.id, searched(trace)
-        calls = [step.tool for step in trace.trajectory.steps if isinstance(step, Call)]
-        began = trace.started.timestamp() if trace.started else time.time()
-        row = {
-            "id": ident,
-            "began": began,
+        row = asdict(Entry.of(trace, running=running))
+        del row["change"], row["state"]
+        row |= {
             "writer": os.getpid() if running else None,
             "stop": trace.stop,
-            "failed": not running and (trace.stop != "answer" or trace.error is not None),
-            "instruction": trace.trajectory.instruction,
-            "answer": trace.answer,
-            "tools": "\n".join(dict.fromkeys(calls)),
-            "calls": len(calls),
-            "seconds": trace.seconds,
-            "tokens": trace.tokens,
-            "model": trace.model,
-            "bundle": trace.bundle,
+            "tools": "\n".join(row["tools"]),
             "json": trace.model_dump_json(),
         }
         names = ", ".join(row)
@@ -135,6 +123,16 @@ class TraceStore:
         Raises:
             UserError: there is none, or several begin so.
         """
+        try:
+            return Trace.model_validate_json(self.json(ident))
+        except ValidationError as err:
+            why = first_error(err)
+            raise UserError(
+                f"trace {ident} in {self.path} is not a trace of version 1: {why}"
+            ) from None
+
+    def json(self, ident: str) -> str:
+        """Return a trace as it was saved, as JSON; see `load`."""
         with self._reading() as db:
             found = [] if db is None else _find(db, ident)
         if not found:
@@ -142,14 +140,14 @@ class TraceStore:
         if len(found) > 1:
             names = ", ".join(name for name, _ in found)
             raise UserError(f"trace {ident!r} could be each of {names}, …: give more of its id")
-        name, text = found[0]
-        try:
-            return Trace.model_validate_json(text)
-        except ValidationError as err:
-            why = first_error(err)
-            raise UserError(
-                f"trace {name} in {self.path} is not a trace of version 1: {why}"
-            ) from None
+        return found[0][1]
+
+    def newest(self) -> int:
+        """Return the last save's `Entry.change`, 0 before the first one."""
+        with self._reading() as db:
+            if db is None:
+                return 0
+            return db.execute("SELECT coalesce(max(change), 0) FROM traces").fetchone()[0]
 
     def close(self) -> None:
         """Close the file; a later call opens it again."""

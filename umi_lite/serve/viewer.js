@@ -1,0 +1,557 @@
+"use strict";
+// Draws traces. Everything that a model, a tool or a user wrote becomes text nodes, never markup.
+(() => {
+  const live = document.documentElement.dataset.mode === "live";
+  const by = (id) => document.getElementById(id);
+  const SPEAKER = {
+    user: "user", plan: "planner", call: "caller", observation: "tool", answer: "summarizer",
+  };
+  const LANES = ["planner", "caller", "tool", "summarizer"];
+  const SPECIAL = /(<[|｜][^<>|｜]{1,60}[|｜]>|<\/?[a-z_]{1,24}>|\[\/?[A-Z_]{2,24}\])/;
+  // What a screen would act on or hide: controls, formats such as bidi marks, unassigned characters.
+  const HIDDEN = /[\p{Cc}\p{Cf}\p{Cn}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/u;
+  const PLAIN = new Set(["\n", "\t"]);
+
+  function make(tag, attributes = {}, ...children) {
+    const node = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (value === undefined || value === null || value === false) continue;
+      if (name === "class") node.className = value;
+      else node.setAttribute(name, value === true ? "" : String(value));
+    }
+    node.append(...children.filter((child) => child !== null && child !== undefined));
+    return node;
+  }
+
+  // Nodes of a text in which hidden characters are written out, as in \u202e.
+  function shown(text) {
+    const nodes = [];
+    let plain = "";
+    for (const character of String(text).replaceAll("\r\n", "\n")) {
+      if (PLAIN.has(character) || !HIDDEN.test(character)) { plain += character; continue; }
+      if (plain) nodes.push(document.createTextNode(plain));
+      plain = "";
+      nodes.push(make("span", { class: "hidden" }, written(character)));
+    }
+    if (plain) nodes.push(document.createTextNode(plain));
+    return nodes;
+  }
+
+  function written(character) {
+    const code = character.codePointAt(0);
+    const digits = code.toString(16);
+    if (code < 0x100) return "\\x" + digits.padStart(2, "0");
+    return code < 0x10000 ? "\\u" + digits.padStart(4, "0") : "\\U" + digits.padStart(8, "0");
+  }
+
+  const flat = (text) => shown(text).map((node) => node.textContent).join("");
+  const seconds = (value) => `${value.toFixed(value < 10 ? 2 : 1)} s`;
+  const count = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
+  const sum = (items, of) => items.reduce((all, item) => all + (of(item) || 0), 0);
+
+  function moment(began) {
+    if (!began) return "no date";
+    const at = new Date(began * 1000);
+    const two = (n) => String(n).padStart(2, "0");
+    const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+    return `${day} ${two(at.getHours())}:${two(at.getMinutes())}`;
+  }
+
+  // --- where traces come from: the page itself, or the server ------------------------------
+
+  function embedded() {
+    const entries = JSON.parse(by("index").textContent);
+    const blocks = new Map();
+    for (const block of document.querySelectorAll("script.trace")) blocks.set(block.dataset.id, block);
+    const texts = new Map();
+    const trace = (id) => (blocks.has(id) ? JSON.parse(blocks.get(id).textContent) : null);
+    const text = (id) => {
+      if (!texts.has(id)) texts.set(id, searched(trace(id)));
+      return texts.get(id);
+    };
+    return {
+      all: async () => entries,
+      load: async (id) => trace(id),
+      list: async (query) => {
+        const words = query.words.toLowerCase().split(/\s+/).filter(Boolean);
+        return entries.filter((entry) => fits(entry, query)
+          && (!words.length || words.every((word) => text(entry.id).includes(word))));
+      },
+      watch() {},
+    };
+  }
+
+  function searched(trace) {
+    const made = trace.trajectory;
+    const parts = [made.id, made.instruction, trace.error || "", trace.bundle || ""];
+    for (const step of made.steps) {
+      parts.push(step.thought || "", step.next ? `Next: ${step.next}` : "", step.text || "");
+      parts.push(step.tool || "", step.arguments ? JSON.stringify(step.arguments) : "");
+      parts.push(step.content || "");
+    }
+    return parts.join("\n").toLowerCase();
+  }
+
+  function fits(entry, query) {
+    if (query.ending === "failed" ? !entry.failed : query.ending && entry.state !== query.ending) {
+      return false;
+    }
+    return (!query.tool || entry.tools.includes(query.tool))
+      && (!query.since || entry.began >= query.since);
+  }
+
+  function served() {
+    const get = async (path) => {
+      const answer = await fetch(path, { cache: "no-store" });
+      if (answer.status === 404) return null;
+      if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+      return answer.json();
+    };
+    return {
+      all: () => get("api/traces"),
+      load: (id) => get(`api/traces/${encodeURIComponent(id)}`),
+      list: async (query) => {
+        const asked = new URLSearchParams();
+        for (const name of ["words", "tool", "since"]) if (query[name]) asked.set(name, query[name]);
+        if (query.ending === "failed") asked.set("failed", "1");
+        return (await get(`api/traces?${asked}`)).filter((entry) => fits(entry, query));
+      },
+      watch(changed) {
+        const events = new EventSource("api/events");
+        events.addEventListener("traces", (event) => changed(JSON.parse(event.data)));
+        events.addEventListener("open", () => { document.body.dataset.connected = "yes"; });
+        events.addEventListener("error", () => { by("status").textContent = "not connected"; });
+      },
+    };
+  }
+
+  const source = live ? served() : embedded();
+
+  // --- the list and its filters ------------------------------------------------------------
+
+  const rows = new Map(); // id -> {entry, item}
+  let chosen = { a: null, b: null };
+  let asked = 0;
+
+  const query = () => ({
+    words: by("words").value.trim(),
+    ending: by("ending").value,
+    tool: by("tool").value,
+    since: by("since").value ? Date.now() / 1000 - Number(by("since").value) : 0,
+  });
+  const filtered = () => Object.values(query()).some(Boolean);
+
+  const address = (a, b) => {
+    const parts = [];
+    if (a) parts.push(`a=${encodeURIComponent(a)}`);
+    if (b) parts.push(`b=${encodeURIComponent(b)}`);
+    return `#${parts.join("&")}`;
+  };
+
+  function row(entry) {
+    const what = flat(entry.instruction).replaceAll("\n", " ");
+    const link = make("a", { href: address(entry.id, null) },
+      make("span", { class: "what", dir: "auto" }, what),
+      make("span", { class: "small" }, badge(entry.state, entry.failed),
+        ` ${moment(entry.began)} · ${count(entry.calls, "call")} · ${seconds(entry.seconds)}`));
+    const next = make("button", {
+      type: "button", title: "Open next to the other trace",
+      "aria-label": `Compare: ${what.slice(0, 60)}`, "aria-pressed": "false",
+    }, "⇄");
+    next.addEventListener("click", () => {
+      const off = chosen.b === entry.id;
+      location.hash = address(chosen.a || entry.id, off || !chosen.a ? null : entry.id);
+    });
+    return make("li", {}, link, next);
+  }
+
+  function badge(state, failed) {
+    const kind = state === "running" ? "running" : failed ? "failed" : "";
+    return make("span", { class: `badge ${kind}` }, state.replaceAll("_", " "));
+  }
+
+  function drawList(entries) {
+    rows.clear();
+    const fragment = document.createDocumentFragment();
+    for (const entry of entries) {
+      const item = row(entry);
+      rows.set(entry.id, { entry, item });
+      fragment.append(item);
+    }
+    by("list").replaceChildren(fragment);
+    said();
+    mark();
+  }
+
+  function said() {
+    const failed = [...rows.values()].filter(({ entry }) => entry.failed).length;
+    by("status").textContent = `${count(rows.size, "trace")}${failed ? `, ${failed} failed` : ""}`;
+  }
+
+  function mark() {
+    for (const [id, { item }] of rows) {
+      const [link, next] = item.children;
+      if (id === chosen.a) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+      next.setAttribute("aria-pressed", String(id === chosen.b));
+    }
+  }
+
+  async function refresh() {
+    const mine = ++asked;
+    const entries = await source.list(query());
+    if (mine === asked) drawList(entries);
+  }
+
+  function choices(select, values, labels = {}) {
+    const had = select.value;
+    select.replaceChildren(...values.map((value) => make("option", { value }, labels[value] || flat(value))));
+    select.value = values.includes(had) ? had : "";
+  }
+
+  function offer(entries) {
+    const tools = new Set(entries.flatMap((entry) => entry.tools));
+    const states = new Set(entries.map((entry) => entry.state));
+    choices(by("tool"), ["", ...[...tools].sort()], { "": "any" });
+    choices(by("ending"), ["", "failed", ...[...states].sort()], { "": "any", failed: "any failure" });
+  }
+
+  function changed(entries) {
+    if (filtered()) refresh();
+    else {
+      for (const entry of entries) {
+        const item = row(entry);
+        const old = rows.get(entry.id);
+        rows.set(entry.id, { entry, item });
+        if (old) old.item.replaceWith(item);
+        else by("list").prepend(item);
+      }
+      said();
+      mark();
+    }
+    for (const entry of entries) {
+      if (entry.id === chosen.a || entry.id === chosen.b) open();
+    }
+    offer([...entries, ...[...rows.values()].map((made) => made.entry)]);
+  }
+
+  // --- one trace ---------------------------------------------------------------------------
+
+  // Turns by the step that they became; those of older traces name none.
+  function aligned(trace) {
+    const steps = trace.trajectory.steps;
+    const named = trace.turns.some((turn) => turn.step !== null && turn.step !== undefined);
+    const failed = trace.stop === "bad_turn" ? 1 : 0;
+    const first = Math.max(0, steps.length - (trace.turns.length - failed));
+    const found = new Map();
+    trace.turns.forEach((turn, at) => found.set(named ? turn.step : first + at, at));
+    return found;
+  }
+
+  function promptOf(trace, at) {
+    const chain = [at];
+    for (;;) {
+      const before = trace.turns[chain[0]].continues;
+      if (before === null || before === undefined || !(before < chain[0]) || before < 0) break;
+      chain.unshift(before);
+    }
+    const parts = [];
+    for (const number of chain) {
+      const turn = trace.turns[number];
+      for (const piece of turn.read || []) {
+        const [text, special] = trace.pieces[piece];
+        parts.push([text, special ? "special" : "plain"]);
+      }
+      if (number !== at) parts.push([turn.said || "", "said"]);
+    }
+    return parts;
+  }
+
+  function exact(trace, at) {
+    const box = make("div", { class: "exact", tabindex: 0, role: "region", "aria-label": "Exact prompt" });
+    for (const [text, kind] of promptOf(trace, at)) {
+      if (kind !== "special") {
+        box.append(make("span", { class: kind }, ...shown(text)));
+        continue;
+      }
+      for (const part of text.split(SPECIAL)) {
+        if (!part) continue;
+        if (SPECIAL.test(part)) box.append(make("mark", { class: "special" }, ...shown(part)));
+        else box.append(make("span", { class: "template" }, ...shown(part.replaceAll("\n", "↵\n"))));
+      }
+    }
+    return box;
+  }
+
+  function content(step) {
+    const text = (value, extra = "") => make("p", { class: `text ${extra}`, dir: "auto" }, ...shown(value));
+    const code = (value, extra = "") => make("pre", {
+      class: `text ${extra}`, tabindex: value.length > 1500 ? 0 : undefined,
+    }, ...shown(value));
+    switch (step.kind) {
+      case "plan": return [text(step.thought)];
+      case "call": return [code(`${step.tool} ${JSON.stringify(step.arguments, null, 1)}`)];
+      case "observation": return [code(step.content, step.error ? "fault" : "")];
+      case "user": case "answer": return [text(step.text)];
+      default: return [code(JSON.stringify(step, null, 1))];
+    }
+  }
+
+  function spent(turn) {
+    return turn.view === "tool" ? turn.tool_seconds
+      : turn.prefill_seconds + turn.decode_seconds + turn.grammar_seconds;
+  }
+
+  function figures(turn) {
+    if (turn.view === "tool") return seconds(spent(turn));
+    const drafts = turn.drafted ? `, ${turn.drafted} drafted (${turn.accepted} accepted)` : "";
+    return `${seconds(spent(turn))} · prompt ${count(turn.prompt_tokens, "token")}, ${turn.reused} reused · `
+      + `${turn.generated} generated, ${turn.forced} forced${drafts}`;
+  }
+
+  function bars(turn, most) {
+    const bar = (...parts) => make("div", { class: "bar" }, ...parts.map(([kind, n]) => {
+      const part = make("i", { class: `k-${kind}` });
+      part.style.width = `${(100 * Math.max(0, n)) / most}%`;
+      return part;
+    }));
+    const free = turn.generated - turn.forced - turn.accepted;
+    return make("div", { class: "tokens", role: "img", "aria-label": figures(turn) },
+      bar(["reused", turn.reused], ["read", turn.prompt_tokens - turn.reused]),
+      bar(["forced", turn.forced], ["drafted", turn.accepted], ["chosen", free]));
+  }
+
+  function card(trace, side, number, step, at, most) {
+    const turn = at === undefined ? null : trace.turns[at];
+    const speaker = step ? SPEAKER[step.kind] || "user" : turn.view;
+    const head = make("div", { class: "head" },
+      make("h3", { id: `${side}-turn-${number}`, tabindex: -1 }, `${number} ${speaker}`));
+    if (step && step.next) {
+      head.append(make("span", { class: "next" }, `Next: ${flat(step.next)}`));
+    }
+    if (step && step.error) head.append(make("span", { class: "fault small" }, "error"));
+    if (!step) head.append(make("span", { class: "fault small" }, "not a turn of its role"));
+    head.append(make("span", { class: "small" }, turn ? figures(turn) : "given"));
+    const body = step ? content(step) : [make("pre", { class: "text fault" }, ...shown(turn.said || ""))];
+    const item = make("li", { class: `turn role-${speaker}` }, head, ...body);
+    if (turn && turn.view !== "tool") item.append(bars(turn, most), details(trace, at));
+    return item;
+  }
+
+  function details(trace, at) {
+    const turn = trace.turns[at];
+    if (!(turn.read || []).length) return make("p", { class: "small" }, "this trace has no prompts");
+    const summary = make("summary", {}, `Exact prompt, ${count(turn.prompt_tokens, "token")}`);
+    const box = make("details", {}, summary);
+    box.addEventListener("toggle", () => {
+      if (box.open && box.children.length === 1) box.append(exact(trace, at));
+    });
+    return box;
+  }
+
+  function timeline(trace, side, turns) {
+    let at = 0;
+    const placed = trace.turns.map((turn) => {
+      const start = turn.at || at;
+      at = start + spent(turn);
+      return { turn, start, length: spent(turn) };
+    });
+    const whole = Math.max(trace.seconds, at, 1e-9);
+    const stepOf = new Map([...turns].map(([step, number]) => [number, step]));
+    const roleOf = (number) => {
+      const step = trace.trajectory.steps[stepOf.get(number)];
+      return step ? SPEAKER[step.kind] : trace.turns[number].view;
+    };
+    const box = make("div", { class: "time", role: "group", "aria-label": `Time line, ${seconds(whole)}` });
+    for (const lane of LANES) {
+      const line = make("div", { class: "bars" });
+      placed.forEach(({ turn, start, length }, number) => {
+        if (roleOf(number) !== lane) return;
+        const name = `turn ${stepOf.get(number) + 1}, ${lane}, ${figures(turn)}`;
+        const mark = make("a", { href: "#", title: name, "aria-label": name, class: `role-${lane}` });
+        mark.style.left = `${(100 * start) / whole}%`;
+        mark.style.width = `${(100 * length) / whole}%`;
+        mark.addEventListener("click", (event) => {
+          event.preventDefault();
+          const target = by(`${side}-turn-${stepOf.get(number) + 1}`);
+          target.scrollIntoView({ block: "center" });
+          target.focus();
+        });
+        line.append(mark);
+      });
+      const label = make("span", { class: `role-${lane}` }, lane);
+      box.append(make("div", { class: "lane" }, label, line));
+    }
+    box.append(make("div", { class: "ticks small", "aria-hidden": "true" },
+      make("span", {}, "0 s"), make("span", {}, seconds(whole / 2)), make("span", {}, seconds(whole))));
+    return box;
+  }
+
+  function facts(id, trace, entry) {
+    const turns = trace.turns;
+    const state = entry ? entry.state : trace.stop;
+    const failed = entry ? entry.failed : trace.stop !== "answer" || trace.error;
+    const list = make("dl", { class: "facts" });
+    const put = (name, value) => {
+      list.append(make("div", {}, make("dt", {}, name), make("dd", {}, value)));
+    };
+    put("ended", badge(state, failed));
+    put("time", seconds(trace.seconds));
+    put("tokens", `${sum(turns, (t) => t.prompt_tokens)} prompt, ${sum(turns, (t) => t.reused)} reused, `
+      + `${sum(turns, (t) => t.generated)} generated, ${sum(turns, (t) => t.forced)} forced, `
+      + `${sum(turns, (t) => t.drafted)} drafted`);
+    if (trace.started) put("started", moment(Date.parse(trace.started) / 1000));
+    if (trace.bundle) put("bundle", flat(trace.bundle));
+    if (trace.model) put("model", flat(trace.model));
+    if (trace.elided) put("elided", count(trace.elided, "observation"));
+    put("id", flat(id));
+    const parent = (trace.trajectory.meta || {}).branch_of;
+    if (typeof parent === "string") {
+      const name = `${flat(parent)}, turn ${Number(trace.trajectory.meta.turn)}`;
+      put("branch of", make("a", { href: address(parent, trace.trajectory.id) }, name));
+    }
+    return list;
+  }
+
+  function actions(trace, side) {
+    const save = make("button", { type: "button" }, "Save JSON");
+    save.addEventListener("click", () => {
+      const data = new Blob([JSON.stringify(trace, null, 1), "\n"], { type: "application/json" });
+      const url = URL.createObjectURL(data);
+      const name = trace.trajectory.id.replace(/[^\w.-]/g, "_");
+      make("a", { href: url, download: `${name}.json` }).click();
+      setTimeout(() => URL.revokeObjectURL(url), 1000);
+    });
+    const back = make("a", { class: "all", href: "#" }, "All traces");
+    const bar = make("div", { class: "actions" }, back, save);
+    if (chosen.b) {
+      const close = make("button", { type: "button" }, "Close");
+      close.addEventListener("click", () => {
+        location.hash = address(side === "a" ? chosen.b : chosen.a, null);
+      });
+      bar.append(close);
+    }
+    return bar;
+  }
+
+  function draw(id, trace, side, old) {
+    const steps = trace.trajectory.steps;
+    const turns = aligned(trace);
+    const most = Math.max(1, ...trace.turns.map((turn) => Math.max(turn.prompt_tokens, turn.generated)));
+    const list = old ? old.querySelector("ol") : make("ol", { "aria-label": "Turns" });
+    const last = Math.max(steps.length - 1, ...turns.keys());
+    for (let at = 0; at <= last; at += 1) {
+      const turn = turns.get(at);
+      if (!steps[at] && turn === undefined) continue;
+      const key = JSON.stringify([steps[at], turn === undefined ? null : trace.turns[turn], most]);
+      const before = list.children[at];
+      if (before && before.dataset.key === key) continue;
+      const made = card(trace, side, at + 1, steps[at], turn, most);
+      made.dataset.key = key;
+      if (before) before.replaceWith(made);
+      else {
+        if (old) made.classList.add("new");
+        list.append(made);
+      }
+    }
+    const entry = (rows.get(id) || {}).entry;
+    const running = entry && entry.state === "running";
+    if (running) list.setAttribute("aria-live", "polite");
+    const box = make("section", { class: "trace", "aria-label": `Trace ${flat(id)}` },
+      actions(trace, side),
+      make("h2", { dir: "auto" }, ...shown(trace.trajectory.instruction)),
+      facts(id, trace, entry),
+      trace.error && !running ? make("p", { class: "error" }, ...shown(trace.error)) : null,
+      timeline(trace, side, turns), key(), list);
+    box.dataset.id = id;
+    return box;
+  }
+
+  function key() {
+    const of = [["reused", "prompt, reused"], ["read", "prompt, read now"], ["forced", "forced"],
+      ["drafted", "drafted and accepted"], ["chosen", "generated one by one"]];
+    return make("p", { class: "small" }, "Tokens:", ...of.flatMap(([kind, name]) => [
+      make("span", { class: `key k-${kind}` }), name]));
+  }
+
+  // Mark where two episodes part.
+  function compare(a, b) {
+    const lists = [a, b].map((trace) => trace.trajectory.steps.map((step) => JSON.stringify(step)));
+    for (const side of ["a", "b"]) {
+      const mine = side === "a" ? lists[0] : lists[1];
+      const other = side === "a" ? lists[1] : lists[0];
+      mine.forEach((step, at) => {
+        const head = by(`${side}-turn-${at + 1}`);
+        if (step === other[at]) head.closest("li").classList.add("same");
+        else head.after(make("span", { class: "differs" }, "differs"));
+      });
+    }
+  }
+
+  let opening = 0;
+  async function open() {
+    const mine = ++opening;
+    const { a, b } = chosen;
+    const traces = await Promise.all([a, b].map((id) => (id ? source.load(id) : null)));
+    if (mine !== opening) return;
+    const main = by("main");
+    const alone = !b && !main.classList.contains("two");
+    main.classList.toggle("two", Boolean(a && b));
+    document.body.classList.toggle("chosen", Boolean(a));
+    const old = new Map([...main.querySelectorAll("section.trace")].map((box) => [box.dataset.id, box]));
+    const boxes = [a, b].flatMap((id, n) => {
+      if (!id) return [];
+      if (!traces[n]) return [make("p", { class: "empty" }, `There is no trace ${flat(id)}.`)];
+      const side = n ? "b" : "a";
+      return [draw(id, traces[n], side, alone && old.get(id))];
+    });
+    if (!a) boxes.push(make("p", { class: "empty" }, "Choose a trace; ⇄ opens a second one next to it."));
+    main.replaceChildren(...boxes);
+    if (traces[0] && traces[1]) compare(traces[0], traces[1]);
+    document.title = a ? `${flat(a)} · umi traces` : "umi traces";
+  }
+
+  function route() {
+    const parts = new URLSearchParams(location.hash.slice(1));
+    chosen = { a: parts.get("a"), b: parts.get("b") };
+    mark();
+    return open();
+  }
+
+  // --- keyboard, and the start -------------------------------------------------------------
+
+  by("list").addEventListener("keydown", (event) => {
+    const step = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
+    const item = step && event.target.closest("li");
+    const other = item && item[step];
+    if (!other) return;
+    event.preventDefault();
+    other.firstElementChild.focus();
+  });
+  by("skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    by("main").focus();
+  });
+  by("filter").addEventListener("submit", (event) => event.preventDefault());
+  let timer = 0;
+  by("filter").addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(refresh, live ? 120 : 30);
+  });
+  window.addEventListener("hashchange", route);
+
+  (async () => {
+    const entries = await source.all();
+    offer(entries);
+    drawList(entries);
+    const only = entries.length === 1 && !location.hash;
+    if (only) history.replaceState(null, "", address(entries[0].id, null));
+    await route();
+    document.body.dataset.ready = "yes";
+    source.watch(changed);
+    // A process that was killed reports nothing.
+    if (live) setInterval(() => {
+      if ([...rows.values()].some(({ entry }) => entry.state === "running")) refresh();
+    }, 10000);
+  })().catch((error) => { by("status").textContent = `the traces cannot be shown: ${error.message}`; });
+})();
