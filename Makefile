@@ -73,7 +73,16 @@ NPM_SERVERS := $(addprefix @modelcontextprotocol/server-,everything@2026.8.31 \
 	-$(PIP) mcp-server-time mcp-server-git
 	-npm install --silent --no-audit --no-fund --prefix .venv/npm $(NPM_SERVERS)
 	$(PIP) --no-deps unsloth unsloth_zoo bfcl-eval
+	$(PIP) playwright
+	-command -v chromium chromium-browser google-chrome >/dev/null || $(MAKE) .venv/chromium/chromium
 	touch $@
+
+# For the browser tests, where the distribution's Chromium is not installed. Without npm, or without
+# the libraries that it needs, these tests are skipped.
+.venv/chromium/chromium:
+	npm install --silent --no-audit --no-fund --prefix .venv/chromium @sparticuz/chromium@147.0.0
+	cd .venv/chromium && TMPDIR=$$PWD node --input-type=module \
+	-e "import chromium from '@sparticuz/chromium'; await chromium.executablePath()"
 
 clean:
 	rm -rf .venv runs

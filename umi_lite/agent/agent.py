@@ -83,13 +83,17 @@ class Agent:
         if trace_path is not None:
             check_place(trace_path)
         names = {"model": self.engine.base.name, "bundle": self.bundle}
-        on_step = None
-        if on_trace is not None:
-            on_step = lambda episode: on_trace(episode.trace(**names), True)  # noqa: E731
-        episode = Episode(instruction, self.engine, self.bounds, self.sampling, on_event, on_step)
+
+        def report(episode: Episode) -> None:
+            if on_trace is not None:
+                on_trace(episode.trace(**names), True)
+
+        on_step = None if on_trace is None else report
+        episode = Episode(
+            instruction, self.engine, self.bounds, self.sampling, on_event, on_step=on_step
+        )
         try:
-            if on_step is not None:
-                on_step(episode)
+            report(episode)
             _play(episode, self.engine.generate, self.toolbox)
         except KeyboardInterrupt:
             episode.ended("interrupted")

@@ -309,19 +309,16 @@
       + `${turn.generated} generated, ${turn.forced} forced${drafts}`;
   }
 
-  function bars(turn, most) {
-    const bar = (...parts) => make("div", { class: "bar" }, ...parts.map(([kind, n]) => {
-      const part = make("i", { class: `k-${kind}` });
-      part.style.width = `${(100 * Math.max(0, n)) / most}%`;
-      return part;
-    }));
+  function bars(turn) {
+    const bar = (...parts) => make("div", { class: "bar" }, ...parts.map(([kind, n]) => (
+      make("i", { class: `k-${kind}`, "data-n": Math.max(0, n) }))));
     const free = turn.generated - turn.forced - turn.accepted;
     return make("div", { class: "tokens", role: "img", "aria-label": figures(turn) },
       bar(["reused", turn.reused], ["read", turn.prompt_tokens - turn.reused]),
       bar(["forced", turn.forced], ["drafted", turn.accepted], ["chosen", free]));
   }
 
-  function card(trace, side, number, step, at, most) {
+  function card(trace, side, number, step, at) {
     const turn = at === undefined ? null : trace.turns[at];
     const speaker = step ? SPEAKER[step.kind] || "user" : turn.view;
     const head = make("div", { class: "head" },
@@ -334,7 +331,7 @@
     head.append(make("span", { class: "small" }, turn ? figures(turn) : "given"));
     const body = step ? content(step) : [make("pre", { class: "text fault" }, ...shown(turn.said || ""))];
     const item = make("li", { class: `turn role-${speaker}` }, head, ...body);
-    if (turn && turn.view !== "tool") item.append(bars(turn, most), details(trace, at));
+    if (turn && turn.view !== "tool") item.append(bars(turn), details(trace, at));
     return item;
   }
 
@@ -434,6 +431,8 @@
     return bar;
   }
 
+  const keys = new WeakMap(); // what a turn's card shows
+
   function draw(id, trace, side, old) {
     const steps = trace.trajectory.steps;
     const turns = aligned(trace);
@@ -443,16 +442,19 @@
     for (let at = 0; at <= last; at += 1) {
       const turn = turns.get(at);
       if (!steps[at] && turn === undefined) continue;
-      const key = JSON.stringify([steps[at], turn === undefined ? null : trace.turns[turn], most]);
+      const key = JSON.stringify([steps[at], turn === undefined ? null : trace.turns[turn]]);
       const before = list.children[at];
-      if (before && before.dataset.key === key) continue;
-      const made = card(trace, side, at + 1, steps[at], turn, most);
-      made.dataset.key = key;
+      if (before && keys.get(before) === key) continue;
+      const made = card(trace, side, at + 1, steps[at], turn);
+      keys.set(made, key);
       if (before) before.replaceWith(made);
       else {
         if (old) made.classList.add("new");
         list.append(made);
       }
+    }
+    for (const part of list.querySelectorAll(".bar i")) {
+      part.style.width = `${(100 * Number(part.dataset.n)) / most}%`;
     }
     const entry = (rows.get(id) || {}).entry;
     const running = entry && entry.state === "running";

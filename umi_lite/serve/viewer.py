@@ -5,7 +5,8 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import TYPE_CHECKING
 
 from umi_lite.errors import UserError
 from umi_lite.serve.page import live_page, policy
@@ -147,9 +148,9 @@ def view(store: TraceStore, port: int, ready: Callable[[str], None]) -> None:
         raise UserError("the viewer needs uvicorn: pip install 'umi-lite[serve]'") from None
 
     class Server(uvicorn.Server):
-        def handle_exit(self, *signals: Any) -> None:
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             stopping[0] = True
-            super().handle_exit(*signals)
+            super().handle_exit(sig, frame)
 
     # A page of another site that names this machine (DNS rebinding) is refused.
     hosts = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
@@ -164,6 +165,7 @@ def view(store: TraceStore, port: int, ready: Callable[[str], None]) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             sock.bind(("127.0.0.1", port))
+            sock.listen()
         except OSError as err:
             raise UserError(f"port {port} cannot be used: {err.strerror or err}") from None
         ready(f"http://127.0.0.1:{sock.getsockname()[1]}/")
