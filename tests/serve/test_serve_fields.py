@@ -179,7 +179,9 @@ def test_labels_are_in_the_trace():
         def __init__(self) -> None:
             self.traces: list[Any] = []
 
-        def save(self, trace: Any) -> None:
+        def save(self, trace: Any, *, running: bool = False) -> None:
+            if running:
+                return
             self.traces.append(trace)
             if len(self.traces) == 3:
                 raise OSError("No space left on device")

@@ -29,8 +29,9 @@ SHORT = Bounds(max_thought_chars=24, max_answer_tokens=8, max_seconds=600)
 
 
 class Kept(list[Trace]):
-    def save(self, trace: Trace) -> None:
-        self.append(trace)
+    def save(self, trace: Trace, *, running: bool = False) -> None:
+        if not running:
+            self.append(trace)
 
 
 def test_what_was_read_before_is_read_from_the_cache(engine):

@@ -43,6 +43,9 @@ def serve(
     show_thoughts: Annotated[
         bool, typer.Option(help="thoughts and tool turns as reasoning_content")
     ] = False,
+    save: Annotated[
+        bool, typer.Option(help="keep the episodes in the trace store, shown at /")
+    ] = True,
     slots: Annotated[int, typer.Option(min=1, help="concurrent episodes")] = 4,
     queue: Annotated[int, typer.Option(min=0, help="waiting requests; more get status 429")] = 16,
     tool_threads: Annotated[
@@ -62,7 +65,7 @@ def serve(
 ) -> None:
     """Serve a bundle to OpenAI clients, until Ctrl-C.
 
-    Addresses: /v1/chat/completions, /v1/models, /health, /metrics.
+    Addresses: /v1/chat/completions, /v1/models, /health, /metrics; / shows the traces.
 
     Example: umi serve --port 8080, then a client with base_url http://127.0.0.1:8080/v1
     """
@@ -76,6 +79,7 @@ def serve(
     from rich.console import Console
 
     from umi_lite.bundle.bundle import load_bundle
+    from umi_lite.serve.store import TraceStore
 
     opened = load_bundle(bundle)
     run(
@@ -96,6 +100,7 @@ def serve(
         mcp=mcp.servers(),
         name=name,
         show_thoughts=show_thoughts,
+        store=TraceStore() if save else None,
         views=roles.views,
         elsewhere=roles.elsewhere,
         timeout=roles.timeout,

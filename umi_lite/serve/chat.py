@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from umi_lite.agent.trace import Trace
+from umi_lite.errors import UserError
 from umi_lite.serve.driver import Closed, Driver, Full, Ticket
 from umi_lite.serve.errors import BadRequest, error_json
 from umi_lite.serve.memory import Memory
@@ -29,9 +30,9 @@ Event = tuple[str, str] | Trace
 
 
 class Store(Protocol):
-    """Where finished traces go."""
+    """Where traces go: of episodes that run, after each step, and finished ones."""
 
-    def save(self, trace: Trace) -> object: ...
+    def save(self, trace: Trace, *, running: bool = False) -> object: ...
 
 
 @dataclass
@@ -117,11 +118,14 @@ class _Running:
             turn.episode.trajectory.id,
             bool(turn.request.stream_options and turn.request.stream_options.include_usage),
         )
+        self._unkept = False
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._over = False
         if turn.request.stream:
             turn.episode.on_event = lambda who, text: self._send((who, text))
+        model = chat.served.engine.base.name
+        turn.episode.on_step = lambda made: self._keep(made.trace(model=model), running=True)
 
     async def whole(self, request: Request) -> Response:
         """Return the whole response."""
@@ -163,13 +167,21 @@ class _Running:
         """Take the trace, in the driver's thread."""
         self._over = True
         self.chat.metrics.ended(trace)
-        if self.turn.request.store is not False and self.chat.store is not None:
-            try:
-                self.chat.store.save(trace)
-            except Exception:
-                # A full disk must not cost the answer, nor the other clients theirs.
-                _LOG.exception("the trace of %s is not kept", trace.trajectory.id)
+        self._keep(trace, running=False)
         self._send(trace)
+
+    def _keep(self, trace: Trace, running: bool) -> None:
+        """Save the trace, in the driver's thread; a second failure is not reported."""
+        if self.turn.request.store is False or self.chat.store is None or self._unkept:
+            return
+        try:
+            self.chat.store.save(trace, running=running)
+        except Exception as err:
+            # A full disk must not cost the answer, nor the other clients theirs.
+            self._unkept = True
+            reason = str(err) if isinstance(err, UserError) else "a fault of the store"
+            shown = None if isinstance(err, UserError) else err
+            _LOG.error("%s is not kept: %s", trace.trajectory.id, reason, exc_info=shown)
 
     def _send(self, one: Event) -> None:
         # The server's loop has ended where it raises: no client is left.

@@ -22,7 +22,9 @@ from umi_lite.protocol.trajectory import ROLES, View
 from umi_lite.serve.app import MAX_BODY, make_app
 from umi_lite.serve.driver import Driver
 from umi_lite.serve.guard import is_local
+from umi_lite.serve.store import TraceStore
 from umi_lite.serve.turn import Served
+from umi_lite.serve.viewer import viewer_routes
 from umi_lite.tools.tools import Toolbox
 
 if TYPE_CHECKING:
@@ -84,6 +86,7 @@ def serve(
     mcp: "McpServers | None" = None,
     name: str | None = None,
     show_thoughts: bool = False,
+    store: TraceStore | None = None,
     views: Iterable[View] = ROLES,
     elsewhere: Sequence[str] = (),
     timeout: float | None = None,
@@ -97,6 +100,7 @@ def serve(
         mcp: servers whose tools are the server's too. What would need consent is refused.
         name: of the model, for clients; default the run's or the folder's.
         show_thoughts: send thoughts and tool turns as `reasoning_content`.
+        store: keeps the traces; `/` shows them.
         views, elsewhere, timeout: see `open_roles`.
 
     Raises:
@@ -139,8 +143,12 @@ def serve(
             token=access.token,
             origins=access.origins,
             max_body=access.max_body,
+            store=store,
+            routes=[] if store is None else viewer_routes(store, lambda: driver.closing),
         )
         address = _address(sock)
+        if store is not None:
+            console.print(f"traces at {address}/", highlight=False, soft_wrap=True)
         console.print(
             f"{served.model} at {address}/v1 · {engine.slots} episodes at once, "
             f"{capacity.waiting} in the queue · {len(toolbox)} tools of the server · Ctrl-C stops",

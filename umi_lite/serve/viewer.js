@@ -119,7 +119,12 @@
       watch(changed) {
         const events = new EventSource("api/events");
         events.addEventListener("traces", (event) => changed(JSON.parse(event.data)));
-        events.addEventListener("open", () => { document.body.dataset.connected = "yes"; });
+        events.addEventListener("open", async () => {
+          // What was saved since the page asked for the list, or while it was not connected.
+          await refresh();
+          if (chosen.a) await open();
+          document.body.dataset.connected = "yes";
+        });
         events.addEventListener("error", () => { by("status").textContent = "not connected"; });
       },
     };

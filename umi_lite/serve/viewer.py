@@ -74,9 +74,14 @@ def viewer_routes(store: TraceStore, ended: Callable[[], bool] = lambda: False) 
         return Response(text, media_type="application/json", headers=_HEADERS)
 
     async def events(request: Request) -> Response:
+        try:
+            first = await run_in_threadpool(store.newest)
+        except UserError as err:
+            return refused(err, 500)
+
         async def stream() -> AsyncIterator[str]:
+            last, quiet = first, 0.0
             yield "retry: 1000\n\n"
-            last, quiet = await run_in_threadpool(store.newest), 0.0
             while not ended():
                 await asyncio.sleep(_POLL)
                 last, changed = await run_in_threadpool(_changed, store, last)
