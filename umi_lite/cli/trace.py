@@ -122,9 +122,11 @@ def replay(
     sampling_options: SamplingOptions,
     roles: Roles,
 ) -> None:
-    """Branch an episode from a turn: what was before it is given, then the loop continues.
+    """Branch an episode from a turn.
 
-    Earlier calls are not made again. Example: umi trace replay run-3f2 --from 3 --with thought.txt
+    What was before it is given, then the loop continues. Earlier calls are not made again.
+
+    Example: umi trace replay run-3f2 --from 3 --with thought.txt
     """
     from rich.console import Console
 
@@ -189,9 +191,9 @@ def export(
 def view(
     port: Annotated[int, typer.Option(min=0, max=65535, help="port; 0 for a free one")] = 8077,
 ) -> None:
-    """View the trace store in a browser, live: episodes appear turn by turn.
+    """View the trace store in a browser, live.
 
-    Only this machine is answered. Example: umi trace view
+    Episodes appear turn by turn. Only this machine is answered. Example: umi trace view
     """
     from umi_lite.serve.store import TraceStore
     from umi_lite.serve.viewer import view as serve
