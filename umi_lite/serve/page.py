@@ -1,57 +1,39 @@
-"""The viewer as one self-contained page: markup, style, script and traces, nothing to fetch."""
+"""The viewer as a page: with traces in it, or asking the server that it comes from."""
 
-import base64
-import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import cache
-from html import escape
-from importlib import resources
-from typing import Any
 
 from umi_lite.agent.trace import Trace
 from umi_lite.serve.query import INSTRUCTION, Entry
+from umi_lite.webpage import json_block, page_policy, web_page
 
-_HOLE = re.compile(r"\{\{(\w+)\}\}")
-# JSON has these characters in strings only. Written so, no markup can begin or end in them.
-_ESCAPED = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
+_FILES = ("umi_lite.serve", "viewer")
 
 
 def page(traces: Sequence[Trace]) -> str:
     """Return traces as a page that is opened from disk; it asks for nothing."""
     entries = _named(traces)
     blocks = [
-        _block(f'class="trace" data-id="{escape(entry.id)}"', trace.model_dump_json())
+        json_block(trace.model_dump_json(), class_="trace", data_id=entry.id)
         for entry, trace in zip(entries, traces, strict=True)
     ]
     entries.sort(key=lambda entry: entry.began, reverse=True)
     index = json.dumps([asdict(entry) for entry in entries], ensure_ascii=False)
-    blocks.insert(0, _block('id="index"', index))
-    return _filled(mode="file", policy=policy("'none'"), data="\n".join(blocks))
+    return web_page(*_FILES, blocks=[json_block(index, id="index"), *blocks])
 
 
 @cache
 def live_page() -> str:
     """Return the page that asks the server it comes from (`serve.viewer`) for the traces."""
-    return _filled(mode="live", policy=policy("'self'"), data="")
+    return web_page(*_FILES, connect="'self'", mode="live")
 
 
-@cache
-def policy(connect: str) -> str:
-    """Return the page's Content-Security-Policy: its own script and style, and no others.
-
-    Args:
-        connect: what it may ask: `'none'` or `'self'`.
-    """
-    script, style = (f"'sha256-{_digest(_file(name))}'" for name in ("viewer.js", "viewer.css"))
-    return (
-        f"default-src 'none'; script-src {script}; style-src {style}; img-src data:; "
-        f"connect-src {connect}; base-uri 'none'; form-action 'none'; "
-        "require-trusted-types-for 'script'; trusted-types 'none'"
-    )
+def live_policy() -> str:
+    """Return the Content-Security-Policy of `live_page`, for the response's header."""
+    return page_policy(*_FILES, connect="'self'") + "; frame-ancestors 'none'"
 
 
 def _named(traces: Sequence[Trace]) -> list[Entry]:
@@ -71,24 +53,3 @@ def _named(traces: Sequence[Trace]) -> list[Entry]:
             )
         )
     return entries
-
-
-def _block(attributes: str, text: str) -> str:
-    """Return a block of JSON that a browser keeps as text."""
-    safe = text.translate(_ESCAPED)
-    return f'<script type="application/json" {attributes}>{safe}</script>'
-
-
-def _filled(**parts: Any) -> str:
-    parts |= {"style": _file("viewer.css"), "script": _file("viewer.js")}
-    # One pass: what is filled in is not looked at again.
-    return _HOLE.sub(lambda hole: parts[hole[1]], _file("viewer.html"))
-
-
-@cache
-def _file(name: str) -> str:
-    return resources.files("umi_lite.serve").joinpath(name).read_text(encoding="utf-8")
-
-
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

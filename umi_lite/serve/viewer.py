@@ -9,7 +9,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from umi_lite.errors import UserError
-from umi_lite.serve.page import live_page, policy
+from umi_lite.serve.page import live_page, live_policy
 from umi_lite.serve.query import Entry, Query
 from umi_lite.serve.store import TraceStore
 
@@ -47,13 +47,13 @@ def viewer_routes(store: TraceStore, ended: Callable[[], bool] = lambda: False) 
     except ImportError:
         raise UserError("the viewer needs starlette: pip install 'umi-lite[serve]'") from None
 
-    rules = policy("'self'") + "; frame-ancestors 'none'"
-
     def refused(err: UserError, status: int) -> Response:
         return JSONResponse({"error": str(err)}, status, headers=_HEADERS)
 
     async def page(request: Request) -> Response:
-        return HTMLResponse(live_page(), headers=_HEADERS | {"Content-Security-Policy": rules})
+        return HTMLResponse(
+            live_page(), headers=_HEADERS | {"Content-Security-Policy": live_policy()}
+        )
 
     async def traces(request: Request) -> Response:
         try:
