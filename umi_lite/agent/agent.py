@@ -90,7 +90,13 @@ class Agent:
 
         on_step = None if on_trace is None else report
         episode = Episode(
-            instruction, self.engine, self.bounds, self.sampling, on_event, on_step=on_step
+            instruction,
+            self.engine,
+            self.bounds,
+            self.sampling,
+            on_event,
+            on_step=on_step,
+            index=self.toolbox.index,
         )
         try:
             report(episode)
@@ -202,7 +208,9 @@ class _Batch:
 
     def _begin(self, index: int, job: Job) -> _Running:
         try:
-            episode = Episode(job.trajectory, self._engine, *self._settings)
+            episode = Episode(
+                job.trajectory, self._engine, *self._settings, index=job.toolbox.index
+            )
         except UserError as err:
             raise UserError(f"job {index} ({job.trajectory.id}): {err}") from None
         return _Running(index, episode, episode.run(), job.toolbox)

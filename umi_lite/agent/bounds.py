@@ -34,6 +34,8 @@ class Bounds:
             call that is cut off is a `bad_turn`; a cut answer is kept.
         max_observation_chars: longer observations are cut in the middle.
         max_seconds: wall time, checked between turns (`timeout`).
+        max_tools: tools shown to the planner and the caller at once; 0 for as many as have
+            room. Of more the best are chosen, and the planner can search (`agent.offers`).
         repeats: this many equal calls with equal observations in a row are `stuck`; 1 disables.
 
     Raises:
@@ -48,10 +50,11 @@ class Bounds:
     max_observation_chars: int = 1024
     max_seconds: float = 120.0
     repeats: int = 2
+    max_tools: int = 0
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            least = 0 if name == "max_calls" else 1
+            least = 0 if name in ("max_calls", "max_tools") else 1
             if name == "max_seconds":
                 if not value > 0:
                     raise UserError(f"max_seconds is {value}; it must be above 0")

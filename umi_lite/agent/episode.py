@@ -5,7 +5,6 @@ planner → caller → tool → observation → planner … → summarizer, or �
 """
 
 import time
-import warnings
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,15 +12,15 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 from umi_lite.agent.bounds import Bounds, Sampling
+from umi_lite.agent.offers import Offers, usable
 from umi_lite.agent.trace import StopReason, Trace, TraceTurn
 from umi_lite.agent.wanted import Wanted
-from umi_lite.engine.language import callable_tools
 from umi_lite.engine.request import Generation, Request, RoleEngine
 from umi_lite.errors import UserError
 from umi_lite.files import text_of
 from umi_lite.protocol.grammar import call_grammar
 from umi_lite.protocol.prompts import Transcript
-from umi_lite.protocol.roles import BadTurn, parse_call, parse_plan
+from umi_lite.protocol.roles import SEARCH_TOOL, BadTurn, parse_call, parse_plan
 from umi_lite.protocol.trajectory import (
     Answer,
     Call,
@@ -33,6 +32,7 @@ from umi_lite.protocol.trajectory import (
     View,
 )
 from umi_lite.sandbox.text import head_and_tail
+from umi_lite.tools.search import ToolIndex
 
 ELIDED = "[elided]"
 OnEvent = Callable[[str, str], None]
@@ -59,6 +59,8 @@ class Episode:
         on_event: called with (role or `tool`, stretch of text) as it is generated.
         wanted: what a request asks of it besides its task.
         on_step: called with the episode each time that its trajectory has grown.
+        index: of all tools, to choose from where they are too many (`agent.offers`); default the
+            trajectory's.
 
     Raises:
         UserError: the instruction is empty, or none of its tools can be called.
@@ -72,18 +74,17 @@ class Episode:
     on_event: OnEvent | None = None
     wanted: Wanted = field(default_factory=Wanted)
     on_step: "Callable[[Episode], None] | None" = None
+    index: ToolIndex | None = None
 
     def __post_init__(self) -> None:
         if not self.trajectory.instruction.strip():
             raise UserError("the instruction is empty; say what to do")
-        tools, refused = callable_tools(self.trajectory.tools)
-        if refused and not tools:
-            raise UserError("; ".join(refused.values()))
-        for why in refused.values():
-            warnings.warn(f"{why}; it is left out", stacklevel=3)
-        if refused:
-            self.trajectory = self.trajectory.model_copy(update={"tools": tools})
-        tools = self.wanted.callable(tools)
+        index = self.index or ToolIndex(self.trajectory.tools)
+        language = self.engine.language(self.engine.view_of("planner"))
+        self._offers = Offers(index, language, self.engine.n_ctx, self.bounds.max_tools)
+        made = self._offers.begin(self.trajectory, self.wanted.tools or ())
+        self.trajectory = made.model_copy(update={"tools": usable(made.tools)})
+        tools = self.wanted.callable(self.trajectory.offered)
         self._plan = self.wanted.plan_grammar(self.bounds.max_thought_chars, tools=bool(tools))
         self._call = call_grammar(tools) if tools else ""
         self._transcripts: dict[View, Transcript] = {}
@@ -144,8 +145,11 @@ class Episode:
                     said = yield from self._turn("caller", self._call, bounds.max_call_tokens)
                     self._grow(_parsed(parse_call, said))
                 case (Call() as call,):
-                    observation = yield from self._observe(call)
-                    self._grow(observation)
+                    if SEARCH_TOOL in self.trajectory.tools and call.tool == SEARCH_TOOL.name:
+                        observation = self._search(call)
+                    else:
+                        observation = yield from self._observe(call)
+                        self._grow(observation)
                     done.append((call, observation))
                 case _:
                     self._check_progress(done)
@@ -175,6 +179,21 @@ class Episode:
         if self.on_event is not None:
             self.on_event("tool", text)
         return seen.model_copy(update={"content": text})
+
+    def _search(self, call: Call) -> Observation:
+        """Grow by the result of a search, and by the tools that it found."""
+        started = time.monotonic()
+        observation, offer = self._offers.search(call, self.trajectory)
+        spent, at = time.monotonic() - started, started - self._started
+        step = len(self.trajectory.steps)
+        self._turns.append(TraceTurn(view="tool", tool_seconds=spent, at=at, step=step))
+        self._grow(observation)
+        if offer is not None:
+            self._grow(offer)
+            self._call = call_grammar(self.wanted.callable(self.trajectory.offered))
+        if self.on_event is not None:
+            self.on_event("tool", observation.content)
+        return observation
 
     def _turn(
         self, role: View, grammar: str, max_tokens: int

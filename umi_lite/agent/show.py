@@ -9,6 +9,7 @@ from umi_lite.protocol.trajectory import (
     Answer,
     Call,
     Observation,
+    Offer,
     Plan,
     Step,
     Trajectory,
@@ -35,6 +36,7 @@ _SPEAKERS: dict[type[Step], str] = {
     Plan: "planner",
     Call: "caller",
     Observation: "tool",
+    Offer: "tool",
     Answer: "summarizer",
 }
 
@@ -65,7 +67,11 @@ def show_steps(trajectory: Trajectory, console: "Console") -> None:
     """Print an episode's instruction and turns, a line each."""
     _line(console, "user", trajectory.instruction)
     for step in trajectory.steps:
-        _line(console, _SPEAKERS[type(step)], step_text(step, trajectory.tools))
+        if isinstance(step, Offer):
+            text = f"Tools: {', '.join(tool.name for tool in step.tools)}"
+        else:
+            text = step_text(step, trajectory.offered)
+        _line(console, _SPEAKERS[type(step)], text)
 
 
 def show_trace(trace: "Trace", console: "Console") -> None:

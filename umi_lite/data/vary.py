@@ -2,8 +2,8 @@
 
 Each trajectory is varied by the recipe's seed and its own id: other tools in company, descriptions
 shortened, names replaced (`rename`), tools and arguments in another order, instructions opened or
-closed in other words. Its calls stay valid for the varied schemas, and `original` gives back what
-its source can replay.
+closed in other words, tools read with the instruction (`vary_offers`). Its calls stay valid for the
+varied schemas, and `original` gives back what its source can replay.
 """
 
 import random
@@ -13,6 +13,7 @@ from typing import Any
 from umi_lite.data.rename import CannotRename, Names, draw_names, renamed, restored
 from umi_lite.data.rows import Dropped, Loaded
 from umi_lite.data.synth.names import content_words
+from umi_lite.data.vary_offers import in_system, offered
 from umi_lite.data.vary_settings import Vary
 from umi_lite.protocol.trajectory import Call, Plan, Tool, Trajectory
 
@@ -118,7 +119,10 @@ def _vary(
         "called": {t.name: t.description for t in trajectory.tools if t.name in called},
     }
     meta = {**made.meta, "vary": record}
-    return made.model_copy(update={"instruction": instruction, "meta": meta}), why
+    made = made.model_copy(update={"instruction": instruction, "meta": meta})
+    if settings.offer and rng.random() < settings.offer:
+        made = offered(rng, made, search=rng.random() < settings.search)
+    return made, why
 
 
 def original(trajectory: Trajectory) -> Trajectory:
@@ -130,7 +134,7 @@ def original(trajectory: Trajectory) -> Trajectory:
     record: Mapping[str, Any] | None = trajectory.meta.get("vary")
     if record is None:
         return trajectory
-    made = restored(trajectory, Names(record["tools"], record["arguments"]))
+    made = restored(in_system(trajectory), Names(record["tools"], record["arguments"]))
     known = {
         tool.name: tool.model_copy(
             update={"description": record["called"].get(tool.name, tool.description)}

@@ -22,6 +22,9 @@ class Vary(BaseModel):
             which is read once per pack. Tasks that end without a call stay alone.
         shorten: share of the descriptions that are cut to their beginning or left out.
         paraphrase: share of the instructions that are opened or closed in other words.
+        offer: share of the trajectories whose tools are read with the instruction, not in the
+            system message, as an agent with many tools reads them (`agent.offers`).
+        search: share of these in which a tool is found by the tool `search_tools` first.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -32,6 +35,8 @@ class Vary(BaseModel):
     together: _Size = 1
     shorten: _Share = 0.0
     paraphrase: _Share = 0.0
+    offer: _Share = 0.0
+    search: _Share = 0.0
 
     @model_validator(mode="after")
     def _ordered(self) -> "Vary":

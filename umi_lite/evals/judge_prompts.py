@@ -100,7 +100,7 @@ def toolalpaca_prompt(trajectory: Trajectory) -> str:
         UserError: there is no such list.
     """
     return _TOOLALPACA.format(
-        documentation="\n".join(_documented(tool) for tool in trajectory.tools),
+        documentation="\n".join(_documented(tool) for tool in trajectory.offered),
         instruction=trajectory.instruction,
         golden=_golden(trajectory),
         solution=solution(trajectory),

@@ -13,10 +13,12 @@ from umi_lite.errors import UserError
 from umi_lite.protocol.roles import dump_json, order_arguments
 from umi_lite.protocol.template import Piece, Rendered, Tokenizer, encode_pieces
 from umi_lite.protocol.trajectory import (
+    HEARD,
     Answer,
     Call,
     Next,
     Observation,
+    Offer,
     Plan,
     Step,
     Tool,
@@ -143,6 +145,8 @@ def _turn(step: Step, tools: tuple[Tool, ...]) -> _Turn:
             return _Turn("caller", call_text(step, tools), True)
         case Observation():
             return _Turn("observation", step.content, False)
+        case Offer():
+            return _Turn("observation", _docs(step.tools), False)
         case Answer():
             return _Turn("conclusion", step.text, True)
 
@@ -159,7 +163,7 @@ def _role_samples(trajectory: Trajectory, view: View) -> Iterator[_Sample]:
     plan = ""
     for step, after in zip(steps, [*steps[1:], None], strict=True):
         turn = _turn(step, tools)
-        trained = not isinstance(step, User | Observation) and step.trained
+        trained = not isinstance(step, HEARD) and step.trained
         wanted = {
             "planner": isinstance(step, Plan) and step.next and not _hallucinated(after),
             "caller": isinstance(step, Call) and not _hallucinated(step),

@@ -1,8 +1,9 @@
 """Style `chat`: a trajectory as one view sees it, as token ids and a mask of trained tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import dropwhile, takewhile, zip_longest
 
-from umi_lite.protocol.roles import SPEAKS, spoken, step_text, system_text
+from umi_lite.protocol.roles import SEES_TOOLS, SPEAKS, spoken, step_text, system_text
 from umi_lite.protocol.template import (
     ChatTemplate,
     Message,
@@ -12,7 +13,10 @@ from umi_lite.protocol.template import (
     Tokenizer,
     encode_pieces,
 )
-from umi_lite.protocol.trajectory import Observation, Trajectory, User, View
+from umi_lite.protocol.trajectory import HEARD, Offer, Trajectory, User, View
+
+# Between docs and a user's text, as parts of a message are a line each.
+_BLANK_LINE = "\n"
 
 
 def view_messages(
@@ -29,21 +33,36 @@ def view_messages(
         transcript: the view whose system message it has, default its own. Roles whose adapters
             act on their own turns share the one of `backbone`.
     """
-    tools = trajectory.tools
+    reader, tools = transcript or view, trajectory.offered
     messages = [
-        Message("system", (Part(system_text(transcript or view, tools), False),)),
-        Message("user", (Part(trajectory.instruction.strip(), False),)),
+        Message("system", (Part(system_text(reader, trajectory.tools), False),)),
+        Message("user", tuple(_opening(trajectory, reader))),
     ]
-    for _, step in spoken(trajectory.steps):
-        heard = isinstance(step, User | Observation)
+    steps = [step for _, step in spoken(trajectory.steps)]
+    steps = list(dropwhile(lambda step: isinstance(step, Offer), steps))
+    for step, after in zip_longest(steps, steps[1:]):
+        if isinstance(step, Offer) and reader not in SEES_TOOLS:
+            continue
+        heard = isinstance(step, HEARD)
         role = "user" if heard else "assistant"
         own = not heard and step.trained and isinstance(step, SPEAKS[view])
-        part = Part(step_text(step, tools).strip(), own)
+        text = step_text(step, tools).strip()
+        if isinstance(step, Offer) and isinstance(after, User):
+            text += _BLANK_LINE
+        part = Part(text, own)
         if messages[-1].role == role:
             messages[-1] = Message(role, (*messages[-1].parts, part))
         else:
             messages.append(Message(role, (part,)))
     return messages
+
+
+def _opening(trajectory: Trajectory, reader: View) -> Iterator[Part]:
+    """Yield the first user message: the tools offered before the instruction, and it."""
+    offers = takewhile(lambda step: isinstance(step, Offer), trajectory.steps)
+    for offer in offers if reader in SEES_TOOLS else ():
+        yield Part(step_text(offer, trajectory.tools) + _BLANK_LINE, False)
+    yield Part(trajectory.instruction.strip(), False)
 
 
 def render(

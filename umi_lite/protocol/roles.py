@@ -16,6 +16,7 @@ from umi_lite.protocol.trajectory import (
     Call,
     Next,
     Observation,
+    Offer,
     Plan,
     Step,
     Tool,
@@ -30,6 +31,17 @@ PYTHON_TOOL = Tool(
         "type": "object",
         "properties": {"code": {"type": "string", "description": "the program"}},
         "required": ["code"],
+        "additionalProperties": False,
+    },
+)
+
+SEARCH_TOOL = Tool(
+    name="search_tools",
+    description="Find more tools by name or need.",
+    parameters={
+        "type": "object",
+        "properties": {"need": {"type": "string", "description": "what the tool does"}},
+        "required": ["need"],
         "additionalProperties": False,
     },
 )
@@ -90,7 +102,12 @@ def system_text(view: View, tools: tuple[Tool, ...]) -> str:
     """Return the system message of a view, with the tool docs where the view sees them."""
     if view not in SEES_TOOLS or not tools:
         return SYSTEM[view]
-    return "\n".join([SYSTEM[view], "Tools:", *map(tool_line, tools)])
+    return f"{SYSTEM[view]}\n{docs_text(tools)}"
+
+
+def docs_text(tools: tuple[Tool, ...]) -> str:
+    """Return the docs of tools: `Tools:`, then a line each."""
+    return "\n".join(["Tools:", *map(tool_line, tools)])
 
 
 def thought_text(plan: Plan) -> str:
@@ -216,5 +233,7 @@ def step_text(step: Step, tools: tuple[Tool, ...]) -> str:
             return call_text(step, tools)
         case Observation():
             return f"{'Error' if step.error else 'Result'}: {step.content}"
+        case Offer():
+            return docs_text(step.tools)
         case Answer():
             return step.text

@@ -82,6 +82,17 @@ class Observation(_Model):
     error: bool = False
 
 
+class Offer(_Model):
+    """Tools that can be called from here on, besides those of the trajectory.
+
+    Before a user's text, or after the result of a search over tools (`agent.offers`). Offers that
+    begin the steps are read before the instruction.
+    """
+
+    kind: Literal["offer"] = "offer"
+    tools: tuple[Tool, ...]
+
+
 class Answer(_Turn):
     """The summarizer's turn, and the end of the episode."""
 
@@ -89,14 +100,16 @@ class Answer(_Turn):
     text: str
 
 
-Step = Annotated[User | Plan | Call | Observation | Answer, Field(discriminator="kind")]
+Step = Annotated[User | Plan | Call | Observation | Offer | Answer, Field(discriminator="kind")]
+# What the roles read and none of them says.
+HEARD = (User, Observation, Offer)
 
 
 class Trajectory(_Model):
     """One episode. `gold` is the verifiable answer, None where there is none to verify.
 
-    `meta` holds what a source wants to remember (family, split, expected tool state); no
-    role ever sees it.
+    `tools` are those of the system message; `offered` has those of the steps too. `meta` holds
+    what a source wants to remember (family, split, expected tool state); no role ever sees it.
     """
 
     id: str
@@ -106,6 +119,12 @@ class Trajectory(_Model):
     steps: tuple[Step, ...] = ()
     gold: str | None = None
     meta: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def offered(self) -> tuple[Tool, ...]:
+        """Return all tools that the roles were shown, in that order."""
+        steps = (step for step in self.steps if isinstance(step, Offer))
+        return (*self.tools, *(tool for step in steps for tool in step.tools))
 
     def with_step(self, step: Step) -> "Trajectory":
         """Return a copy with one more step."""

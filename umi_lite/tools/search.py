@@ -9,6 +9,8 @@ from umi_lite.protocol.schema_parts import list_of, object_of
 from umi_lite.protocol.trajectory import Tool
 
 _WORD = re.compile(r"[^\W_]+")
+# Round a name in a sentence.
+_MARKS = "\"'`.,;:?!()"
 # Within a word: `getWeather`, `HTTPServer`.
 _CASE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
@@ -23,20 +25,38 @@ class ToolIndex:
     def __init__(self, tools: Iterable[Tool]):
         self._tools = tuple(tools)
 
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        return self._tools
+
     def best(self, query: str, k: int) -> tuple[Tool, ...]:
         """Return the `k` tools that fit the query best, the best first; all if there are fewer.
 
         Tools that fit alike, as all do where the query has none of their words, are in the
         order in which they were given.
         """
+        ranked = [tool for tool, _ in self._ranked(query, k)]
+        return tuple(ranked) if ranked else self._tools[:k]
+
+    def matching(self, need: str, k: int) -> tuple[Tool, ...]:
+        """Return at most `k` tools that the need names, or has a word of; the named ones first."""
+        said = frozenset(word.strip(_MARKS) for word in need.split())
+        found = {tool.name: tool for tool in self._tools if tool.name in said}
+        for tool, score in self._ranked(need, k):
+            if score > 0:
+                found.setdefault(tool.name, tool)
+        return tuple(found.values())[:k]
+
+    def _ranked(self, query: str, k: int) -> list[tuple[Tool, float]]:
+        """Return the `k` best tools with their scores, [] if no tool has a word of the query."""
         import numpy as np
 
         words = [word for word in _words(query) if word in self._known]
         if not words:
-            return self._tools[:k]
+            return []
         scores = self._bm25.get_scores(words)
         order: list[int] = np.argsort(-scores, kind="stable")[:k].tolist()
-        return tuple(self._tools[at] for at in order)
+        return [(self._tools[at], float(scores[at])) for at in order]
 
     @cached_property
     def _docs(self) -> list[list[str]]:

@@ -17,6 +17,7 @@ from umi_lite.protocol.grammar import answer_grammar, call_grammar, plan_grammar
 from umi_lite.protocol.paper import NO_ANSWER
 from umi_lite.protocol.roles import call_text, plan_text, spoken, thought_text
 from umi_lite.protocol.trajectory import (
+    HEARD,
     Answer,
     Call,
     Next,
@@ -163,7 +164,7 @@ def _worded(steps: Sequence[Step]) -> dict[int, str]:
 
 
 def _is_trained(step: Step) -> bool:
-    return not isinstance(step, User | Observation) and step.trained
+    return not isinstance(step, HEARD) and step.trained
 
 
 def _reason(step: Step, before: Step | None, trajectory: Trajectory, grammars: Grammars) -> str:
@@ -182,9 +183,9 @@ def _reason(step: Step, before: Step | None, trajectory: Trajectory, grammars: G
 def _plan_reason(
     plan: Plan, before: Step | None, trajectory: Trajectory, grammars: Grammars
 ) -> str:
-    if not (before is None or isinstance(before, User | Observation)):
+    if not (before is None or isinstance(before, HEARD)):
         return OUT_OF_TURN
-    if plan.next == "caller" and not trajectory.tools:
+    if plan.next == "caller" and not trajectory.offered:
         return NO_TOOLS
     return "" if grammars.allow_plan(plan) else NOT_IN_GRAMMAR
 
@@ -194,10 +195,10 @@ def _call_reason(
 ) -> str:
     if not _asked(before, "caller"):
         return NO_PLAN
-    if call.tool not in {tool.name for tool in trajectory.tools}:
+    if call.tool not in {tool.name for tool in trajectory.offered}:
         return UNKNOWN_TOOL
     try:
-        return "" if grammars.allow_call(call, trajectory.tools) else NOT_IN_SCHEMA
+        return "" if grammars.allow_call(call, trajectory.offered) else NOT_IN_SCHEMA
     except UserError as err:
         return f"no agent has such tools: {err}"
 
