@@ -15,7 +15,7 @@ from umi_lite.data.load import load_questions
 from umi_lite.data.source import GIVE_UP
 from umi_lite.data.synth.catalog import catalog_of
 from umi_lite.data.synth.check import fault_of
-from umi_lite.data.wild import SPLITS, environment_of, load
+from umi_lite.data.wild import SPLITS, environment_of, everything, load
 from umi_lite.data.wild.apart import grams
 from umi_lite.data.wild.catalog import plain_name, tools_of
 from umi_lite.data.wild.drafts import a_noun, expanded, plural_of
@@ -187,9 +187,24 @@ def test_options_that_do_not_fit() -> None:
         load_questions("wild", {"path": "x"})
 
 
-def test_tools_to_try_an_agent_with() -> None:
+def test_all_tools_to_try_an_agent_with() -> None:
     box = environment_of()
-    assert len(box.specs) == 8
+    assert len(box) == len(tools_of("test")) > 500
+    task = next(t for t in tasks("test") if t.meta["state"] and t.meta["state"]["changes"])
+    calls = [step for step in task.steps if isinstance(step, Call)]
+    assert not any(
+        box.call(call).error for call in calls if call.tool in {s.name for s in box.specs}
+    )
+    assert (box.state() or {})["changes"]
+
+
+def test_all_tools_in_a_tasks_world_do_what_its_own_do() -> None:
+    for task in tasks("test")[:60]:
+        box = everything("test", task)
+        assert len(box) > 500
+        pairs = zip(task.steps, task.steps[1:], strict=False)
+        assert all(box.call(step) == after for step, after in pairs if isinstance(step, Call))
+        assert box.state() == task.meta["state"]
 
 
 def test_words() -> None:

@@ -7,13 +7,14 @@ from bytetokens import CHATML, END, ByteTokenizer
 from umi_lite.data import toolworld
 from umi_lite.errors import UserError
 from umi_lite.protocol.prompts import Transcript, render
-from umi_lite.protocol.roles import SPEAKS, SYSTEM, step_text
+from umi_lite.protocol.roles import SEARCH_TOOL, SPEAKS, SYSTEM, step_text
 from umi_lite.protocol.template import BadTemplate, ChatTemplate, Tokenizer
 from umi_lite.protocol.trajectory import (
     VIEWS,
     Answer,
     Call,
     Observation,
+    Offer,
     Plan,
     Tool,
     Trajectory,
@@ -106,6 +107,39 @@ def check_sample(
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_prompt_is_a_prefix_of_the_next_and_the_mask_is_the_views_own(view):
     check_sample(episode(*STEPS), view, TEMPLATE, BYTES)
+
+
+SUB = ADD.model_copy(update={"name": "sub"})
+SEARCHED = (
+    Offer(tools=(ADD,)),
+    *STEPS[:3],
+    Plan(thought="Search.", next="caller"),
+    Call(tool="search_tools", arguments={"need": "sub"}),
+    Observation(content="found sub"),
+    Offer(tools=(SUB,)),
+    Plan(thought="Sub.", next="caller"),
+    Call(tool="sub", arguments={"a": 3}),
+    Observation(content="3"),
+    *STEPS[-2:],
+    Offer(tools=(SUB.model_copy(update={"name": "mul"}),)),
+    User(text="Mul 4."),
+    *STEPS[-2:],
+)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_tools_that_are_offered_later_grow_the_prompt_too(view):
+    made = episode(*SEARCHED, tools=(SEARCH_TOOL,))
+    check_sample(made, view, TEMPLATE, BYTES)
+    text = BYTES.decode(render(made, view, TEMPLATE, BYTES).ids)
+    docs = [f"Tools:\n{name}(a?: any) - Add." for name in ("add", "sub", "mul")]
+    if view == "summarizer":
+        assert "Tools:" not in text and "user\nMul 4." in text and "user\nAdd 1." in text
+    else:
+        assert f"user\n{docs[0]}\n\nAdd 1.{END}" in text
+        assert f"Result: found sub\n{docs[1]}{END}" in text
+        assert (f"user\n{docs[2]}\n\nMul 4.{END}" in text) == (view != "caller")
+    assert made.offered[1:3] == (ADD, SUB)
 
 
 def test_the_transcript_of_each_role():

@@ -118,7 +118,7 @@ def holding(
                 calls = 0
             elif isinstance(step, Observation):
                 _raise(found, "max_observation_chars", len(step.content))
-            elif isinstance(step, own) and step.trained:
+            elif isinstance(step, Plan | Call | Answer) and isinstance(step, own) and step.trained:
                 _hold(found, step, step_text(step, trajectory.tools), tokenizer)
             if isinstance(step, Call):
                 calls += 1

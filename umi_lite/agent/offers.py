@@ -17,9 +17,9 @@ from umi_lite.protocol.roles import SEARCH_TOOL, tool_line
 from umi_lite.protocol.trajectory import Call, Observation, Offer, Plan, Tool, Trajectory, User
 from umi_lite.tools.search import ToolIndex
 
-# Parts of the context: all docs that take at most ALL of it are in the system message; else those
-# of each user's text take at most CHOSEN, and those of all texts and searches together at most ALL.
-ALL, CHOSEN = 1 / 2, 1 / 4
+# Parts of the context. Docs that together take at most ALL of it are in the system message. Else
+# those read with one text of the user take at most CHOSEN, with all texts and searches SHOWN.
+ALL, SHOWN, CHOSEN = 3 / 4, 1 / 2, 1 / 4
 # More tools than these are not offered at once: a small model confuses them (docs/decisions.md).
 AT_ONCE, FOUND = 12, 4
 
@@ -34,9 +34,13 @@ def usable(tools: Iterable[Tool]) -> tuple[Tool, ...]:
     kept, refused = callable_tools(tools)
     if refused and not kept:
         raise UserError("; ".join(refused.values()))
-    for why in refused.values():
-        warnings.warn(f"{why}; it is left out", stacklevel=4)
+    _warn(refused)
     return kept
+
+
+def _warn(refused: dict[str, str]) -> None:
+    for why in refused.values():
+        warnings.warn(f"{why}; it is left out", stacklevel=5)
 
 
 class Offers:
@@ -125,15 +129,17 @@ class Offers:
     def _new(self, trajectory: Trajectory, need: str, most: int, room: int) -> tuple[Tool, ...]:
         shown = {tool.name for tool in trajectory.offered}
         found = self._index.matching(need, most + len(shown))
-        new = usable(tool for tool in found if tool.name not in shown)
-        return tuple(self._within(new[:most], room))
+        new = [tool for tool in found if tool.name not in shown]
+        kept, refused = callable_tools(new[:most])
+        _warn(refused)
+        return tuple(self._within(kept, room))
 
     def _left(self, trajectory: Trajectory) -> int:
         """Return the tokens that docs may still take."""
-        return int(ALL * self._n_ctx) - sum(map(self._tokens, trajectory.offered))
+        return int(SHOWN * self._n_ctx) - sum(map(self._tokens, trajectory.offered))
 
     def _within(self, tools: Iterable[Tool], room: int) -> Iterator[Tool]:
-        """Yield the tools whose docs fit, together, into so many tokens."""
+        """Yield the tools whose docs fit, together, into `room` tokens."""
         for tool in tools:
             tokens = self._tokens(tool)
             if tokens <= room:

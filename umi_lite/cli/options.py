@@ -125,6 +125,14 @@ class Limits:
             help="equal calls in a row, with equal results, that end an episode; 1 for never"
         ),
     ] = None
+    max_tools: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="maximum tools to show with a request; of more, those that fit it best, the "
+            "others by a search; default as many as the context has room for",
+        ),
+    ] = None
 
     def bounds(self, bundle: "Bounds", own: "Bounds | None" = None) -> "Bounds":
         """Return the bounds to run with.

@@ -13,7 +13,16 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from umi_lite.protocol.trajectory import Call, Observation, Plan, Step, Tool, Trajectory, User
+from umi_lite.protocol.trajectory import (
+    Call,
+    Observation,
+    Offer,
+    Plan,
+    Step,
+    Tool,
+    Trajectory,
+    User,
+)
 
 # How often a name of a trajectory that is renamed gets another one.
 _SHARE = 0.75
@@ -53,7 +62,13 @@ class Names:
 
 
 def draw_names(rng: random.Random, trajectory: Trajectory) -> Names:
-    """Return new names for some of a trajectory's tools and arguments; none occurs in its texts."""
+    """Return new names for some of a trajectory's tools and arguments; none occurs in its texts.
+
+    Raises:
+        CannotRename: no other name was found, or tools are offered in the steps.
+    """
+    if trajectory.offered != trajectory.tools:
+        raise CannotRename("its tools are not all in the system message")
     texts = " ".join(_texts(trajectory))
     taken = {*re.findall(r"[\w.\-]+", texts), *re.findall(r"\w+", texts)}
     for tool in trajectory.tools:
@@ -305,5 +320,7 @@ def _texts(trajectory: Trajectory) -> Iterable[str]:
                 yield str(step.arguments)
             case Observation():
                 yield step.content
+            case Offer():
+                yield from (str(tool) for tool in step.tools)
             case _:
                 yield step.text

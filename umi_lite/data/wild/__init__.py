@@ -1,7 +1,10 @@
 """Wild, thousands of generated tools in many domains, with tasks that `data.synth` makes."""
 
+from dataclasses import replace
+
 from umi_lite.data.rows import Loaded
 from umi_lite.data.source import Source
+from umi_lite.data.synth.catalog import catalog_of
 from umi_lite.data.synth.generate import generate
 from umi_lite.data.synth.pools import SPLITS, Split
 from umi_lite.data.synth.simulate import Simulator, World, environment
@@ -10,7 +13,7 @@ from umi_lite.data.wild.catalog import tools_of
 from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Trajectory
 
-__all__ = ["SPLITS", "environment_of", "load"]
+__all__ = ["SPLITS", "environment_of", "everything", "load"]
 
 NAME = "wild"
 
@@ -40,12 +43,27 @@ def load(split: Split = "train", n: int = 1000, seed: int = 0) -> Loaded:
 
 
 def environment_of(task: Trajectory | None = None) -> Simulator:
-    """Return fresh simulated tools of a task; without one, eight tools to try an agent with."""
+    """Return fresh simulated tools of a task; without one, all of the split `test`."""
+    return environment(task) if task is not None else everything("test")
+
+
+def everything(split: Split, task: Trajectory | None = None) -> Simulator:
+    """Return fresh simulated tools of a whole split, hundreds of them, in one world.
+
+    Args:
+        task: a task of this split whose world it is; what its own tools are is unchanged, and
+            `state` reports the same for it. Default a world of its own.
+    """
+    catalog = catalog_of(tools_of(split), 0, split)
+    tools = {name: made.tool for name, made in catalog.tools.items()}
+    actions = [name for name, made in catalog.tools.items() if made.verb != "query"]
+    world = World(0, split, "2026-01-15", catalog.returns, catalog.pairs, actions)
     if task is not None:
-        return environment(task)
-    tools = tools_of("test")[:8]
-    returns = {one.tool.name: one.wording.returns for one in tools if one.wording}
-    return Simulator([one.tool for one in tools], World(0, "test", "2026-01-15", returns))
+        own = World.of(task.meta["world"])
+        returns = {**catalog.returns, **own.returns}
+        world = replace(own, returns=returns)
+        tools |= {tool.name: tool for tool in task.tools}
+    return Simulator(list(tools.values()), world)
 
 
 SOURCE = Source(
