@@ -25,10 +25,10 @@ from umi_lite.engine.placement import Overrides
 from umi_lite.engine.request import RoleEngine
 from umi_lite.evals.live import Result, evaluate
 from umi_lite.protocol.roles import SEARCH_TOOL
-from umi_lite.protocol.trajectory import Call, Tool, Trajectory
+from umi_lite.protocol.trajectory import ROLES, Call, Tool, Trajectory
 from umi_lite.tools.search import ToolIndex
 
-SPLIT, SEED, N_CTX = "test", 4711, 2048
+SPLIT, SEED, N_CTX, SLOTS = "test", 4711, 2048, 8
 Row = dict[str, float | int | None]
 
 
@@ -87,7 +87,10 @@ def main() -> None:
     show(f"recall@k among {len(every)} tools", {"whole docs": recall(index, queries)}, {}, 1)
     if len(sys.argv) < 2:
         return
-    with open_roles(load_bundle(sys.argv[1]), overrides=Overrides(n_ctx=N_CTX)) as engine:
+    bundle = load_bundle(sys.argv[1])
+    views = ROLES if set(ROLES) <= bundle.spec.views.keys() else ("backbone",)
+    overrides = Overrides(weights="adapters", n_ctx=N_CTX, slots=SLOTS)
+    with open_roles(bundle, views=views, overrides=overrides) as engine:
         rows = {
             "its own tools": measured(engine, tasks, lambda task: task.tools),
             "the best in the system message": measured(

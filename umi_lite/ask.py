@@ -1,14 +1,15 @@
 """One instruction for a bundle, or an episode to continue, streamed to the console and kept."""
 
 import json
-import os
 import sys
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from umi_lite.errors import UserError
+from umi_lite.errors import Note, UserError
+from umi_lite.files import utf8
 from umi_lite.protocol.trajectory import ROLES, Call, Trajectory, View
 
 if TYPE_CHECKING:
@@ -148,13 +149,7 @@ def _instruction(given: str) -> str:
         return given.strip()
     if not given.strip():
         raise UserError(f"the instruction is empty; say what to do, {_EXAMPLE}")
-    try:
-        given.encode("utf-8")
-        return given
-    except UnicodeEncodeError:
-        pass
-    # Bytes that the locale's encoding cannot decode: in the locale C all that are not ASCII.
-    return _decoded(os.fsencode(given), "the instruction")
+    return utf8(given, "the instruction")
 
 
 def read_text(path: Path) -> str:
@@ -176,6 +171,26 @@ def _decoded(data: bytes, what: str) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         raise UserError(f"{what} is not UTF-8 text") from None
+
+
+def default_place(bundle: "Bundle", name: str) -> Path | None:
+    """Return a path where a trace can be written, None without one; checked before the run."""
+    from umi_lite.agent.trace import check_place
+    from umi_lite.files import cache_folder
+
+    refusals: list[str] = []
+    for parent in (lambda: bundle.path.parent, cache_folder):
+        try:
+            folder = parent() / "traces"
+            check_place(folder / name)
+        except UserError as err:
+            refusals.append(str(err))
+            continue
+        if refusals:
+            warnings.warn(f"{refusals[0]}; it goes to {folder}", Note, stacklevel=3)
+        return folder / name
+    warnings.warn(f"{'; '.join(refusals)}; no trace is kept", Note, stacklevel=3)
+    return None
 
 
 def _holds(path: Path, trace: "Trace") -> bool:

@@ -26,6 +26,25 @@ def text_of(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
+def utf8(text: str, what: str) -> str:
+    """Return a text of the command line or of a terminal as it was typed.
+
+    In the locale C Python reads what is not ASCII as single bytes.
+
+    Raises:
+        UserError: it is not UTF-8; the message begins with `what`.
+    """
+    try:
+        text.encode("utf-8")
+        return text
+    except UnicodeEncodeError:
+        pass
+    try:
+        return os.fsencode(text).decode("utf-8")
+    except UnicodeError:
+        raise UserError(f"{what} is not UTF-8 text") from None
+
+
 def sync(path: Path) -> None:
     """Flush a file, or all files below a folder, to disk before a rename or mark vouches for it."""
     for file in path.rglob("*") if path.is_dir() else (path,):

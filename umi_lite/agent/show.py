@@ -31,6 +31,7 @@ COLOURS = {
     "backbone": "blue",
     "note": "dim",
 }
+_WIDE = 60
 _SPEAKERS: dict[type[Step], str] = {
     User: "user",
     Plan: "planner",
@@ -56,11 +57,16 @@ def stream_to(console: "Console") -> Callable[[str, str], None]:
         if speaker != last or speaker == "note":
             if last:
                 console.print()
-            _put(console, speaker, f"{speaker:>10} ")
+            _put(console, speaker, label(speaker, console))
             last = speaker
         _put(console, speaker, text)
 
     return show
+
+
+def label(speaker: str, console: "Console") -> str:
+    """Return who speaks, in a column of its own where the console is wide enough."""
+    return f"{speaker:>10} " if console.width >= _WIDE else f"{speaker} "
 
 
 def show_steps(trajectory: Trajectory, console: "Console") -> None:
@@ -92,7 +98,7 @@ def show_trace(trace: "Trace", console: "Console") -> None:
 
 
 def _line(console: "Console", speaker: str, text: str) -> None:
-    _put(console, speaker, f"{speaker:>10} {text}\n")
+    _put(console, speaker, f"{label(speaker, console)}{text}\n")
 
 
 def _put(console: "Console", speaker: str, text: str) -> None:

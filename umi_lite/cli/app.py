@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from umi_lite.cli import adapt, bfcl, data, evals, mcp, run, sandbox, serve, trace, train
+from umi_lite.cli import adapt, bfcl, chat, data, evals, mcp, run, sandbox, serve, trace, train
 from umi_lite.cli.options import with_home
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ VERBS = {
     "train": train.train,
     "export": train.export,
     "run": run.run,
+    "chat": chat.chat,
     "serve": serve.serve,
     "mcp": mcp.mcp,
     "reproduce": train.reproduce,

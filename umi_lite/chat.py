@@ -1,0 +1,258 @@
+"""A chat in the terminal: turns streamed in colour, and commands that begin with `/`."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from umi_lite.agent.conversation import Conversation
+from umi_lite.agent.show import label, show_trace, stream_to
+from umi_lite.agent.trace import Trace, check_place, ending, keep
+from umi_lite.chat_lines import lines
+from umi_lite.errors import UserError
+from umi_lite.protocol.roles import SYSTEM
+from umi_lite.protocol.trajectory import ROLES, Tool, View
+from umi_lite.sandbox.text import visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from umi_lite.agent.bounds import Bounds, Sampling
+    from umi_lite.bundle.bundle import Bundle
+    from umi_lite.engine.placement import Overrides
+
+_HELP = {
+    "/tools [NEED]": "the tools, or those that fit a need",
+    "/trace": "the transcript so far, with its cost",
+    "/undo": "take the last turn back",
+    "/retry": "run the last turn again, with another seed",
+    "/save FILE": "write the trace to a file, as JSON",
+    "/system [TEXT]": "a text to read before the next message",
+    "/new": "begin again, with an empty transcript",
+    "/exit": "end the chat, as Ctrl-D does",
+}
+_MOST_LISTED = 20
+
+
+def chat(
+    bundle: "Bundle",
+    console: "Console",
+    *,
+    tools: str | None = None,
+    system: str = "",
+    trace_path: Path | None = None,
+    views: Iterable[View] = ROLES,
+    bounds: "Bounds | None" = None,
+    sampling: "Sampling | None" = None,
+    elsewhere: Sequence[str] = (),
+    overrides: "Overrides | None" = None,
+    timeout: float | None = None,
+) -> None:
+    """Talk with a bundle's agent until the input ends.
+
+    Args:
+        tools: a tool set's name or a .py file; default the bundle's.
+        system: read before the first message.
+        trace_path: where the trace is kept, written again after each turn; default
+            `traces/<id>.json` next to the bundle, or in the cache folder.
+        views, bounds, sampling, elsewhere, overrides, timeout: see `ask.ask`.
+
+    Raises:
+        UserError: unknown tools, or a `trace_path` that cannot be written.
+    """
+    from umi_lite.ask import default_place
+    from umi_lite.bundle.open import open_roles
+    from umi_lite.console import dim
+    from umi_lite.data.toolsets import toolset
+    from umi_lite.engine.placement import Overrides
+
+    named = tools or bundle.spec.tools
+    if not isinstance(named, str):
+        raise UserError(f"bundle {bundle.path} names no live tools: say which ones with --tools")
+    # Here the tools of MCP servers come in, too.
+    toolbox = toolset(named, dim(console))
+    if trace_path is not None:
+        check_place(trace_path)
+    path = trace_path or default_place(bundle, f"chat-{uuid4().hex[:12]}.json")
+    overrides = replace(overrides or Overrides(), episodes=1)
+    where: Mapping[str, Any] = {"elsewhere": elsewhere, "overrides": overrides, "timeout": timeout}
+    with open_roles(bundle, views=views, note=dim(console), **where) as engine:
+        agent = bundle.agent(engine, toolbox, bounds=bounds, sampling=sampling)
+        Chat(Conversation(agent, system=system), console, path).run()
+
+
+@dataclass
+class Chat:
+    """A conversation on a console; its trace is kept at `path` after each turn."""
+
+    conversation: Conversation
+    console: "Console"
+    path: Path | None
+
+    def run(self) -> None:
+        """Answer what is typed, or comes from stdin, until it ends.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C where stdin is not a terminal.
+        """
+        import sys
+
+        typed = sys.stdin.isatty()
+        count = len(self.conversation.agent.toolbox)
+        self._note(f"{count} {'tool' if count == 1 else 'tools'}; /help lists the commands")
+        with lines(self._prompt()) as read:
+            while True:
+                try:
+                    text = read()
+                    if text is None or text in ("/exit", "/quit"):
+                        break
+                    if not typed and text:
+                        self._put("user", text)
+                    self._answer(text)
+                except KeyboardInterrupt:
+                    if not typed:
+                        raise
+                    self.console.print()
+                    self._note("stopped; /retry runs it again, Ctrl-D ends the chat")
+                except UserError as err:
+                    self._note(str(err))
+        self._end()
+
+    def _answer(self, text: str) -> None:
+        if not text:
+            return
+        if text.startswith("/") and not text.startswith("//"):
+            name, _, rest = text.partition(" ")
+            self._command(name, rest.strip())
+        else:
+            self._turn(lambda: self.conversation.say(text.removeprefix("/"), self._stream()))
+
+    def _command(self, name: str, rest: str) -> None:
+        commands: dict[str, Callable[[str], None]] = {
+            "/help": self._help, "/tools": self._tools, "/trace": self._trace,
+            "/undo": self._undo, "/retry": self._retry, "/save": self._save,
+            "/system": self._system, "/new": self._new,
+        }  # fmt: skip
+        if name not in commands:
+            raise UserError(
+                f"no command {name}; there are {', '.join([*commands, '/exit'])}; a message "
+                "that begins with / is typed with //"
+            )
+        commands[name](rest)
+
+    def _turn(self, run: Callable[[], Trace | None]) -> None:
+        """Run a turn, keep the trace, and print why an answer is missing or what was left out."""
+        trace = run()
+        if trace is None:
+            raise UserError("nothing was said yet")
+        self.console.print()
+        if why := ending(trace):
+            more = ", or begin again with /new" if trace.stop == "context" else ""
+            self._note(f"{trace.stop}: {why}{more}")
+        if trace.elided:
+            self._note(f"the context is full: the first {trace.elided} results are no longer read")
+        self._keep()
+
+    def _keep(self) -> None:
+        """Write the trace again; a failure is a `Note`."""
+        whole = self.conversation.trace()
+        if self.path is None:
+            return
+        if whole is None:
+            self.path.unlink(missing_ok=True)
+        else:
+            keep(whole, self.path)
+
+    def _help(self, rest: str) -> None:
+        for name, what in _HELP.items():
+            self._note(f"{name}  {what}")
+        self._note("\\ at the end of a line continues it; Ctrl-C stops a turn")
+
+    def _tools(self, need: str) -> None:
+        box = self.conversation.agent.toolbox
+        found = box.index.matching(need, _MOST_LISTED) if need else box.specs
+        turns = self.conversation.turns
+        shown = turns[-1].trace.trajectory.offered if turns else ()
+        names = {tool.name for tool in shown}
+        for tool in found[:_MOST_LISTED]:
+            mark = "*" if len(box) > len(names) and tool.name in names else " "
+            self._note(self._cut(f"{mark} {_line(tool)}"))
+        if len(found) > _MOST_LISTED:
+            left = len(found) - _MOST_LISTED
+            self._note(f"  … and {left} more: /tools NEED searches them, as the planner does")
+        if not found:
+            self._note("no tool fits" if need else "no tools")
+
+    def _trace(self, rest: str) -> None:
+        whole = self.conversation.trace()
+        if whole is None:
+            raise UserError("nothing was said yet")
+        show_trace(whole, self.console)
+
+    def _undo(self, rest: str) -> None:
+        text = self.conversation.undo()
+        if text is None:
+            raise UserError("nothing was said yet")
+        self._keep()
+        self._note(self._cut(f"taken back: {' '.join(text.split())}"))
+
+    def _retry(self, rest: str) -> None:
+        self._turn(lambda: self.conversation.retry(self._stream()))
+
+    def _save(self, rest: str) -> None:
+        if not rest:
+            raise UserError("name a file: /save FILE")
+        path = Path(rest).expanduser()
+        if self.conversation.trace() is None:
+            raise UserError("nothing was said yet")
+        check_place(path)
+        self.conversation.save(path)
+        self._note(f"saved to {path}")
+
+    def _system(self, text: str) -> None:
+        if text:
+            self.conversation.system = text
+            self._note("it is read before the next message")
+            return
+        engine = self.conversation.agent.engine
+        for view in dict.fromkeys(map(engine.view_of, ROLES)):
+            self._note(f"{view}: {SYSTEM[view]}")
+        held = self.conversation.system
+        self._note(f"before the next message: {held}" if held else "/system TEXT adds to it")
+
+    def _new(self, rest: str) -> None:
+        if self.conversation.turns and self.path is not None:
+            self._note(f"trace: {self.path}")
+            self.path = self.path.with_name(f"chat-{uuid4().hex[:12]}.json")
+        self.conversation.begin_again()
+        self._note("an empty transcript")
+
+    def _end(self) -> None:
+        if self.conversation.turns and self.path is not None:
+            self._note(f"trace: {self.path}")
+
+    def _stream(self) -> Callable[[str, str], None]:
+        return stream_to(self.console)
+
+    def _prompt(self) -> str:
+        text = label("user", self.console)
+        if not self.console.is_terminal or self.console.no_color:
+            return text
+        # readline counts what is not between these marks as characters on the screen.
+        return f"\x01\x1b[1m\x02{text}\x01\x1b[0m\x02"
+
+    def _put(self, speaker: str, text: str) -> None:
+        stream_to(self.console)(speaker, f"{text}\n")
+
+    def _note(self, text: str) -> None:
+        self.console.out(visible(text), style="dim", highlight=False)
+
+    def _cut(self, text: str) -> str:
+        """Return a text that fits a line of the console."""
+        width = max(20, self.console.width)
+        return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _line(tool: Tool) -> str:
+    return f"{tool.name}  {' '.join(tool.description.split())}"

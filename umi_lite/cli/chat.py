@@ -1,0 +1,64 @@
+"""`umi chat`: several turns with an agent in the terminal."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from umi_lite.cli.options import (
+    DEFAULT_BUNDLE,
+    BundleOption,
+    Limits,
+    Roles,
+    SamplingOptions,
+    home,
+    with_groups,
+)
+
+
+@with_groups
+def chat(
+    bundle: BundleOption = DEFAULT_BUNDLE,
+    tools: Annotated[
+        str | None,
+        typer.Option(help="tool set by name, or a .py file with functions; default the bundle's"),
+    ] = None,
+    system: Annotated[str, typer.Option(help="text to read before the first message")] = "",
+    trace: Annotated[
+        Path | None,
+        typer.Option(help="output file of the trace; default in traces/ next to the bundle"),
+    ] = None,
+    *,
+    limits: Limits,
+    sampling_options: SamplingOptions,
+    roles: Roles,
+) -> None:
+    """Chat with the agent: several turns in one transcript, streamed in colour.
+
+    Without a terminal each line of stdin is a turn. Ctrl-C stops a turn, Ctrl-D ends the chat,
+    /help lists the commands. E.g. umi chat --tools my_tools.py
+    """
+    from umi_lite.files import hash_ahead
+
+    # While the imports below take half a second.
+    folder = bundle if (bundle / "bundle.json").exists() else bundle / "bundle"
+    hash_ahead(folder.glob("*.gguf"))
+    from rich.console import Console
+
+    from umi_lite import chat as chats
+    from umi_lite.bundle.bundle import load_bundle
+
+    opened = load_bundle(bundle)
+    chats.chat(
+        opened,
+        Console(),
+        tools=home(tools),
+        system=system,
+        trace_path=trace,
+        views=roles.views,
+        bounds=limits.bounds(opened.spec.bounds),
+        sampling=sampling_options.sampling(opened.spec.sampling),
+        elsewhere=roles.elsewhere,
+        overrides=roles.overrides(slots=1),
+        timeout=roles.timeout,
+    )
