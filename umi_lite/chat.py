@@ -175,7 +175,7 @@ class Chat:
         turns = self.conversation.turns
         shown = turns[-1].trace.trajectory.offered if turns else ()
         names = {tool.name for tool in shown}
-        for tool in found[:_MOST_LISTED]:
+        for tool in sorted(found, key=lambda tool: tool.name not in names)[:_MOST_LISTED]:
             mark = "*" if len(box) > len(names) and tool.name in names else " "
             self._note(self._cut(f"{mark} {_line(tool)}"))
         if len(found) > _MOST_LISTED:

@@ -7,6 +7,7 @@ from umi_lite.agent.agent import Agent
 from umi_lite.agent.bounds import LARGEST_SEED, Sampling
 from umi_lite.agent.episode import OnEvent
 from umi_lite.agent.trace import Trace
+from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Call, Plan, Step, Trajectory, User
 
 # Apart by more than an episode has turns, each of which increments the seed.
@@ -114,9 +115,11 @@ class Conversation:
             trace.save(path)
 
     def _run(self, agent: Agent, text: str, on_event: OnEvent | None) -> Trace:
+        if not text.strip():
+            raise UserError("the message is empty; say what to do")
         self._unfinished = text
         system = self.system
-        whole = f"{system}\n\n{text}" if system.strip() and text.strip() else text
+        whole = f"{system}\n\n{text}" if system.strip() else text
         begun: str | Trajectory = whole
         if self.turns:
             before = self.turns[-1].trace.trajectory
