@@ -68,7 +68,7 @@ lint: .venv/.dev
 NPM_SERVERS := $(addprefix @modelcontextprotocol/server-,everything@2026.8.31 \
 	filesystem@2026.8.31 memory@2026.8.31)
 .venv/.dev: .venv/.train
-	$(PIP) pytest pytest-timeout ruff pyright import-linter openai mcp rouge
+	$(PIP) pytest pytest-timeout ruff pyright import-linter openai mcp rouge pexpect
 	$(PIP) starlette uvicorn prometheus-client smolagents pydantic-ai-slim
 	-$(PIP) mcp-server-time mcp-server-git
 	-npm install --silent --no-audit --no-fund --prefix .venv/npm $(NPM_SERVERS)

@@ -1,9 +1,9 @@
 """Tasks with hundreds of tools: which the planner is shown, what is read, what is solved.
 
 `python -m benchmarks.many_tools [BUNDLE] [N]`: tasks of wild's split `test`, each among all of the
-split's tools. Without a bundle only recall@k is measured. Set-ups: the task's own tools (what an
-oracle would choose), the best tools in the system message, the best tools read with the
-instruction (what `umi run` does, `agent.offers`), and none but those that the planner searches
+split's tools. Without a bundle only recall@k is measured, on 300 tasks. Set-ups: the task's own
+tools (what an oracle would choose), the best tools in the system message, the best tools read with
+the instruction (what `umi run` does, `agent.offers`), and none but those that the planner searches
 for. The last line is JSON.
 """
 
@@ -79,7 +79,8 @@ def measured(
 
 
 def main() -> None:
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else 60
+    given = sys.argv[2:] or ["60" if sys.argv[1:] else "300"]
+    count = int(given[0])
     every = everything(SPLIT).specs
     index = ToolIndex(every)
     tasks = load(SPLIT, count, SEED).trajectories

@@ -7,10 +7,12 @@ from scripted import Scripted
 
 from umi_lite.agent.agent import Agent, Job, run_many
 from umi_lite.agent.bounds import Bounds
+from umi_lite.agent.episode import Episode
 from umi_lite.agent.trace import Trace
+from umi_lite.agent.wanted import Wanted
 from umi_lite.errors import UserError
 from umi_lite.protocol.roles import SEARCH_TOOL, system_text
-from umi_lite.protocol.trajectory import Call, Observation, Offer, Tool, Trajectory, User
+from umi_lite.protocol.trajectory import Call, Observation, Offer, Plan, Tool, Trajectory, User
 from umi_lite.tools.tools import Toolbox, ToolFunction
 
 CALLER, DONE, GIVE_UP = "Look.\nNext: caller", "Done.\nNext: summarizer", "No.\nNext: give_up"
@@ -176,6 +178,34 @@ def test_a_further_text_of_the_user_brings_its_own_tools():
     docs = "Tools:\nget_price(size?: integer) - Read a price.\n\nAnd the price?"
     assert f"It rains.<|im_end|>\n<|im_start|>user\n{docs}<|im_end|>" in engine.prompt(0)
     assert '"get_weather "' in engine.asked[1].grammar and '"get_price "' in engine.asked[1].grammar
+
+
+def test_a_history_without_its_offers_gets_them_again():
+    """A client of the server sends what was said, without what was shown."""
+    once, _ = run(CALLER, 'get_weather {"size": 1}', DONE, "It rains.")
+    said = [step for step in once.trajectory.steps if not isinstance(step, Offer)]
+    later = (User(text="And the price?"), Plan(thought="Look.", next="caller"))
+    called = (*later, Call(tool="get_thing09"), Observation(content="9"))
+    history = once.trajectory.model_copy(update={"tools": TOOLS.specs, "steps": (*said, *called)})
+    trace, _ = run(GIVE_UP, said=history)
+    steps = trace.trajectory.steps
+    assert names(steps[0]) == ["get_weather"] and names(steps[6]) == ["get_price"]
+    assert isinstance(steps[7], User)
+    # What was called then can be called now.
+    assert names(steps[8]) == ["get_thing09"] and isinstance(steps[9], Plan)
+    first, _ = run(GIVE_UP, said="What is the weather?")
+    assert steps[0] == first.trajectory.steps[0]
+
+
+def test_a_request_that_names_a_tool_is_shown_it():
+    task = Trajectory(id="t", source="x", tools=TOOLS.specs, instruction="What is the weather?")
+    engine = Scripted(CALLER, "get_thing07 {}", n_ctx=N_CTX)
+    wanted = Wanted(tools=frozenset({"get_thing07"}))
+    episode = Episode(task, engine, Bounds(max_thought_tokens=60), wanted=wanted)
+    assert names(episode.trajectory.steps[0]) == ["get_thing07", "get_weather"]
+    steps = episode.run()
+    request = steps.send(engine.generate(next(steps)))
+    assert '"get_thing07 "' in request.grammar and "search_tools" not in request.grammar
 
 
 def test_many_episodes_each_with_its_own_tools():

@@ -100,7 +100,10 @@ def make_turn(request: ChatRequest, served: Served, memory: Memory) -> Turn:
     elif wanted.stops and (why := grammar_error(wanted.answer_grammar())) is not None:
         raise BadRequest(f"stop: no grammar can hold these texts: {why}", "stop")
     sampling = _sampling(request, served.sampling)
-    episode = Episode(trajectory, served.engine, served.bounds, sampling, wanted=wanted)
+    index = None if request.tools else served.toolbox.index
+    episode = Episode(
+        trajectory, served.engine, served.bounds, sampling, wanted=wanted, index=index
+    )
     check = None if schema is None else Check(schema)
     return Turn(request, history, episode, None if request.tools else served.toolbox, check)
 
