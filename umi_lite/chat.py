@@ -14,6 +14,7 @@ from umi_lite.errors import UserError
 from umi_lite.protocol.roles import SYSTEM
 from umi_lite.protocol.trajectory import ROLES, Tool, View
 from umi_lite.sandbox.text import visible
+from umi_lite.tools.search import index_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -171,7 +172,7 @@ class Chat:
 
     def _tools(self, need: str) -> None:
         box = self.conversation.agent.toolbox
-        found = box.index.matching(need, _MOST_LISTED) if need else box.specs
+        found = index_of(box).matching(need, _MOST_LISTED) if need else box.specs
         turns = self.conversation.turns
         shown = turns[-1].trace.trajectory.offered if turns else ()
         names = {tool.name for tool in shown}

@@ -13,6 +13,7 @@ from umi_lite.agent.wanted import Wanted
 from umi_lite.errors import UserError
 from umi_lite.protocol.roles import SEARCH_TOOL, system_text
 from umi_lite.protocol.trajectory import Call, Observation, Offer, Plan, Tool, Trajectory, User
+from umi_lite.tools.search import index_of
 from umi_lite.tools.tools import Toolbox, ToolFunction
 
 CALLER, DONE, GIVE_UP = "Look.\nNext: caller", "Done.\nNext: summarizer", "No.\nNext: give_up"
@@ -227,11 +228,12 @@ def test_many_episodes_each_with_its_own_tools():
 
 def test_the_index_follows_the_tools():
     box = Toolbox([])
-    assert box.index is box.index and box.index.tools == ()
+    assert index_of(box) is index_of(box)
+    assert index_of(box).tools == ()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert TOOLS.index is TOOLS.index
-    assert TOOLS.index.tools == TOOLS.specs
+        assert index_of(TOOLS) is index_of(TOOLS)
+    assert index_of(TOOLS).tools == TOOLS.specs
 
 
 def test_the_real_model_reads_the_system_message_once(engine):

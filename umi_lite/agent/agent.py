@@ -12,6 +12,7 @@ from umi_lite.agent.trace import Trace, check_place, keep
 from umi_lite.engine.request import Generation, Request, RoleEngine
 from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Call, Observation, Trajectory
+from umi_lite.tools.search import index_of
 from umi_lite.tools.tools import Toolbox
 
 OnTrace = Callable[[Trace, bool], None]
@@ -96,7 +97,7 @@ class Agent:
             self.sampling,
             on_event,
             on_step=on_step,
-            index=self.toolbox.index,
+            index=index_of(self.toolbox),
         )
         try:
             report(episode)
@@ -209,7 +210,7 @@ class _Batch:
     def _begin(self, index: int, job: Job) -> _Running:
         try:
             episode = Episode(
-                job.trajectory, self._engine, *self._settings, index=job.toolbox.index
+                job.trajectory, self._engine, *self._settings, index=index_of(job.toolbox)
             )
         except UserError as err:
             raise UserError(f"job {index} ({job.trajectory.id}): {err}") from None

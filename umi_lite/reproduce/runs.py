@@ -21,7 +21,7 @@ from umi_lite.recipe.stages import JobName
 from umi_lite.reproduce.results import SCORES, STEPS
 from umi_lite.reproduce.table import Planned
 from umi_lite.tools.tools import Toolbox
-from umi_lite.train.plan import Job, plan
+from umi_lite.train.plan import START, Job, plan
 from umi_lite.train.run_dir import RunDir
 
 if TYPE_CHECKING:
@@ -175,8 +175,9 @@ def job_keys(recipe: Recipe) -> dict[JobName, str]:
     common = recipe.model_dump(mode="json", by_alias=True, exclude=_APART)
     keys: dict[JobName, str] = {}
     for job in plan(recipe):
-        before = job.start or job.under
-        made_of = [common, _own(recipe, job), keys.get(before) if before else None]
+        # What `stages.global.start` names is in the settings.
+        before = job.under if job.start == START else job.start or job.under
+        made_of = [common, _own(recipe, job), keys[before] if before else None]
         keys[job.name] = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
     return keys
 

@@ -21,6 +21,7 @@ from umi_lite.serve.errors import BadRequest
 from umi_lite.serve.history import History, read_history
 from umi_lite.serve.memory import Memory
 from umi_lite.serve.request import AllowedTools, ChatRequest, NamedTool, ResponseFormat
+from umi_lite.tools.search import index_of
 from umi_lite.tools.tools import Toolbox
 
 # A token has fewer in any text but long runs of spaces.
@@ -100,7 +101,7 @@ def make_turn(request: ChatRequest, served: Served, memory: Memory) -> Turn:
     elif wanted.stops and (why := grammar_error(wanted.answer_grammar())) is not None:
         raise BadRequest(f"stop: no grammar can hold these texts: {why}", "stop")
     sampling = _sampling(request, served.sampling)
-    index = None if request.tools else served.toolbox.index
+    index = None if request.tools else index_of(served.toolbox)
     episode = Episode(
         trajectory, served.engine, served.bounds, sampling, wanted=wanted, index=index
     )

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 from umi_lite.protocol.schema_parts import list_of, object_of
 from umi_lite.protocol.trajectory import Tool
@@ -102,3 +103,21 @@ def _schema_texts(schema: Any) -> Iterator[str]:
 def _words(text: str) -> list[str]:
     """Return a text's words in lower case, with names split: `get_currentWeather.v2` is four."""
     return [part.casefold() for word in _WORD.findall(text) for part in _CASE.split(word)]
+
+
+class HasTools(Protocol):
+    """Tools that may change, as a `Toolbox` has them."""
+
+    @property
+    def specs(self) -> tuple[Tool, ...]: ...
+
+
+_KEPT: "WeakKeyDictionary[HasTools, ToolIndex]" = WeakKeyDictionary()
+
+
+def index_of(toolbox: HasTools) -> ToolIndex:
+    """Return the index of a toolbox's tools; it is kept for as long as they stay the same."""
+    index = _KEPT.get(toolbox)
+    if index is None or index.tools != toolbox.specs:
+        index = _KEPT[toolbox] = ToolIndex(toolbox.specs)
+    return index

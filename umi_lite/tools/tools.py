@@ -15,7 +15,6 @@ from umi_lite.protocol.trajectory import Call, Observation, Tool
 from umi_lite.tools.callables import name_of
 from umi_lite.tools.result_text import awaited, result_text
 from umi_lite.tools.schema import Signature, read_signature
-from umi_lite.tools.search import ToolIndex
 
 
 class ToolError(Exception):
@@ -89,7 +88,6 @@ class Toolbox:
 
     def __init__(self, tools: Iterable[ToolFunction | Callable[..., Any]] = ()):
         self._tools = _by_name(tools)
-        self._index = ToolIndex(())
 
     def replace(self, tools: Iterable[ToolFunction | Callable[..., Any]]) -> None:
         """Offer other tools from now on, all at once: calls may be running in other threads.
@@ -108,13 +106,6 @@ class Toolbox:
     def functions(self) -> tuple[ToolFunction, ...]:
         """Return the tools with their functions, in the order they were given."""
         return tuple(self._tools.values())
-
-    @property
-    def index(self) -> ToolIndex:
-        """Return the index of the tools, to search them by need; it is kept."""
-        if self._index.tools != self.specs:
-            self._index = ToolIndex(self.specs)
-        return self._index
 
     def __len__(self) -> int:
         return len(self._tools)

@@ -6,7 +6,6 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from umi_lite.bundle.bundle import load_bundle
 from umi_lite.data import bfcl
 from umi_lite.data.leaks import Leak, find_leaks
 from umi_lite.data.load import load_questions, load_source
@@ -25,9 +24,7 @@ from umi_lite.recipe.schema import Data, Recipe, base_gguf
 from umi_lite.train.loading import loading
 from umi_lite.train.sayable import only_sayable
 from umi_lite.train.tokenizer import Language, load_language
-from umi_lite.weights.base_record import check_right_base, record_of
-from umi_lite.weights.gguf_to_hf import hf_folder, local_folder
-from umi_lite.weights.gguf_to_lora import lora_folder
+from umi_lite.weights.gguf_to_hf import hf_folder
 
 _Load = Callable[[str, Mapping[str, Any]], Loaded]
 
@@ -135,36 +132,6 @@ def base_model(recipe: Recipe, on_start: Callable[[Path], None] | None = None) -
     gguf = base_gguf(recipe)
     assert gguf is not None  # the schema fills it in where model is None
     return str(hf_folder(gguf, cache_folder(), on_start=on_start))
-
-
-def keep_start(recipe: Recipe, target: Path, model: str) -> None:
-    """Write the adapter that `stages.global.start` names into the run, once.
-
-    The run then resumes without the bundle.
-
-    Args:
-        target: the adapter's folder, kept if it is there.
-        model: the result of `base_model`.
-
-    Raises:
-        UserError: no such bundle, one of another base, or one without a global adapter.
-    """
-    first = recipe.stages.global_
-    if first is None or first.start is None or target.is_dir():
-        return
-    bundle = load_bundle(first.start)
-    if "backbone" not in bundle.adapters:
-        raise UserError(
-            f"stages.global.start: {first.start} has no global adapter; it has: "
-            f"{', '.join(bundle.adapters)}"
-        )
-    folder = local_folder(model)
-    if folder is None:
-        raise UserError(f"stages.global.start: the base {model} is not on this machine yet")
-    if record := record_of(folder):
-        check_right_base(record, bundle.base)
-    target.parent.mkdir(exist_ok=True)
-    lora_folder(bundle.adapters["backbone"], folder, target)
 
 
 def base_language(recipe: Recipe, model: str) -> Language:

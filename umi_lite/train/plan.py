@@ -9,7 +9,7 @@ from umi_lite.recipe.schema import Recipe
 from umi_lite.recipe.stages import JobName, Stage
 
 START: Literal["start"] = "start"
-"""The adapter that `stages.global.start` names, as a folder of the run (`inputs.keep_start`)."""
+"""The adapter that `stages.global.start` names, as a folder of the run (`start.keep_start`)."""
 
 
 @dataclass(frozen=True)

@@ -40,12 +40,13 @@ from umi_lite.train.distributed import (
 )
 from umi_lite.train.evaluation import held_out_rows, hold_out
 from umi_lite.train.failures import report_refused_writes
-from umi_lite.train.inputs import base_language, base_model, keep_start, load_readable
+from umi_lite.train.inputs import base_language, base_model, load_readable
 from umi_lite.train.job import run_job
 from umi_lite.train.loading import loading
 from umi_lite.train.plan import START, job_data, plan
 from umi_lite.train.progress import Reporter, RichReporter, Silent
 from umi_lite.train.run_dir import RunDir, lock_run, read_metrics
+from umi_lite.train.start import keep_start
 from umi_lite.train.targets import check_targets
 from umi_lite.weights.base_record import keep_record
 from umi_lite.weights.gguf_to_hf import local_folder
