@@ -9,10 +9,12 @@ resident memory and open descriptors after the first 100 requests and at the end
 """
 
 import asyncio
+import os
 import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -216,7 +218,13 @@ def _server(bundle: Bundle, *options: str) -> Iterator[tuple[str, subprocess.Pop
     """Start `umi serve` in a process; yield its address and the process."""
     command = [sys.executable, "-m", "umi_lite", "serve", "-b", str(bundle.path), "--port", "0"]
     command += ["--name", _MODEL, "--tools", "toolworld", *_SETTINGS, *options]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    with tempfile.TemporaryDirectory() as data:
+        kept = os.environ | {"UMI_LITE_DATA": data}  # where it keeps its traces
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=kept)
+        yield from _running(process)
+
+
+def _running(process: subprocess.Popen[str]) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     assert process.stderr is not None
     try:
         for line in process.stderr:

@@ -18,6 +18,7 @@ from serving import serving, until
 
 from umi_lite.agent.bounds import Bounds
 from umi_lite.agent.trace import Trace
+from umi_lite.serve.store import TraceStore
 
 USER = {"role": "user", "content": "What is twice three? Use the tool, and say the result."}
 PARAMETERS = {"type": "object", "properties": {"n": {"type": "integer", "maximum": 9}}}
@@ -43,6 +44,7 @@ def test_what_was_read_before_is_read_from_the_cache(engine):
             made = client.chat.completions.create(
                 model="small", messages=messages, tools=[TOOL], tool_choice=choice
             )
+            until(lambda: kept and kept[-1].trajectory.id == made.id)
             turns = kept[-1].turns
             assert made.usage.prompt_tokens == sum(turn.prompt_tokens for turn in turns)
             cached = made.usage.prompt_tokens_details.cached_tokens
@@ -117,6 +119,9 @@ def test_sigterm_lets_eight_streams_end(bundle):
                 thread.join(300)
         assert process.wait(60) == 0
     assert len(ended) == 8 and set(ended) <= {"stop", "length"}
+    with TraceStore() as store:
+        kept = [entry for entry in store.list() if entry.id.startswith("chatcmpl-")]
+    assert len(kept) == 8 and not any(entry.state == "running" for entry in kept)
 
 
 def test_what_the_command_refuses(bundle):

@@ -11,10 +11,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import httpx
 import pytest
-from episodes import CALLER, DONE, GIVE_UP, TOOLS, episode
-from serving import Talker, serving
+from episodes import CALLER, GIVE_UP, episode
 
 from umi_lite.agent.trace import Trace
 from umi_lite.errors import UserError
@@ -94,28 +92,6 @@ def test_umi_trace_view(tmp_path):
         assert process.wait(20) == 130 and time.monotonic() - began < 10
     finally:
         process.kill()
-
-
-def test_the_server_keeps_its_episodes_and_shows_them(store):
-    """`umi serve`: a running episode is there before it ends, and so is one whose client left."""
-    seen: list[str] = []
-
-    def say(speaker: str, prompt: str) -> str:
-        seen.extend(entry.state for entry in store.list())
-        if speaker == "planner":
-            return DONE if "Result: 42" in prompt else CALLER
-        return 'double {"n": 21}' if speaker == "caller" else "It is 42."
-
-    with serving(
-        Talker(say), TOOLS, store=store, routes=viewer_routes(store, lambda: True)
-    ) as running:
-        ask = {"messages": [{"role": "user", "content": "What is 2 * 21?"}]}
-        assert running.post(ask).status_code == 200
-        (entry,) = httpx.get(f"{running.url}/api/traces").json()
-        assert (entry["state"], entry["tools"]) == ("answer", ["double"])
-        assert httpx.get(f"{running.url}/").status_code == 200
-        assert running.post(ask | {"store": False}).status_code == 200
-    assert set(seen) == {"running", "answer"} and len(store.list()) == 1
 
 
 def test_a_port_that_is_taken_is_one_line(store):

@@ -11,12 +11,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from umi_lite.serve.chat import Chat, Store
+from umi_lite.serve.chat import Chat
 from umi_lite.serve.driver import Driver
 from umi_lite.serve.errors import error_json
 from umi_lite.serve.guard import Guard
 from umi_lite.serve.memory import Memory
 from umi_lite.serve.metrics import Metrics
+from umi_lite.serve.saver import Saver, Store
 from umi_lite.serve.turn import Served
 
 MAX_BODY = 4 << 20
@@ -38,10 +39,11 @@ def make_app(
         token: that requests need, None for none.
         origins: sites whose pages may ask (CORS), besides the server's own.
         max_body: bytes of a request's body, default 4 MiB.
-        store: is given each finished trace, in the driver's thread.
+        store: keeps the traces, of running episodes too, after each step.
         routes: further ones, e.g. of pages that show the store.
     """
     metrics, began = Metrics(driver), int(time.time())
+    saver = None if store is None else Saver(store)
     model = {"id": served.model, "object": "model", "created": began, "owned_by": "umi_lite"}
 
     async def models(_: Request) -> Response:
@@ -70,10 +72,14 @@ def make_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         driver.start()
+        if saver is not None:
+            saver.start()
         try:
             yield
         finally:
             driver.stop()
+            if saver is not None:
+                saver.stop()
 
     # Outermost first: CORS answers a browser's question before the token is asked for.
     cors = Middleware(
@@ -83,7 +89,7 @@ def make_app(
         routes=[
             Route(
                 "/v1/chat/completions",
-                Chat(served, driver, metrics, max_body, store, Memory()).__call__,
+                Chat(served, driver, metrics, max_body, saver, Memory()).__call__,
                 methods=["POST"],
             ),
             Route("/v1/models", models),

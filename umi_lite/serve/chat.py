@@ -2,37 +2,30 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from umi_lite.agent.episode import Episode
 from umi_lite.agent.trace import Trace
-from umi_lite.errors import UserError
 from umi_lite.serve.driver import Closed, Driver, Full, Ticket
 from umi_lite.serve.errors import BadRequest, error_json
 from umi_lite.serve.memory import Memory
 from umi_lite.serve.metrics import Metrics
 from umi_lite.serve.reply import AnswerStream, Failed, Reply, event, outcome
 from umi_lite.serve.request import parse_request
+from umi_lite.serve.saver import Saver
 from umi_lite.serve.turn import Served, Turn, make_turn
 
-_LOG = logging.getLogger(__name__)
 # Seconds without an event after which a stream sends a comment, so that no proxy closes it.
 _QUIET = 15.0
 _BODY_SECONDS = 30.0
 # An event of an episode: whose text, and its text; or at the end its trace.
 Event = tuple[str, str] | Trace
-
-
-class Store(Protocol):
-    """Where traces go: of episodes that run, after each step, and finished ones."""
-
-    def save(self, trace: Trace, *, running: bool = False) -> object: ...
 
 
 @dataclass
@@ -41,14 +34,14 @@ class Chat:
 
     Attributes:
         max_body: bytes of a request's body.
-        store: keeps the traces; None for no store.
+        saver: keeps the traces; None for no store.
     """
 
     served: Served
     driver: Driver
     metrics: Metrics
     max_body: int
-    store: Store | None
+    saver: Saver | None
     memory: Memory
 
     async def __call__(self, request: Request) -> Response:
@@ -59,6 +52,8 @@ class Chat:
             self.driver.submit(episode.ticket)
         except BadRequest as err:
             return self._refused(err.status, err.json())
+        except ClientDisconnect:
+            return self._refused(499, {})
         except Full as err:
             headers = {"Retry-After": str(err.seconds)}
             return self._refused(429, error_json(str(err), 429), headers)
@@ -70,7 +65,7 @@ class Chat:
 
     def _turn(self, body: bytes) -> Turn:
         request = parse_request(body)
-        if request.store and self.store is None:
+        if request.store and self.saver is None:
             raise BadRequest("store: this server keeps no traces", "store")
         return make_turn(request, self.served, self.memory)
 
@@ -118,14 +113,14 @@ class _Running:
             turn.episode.trajectory.id,
             bool(turn.request.stream_options and turn.request.stream_options.include_usage),
         )
-        self._unkept = False
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._over = False
+        self._saver = None if turn.request.store is False else chat.saver
+        if self._saver is not None:
+            turn.episode.on_step = self._grown
         if turn.request.stream:
             turn.episode.on_event = lambda who, text: self._send((who, text))
-        model = chat.served.engine.base.name
-        turn.episode.on_step = lambda made: self._keep(made.trace(model=model), running=True)
 
     async def whole(self, request: Request) -> Response:
         """Return the whole response."""
@@ -134,8 +129,7 @@ class _Running:
             async with _Watch(request.receive) as watch:
                 trace = await watch.first(self._events.get())
         if not isinstance(trace, Trace):
-            chat.metrics.answered(499)
-            return Response(status_code=499)
+            return chat._refused(499, {})
         made = outcome(self.turn, trace, chat.memory)
         if isinstance(made, Failed):
             return chat._refused(made.status, made.json)
@@ -163,25 +157,18 @@ class _Running:
             if not self._over:
                 self.chat.driver.cancel(self.ticket)
 
+    def _grown(self, episode: Episode) -> None:
+        """Keep what there is of the episode, in the driver's thread."""
+        if self._saver is not None:
+            self._saver.put(self.chat.driver.trace_of(episode), running=True)
+
     def _ended(self, trace: Trace) -> None:
         """Take the trace, in the driver's thread."""
         self._over = True
         self.chat.metrics.ended(trace)
-        self._keep(trace, running=False)
+        if self._saver is not None:
+            self._saver.put(trace, running=False)
         self._send(trace)
-
-    def _keep(self, trace: Trace, running: bool) -> None:
-        """Save the trace, in the driver's thread; a second failure is not reported."""
-        if self.turn.request.store is False or self.chat.store is None or self._unkept:
-            return
-        try:
-            self.chat.store.save(trace, running=running)
-        except Exception as err:
-            # A full disk must not cost the answer, nor the other clients theirs.
-            self._unkept = True
-            reason = str(err) if isinstance(err, UserError) else "a fault of the store"
-            shown = None if isinstance(err, UserError) else err
-            _LOG.error("%s is not kept: %s", trace.trajectory.id, reason, exc_info=shown)
 
     def _send(self, one: Event) -> None:
         # The server's loop has ended where it raises: no client is left.

@@ -152,6 +152,10 @@ class Driver:
         if self._thread.ident is not None:
             self._thread.join()
 
+    def trace_of(self, episode: Episode) -> Trace:
+        """Return the trace of an episode so far, with the names of model and bundle."""
+        return episode.trace(model=self._engine.base.name, bundle=self._bundle)
+
     def _retry_after(self) -> int:
         """Return the seconds in which the waiting episodes will probably have slots."""
         rounds = (len(self._waiting) + 1) / self._engine.slots
@@ -276,7 +280,7 @@ class Driver:
         self._engine.release(ticket.episode)
         with self._changed:
             self._running.discard(ticket)
-        trace = ticket.episode.trace(model=self._engine.base.name, bundle=self._bundle)
+        trace = self.trace_of(ticket.episode)
         self._average += 0.2 * (trace.seconds - self._average)
         ticket.on_end(trace)
 
