@@ -334,3 +334,27 @@ def test_a_long_history_is_elided_before_it_is_read():
         assert answer.json()["error"]["code"] == "context_length_exceeded"
     prompt = engine.prompt(0)
     assert "Result: [elided]" in prompt and "44 44 44" in prompt and "43 43 43" not in prompt
+
+
+def test_of_many_tools_of_the_client_those_that_fit_are_offered():
+    names = [
+        f"{verb}_{noun}" for verb in ("list", "drop", "make") for noun in ("cat", "dog", "cow")
+    ]
+    tools = [tool(name, description=name.replace("_", " a ")) for name in [*names, "double"]]
+    engine = Talker(scripted(CALLER, 'double {"n": 3}', DONE, "It is 6."))
+    with serving(engine, bounds=Bounds(max_tools=2)) as running:
+        client, messages = running.client(), [user("Please double it: 3.")]
+        first = client.chat.completions.create(model="small", messages=messages, tools=tools)
+        [call] = first.choices[0].message.tool_calls
+        assert json.loads(call.function.arguments) == {"n": 3}
+        messages += [
+            first.choices[0].message,
+            {"role": "tool", "tool_call_id": call.id, "content": "6"},
+        ]
+        last = client.chat.completions.create(model="small", messages=messages, tools=tools)
+        assert last.choices[0].message.content == "It is 6."
+        taken = running.post({"messages": messages[:1], "tools": [*tools, tool("search_tools")]})
+        assert taken.status_code == 400 and taken.json()["error"]["param"] == "tools"
+    assert "double(" in engine.prompt(0) and "list_cat(" not in engine.prompt(0)
+    # The same tools are offered again, so what was read stays of use.
+    assert engine.prompt(2).startswith(engine.prompt(0))

@@ -298,7 +298,7 @@ class Driver:
 
 def _fault(call: Call, episode: Episode) -> str | None:
     """Return what is wrong with a call, by all of its tool's schema; None if nothing."""
-    tool: Any = next((one for one in episode.trajectory.tools if one.name == call.tool), None)
+    tool: Any = next((one for one in episode.trajectory.offered if one.name == call.tool), None)
     return (
         f"no tool {call.tool!r}" if tool is None else Check(tool.parameters).fault(call.arguments)
     )

@@ -75,7 +75,7 @@ def thought(step: Step, trace: Trace) -> str:
         case Plan():
             return step.thought
         case Call():
-            return call_text(step, trace.trajectory.tools)
+            return call_text(step, trace.trajectory.offered)
         case Observation():
             return step.content
         case _:
@@ -229,7 +229,7 @@ def _no_answer(trace: Trace, last: Step | None) -> str:
 
 
 def _tool_call(call: Call, trace: Trace) -> dict[str, Any]:
-    arguments = order_arguments(call, trace.trajectory.tools)
+    arguments = order_arguments(call, trace.trajectory.offered)
     return {
         "id": f"call_{uuid4().hex[:24]}",
         "type": "function",

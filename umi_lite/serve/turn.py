@@ -55,6 +55,7 @@ class Turn:
     """One request, ready to run.
 
     Attributes:
+        before: steps that the conversation had before this request.
         toolbox: None where the client runs the calls.
         check: of an answer by the request's schema, None if it has none.
     """
@@ -62,13 +63,9 @@ class Turn:
     request: ChatRequest
     history: History
     episode: Episode
+    before: int
     toolbox: Toolbox | None
     check: Check | None
-
-    @property
-    def before(self) -> int:
-        """Return how many steps the conversation had before this request."""
-        return len(self.history.steps)
 
 
 def make_turn(request: ChatRequest, served: Served, memory: Memory) -> Turn:
@@ -102,11 +99,20 @@ def make_turn(request: ChatRequest, served: Served, memory: Memory) -> Turn:
         raise BadRequest(f"stop: no grammar can hold these texts: {why}", "stop")
     sampling = _sampling(request, served.sampling)
     index = None if request.tools else index_of(served.toolbox)
-    episode = Episode(
-        trajectory, served.engine, served.bounds, sampling, wanted=wanted, index=index
+    try:
+        episode = Episode(
+            trajectory, served.engine, served.bounds, sampling, wanted=wanted, index=index
+        )
+    except UserError as err:
+        raise BadRequest(f"tools: {err}", "tools") from None
+    return Turn(
+        request,
+        history,
+        episode,
+        len(episode.trajectory.steps),
+        None if request.tools else served.toolbox,
+        None if schema is None else Check(schema),
     )
-    check = None if schema is None else Check(schema)
-    return Turn(request, history, episode, None if request.tools else served.toolbox, check)
 
 
 def _shortened(history: History, tools: tuple[Tool, ...], n_ctx: int) -> tuple[Step, ...]:
