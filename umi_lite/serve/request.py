@@ -172,11 +172,11 @@ def _path(loc: Sequence[str | int], given: Any) -> tuple[str | int, ...]:
     """Return the place of an error in the request: pydantic's has the alternatives' names too."""
     path: list[str | int] = []
     for at, part in enumerate(loc):
-        inside = isinstance(given, dict) and part in given
-        if inside or (isinstance(given, list) and isinstance(part, int)):
+        try:
             given = given[part]
-        elif not (isinstance(given, dict) and at == len(loc) - 1):
-            continue
+        except (KeyError, IndexError, TypeError):
+            if not (isinstance(given, dict) and at == len(loc) - 1):
+                continue
         path.append(part)
     return tuple(path)
 
