@@ -1,5 +1,7 @@
 """`/metrics`: counts of requests, episodes and tokens, in Prometheus' text form."""
 
+from typing import Protocol
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -10,15 +12,29 @@ from prometheus_client import (
 )
 
 from umi_lite.agent.trace import Trace
-from umi_lite.serve.driver import Driver
 
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
 
-class Metrics:
-    """The counters of one server."""
+class Load(Protocol):
+    """How many episodes run, wait, and can run at once."""
 
-    def __init__(self, driver: Driver):
+    @property
+    def running(self) -> int: ...
+    @property
+    def waiting(self) -> int: ...
+    @property
+    def slots(self) -> int: ...
+
+
+class Metrics:
+    """The counters of one server.
+
+    Args:
+        load: of its driver, read for each page.
+    """
+
+    def __init__(self, load: Load):
         registry = self._registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self._requests = Counter(
@@ -43,9 +59,9 @@ class Metrics:
             registry=registry,
         )
         for name, text, read in (
-            ("umi_episodes_running", "episodes with a slot", lambda: driver.running),
-            ("umi_episodes_waiting", "episodes in the queue", lambda: driver.waiting),
-            ("umi_slots", "episodes that can run at once", lambda: driver.slots),
+            ("umi_episodes_running", "episodes with a slot", lambda: load.running),
+            ("umi_episodes_waiting", "episodes in the queue", lambda: load.waiting),
+            ("umi_slots", "episodes that can run at once", lambda: load.slots),
         ):
             Gauge(name, text, registry=registry).set_function(read)
 
