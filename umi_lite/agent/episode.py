@@ -5,16 +5,18 @@ planner → caller → tool → observation → planner … → summarizer, or �
 """
 
 import time
-from collections.abc import Callable, Generator
+import warnings
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, TypeVar
 
 from umi_lite.agent.bounds import Bounds, Sampling
-from umi_lite.agent.offers import Offers, usable
+from umi_lite.agent.offers import Offers
 from umi_lite.agent.trace import StopReason, Trace, TraceTurn
 from umi_lite.agent.wanted import Wanted
+from umi_lite.engine.language import callable_tools
 from umi_lite.engine.request import Generation, Request, RoleEngine
 from umi_lite.errors import UserError
 from umi_lite.files import text_of
@@ -27,6 +29,7 @@ from umi_lite.protocol.trajectory import (
     Observation,
     Plan,
     Step,
+    Tool,
     Trajectory,
     User,
     View,
@@ -81,9 +84,9 @@ class Episode:
             raise UserError("the instruction is empty; say what to do")
         index = self.index or ToolIndex(self.trajectory.tools)
         language = self.engine.language(self.engine.view_of("planner"))
-        self._offers = Offers(index, language, self.engine.n_ctx, self.bounds.max_tools)
+        self._offers = Offers(index, language, self.engine.n_ctx, self.bounds.max_tools, _usable)
         made = self._offers.begin(self.trajectory, self.wanted.tools or ())
-        self.trajectory = made.model_copy(update={"tools": usable(made.tools)})
+        self.trajectory = made.model_copy(update={"tools": _every_usable(made.tools)})
         tools = self.wanted.callable(self.trajectory.offered)
         self._plan = self.wanted.plan_grammar(self.bounds.max_thought_chars, tools=bool(tools))
         self._call = call_grammar(tools) if tools else ""
@@ -265,6 +268,30 @@ class Episode:
     def _transcript(self, view: View) -> Transcript:
         language = self.engine.language(view)
         return Transcript(view, language.template, language)
+
+
+def _every_usable(tools: Iterable[Tool]) -> tuple[Tool, ...]:
+    """Return the tools that can be called.
+
+    Raises:
+        UserError: none of them can be called; why.
+    """
+    kept, refused = callable_tools(tools)
+    if refused and not kept:
+        raise UserError("; ".join(refused.values()))
+    _warn(refused)
+    return kept
+
+
+def _usable(tools: Iterable[Tool]) -> tuple[Tool, ...]:
+    kept, refused = callable_tools(tools)
+    _warn(refused)
+    return kept
+
+
+def _warn(refused: Mapping[str, str]) -> None:
+    for why in refused.values():
+        warnings.warn(f"{why}; it is left out", stacklevel=5)
 
 
 def _done(trajectory: Trajectory) -> list[tuple[Call, Observation]]:

@@ -6,11 +6,9 @@ are read with the user's text, and those that a search finds with its result. Pr
 append-only, and the trajectory has each `Offer`.
 """
 
-import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
 
-from umi_lite.engine.language import callable_tools
 from umi_lite.engine.request import ViewLanguage
 from umi_lite.errors import UserError
 from umi_lite.protocol.roles import SEARCH_TOOL, tool_line
@@ -24,25 +22,6 @@ ALL, SHOWN, CHOSEN = 3 / 4, 1 / 2, 1 / 4
 AT_ONCE, FOUND = 12, 4
 
 
-def usable(tools: Iterable[Tool]) -> tuple[Tool, ...]:
-    """Return the tools that can be called.
-
-    Raises:
-        UserError: none of them can be called; why.
-        UserWarning: a tool that cannot be called is left out; its name and why.
-    """
-    kept, refused = callable_tools(tools)
-    if refused and not kept:
-        raise UserError("; ".join(refused.values()))
-    _warn(refused)
-    return kept
-
-
-def _warn(refused: dict[str, str]) -> None:
-    for why in refused.values():
-        warnings.warn(f"{why}; it is left out", stacklevel=5)
-
-
 class Offers:
     """The tools that an episode may offer, and what of its context their docs may take.
 
@@ -51,9 +30,18 @@ class Offers:
         language: the tokenizer that docs are counted with.
         n_ctx: of the engine, in tokens.
         max_tools: how many are offered with a user's text; 0 for as many as have room.
+        usable: returns the tools that can be called.
     """
 
-    def __init__(self, index: ToolIndex, language: ViewLanguage, n_ctx: int, max_tools: int):
+    def __init__(
+        self,
+        index: ToolIndex,
+        language: ViewLanguage,
+        n_ctx: int,
+        max_tools: int,
+        usable: Callable[[Iterable[Tool]], tuple[Tool, ...]],
+    ):
+        self._usable = usable
         self._index = index
         self._language = language
         self._n_ctx = n_ctx
@@ -130,9 +118,7 @@ class Offers:
         shown = {tool.name for tool in trajectory.offered}
         found = self._index.matching(need, most + len(shown))
         new = [tool for tool in found if tool.name not in shown]
-        kept, refused = callable_tools(new[:most])
-        _warn(refused)
-        return tuple(self._within(kept, room))
+        return tuple(self._within(self._usable(new[:most]), room))
 
     def _left(self, trajectory: Trajectory) -> int:
         """Return the tokens that docs may still take."""

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from umi_lite.bundle.bundle import load_bundle
+from umi_lite.bundle.spec import bundle_folder, read_spec
+from umi_lite.bundle.verify import verified
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
 from umi_lite.weights.base_record import check_right_base, record_of
@@ -25,16 +26,19 @@ def keep_start(recipe: Recipe, target: Path, model: str) -> None:
     first = recipe.stages.global_
     if first is None or first.start is None or target.is_dir():
         return
-    bundle = load_bundle(first.start)
-    if "backbone" not in bundle.adapters:
+    bundle = bundle_folder(Path(first.start))
+    spec = read_spec(bundle)
+    if "backbone" not in spec.views:
         raise UserError(
             f"stages.global.start: {first.start} has no global adapter; it has: "
-            f"{', '.join(bundle.adapters)}"
+            f"{', '.join(spec.views)}"
         )
     folder = local_folder(model)
     if folder is None:
         raise UserError(f"stages.global.start: the base {model} is not on this machine yet")
+    adapter = bundle / spec.views["backbone"].file
+    verified(adapter, spec.views["backbone"], "global adapter")
     if record := record_of(folder):
-        check_right_base(record, bundle.base)
+        check_right_base(record, bundle / spec.base.file)
     target.parent.mkdir(exist_ok=True)
-    lora_folder(bundle.adapters["backbone"], folder, target)
+    lora_folder(adapter, folder, target)
