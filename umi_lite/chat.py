@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from umi_lite.agent.bounds import Bounds, Sampling
     from umi_lite.bundle.bundle import Bundle
     from umi_lite.engine.placement import Overrides
+    from umi_lite.tools.mcp.servers import McpServers
 
 _HELP = {
     "/tools [NEED]": "the tools, or those that fit a need",
@@ -41,6 +42,7 @@ def chat(
     console: "Console",
     *,
     tools: str | None = None,
+    mcp: "McpServers | None" = None,
     system: str = "",
     trace_path: Path | None = None,
     views: Iterable[View] = ROLES,
@@ -53,7 +55,8 @@ def chat(
     """Talk with a bundle's agent until the input ends.
 
     Args:
-        tools: a tool set's name or a .py file; default the bundle's.
+        tools: a tool set's name or a .py file; default the bundle's, none with `mcp`.
+        mcp: servers whose tools are offered too.
         system: read before the first message.
         trace_path: where the trace is kept, written again after each turn; default
             `traces/<id>.json` next to the bundle, or in the cache folder.
@@ -65,22 +68,20 @@ def chat(
     from umi_lite.ask import default_place
     from umi_lite.bundle.open import open_roles
     from umi_lite.console import dim
-    from umi_lite.data.toolsets import toolset
+    from umi_lite.data.toolsets import open_tools
     from umi_lite.engine.placement import Overrides
 
-    named = tools or bundle.spec.tools
-    if not isinstance(named, str):
-        raise UserError(f"bundle {bundle.path} names no live tools: say which ones with --tools")
-    # Here the tools of MCP servers come in, too.
-    toolbox = toolset(named, dim(console))
     if trace_path is not None:
         check_place(trace_path)
-    path = trace_path or default_place(bundle, f"chat-{uuid4().hex[:12]}.json")
     overrides = replace(overrides or Overrides(), episodes=1)
     where: Mapping[str, Any] = {"elsewhere": elsewhere, "overrides": overrides, "timeout": timeout}
-    with open_roles(bundle, views=views, note=dim(console), **where) as engine:
-        agent = bundle.agent(engine, toolbox, bounds=bounds, sampling=sampling)
-        Chat(Conversation(agent, system=system), console, path).run()
+    note = dim(console)
+    default = bundle.spec.tools if isinstance(bundle.spec.tools, str) else None
+    with open_tools(tools, default, mcp, note) as toolbox:
+        path = trace_path or default_place(bundle, f"chat-{uuid4().hex[:12]}.json")
+        with open_roles(bundle, views=views, note=note, **where) as engine:
+            agent = bundle.agent(engine, toolbox, bounds=bounds, sampling=sampling)
+            Chat(Conversation(agent, system=system), console, path).run()
 
 
 @dataclass

@@ -44,6 +44,10 @@ def test_each_turn_continues_the_transcript():
     whole = made.trace()
     assert whole is not None and len(whole.turns) == 5 + 2
     assert Trace.model_validate_json(whole.model_dump_json()) == whole
+    # The exact prompts of all turns are in it.
+    for index, asked in zip((0, 1, 3, 4, 5, 6), range(6), strict=True):
+        assert "".join(text for text, _ in whole.prompt(index)) == engine.prompt(asked)
+    assert [turn.at for turn in whole.turns] == sorted(turn.at for turn in whole.turns)
 
 
 def test_calls_are_counted_per_turn():

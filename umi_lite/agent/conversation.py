@@ -1,12 +1,13 @@
 """Several turns of a user in one transcript: each is an episode that continues the one before."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from umi_lite.agent.agent import Agent
 from umi_lite.agent.bounds import LARGEST_SEED, Sampling
 from umi_lite.agent.episode import OnEvent
-from umi_lite.agent.trace import Trace
+from umi_lite.agent.trace import Trace, TraceTurn
 from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Call, Plan, Step, Trajectory, User
 
@@ -97,13 +98,7 @@ class Conversation:
         """Return one trace of all turns, with the sum of their costs; None before the first."""
         if not self.turns:
             return None
-        traces = [turn.trace for turn in self.turns]
-        changes = {
-            "turns": tuple(turn for trace in traces for turn in trace.turns),
-            "seconds": sum(trace.seconds for trace in traces),
-            "elided": max(trace.elided for trace in traces),
-        }
-        return traces[-1].model_copy(update=changes)
+        return joined([turn.trace for turn in self.turns])
 
     def save(self, path: Path) -> None:
         """Write the trace of all turns, if there are any.
@@ -138,3 +133,25 @@ def _settled(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     ):
         steps = steps[:-1]
     return steps
+
+
+def joined(traces: Sequence[Trace]) -> Trace:
+    """Return one trace of turns that continue each other: the last one, with what all took."""
+    pieces: dict[tuple[str, bool], int] = {}
+    turns: list[TraceTurn] = []
+    seconds = 0.0
+    for trace in traces:
+        begun = len(turns)
+        for turn in trace.turns:
+            read = tuple(pieces.setdefault(trace.pieces[at], len(pieces)) for at in turn.read)
+            before = None if turn.continues is None else begun + turn.continues
+            turns.append(replace(turn, read=read, continues=before, at=seconds + turn.at))
+        seconds += trace.seconds
+    changes = {
+        "turns": tuple(turns),
+        "pieces": tuple(pieces),
+        "started": traces[0].started,
+        "seconds": seconds,
+        "elided": max(trace.elided for trace in traces),
+    }
+    return traces[-1].model_copy(update=changes)
