@@ -2,14 +2,14 @@
 
 import json
 import sys
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from umi_lite.errors import Note, UserError
+from umi_lite.errors import UserError
 from umi_lite.files import utf8
+from umi_lite.protocol.roles import SEARCH_TOOL
 from umi_lite.protocol.trajectory import ROLES, Call, Trajectory, View
 
 if TYPE_CHECKING:
@@ -121,7 +121,8 @@ def ask(
     with open_tools(tools, default, mcp, noted) as toolbox:
         if isinstance(task, Trajectory):
             known = {tool.name for tool in toolbox.specs}
-            if missing := [tool.name for tool in task.tools if tool.name not in known]:
+            known.add(SEARCH_TOOL.name)
+            if missing := [tool.name for tool in task.offered if tool.name not in known]:
                 raise UserError(f"no tool {', '.join(missing)} here: name the trace's by --tools")
         with open_roles(bundle, views=views, note=note, **where) as engine:
             if isinstance(task, Trajectory):
@@ -171,26 +172,6 @@ def _decoded(data: bytes, what: str) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         raise UserError(f"{what} is not UTF-8 text") from None
-
-
-def default_place(bundle: "Bundle", name: str) -> Path | None:
-    """Return a path where a trace can be written, None without one; checked before the run."""
-    from umi_lite.agent.trace import check_place
-    from umi_lite.files import cache_folder
-
-    refusals: list[str] = []
-    for parent in (lambda: bundle.path.parent, cache_folder):
-        try:
-            folder = parent() / "traces"
-            check_place(folder / name)
-        except UserError as err:
-            refusals.append(str(err))
-            continue
-        if refusals:
-            warnings.warn(f"{refusals[0]}; it goes to {folder}", Note, stacklevel=3)
-        return folder / name
-    warnings.warn(f"{'; '.join(refusals)}; no trace is kept", Note, stacklevel=3)
-    return None
 
 
 def _holds(path: Path, trace: "Trace") -> bool:

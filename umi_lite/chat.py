@@ -1,16 +1,16 @@
 """A chat in the terminal: turns streamed in colour, and commands that begin with `/`."""
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from umi_lite.agent.conversation import Conversation
 from umi_lite.agent.show import label, show_trace, stream_to
 from umi_lite.agent.trace import Trace, check_place, ending, keep
 from umi_lite.chat_lines import lines
-from umi_lite.errors import UserError
+from umi_lite.errors import Note, UserError
 from umi_lite.protocol.roles import SYSTEM
 from umi_lite.protocol.trajectory import ROLES, Tool, View
 from umi_lite.sandbox.text import visible
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from umi_lite.agent.bounds import Bounds, Sampling
     from umi_lite.bundle.bundle import Bundle
     from umi_lite.engine.placement import Overrides
+    from umi_lite.serve.store import TraceStore
     from umi_lite.tools.mcp.servers import McpServers
 
 _HELP = {
@@ -45,6 +46,7 @@ def chat(
     mcp: "McpServers | None" = None,
     system: str = "",
     trace_path: Path | None = None,
+    store: "TraceStore | None" = None,
     views: Iterable[View] = ROLES,
     bounds: "Bounds | None" = None,
     sampling: "Sampling | None" = None,
@@ -58,14 +60,13 @@ def chat(
         tools: a tool set's name or a .py file; default the bundle's, none with `mcp`.
         mcp: servers whose tools are offered too.
         system: read before the first message.
-        trace_path: where the trace is kept, written again after each turn; default
-            `traces/<id>.json` next to the bundle, or in the cache folder.
+        trace_path: a file for the trace as JSON, written again after each turn.
+        store: keeps the chat as one episode, turn by turn. If that fails, a `Note` is issued.
         views, bounds, sampling, elsewhere, overrides, timeout: see `ask.ask`.
 
     Raises:
         UserError: unknown tools, or a `trace_path` that cannot be written.
     """
-    from umi_lite.ask import default_place
     from umi_lite.bundle.open import open_roles
     from umi_lite.console import dim
     from umi_lite.data.toolsets import open_tools
@@ -77,20 +78,23 @@ def chat(
     where: Mapping[str, Any] = {"elsewhere": elsewhere, "overrides": overrides, "timeout": timeout}
     note = dim(console)
     default = bundle.spec.tools if isinstance(bundle.spec.tools, str) else None
-    with open_tools(tools, default, mcp, note) as toolbox:
-        path = trace_path or default_place(bundle, f"chat-{uuid4().hex[:12]}.json")
-        with open_roles(bundle, views=views, note=note, **where) as engine:
-            agent = bundle.agent(engine, toolbox, bounds=bounds, sampling=sampling)
-            Chat(Conversation(agent, system=system), console, path).run()
+    with (
+        open_tools(tools, default, mcp, note) as toolbox,
+        open_roles(bundle, views=views, note=note, **where) as engine,
+    ):
+        agent = bundle.agent(engine, toolbox, bounds=bounds, sampling=sampling)
+        Chat(Conversation(agent, system=system), console, trace_path, store).run()
 
 
 @dataclass
 class Chat:
-    """A conversation on a console; its trace is kept at `path` after each turn."""
+    """A conversation on a console; its trace is kept at `path` and in `store` after each turn."""
 
     conversation: Conversation
     console: "Console"
     path: Path | None
+    store: "TraceStore | None" = None
+    _failed: bool = False
 
     def run(self) -> None:
         """Answer what is typed, or comes from stdin, until it ends.
@@ -159,12 +163,16 @@ class Chat:
     def _keep(self) -> None:
         """Write the trace again; a failure is a `Note`."""
         whole = self.conversation.trace()
-        if self.path is None:
-            return
         if whole is None:
-            self.path.unlink(missing_ok=True)
-        else:
+            return
+        if self.path is not None:
             keep(whole, self.path)
+        if self.store is not None and not self._failed:
+            try:
+                self.store.save(whole)
+            except UserError as err:
+                warnings.warn(f"{err}; the trace is not kept there", Note, stacklevel=2)
+                self._failed = True
 
     def _help(self, rest: str) -> None:
         for name, what in _HELP.items():
@@ -218,21 +226,25 @@ class Chat:
             self._note("it is read before the next message")
             return
         engine = self.conversation.agent.engine
-        for view in dict.fromkeys(map(engine.view_of, ROLES)):
+        views: list[View] = list(dict.fromkeys(engine.view_of(role) for role in ROLES))
+        for view in views:
             self._note(f"{view}: {SYSTEM[view]}")
         held = self.conversation.system
         self._note(f"before the next message: {held}" if held else "/system TEXT adds to it")
 
     def _new(self, rest: str) -> None:
-        if self.conversation.turns and self.path is not None:
-            self._note(f"trace: {self.path}")
-            self.path = self.path.with_name(f"chat-{uuid4().hex[:12]}.json")
+        self._end()
+        if self.path is not None:
+            self._note("the next message replaces the trace in that file")
         self.conversation.begin_again()
         self._note("an empty transcript")
 
     def _end(self) -> None:
-        if self.conversation.turns and self.path is not None:
+        whole = self.conversation.trace()
+        if whole is not None and self.path is not None:
             self._note(f"trace: {self.path}")
+        elif whole is not None and self.store is not None and not self._failed:
+            self._note(f"trace: {whole.trajectory.id}")
 
     def _stream(self) -> Callable[[str, str], None]:
         return stream_to(self.console)

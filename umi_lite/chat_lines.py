@@ -19,7 +19,7 @@ def lines(prompt: str) -> Iterator[Callable[[], str | None]]:
     """Give a function that returns the user's next text, without spaces around it, None at the end.
 
     A line that ends with a backslash continues on the next one. On a terminal the lines are kept
-    in `chat_history` of the cache folder, which only its user can read; Ctrl-C drops a line.
+    in `chat_history` of the data folder, which only its user can read; Ctrl-C drops a line.
 
     Args:
         prompt: printed before each text on a terminal.
@@ -98,10 +98,10 @@ def _history() -> Iterator[Callable[[str], None]]:
 
 def _history_file() -> Path | None:
     """Return the history file, made if it is missing; None and a `Note` if it cannot be."""
-    from umi_lite.files import cache_folder
+    from umi_lite.files import data_folder
 
     try:
-        path = cache_folder() / _HISTORY
+        path = data_folder() / _HISTORY
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         return path

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from umi_lite.agent.trace import Trace
 from umi_lite.cli.app import app
 from umi_lite.errors import Note
+from umi_lite.serve.store import TraceStore
 
 CALLER, DONE, GIVE_UP = "Look.\nNext: caller", "Done.\nNext: summarizer", "No.\nNext: give_up"
 CALL = 'calculator {"expression": "12 * 34"}'
@@ -18,6 +19,7 @@ CALL = 'calculator {"expression": "12 * 34"}'
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("UMI_LITE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("UMI_LITE_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("COLUMNS", "100")
     return tmp_path / "cache"
 
@@ -34,22 +36,24 @@ def chat(tmp_path, monkeypatch):
     return run
 
 
-def traces(tmp_path) -> list[Trace]:
-    return [Trace.load(path) for path in sorted((tmp_path / "r" / "traces").glob("chat-*.json"))]
+def traces() -> list[Trace]:
+    with TraceStore() as store:
+        return [store.load(entry.id) for entry in store.list()]
 
 
-def test_lines_are_turns_of_one_transcript(chat, tmp_path):
+def test_lines_are_turns_of_one_transcript(chat):
     ended = chat([CALLER, CALL, DONE, "It is 408.", DONE, "408."], "What is 12 * 34?", "", "Again?")
     assert ended.exit_code == 0, ended.output
     said = ended.output.splitlines()
     assert said[0] == "5 tools; /help lists the commands"
     assert said[1] == "      user What is 12 * 34?" and "      user Again?" in said
     assert "      tool 408" in said and "summarizer It is 408." in said
-    (trace,) = traces(tmp_path)
+    (trace,) = traces()
     assert trace.trajectory.instruction == "What is 12 * 34?" and trace.answer == "408."
     assert len(trace.turns) == 7
-    (path,) = (tmp_path / "r" / "traces").iterdir()
-    assert said[-1] == f"trace: {path}"
+    assert said[-1] == f"trace: {trace.trajectory.id}"
+    shown = CliRunner().invoke(app, ["trace", "show", trace.trajectory.id])
+    assert "Again?" in shown.output and "408." in shown.output
 
 
 def test_a_turn_without_an_answer_says_why_and_the_chat_continues(chat):
@@ -59,7 +63,7 @@ def test_a_turn_without_an_answer_says_why_and_the_chat_continues(chat):
     assert "max_calls: the planner wanted more than 0 calls; raise --max-calls" in ended.output
 
 
-def test_undo_retry_and_new(chat, tmp_path):
+def test_undo_retry_and_new(chat):
     turns = [DONE, "One.", DONE, "Two.", DONE, "Three.", DONE, "Four."]
     lines = [
         "First?",
@@ -80,8 +84,9 @@ def test_undo_retry_and_new(chat, tmp_path):
     assert "nothing was said yet" in said and "an empty transcript" in said
     assert [len(r.ids) for r in chat.engine.asked][4] == len(chat.engine.asked[0].ids)
     assert chat.engine.asked[4].temperature == 0.7
-    (trace,) = traces(tmp_path)  # the second chat was taken back whole
-    assert trace.answer == "Three." and len(trace.turns) == 2
+    # Two chats: the first after /retry, the second as it was before it was taken back whole.
+    assert {trace.answer for trace in traces()} == {"Three.", "Four."}
+    assert all(len(trace.turns) == 2 for trace in traces())
     assert "user x" not in ended.output
 
 
@@ -149,7 +154,7 @@ def test_what_cannot_be(chat, tmp_path):
     ended = chat([], "Hello?", options=["--tools", "nothing"])
     assert "no tools 'nothing'" in str(ended.exception)
     ended = chat([], "Hello?", tools=None)
-    assert "names no live tools: say which ones with --tools" in str(ended.exception)
+    assert "names no live tools: say which ones with --tools or --mcp" in str(ended.exception)
     ended = chat([], options=["--trace", str(tmp_path)])
     assert "cannot be written: Is a directory" in str(ended.exception)
     scripted = chat([DONE, "One."], "Ok?", options=["--trace", str(tmp_path / "t.json")])
@@ -164,8 +169,18 @@ def test_a_full_disk_loses_the_trace_alone(chat, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Trace, "save", full)
     with pytest.warns(Note, match="No space left"):
-        ended = chat([DONE, "One."], "First?")
+        ended = chat([DONE, "One."], "First?", options=["--trace", str(tmp_path / "t.json")])
     assert ended.exit_code == 0 and "summarizer One." in ended.output
+
+
+def test_a_store_that_cannot_be_written_is_one_note(chat, tmp_path):
+    (tmp_path / "data").write_text("not a folder")
+    with pytest.warns(Note, match="the trace is not kept there") as noted:
+        ended = chat([DONE, "One.", DONE, "Two."], "First?", "Second?")
+    assert ended.exit_code == 0 and "summarizer Two." in ended.output
+    assert len(noted) == 1 and "trace: " not in ended.output
+    ended = chat([DONE, "One."], "First?", options=["--no-save"])
+    assert ended.exit_code == 0 and "trace: " not in ended.output
 
 
 def test_an_error_of_the_program_keeps_its_traceback(chat):
@@ -179,9 +194,9 @@ def test_bytes_that_are_no_text(tmp_path, monkeypatch):
     assert "a line on stdin is not UTF-8 text" in ended.output and "summarizer One." in ended.output
 
 
-def test_the_trace_is_one_that_umi_trace_show_reads(chat, tmp_path):
-    chat([DONE, "One.", DONE, "Two."], "First?", "Second?")
-    (path,) = (tmp_path / "r" / "traces").glob("chat-*.json")
+def test_the_file_is_one_that_umi_trace_show_reads(chat, tmp_path):
+    path = tmp_path / "t.json"
+    chat([DONE, "One.", DONE, "Two."], "First?", "Second?", options=["--trace", str(path)])
     shown = CliRunner().invoke(app, ["trace", "show", str(path)])
     assert "Second?" in shown.output and "Two." in shown.output
     assert json.loads(path.read_text())["trajectory"]["steps"][2]["kind"] == "user"

@@ -44,6 +44,7 @@ def start(folder, tmp_path) -> Iterator:
             | {
                 "PYTHONPATH": str(folder),
                 "UMI_LITE_CACHE": str(tmp_path),
+                "UMI_LITE_DATA": str(tmp_path),
                 "TERM": "xterm",
                 "NO_COLOR": "",
                 "COLUMNS": "40",

@@ -62,7 +62,7 @@ def _worded(step: Step, text: str, trajectory: Trajectory, turn: int) -> Step:
                 return Plan(thought=text, next=step.next or "caller")
             case Call():
                 call = parse_call(text)
-                known = [tool.name for tool in trajectory.tools]
+                known = [tool.name for tool in trajectory.offered]
                 if call.tool not in known:
                     raise BadTurn(f"no tool {call.tool!r}; there are {', '.join(known)}")
                 return call

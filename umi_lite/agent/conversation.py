@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from uuid import uuid4
 
 from umi_lite.agent.agent import Agent
 from umi_lite.agent.bounds import LARGEST_SEED, Sampling
@@ -39,11 +40,13 @@ class Conversation:
         turns: the finished ones.
         system: read before the user's next text, then empty: the roles' own system messages are
             those that they were trained on.
+        id: of the transcript's trajectory.
     """
 
     agent: Agent
     turns: list[ChatTurn] = field(default_factory=list[ChatTurn])
     system: str = ""
+    id: str = field(default_factory=lambda: _new_id())
     _unfinished: str = ""
     _retries: int = 0
 
@@ -93,6 +96,7 @@ class Conversation:
         """Empty the transcript."""
         self.turns.clear()
         self.system = self._unfinished = ""
+        self.id = _new_id()
 
     def trace(self) -> Trace | None:
         """Return one trace of all turns, with the sum of their costs; None before the first."""
@@ -115,15 +119,21 @@ class Conversation:
         self._unfinished = text
         system = self.system
         whole = f"{system}\n\n{text}" if system.strip() else text
-        begun: str | Trajectory = whole
         if self.turns:
             before = self.turns[-1].trace.trajectory
             steps = (*_settled(before.steps), User(text=whole))
             begun = before.model_copy(update={"steps": steps})
+        else:
+            tools = self.agent.toolbox.specs
+            begun = Trajectory(id=self.id, source="run", tools=tools, instruction=whole)
         trace = agent.run(begun, on_event)
         self.turns.append(ChatTurn(text, system, trace))
         self.system = self._unfinished = ""
         return trace
+
+
+def _new_id() -> str:
+    return f"chat-{uuid4().hex[:12]}"
 
 
 def _settled(steps: tuple[Step, ...]) -> tuple[Step, ...]:

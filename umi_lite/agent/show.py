@@ -73,11 +73,14 @@ def show_steps(trajectory: Trajectory, console: "Console") -> None:
     """Print an episode's instruction and turns, a line each."""
     _line(console, "user", trajectory.instruction)
     for step in trajectory.steps:
-        if isinstance(step, Offer):
-            text = f"Tools: {', '.join(tool.name for tool in step.tools)}"
-        else:
-            text = step_text(step, trajectory.offered)
-        _line(console, _SPEAKERS[type(step)], text)
+        _line(console, _SPEAKERS[type(step)], _text(step, trajectory))
+
+
+def _text(step: Step, trajectory: Trajectory) -> str:
+    """Return a step as the roles read it, of tools their names alone."""
+    if isinstance(step, Offer):
+        return f"Tools: {', '.join(tool.name for tool in step.tools)}"
+    return step_text(step, trajectory.offered)
 
 
 def show_trace(trace: "Trace", console: "Console") -> None:
@@ -85,7 +88,7 @@ def show_trace(trace: "Trace", console: "Console") -> None:
     made = trace.trajectory
     _line(console, "user", f"{'':>3} {made.instruction}")
     for number, step in enumerate(made.steps, 1):
-        _line(console, _SPEAKERS[type(step)], f"{number:>3} {step_text(step, made.tools)}")
+        _line(console, _SPEAKERS[type(step)], f"{number:>3} {_text(step, made)}")
     reused = sum(turn.reused for turn in trace.turns)
     forced = sum(turn.forced for turn in trace.turns)
     why = ending(trace)

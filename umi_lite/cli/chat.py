@@ -27,8 +27,11 @@ def chat(
     system: Annotated[str, typer.Option(help="text to read before the first message")] = "",
     trace: Annotated[
         Path | None,
-        typer.Option(help="output file of the trace; default in traces/ next to the bundle"),
+        typer.Option(help="output file of the trace as JSON, next to the trace store"),
     ] = None,
+    save: Annotated[
+        bool, typer.Option(help="keep the chat in the trace store (umi trace ls)")
+    ] = True,
     *,
     mcp: McpOptions,
     limits: Limits,
@@ -49,6 +52,7 @@ def chat(
 
     from umi_lite import chat as chats
     from umi_lite.bundle.bundle import load_bundle
+    from umi_lite.serve.store import TraceStore
 
     opened = load_bundle(bundle)
     chats.chat(
@@ -58,6 +62,7 @@ def chat(
         mcp=mcp.servers(),
         system=system,
         trace_path=trace,
+        store=TraceStore() if save else None,
         views=roles.views,
         bounds=limits.bounds(opened.spec.bounds),
         sampling=sampling_options.sampling(opened.spec.sampling),

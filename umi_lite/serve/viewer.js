@@ -5,6 +5,7 @@
   const by = (id) => document.getElementById(id);
   const SPEAKER = {
     user: "user", plan: "planner", call: "caller", observation: "tool", answer: "summarizer",
+    offer: "tool",
   };
   const LANES = ["planner", "caller", "tool", "summarizer"];
   const SPECIAL = /(<[|｜][^<>|｜]{1,60}[|｜]>|<\/?[a-z_]{1,24}>|\[\/?[A-Z_]{2,24}\])/;
@@ -260,6 +261,7 @@
       case "plan": return [text(step.thought)];
       case "call": return [code(`${step.tool} ${JSON.stringify(step.arguments, null, 1)}`)];
       case "observation": return [code(step.content, step.error ? "fault" : "")];
+      case "offer": return [text(`Tools: ${step.tools.map((tool) => tool.name).join(", ")}`)];
       case "user": case "answer": return [text(step.text)];
       default: return [code(JSON.stringify(step, null, 1))];
     }
