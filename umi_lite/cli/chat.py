@@ -38,9 +38,9 @@ def chat(
     sampling_options: SamplingOptions,
     roles: Roles,
 ) -> None:
-    """Chat with the agent: several turns in one transcript, streamed in colour.
+    """Chat with the agent, turn by turn.
 
-    Without a terminal each line of stdin is a turn. Ctrl-C stops a turn, Ctrl-D ends the chat,
+    All turns are in one transcript, streamed in colour. Without a terminal each line of stdin is a turn. Ctrl-C stops a turn, Ctrl-D ends the chat,
     /help lists the commands. E.g. umi chat --tools my_tools.py
     """
     from umi_lite.files import hash_ahead
