@@ -50,6 +50,13 @@ def test_as_many_as_asked_the_best_first_and_then_in_order() -> None:
     assert index.best("jazz", 0) == ()
 
 
+def test_matching_leaves_out_what_has_no_word_of_the_need() -> None:
+    index = ToolIndex(TOOLS)
+    assert index.matching("play jazz", 3) == (PLAY,)
+    assert index.matching("use `new_order`, or jazz", 2) == (ORDER, PLAY)
+    assert index.matching("zebra", 3) == index.matching("", 3) == index.matching("jazz", 0) == ()
+
+
 def test_tools_without_words() -> None:
     assert ToolIndex(()).best("anything", 3) == ()
     odd = (made("the"), made("__"), made("天気", "東京の天気"), made("Größe", "Maße in cm"))

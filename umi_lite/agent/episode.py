@@ -6,7 +6,7 @@ planner → caller → tool → observation → planner … → summarizer, or �
 
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -86,7 +86,10 @@ class Episode:
         language = self.engine.language(self.engine.view_of("planner"))
         self._offers = Offers(index, language, self.engine.n_ctx, self.bounds.max_tools, _usable)
         made = self._offers.begin(self.trajectory, self.wanted.tools or ())
-        self.trajectory = made.model_copy(update={"tools": _every_usable(made.tools)})
+        _, refused = callable_tools(made.tools)
+        if refused and len(refused) == len(made.tools):
+            raise UserError("; ".join(refused.values()))
+        self.trajectory = made.model_copy(update={"tools": _usable(made.tools)})
         tools = self.wanted.callable(self.trajectory.offered)
         self._plan = self.wanted.plan_grammar(self.bounds.max_thought_chars, tools=bool(tools))
         self._call = call_grammar(tools) if tools else ""
@@ -270,30 +273,6 @@ class Episode:
         return Transcript(view, language.template, language)
 
 
-def _every_usable(tools: Iterable[Tool]) -> tuple[Tool, ...]:
-    """Return the tools that can be called.
-
-    Raises:
-        UserError: none of them can be called; why.
-    """
-    kept, refused = callable_tools(tools)
-    if refused and not kept:
-        raise UserError("; ".join(refused.values()))
-    _warn(refused)
-    return kept
-
-
-def _usable(tools: Iterable[Tool]) -> tuple[Tool, ...]:
-    kept, refused = callable_tools(tools)
-    _warn(refused)
-    return kept
-
-
-def _warn(refused: Mapping[str, str]) -> None:
-    for why in refused.values():
-        warnings.warn(f"{why}; it is left out", stacklevel=5)
-
-
 def _done(trajectory: Trajectory) -> list[tuple[Call, Observation]]:
     """Return the calls since the user last spoke, each with its observation."""
     done: list[tuple[Call, Observation]] = []
@@ -303,6 +282,14 @@ def _done(trajectory: Trajectory) -> list[tuple[Call, Observation]]:
         elif isinstance(step, Call) and isinstance(after, Observation):
             done.append((step, after))
     return done
+
+
+def _usable(tools: Iterable[Tool]) -> tuple[Tool, ...]:
+    """Return the tools that can be called; a warning names each other one, and why."""
+    kept, refused = callable_tools(tools)
+    for why in refused.values():
+        warnings.warn(f"{why}; it is left out", stacklevel=4)
+    return kept
 
 
 def _parsed(parse: Callable[[str], _T], said: Generation) -> _T:

@@ -30,7 +30,7 @@ class Offers:
         language: the tokenizer that docs are counted with.
         n_ctx: of the engine, in tokens.
         max_tools: how many are offered with a user's text; 0 for as many as have room.
-        usable: returns the tools that can be called.
+        usable: returns those of some tools that can be called.
     """
 
     def __init__(
@@ -41,11 +41,11 @@ class Offers:
         max_tools: int,
         usable: Callable[[Iterable[Tool]], tuple[Tool, ...]],
     ):
-        self._usable = usable
         self._index = index
         self._language = language
         self._n_ctx = n_ctx
         self._most = max_tools
+        self._usable = usable
 
     def fit(self, tools: tuple[Tool, ...]) -> bool:
         """True if the docs of all these tools can be in the system message."""
