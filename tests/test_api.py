@@ -82,6 +82,14 @@ def test_a_tool_that_ends_the_program_is_a_stop_reason_of_a_stream() -> None:
     assert stream.trace is not None and stream.trace.stop == "tool_crash"
 
 
+def test_a_chat_continues_its_transcript() -> None:
+    talk = agent(*TURNS, DONE, "It was 8.").chat()
+    assert talk.say("Twice 4?").answer == "It is 8."
+    again = talk.say("What was it?")
+    assert again.answer == "It was 8." and len(talk.turns) == 2
+    assert "It is 8." in talk.agent.engine.prompt(-1)
+
+
 def test_asyncio_has_both_forms_and_other_coroutines_run_meanwhile() -> None:
     reached = threading.Event()
     release = threading.Event()

@@ -29,6 +29,11 @@ def test_a_script_prints_an_answer_or_why_there_is_none(
     assert capsys.readouterr().out.strip()
 
 
+def test_a_chat_of_two_turns(short_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main_of("chat")("What is 2 + 2?", "And 3 + 3?", bundle=str(short_bundle))
+    assert capsys.readouterr().out.count(" → ") == 2
+
+
 def test_a_server_of_ones_own_is_plugged_in(
     short_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -59,9 +64,10 @@ def test_tasks_for_own_functions_become_a_recipe(
 
 
 def test_every_script_is_here() -> None:
-    here = {"own_tools", "maths", "stream", "mcp_tools", "batch_csv", "role_from_endpoint", "adapt"}
-    # tests/agent/test_hello_agent.py has the other one, tests/engine that with an endpoint.
-    assert {path.stem for path in EXAMPLES.glob("*.py")} >= here | {"hello_agent"}
+    here = {"own_tools", "maths", "stream", "mcp_tools", "batch_csv", "adapt", "chat"}
+    # tests/agent/test_hello_agent.py, tests/engine and tests/serve have the others.
+    others = {"hello_agent", "role_from_endpoint", "openai_client"}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == here | others
 
 
 def test_the_script_of_the_readme_runs(

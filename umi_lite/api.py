@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from umi_lite.agent.agent import Agent as Loop
+from umi_lite.agent.agent import OnTrace
 from umi_lite.agent.bounds import Bounds, Sampling
+from umi_lite.agent.conversation import Conversation
 from umi_lite.agent.episode import OnEvent
 from umi_lite.agent.stream import AsyncStream, Stream
 from umi_lite.agent.trace import Trace
@@ -101,9 +103,10 @@ class Agent(Loop):
         instruction: str | Trajectory,
         on_event: OnEvent | None = None,
         trace_path: Path | None = None,
+        on_trace: OnTrace | None = None,
     ) -> Trace:
         with self._running():
-            return super().run(instruction, on_event, trace_path)
+            return super().run(instruction, on_event, trace_path, on_trace)
 
     run.__doc__ = Loop.run.__doc__
 
@@ -113,6 +116,14 @@ class Agent(Loop):
         It runs while it is iterated; `close` ends it before. Raises as `run` does.
         """
         return Stream(self, instruction, trace_path, self._running())
+
+    def chat(self, system: str = "") -> Conversation:
+        """Return a conversation, whose `say` continues the transcript turn by turn.
+
+        Args:
+            system: a text to read before the first message.
+        """
+        return Conversation(self, system=system)
 
     async def arun(self, instruction: str | Trajectory, trace_path: Path | None = None) -> Trace:
         """Run a task in another thread, as `run` does; a cancellation ends it there.

@@ -76,14 +76,19 @@ def chat(
         check_place(trace_path)
     overrides = replace(overrides or Overrides(), episodes=1)
     where: Mapping[str, Any] = {"elsewhere": elsewhere, "overrides": overrides, "timeout": timeout}
-    note = dim(console)
     default = bundle.spec.tools if isinstance(bundle.spec.tools, str) else None
+    talk: Chat | None = None
+
+    def noted(line: str) -> None:
+        (dim(console) if talk is None else talk.note_in_turn)(line)
+
     with (
-        open_tools(tools, default, mcp, note) as toolbox,
-        open_roles(bundle, views=views, note=note, **where) as engine,
+        open_tools(tools, default, mcp, noted) as toolbox,
+        open_roles(bundle, views=views, note=dim(console), **where) as engine,
     ):
         agent = bundle.agent(engine, toolbox, bounds=bounds, sampling=sampling)
-        Chat(Conversation(agent, system=system), console, trace_path, store).run()
+        talk = Chat(Conversation(agent, system=system), console, trace_path, store)
+        talk.run()
 
 
 @dataclass
@@ -95,6 +100,9 @@ class Chat:
     path: Path | None
     store: "TraceStore | None" = None
     _failed: bool = False
+
+    def __post_init__(self) -> None:
+        self._shown = stream_to(self.console)
 
     def run(self) -> None:
         """Answer what is typed, or comes from stdin, until it ends.
@@ -246,8 +254,13 @@ class Chat:
         elif whole is not None and self.store is not None and not self._failed:
             self._note(f"trace: {whole.trajectory.id}")
 
+    def note_in_turn(self, line: str) -> None:
+        """Print what an MCP server reports while one of its tools is called."""
+        self._shown("note", line)
+
     def _stream(self) -> Callable[[str, str], None]:
-        return stream_to(self.console)
+        self._shown = stream_to(self.console)
+        return self._shown
 
     def _prompt(self) -> str:
         text = label("user", self.console)

@@ -65,3 +65,13 @@ def test_a_server_that_does_not_start_is_one_line_before_any_turn(umi):
     assert not umi.engine.asked
     slow = umi([DONE], "--mcp", f"{SERVER} silent", "--mcp-timeout", "1")
     assert "it did not list its tools within 1 s (it wrote: warming up)" in str(slow.exception)
+
+
+def test_a_chat_has_the_tools_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("UMI_LITE_CACHE", str(tmp_path / "cache"))
+    turns = [CALLER, 'echo {"text": "hi"}', DONE, "Hi."]
+    scripted_bundle(tmp_path / "r" / "bundle", monkeypatch, *turns)
+    ended = CliRunner().invoke(app, ["chat", "--mcp", SERVER], input="Say hi.\n/tools\n")
+    assert ended.exit_code == 0, ended.output
+    assert "note hostile: warning: first\n" in ended.output and "tool hi\n" in ended.output
+    assert "erase" in ended.output.partition("Hi.")[2]

@@ -1,6 +1,7 @@
 """`Agent` for one instruction, `run_many` for a batch of episodes."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,6 +34,14 @@ class Job:
     def replay(cls, trajectory: Trajectory, toolbox: Toolbox) -> "Job":
         """Return the task of a finished trajectory, without its steps."""
         return cls(trajectory.model_copy(update={"steps": ()}), toolbox)
+
+
+@dataclass
+class Playing:
+    """An episode that runs, and its trace once it has ended."""
+
+    episode: Episode
+    trace: Trace | None = None
 
 
 @dataclass
@@ -74,6 +83,23 @@ class Agent:
             KeyboardInterrupt, Exception: what aborted the episode, after its trace was
                 saved. A tool's crash or a bad turn is a stop reason and raises nothing.
         """
+        with self.playing(instruction, on_event, trace_path, on_trace) as playing:
+            _play(playing.episode, self.engine.generate, self.toolbox)
+        assert playing.trace is not None
+        return playing.trace
+
+    @contextmanager
+    def playing(
+        self,
+        instruction: str | Trajectory,
+        on_event: OnEvent | None = None,
+        trace_path: Path | None = None,
+        on_trace: OnTrace | None = None,
+    ) -> Generator[Playing]:
+        """Yield a task's episode, to be run within; its trace is made and saved at the end.
+
+        Args and errors are those of `run`.
+        """
         if isinstance(instruction, str):
             instruction = Trajectory(
                 id=f"run-{uuid4().hex[:12]}",
@@ -89,20 +115,20 @@ class Agent:
             if on_trace is not None:
                 on_trace(episode.trace(**names), True)
 
-        on_step = None if on_trace is None else report
         episode = Episode(
             instruction,
             self.engine,
             self.bounds,
             self.sampling,
             on_event,
-            on_step=on_step,
+            on_step=None if on_trace is None else report,
             index=index_of(self.toolbox),
         )
+        playing = Playing(episode)
         try:
             report(episode)
-            _play(episode, self.engine.generate, self.toolbox)
-        except KeyboardInterrupt:
+            yield playing
+        except (KeyboardInterrupt, GeneratorExit):
             episode.ended("interrupted")
             raise
         except ToolCrash as err:
@@ -112,12 +138,11 @@ class Agent:
             raise
         finally:
             self.engine.release(episode)
-            trace = episode.trace(**names)
+            playing.trace = trace = episode.trace(**names)
             if trace_path is not None:
                 keep(trace, trace_path)
             if on_trace is not None:
                 on_trace(trace, False)
-        return trace
 
 
 def _play(episode: Episode, generate: Callable[[Request], Generation], toolbox: Toolbox) -> None:

@@ -7,11 +7,10 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
-from uuid import uuid4
 
-from umi_lite.agent.agent import Agent, ToolCrash, line, use
+from umi_lite.agent.agent import Agent, Playing, use
 from umi_lite.agent.episode import Episode
-from umi_lite.agent.trace import Trace, check_place, keep
+from umi_lite.agent.trace import Trace
 from umi_lite.engine.request import Generation, Request
 from umi_lite.protocol.trajectory import Observation, Trajectory
 
@@ -64,36 +63,19 @@ def _run(
     alone: AbstractContextManager[None],
     ended: list[Trace],
 ) -> Generator[Event]:
-    with alone:
-        if isinstance(instruction, str):
-            name = f"run-{uuid4().hex[:12]}"
-            tools = agent.toolbox.specs
-            instruction = Trajectory(id=name, source="run", tools=tools, instruction=instruction)
-        if trace_path is not None:
-            check_place(trace_path)
-        events: deque[Event] = deque()
-        episode = Episode(
-            instruction,
-            agent.engine,
-            agent.bounds,
-            agent.sampling,
-            lambda speaker, text: events.append(Event(speaker, text)),
-        )
-        try:
-            yield from _played(episode, agent, events)
-        except (KeyboardInterrupt, GeneratorExit):
-            episode.ended("interrupted")
-            raise
-        except ToolCrash as err:
-            episode.ended("tool_crash", str(err))
-        except Exception as err:
-            episode.ended("error", line(err))
-            raise
-        finally:
-            agent.engine.release(episode)
-            ended.append(episode.trace(model=agent.engine.base.name, bundle=agent.bundle))
-            if trace_path is not None:
-                keep(ended[0], trace_path)
+    events: deque[Event] = deque()
+    playing: Playing | None = None
+    try:
+        with (
+            alone,
+            agent.playing(
+                instruction, lambda *said: events.append(Event(*said)), trace_path
+            ) as playing,
+        ):
+            yield from _played(playing.episode, agent, events)
+    finally:
+        if playing is not None and playing.trace is not None:
+            ended.append(playing.trace)
 
 
 def _played(episode: Episode, agent: Agent, events: deque[Event]) -> Generator[Event]:
