@@ -13,6 +13,7 @@ from scripted import Scripted
 from umi_lite.api import Agent
 from umi_lite.bundle.bundle import Bundle
 from umi_lite.mcp_server import make_server
+from umi_lite.serve.store import TraceStore
 from umi_lite.tools.python import python_tool
 from umi_lite.tools.tools import Toolbox, tool
 
@@ -29,10 +30,12 @@ def double(number: int) -> int:
     return 2 * number
 
 
-def driven(engine: Any, calls: Any, toolbox: Toolbox | None = None) -> Any:
+def driven(
+    engine: Any, calls: Any, toolbox: Toolbox | None = None, store: TraceStore | None = None
+) -> Any:
     """What `calls(client)` returns, with a server in this process."""
     box = toolbox or Toolbox([double])
-    server = make_server(lambda: Agent(engine, box), box, python_tool())
+    server = make_server(lambda: Agent(engine, box), box, python_tool(), store)
 
     async def main() -> Any:
         async with mcp.Client(server) as client:
@@ -46,7 +49,7 @@ def text(result: Any) -> str:
     return part.text
 
 
-def test_ask_gives_the_answer_and_each_turn_as_progress() -> None:
+def test_ask_gives_the_answer_each_turn_as_progress_and_is_kept(tmp_path: Path) -> None:
     heard: list[str] = []
 
     async def progressed(_: float, __: float | None, message: str | None) -> None:
@@ -57,7 +60,9 @@ def test_ask_gives_the_answer_and_each_turn_as_progress() -> None:
             "ask", {"instruction": "Twice 4?"}, progress_callback=progressed
         )
 
-    made = driven(Scripted(CALLER, 'double {"number": 4}', DONE, "It is 8."), calls)
+    store = TraceStore(tmp_path / "traces.db")
+    turns = (CALLER, 'double {"number": 4}', DONE, "It is 8.")
+    made = driven(Scripted(*turns), calls, store=store)
     assert not made.is_error and text(made) == "It is 8."
     assert heard == [
         "planner: Look. Next: caller",
@@ -66,6 +71,8 @@ def test_ask_gives_the_answer_and_each_turn_as_progress() -> None:
         "planner: Done. Next: summarizer",
         "summarizer: It is 8.",
     ]
+    (entry,) = store.list()
+    assert (entry.state, entry.answer) == ("answer", "It is 8.")
 
 
 def test_what_has_no_answer_is_an_error_with_the_reason() -> None:
@@ -111,12 +118,16 @@ def test_a_cancelled_question_ends_its_episode_and_the_next_is_answered() -> Non
 
 
 @pytest.fixture
-def umi(bundle: Bundle, cache: Path) -> Any:
+def umi(bundle: Bundle, cache: Path, tmp_path: Path) -> Any:
     """`umi mcp` on the untrained bundle, in a process of its own, for the official client."""
     return mcp.StdioServerParameters(
         command=RUN[0],
         args=[*RUN[1:], "-b", str(bundle.path), "--max-answer-tokens", "8", "--max-calls", "0"],
-        env={"UMI_LITE_CACHE": str(cache), "OMP_NUM_THREADS": "1"},
+        env={
+            "UMI_LITE_CACHE": str(cache),
+            "UMI_LITE_DATA": str(tmp_path),
+            "OMP_NUM_THREADS": "1",
+        },
     )
 
 

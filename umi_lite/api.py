@@ -110,12 +110,17 @@ class Agent(Loop):
 
     run.__doc__ = Loop.run.__doc__
 
-    def stream(self, instruction: str | Trajectory, trace_path: Path | None = None) -> Stream:
+    def stream(
+        self,
+        instruction: str | Trajectory,
+        trace_path: Path | None = None,
+        on_trace: OnTrace | None = None,
+    ) -> Stream:
         """Return the task as an iterator of `(speaker, text)`; its `trace` is there at the end.
 
-        It runs while it is iterated; `close` ends it before. Raises as `run` does.
+        It runs while it is iterated; `close` ends it before. Args and errors are those of `run`.
         """
-        return Stream(self, instruction, trace_path, self._running())
+        return Stream(self, instruction, trace_path, on_trace, self._running())
 
     def chat(self, system: str = "") -> Conversation:
         """Return a conversation, whose `say` continues the transcript turn by turn.
@@ -136,9 +141,14 @@ class Agent(Loop):
         assert stream.trace is not None
         return stream.trace
 
-    def astream(self, instruction: str | Trajectory, trace_path: Path | None = None) -> AsyncStream:
+    def astream(
+        self,
+        instruction: str | Trajectory,
+        trace_path: Path | None = None,
+        on_trace: OnTrace | None = None,
+    ) -> AsyncStream:
         """Return the task for `async for speaker, text in …`; see `stream` and `arun`."""
-        return AsyncStream(lambda: self.stream(instruction, trace_path))
+        return AsyncStream(lambda: self.stream(instruction, trace_path, on_trace))
 
     def close(self) -> None:
         """Close the engine and end the MCP servers that `load` opened.

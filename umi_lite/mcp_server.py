@@ -13,6 +13,8 @@ from umi_lite.api import Agent
 from umi_lite.bundle.bundle import Bundle
 from umi_lite.data.toolsets import open_tools
 from umi_lite.errors import UserError
+from umi_lite.serve.keeper import Keeper
+from umi_lite.serve.store import TraceStore
 from umi_lite.tools.mcp.servers import McpServers, check_sdk
 from umi_lite.tools.python import python_tool
 from umi_lite.tools.tools import Toolbox, ToolError, ToolFunction
@@ -38,6 +40,7 @@ def serve(
     mcp: McpServers | None = None,
     bounds: Bounds | None = None,
     sampling: Sampling | None = None,
+    store: TraceStore | None = None,
 ) -> None:
     """Serve over stdin and stdout until the client closes them, or SIGTERM or SIGINT comes.
 
@@ -47,6 +50,7 @@ def serve(
         tools, mcp: the agent's tools (see `data.toolsets.open_tools`). What would need consent is
             refused.
         bounds, sampling: default the bundle's.
+        store: keeps the agent's episodes.
 
     Raises:
         UserError: no such tools, or neither an agent nor a sandbox can be offered.
@@ -79,7 +83,7 @@ def serve(
             offer = open_agent
         elif python is None:
             raise UserError("nothing to offer: no bundle (--bundle), and no sandbox")
-        server = make_server(offer, toolbox, python)
+        server = make_server(offer, toolbox, python, store)
 
         def stop(number: int, _: object) -> None:
             # Not an exception: the SDK's thread that reads stdin would be waited for.
@@ -92,13 +96,17 @@ def serve(
 
 
 def make_server(
-    open_agent: Callable[[], Agent] | None, tools: Toolbox, python: ToolFunction | None
+    open_agent: Callable[[], Agent] | None,
+    tools: Toolbox,
+    python: ToolFunction | None,
+    store: TraceStore | None = None,
 ) -> "MCPServer":
     """Return the server, with `ask` and `run_python` where they can be offered.
 
     Args:
         open_agent: called once, in a thread, when the agent is first asked.
         tools: the agent's.
+        store: keeps the agent's episodes.
     """
     import anyio
     import anyio.to_thread
@@ -120,7 +128,8 @@ def make_server(
 
     async def ask(instruction: str, ctx: Context[Any, Any]) -> str:
         try:
-            stream = (await agent()).astream(instruction)
+            keeper = None if store is None else Keeper(store)
+            stream = (await agent()).astream(instruction, on_trace=keeper)
             await _reported(stream, ctx)
         except UserError as err:
             raise Failed(str(err)) from err

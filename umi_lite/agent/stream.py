@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
-from umi_lite.agent.agent import Agent, Playing, use
+from umi_lite.agent.agent import Agent, OnTrace, Playing, use
 from umi_lite.agent.episode import Episode
 from umi_lite.agent.trace import Trace
 from umi_lite.engine.request import Generation, Request
@@ -36,12 +36,13 @@ class Stream(Iterator[Event]):
         agent: Agent,
         instruction: str | Trajectory,
         trace_path: Path | None,
+        on_trace: OnTrace | None,
         alone: AbstractContextManager[None],
     ):
         # Not an attribute that the generator sets: it would refer to this object, and a stream
         # that a `break` leaves would run on until the garbage collector comes.
         self._ended: list[Trace] = []
-        self._events = _run(agent, instruction, trace_path, alone, self._ended)
+        self._events = _run(agent, instruction, trace_path, on_trace, alone, self._ended)
 
     @property
     def trace(self) -> Trace | None:
@@ -60,6 +61,7 @@ def _run(
     agent: Agent,
     instruction: str | Trajectory,
     trace_path: Path | None,
+    on_trace: OnTrace | None,
     alone: AbstractContextManager[None],
     ended: list[Trace],
 ) -> Generator[Event]:
@@ -69,7 +71,7 @@ def _run(
         with (
             alone,
             agent.playing(
-                instruction, lambda *said: events.append(Event(*said)), trace_path
+                instruction, lambda *said: events.append(Event(*said)), trace_path, on_trace
             ) as playing,
         ):
             yield from _played(playing.episode, agent, events)

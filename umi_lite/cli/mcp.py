@@ -31,6 +31,9 @@ def mcp(
         str | None,
         typer.Option(help="tool set by name, or a .py file with functions; default the bundle's"),
     ] = None,
+    save: Annotated[
+        bool, typer.Option(help="keep the episodes in the trace store (umi trace ls)")
+    ] = True,
     *,
     mcp: McpOptions,
     limits: Limits,
@@ -47,6 +50,7 @@ def mcp(
     from umi_lite.bundle.bundle import load_bundle
     from umi_lite.console import dim
     from umi_lite.mcp_server import serve
+    from umi_lite.serve.store import TraceStore
 
     console = Console(stderr=True)
     folder = bundle or (DEFAULT_BUNDLE if DEFAULT_BUNDLE.exists() else None)
@@ -59,4 +63,5 @@ def mcp(
         mcp=mcp.servers(),
         bounds=None if opened is None else limits.bounds(opened.spec.bounds),
         sampling=None if opened is None else sampling_options.sampling(opened.spec.sampling),
+        store=TraceStore() if save else None,
     )
