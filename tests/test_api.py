@@ -235,4 +235,7 @@ def test_an_agent_that_is_never_closed_ends_its_servers_with_the_program(opened:
     )
     assert done.returncode == 0, done.stderr
     child = int(done.stdout)
-    assert not psutil.pid_exists(child) or psutil.Process(child).status() == "zombie"
+    try:
+        psutil.Process(child).wait(10)
+    except psutil.NoSuchProcess:
+        return

@@ -67,13 +67,12 @@ def _run(
 ) -> Generator[Event]:
     events: deque[Event] = deque()
     playing: Playing | None = None
+
+    def heard(speaker: str, text: str) -> None:
+        events.append(Event(speaker, text))
+
     try:
-        with (
-            alone,
-            agent.playing(
-                instruction, lambda *said: events.append(Event(*said)), trace_path, on_trace
-            ) as playing,
-        ):
+        with alone, agent.playing(instruction, heard, trace_path, on_trace) as playing:
             yield from _played(playing.episode, agent, events)
     finally:
         if playing is not None and playing.trace is not None:

@@ -56,7 +56,7 @@ def box(notes: list[str]) -> Iterator[Toolbox]:
     servers = (server("hostile"), server("good"))
     with (
         nothing_left(),
-        McpServers(servers, deadlines=Deadlines(20, 1.5)).toolbox(note=notes.append) as made,
+        McpServers(servers, deadlines=Deadlines(60, 60)).toolbox(note=notes.append) as made,
     ):
         yield made
         assert said(made, "good__echo", text="here") == "here"
@@ -84,11 +84,11 @@ def test_a_server_that_dies_in_a_call_is_there_again_at_the_next(box: Toolbox) -
     fault(box, "hostile__die")
 
 
-def test_a_call_that_hangs_ends_at_its_deadline(box: Toolbox) -> None:
-    started = time.monotonic()
-    assert fault(box, "hostile__hang") == "no answer from MCP server 'hostile' within 1.5 s"
-    assert time.monotonic() - started < 15
-    assert said(box, "good__echo", text="meanwhile") == "meanwhile"
+def test_a_call_that_hangs_ends_at_its_deadline() -> None:
+    servers = McpServers((server("hostile"), server("good")), deadlines=Deadlines(60, 4))
+    with nothing_left(), servers.toolbox() as box:
+        assert fault(box, "hostile__hang") == "no answer from MCP server 'hostile' within 4 s"
+        assert said(box, "good__echo", text="meanwhile") == "meanwhile"
 
 
 def test_ten_megabytes_become_a_visibly_cut_observation(box: Toolbox) -> None:
@@ -154,11 +154,11 @@ def test_what_does_not_start_is_named_and_the_others_run(notes: list[str]) -> No
     servers = (server("mute", "silent"), server("keyless", "exits"), server("good", "noisy"))
     with (
         nothing_left(),
-        McpServers(servers, deadlines=Deadlines(3, 3)).toolbox(note=notes.append) as box,
+        McpServers(servers, deadlines=Deadlines(6, 60)).toolbox(note=notes.append) as box,
     ):
         assert said(box, "echo", text="here") == "here"
     assert (
-        "MCP server 'mute': it did not list its tools within 3 s (it wrote: warming up); left out"
+        "MCP server 'mute': it did not list its tools within 6 s (it wrote: warming up); left out"
         in (notes)
     )
     assert "MCP server 'keyless': Connection closed (it wrote: no API key); left out" in notes
@@ -187,10 +187,10 @@ def test_children_end_with_their_server_at_its_end_and_after_its_death() -> None
         first = child_of(box)
         fault(box, "die")
         said(box, "echo", text="again")
-        assert not alive(first)
+        until(lambda: not alive(first), "the child of a server that died is left")
         second = child_of(box)
         assert second != first and alive(second)
-    assert not alive(second)
+    until(lambda: not alive(second), "the child of a server is left")
 
 
 SCRIPT = f"""
@@ -214,4 +214,4 @@ def test_a_signal_ends_the_call_and_the_children(number: int) -> None:
     running.send_signal(number)
     _, errors = running.communicate(timeout=30)
     assert running.returncode == (143 if number == signal.SIGTERM else -signal.SIGINT), errors
-    assert not alive(child)
+    until(lambda: not alive(child), "the child of a server is left")
