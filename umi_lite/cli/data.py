@@ -55,11 +55,17 @@ def preview(
         Path | None, typer.Option(help="a source's file or folder, if it takes one")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="seed of a generated source")] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="output page (.html) of a recipe: all roles, lengths, what is lost"),
+    ] = None,
     override: RecipeOverrides = [],  # noqa: B006
 ) -> None:
     """Show a recipe's training samples, or a source's tasks.
 
-    Of a recipe, trained tokens are green, masked ones dim, those beyond max_length red.
+    Of a recipe, trained tokens are green, masked ones dim, those of too long samples red.
+
+    Example: umi data preview toolworld/smollm2-135m -n 20 --html masks.html
     """
     from rich.console import Console
 
@@ -69,11 +75,22 @@ def preview(
 
     options = {"split": split, "path": path, "seed": seed}
     if recipe in SOURCES:
+        if html is not None:
+            raise UserError(f"--html is for a recipe; {recipe} is a source, which has no masks")
         show_tasks(recipe, {**options, "n": n}, Console(highlight=False))
         return
     if any(value is not None for value in options.values()):
         raise UserError("--split, --path and --seed are for a source; -o changes a recipe's data")
-    show(load_recipe(recipe, override), role, n, Console(highlight=False))
+    if html is None:
+        show(load_recipe(recipe, override), role, n, Console(highlight=False))
+        return
+    from umi_lite.train.preview_page import write_preview
+
+    for made in write_preview(load_recipe(recipe, override), n, html):
+        share = made.trained / max(1, made.trained + made.masked)
+        lost = f", {made.too_long} too long" if made.too_long else ""
+        typer.echo(f"{made.view}: {len(made.lengths)} samples, {share:.1%} trained{lost}")
+    typer.echo(visible(f"page: {html}"))
 
 
 def render(

@@ -57,19 +57,19 @@ def coloured(sample: Rendered, tokenizer: Tokenizer, max_length: int) -> "Text":
     from rich.text import Text
 
     text = Text()
-    for kind, ids in _runs(kinds(sample, max_length), sample.ids):
+    for kind, ids in runs(sample, max_length):
         text.append(visible(tokenizer.decode(ids)), style=STYLES[kind])
     return text
 
 
-def _runs(names: Sequence[str], ids: Sequence[int]) -> list[tuple[str, list[int]]]:
-    """Group neighbours of one kind: a character may span several tokens."""
-    runs: list[tuple[str, list[int]]] = []
-    for name, token in zip(names, ids, strict=True):
-        if not runs or runs[-1][0] != name:
-            runs.append((name, []))
-        runs[-1][1].append(token)
-    return runs
+def runs(sample: Rendered, max_length: int) -> list[tuple[str, list[int]]]:
+    """Group neighbouring tokens of one kind: a character may span several tokens."""
+    grouped: list[tuple[str, list[int]]] = []
+    for name, token in zip(kinds(sample, max_length), sample.ids, strict=True):
+        if not grouped or grouped[-1][0] != name:
+            grouped.append((name, []))
+        grouped[-1][1].append(token)
+    return grouped
 
 
 def show(recipe: Recipe, role: str, n: int, console: "Console") -> None:

@@ -54,7 +54,7 @@ def make_rows(
     """
     made = Rows()
     for trajectory in trajectories:
-        for sample in _render(trajectory, view, language, style, transcript):
+        for sample in renderings(trajectory, view, language, style, transcript):
             weights = [float(bit) for bit in sample.mask]
             if decision_weight != 1.0 and view in ("planner", "backbone"):
                 _weigh_decisions(weights, sample.pieces, language, decision_weight)
@@ -76,9 +76,10 @@ def make_rows(
     return made
 
 
-def _render(
+def renderings(
     trajectory: Trajectory, view: View, language: Language, style: str, transcript: View | None
 ) -> Sequence[Rendered]:
+    """Return a view's samples of a trajectory, none where it does not speak; see `make_rows`."""
     if style == "paper":
         end = language.template.end_of_turn
         return render_paper(trajectory, view, language.tokenizer, end=end, as_published=False)
