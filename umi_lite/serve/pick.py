@@ -1,5 +1,6 @@
 """Traces by id, file or filter, and their export as JSON or as one page."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,8 +20,8 @@ def pick(which: str) -> Trace:
     Raises:
         UserError: there is none, or the file is not a trace.
     """
-    path = Path(which).expanduser()
-    if path.suffix == ".json" or len(path.parts) > 1 or path.is_file():
+    path = Path(os.path.expanduser(which))
+    if path.suffix == ".json" or len(path.parts) > 1 or os.path.lexists(path):
         return Trace.load(path)
     with TraceStore() as store:
         return store.load(which)

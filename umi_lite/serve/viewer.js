@@ -213,7 +213,12 @@
     const failed = trace.stop === "bad_turn" ? 1 : 0;
     const first = Math.max(0, steps.length - (trace.turns.length - failed));
     const found = new Map();
-    trace.turns.forEach((turn, at) => found.set(named ? turn.step : first + at, at));
+    trace.turns.forEach((turn, at) => {
+      const step = named ? turn.step : first + at;
+      // A chat leaves a broken turn's step out when the user speaks again.
+      if (steps[step] && !(steps[step].kind in SPEAKER && steps[step].kind !== "user")) return;
+      found.set(step, at);
+    });
     return found;
   }
 
