@@ -339,13 +339,15 @@
       const line = make("div", { class: "bars" });
       placed.forEach(({ turn, start, length }, number) => {
         if (roleOf(number) !== lane) return;
-        const name = `turn ${stepOf.get(number) + 1}, ${lane}, ${figures(turn)}`;
+        const step = stepOf.has(number) ? `turn ${stepOf.get(number) + 1}` : "a turn left out";
+        const name = `${step}, ${lane}, ${figures(turn)}`;
         const mark = make("a", { href: "#", title: name, "aria-label": name, class: `role-${lane}` });
         mark.style.left = `${(100 * start) / whole}%`;
         mark.style.width = `${(100 * length) / whole}%`;
         mark.addEventListener("click", (event) => {
           event.preventDefault();
           const target = by(`${side}-turn-${stepOf.get(number) + 1}`);
+          if (!target) return;
           target.scrollIntoView({ block: "center" });
           target.focus();
         });
