@@ -54,7 +54,7 @@ def test_each_role_is_counted_as_it_is_trained(made):
     recipe, page, tasks, language = made
     data = shown_data(page)
     roles = {role["view"]: role for role in data["roles"]}
-    assert [*roles] == ["backbone", "caller", "planner", "summarizer"]
+    assert [*roles] == ["backbone", "planner", "caller", "summarizer"]
     assert roles.pop("caller")["lengths"] == []
     assert (data["trajectories"], data["max_length"]) == (4, 200)
     (lost,) = data["lost"]

@@ -9,7 +9,7 @@ from typing import Any
 from umi_lite.data.rows import Loaded
 from umi_lite.files import write_text, writing
 from umi_lite.protocol.template import Tokenizer
-from umi_lite.protocol.trajectory import Trajectory, View
+from umi_lite.protocol.trajectory import VIEWS, Trajectory, View
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.evaluation import hold_out
 from umi_lite.train.inputs import base_language, base_model, load_readable
@@ -58,7 +58,9 @@ def write_preview(recipe: Recipe, n: int, out: Path) -> list[RolePreview]:
     loaded = load_readable(recipe, language)
     trained = hold_out(recipe, loaded.trajectories)[0]
     jobs = {view: job for job in reversed(plan(recipe)) for view in job.views}
-    roles = [_role(recipe, jobs[view], view, trained, language, n) for view in sorted(jobs)]
+    roles = [
+        _role(recipe, jobs[view], view, trained, language, n) for view in VIEWS if view in jobs
+    ]
     data = {
         "recipe": recipe.name,
         "style": recipe.style,
