@@ -82,7 +82,7 @@ NPM_SERVERS := $(addprefix @modelcontextprotocol/server-,everything@2026.8.31 \
 .venv/chromium/chromium:
 	npm install --silent --no-audit --no-fund --prefix .venv/chromium @sparticuz/chromium@147.0.0
 	cd .venv/chromium && TMPDIR=$$PWD node --input-type=module \
-	-e "import chromium from '@sparticuz/chromium'; await chromium.executablePath()"
+	-e "import chromium from '@sparticuz/chromium'; await chromium.executablePath()" && chmod 755 chromium
 
 clean:
 	rm -rf .venv runs
