@@ -105,7 +105,7 @@ def test_trajectories_together_offer_the_same_tools(source: str) -> None:
         groups.setdefault(repr(trajectory.tools), []).append(trajectory)
     shared = [group for group in groups.values() if len(group) > 1]
     assert max(map(len, shared)) >= 4
-    assert sum(map(len, shared)) > 125
+    assert 60 < sum(map(len, shared)) < 200  # the others are alone
     for group in shared:
         offered = {tool.name: Check(tool.parameters) for tool in group[0].tools}
         for step in (step for trajectory in group for step in trajectory.steps):
@@ -115,10 +115,10 @@ def test_trajectories_together_offer_the_same_tools(source: str) -> None:
     assert len({t.instruction for t in after}) == len(
         {t.instruction for t in loaded(source).trajectories}
     )
-    for trajectory in after:
-        if any(isinstance(step, Plan) and step.next == "give_up" for step in trajectory.steps):
-            old = next(t for t in loaded(source).trajectories if t.id == trajectory.id)
-            assert {t.name for t in trajectory.tools} <= {t.name for t in old.tools}
+    if source == "wild":
+        kinds = {str(t.meta["kind"]) for group in shared for t in group}
+        assert "missing" in kinds  # what lacks a value gives up among tools that others call
+        assert "unsupported" not in kinds  # another one's tool could do it
 
 
 def test_no_setting_changes_only_the_record(source: str) -> None:

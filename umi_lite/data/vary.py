@@ -19,6 +19,7 @@ from umi_lite.protocol.trajectory import Call, Plan, Tool, Trajectory
 
 # What became of a trajectory that cannot be renamed.
 UNRENAMED = "keeps its names: "
+_ALONE = 0.4
 _OPENINGS = ("Hi! ", "Hello. ", "Hi there! ", "Good morning. ", "Hey! ", "A quick request. ")
 _CLOSINGS = (" Thanks.", " Thank you!", " Thanks in advance.", " That's all.", " Many thanks.")
 
@@ -41,13 +42,18 @@ def varied(loaded: Loaded, settings: Vary, seed: int) -> Loaded:
 
 
 def _groups(trajectories: Sequence[Trajectory], size: int) -> list[list[Trajectory]]:
-    """Return groups of at most `size` trajectories that can offer the same tools."""
+    """Return groups of at most `size` trajectories that can offer the same tools.
+
+    A share of those that could be in a group stays alone, as those do that no tool fits: what is
+    offered must not tell whether a tool fits.
+    """
     groups: list[list[Trajectory]] = []
     open_: list[Trajectory] = []
     named: dict[str, Tool] = {}
     for trajectory in trajectories:
         called = _called(trajectory)
-        if size == 1 or not called or _gives_up(trajectory):
+        alone = random.Random(f"alone {trajectory.id}").random() < _ALONE
+        if size == 1 or not called or alone:
             groups.append([trajectory])
             continue
         if len(open_) == size or any(named.get(n, tool) != tool for n, tool in called.items()):
@@ -59,8 +65,12 @@ def _groups(trajectories: Sequence[Trajectory], size: int) -> list[list[Trajecto
 
 
 def _called(trajectory: Trajectory) -> dict[str, Tool]:
-    """Return the tools that a trajectory calls, by name."""
+    """Return the tools that a trajectory calls, or would if the user had said what they need."""
     names = {step.tool for step in trajectory.steps if isinstance(step, Call)}
+    if _gives_up(trajectory):
+        thoughts = [step.thought for step in trajectory.steps if isinstance(step, Plan)]
+        said = {word.strip(".,") for word in thoughts[-1].split()}
+        names |= said & {tool.name for tool in trajectory.tools}
     return {tool.name: tool for tool in trajectory.tools if tool.name in names}
 
 
