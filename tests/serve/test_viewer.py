@@ -18,6 +18,7 @@ from studies import STUDY
 
 from umi_lite.agent.agent import Agent
 from umi_lite.agent.branch import branch
+from umi_lite.agent.conversation import Conversation
 from umi_lite.agent.trace import Trace
 from umi_lite.protocol.trajectory import Tool, Trajectory
 from umi_lite.serve.keeper import Keeper
@@ -323,6 +324,24 @@ def test_a_live_episode_appears_turn_by_turn(tab, tmp_path):
             assert tab.evaluate("window.same") is True
             assert tab.locator("details[open]").count() == 1
             assert tab.get_by_role("list", name="Turns").count() == 1
+
+
+def test_a_live_chat_takes_turns_back(tab, tmp_path):
+    chat = Conversation(Agent(Scripted(DONE, "One.", CALLER, "double {"), TOOLS))
+    chat.say("First?")
+    with TraceStore(tmp_path / "t.db") as store:
+        store.save(chat.trace())
+        with served(store) as address:
+            tab.goto(f"{address}#a={chat.id}")
+            tab.wait_for_selector("body[data-connected]")
+            wait(tab, ".turn", count=2)
+            chat.say("Second?")
+            store.save(chat.trace())
+            wait(tab, ".turn", count=5)
+            chat.undo()
+            store.save(chat.trace())
+            wait(tab, ".turn", count=2)
+            assert tab.locator(".turn h3").all_inner_texts() == ["1 planner", "2 summarizer"]
 
 
 def test_by_keyboard_and_by_name(tab, tmp_path):

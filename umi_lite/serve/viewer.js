@@ -215,8 +215,9 @@
     const found = new Map();
     trace.turns.forEach((turn, at) => {
       const step = named ? turn.step : first + at;
-      // A chat leaves a broken turn's step out when the user speaks again.
-      if (steps[step] && !(steps[step].kind in SPEAKER && steps[step].kind !== "user")) return;
+      // A chat leaves a broken turn's step out when the user speaks again: a later step is there.
+      const kinds = turn.view === "tool" ? ["observation"] : ["plan", "call", "answer"];
+      if (steps[step] && !kinds.includes(steps[step].kind)) return;
       found.set(step, at);
     });
     return found;
@@ -416,11 +417,13 @@
     const most = Math.max(1, ...trace.turns.map((turn) => Math.max(turn.prompt_tokens, turn.generated)));
     const list = old ? old.querySelector("ol") : make("ol", { "aria-label": "Turns" });
     const last = Math.max(steps.length - 1, ...turns.keys());
+    let drawn = 0;
     for (let at = 0; at <= last; at += 1) {
       const turn = turns.get(at);
       if (!steps[at] && turn === undefined) continue;
       const key = JSON.stringify([steps[at], turn === undefined ? null : trace.turns[turn]]);
-      const before = list.children[at];
+      const before = list.children[drawn];
+      drawn += 1;
       if (before && keys.get(before) === key) continue;
       const made = card(trace, side, at + 1, steps[at], turn);
       keys.set(made, key);
@@ -430,6 +433,8 @@
         list.append(made);
       }
     }
+    // A chat takes turns back.
+    while (list.children.length > drawn) list.lastElementChild.remove();
     for (const part of list.querySelectorAll(".bar i")) {
       part.style.width = `${(100 * Number(part.dataset.n)) / most}%`;
     }
