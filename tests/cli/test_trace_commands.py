@@ -94,6 +94,7 @@ def test_export_is_the_exchange_format(run, made, tmp_path):
         (("--words", "unheard of"), "no traces match"),
         ((str(tmp_path / "none.json"),), "No such file"),
         (("ghost",), "no trace 'ghost'"),
+        (("last", "--failed"), "name traces, or filter those in the store, not both"),
     ):
         assert said in str(umi("trace", "export", *arguments).exception)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from umi_lite.agent.trace import Trace
 from umi_lite.errors import UserError
 from umi_lite.files import write_text, writing
+from umi_lite.protocol.trajectory import Answer, Call, Plan
 from umi_lite.serve.query import Query
 from umi_lite.serve.store import TraceStore
 
@@ -34,9 +35,11 @@ def pick_all(which: Sequence[str], query: Query) -> list[Trace]:
         which: as for `pick`, or folders of trace files.
 
     Raises:
-        UserError: see `pick`.
+        UserError: see `pick`; or traces are named, and the query is not empty.
     """
     if which:
+        if query != Query():
+            raise UserError("name traces, or filter those in the store, not both")
         files = [(Path(name), sorted(Path(name).glob("*.json"))) for name in which]
         names = [
             str(name) for path, inside in files for name in (inside if path.is_dir() else [path])
@@ -76,12 +79,16 @@ def prompt_of(trace: Trace, turn: int) -> str:
     Raises:
         UserError: no such turn, or one whose prompt the trace does not have.
     """
-    for number, made in enumerate(trace.turns):
-        if made.step == turn - 1:
-            if parts := trace.prompt(number):
-                return "".join(text for text, _ in parts)
-            break
-    known = [str(made.step + 1) for made in trace.turns if made.step is not None and made.read]
+    said = [isinstance(step, Plan | Call | Answer) for step in trace.trajectory.steps]
+    # A chat leaves a broken turn's step out when the user speaks again: a later step is there.
+    numbers = {
+        made.step + 1: number
+        for number, made in enumerate(trace.turns)
+        if made.step is not None and made.read and all(said[made.step : made.step + 1])
+    }
+    if turn in numbers:
+        return "".join(text for text, _ in trace.prompt(numbers[turn]))
+    known = map(str, sorted(numbers))
     raise UserError(
         f"trace {trace.trajectory.id} has no prompt of turn {turn}; "
         f"it has those of {', '.join(known) or 'none'}"
