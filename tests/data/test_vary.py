@@ -8,7 +8,7 @@ import pytest
 from umi_lite.data.load import find_source, load_source
 from umi_lite.data.rename import CannotRename, Names, draw_names, renamed, restored
 from umi_lite.data.rows import Loaded
-from umi_lite.data.vary import UNRENAMED, names_in, original, varied
+from umi_lite.data.vary import UNRENAMED, original, varied
 from umi_lite.data.vary_settings import Vary
 from umi_lite.protocol.constraints import Check
 from umi_lite.protocol.roles import system_text
@@ -36,6 +36,12 @@ def loaded(source: str) -> Loaded:
 @cache
 def made(source: str) -> Loaded:
     return varied(loaded(source), ALL, 5)
+
+
+def names_in(trajectories: list[Trajectory]) -> int:
+    """Return how many of the trajectories have other names than their source's."""
+    records = (trajectory.meta.get("vary", {}) for trajectory in trajectories)
+    return sum(bool(record.get("tools") or record.get("arguments")) for record in records)
 
 
 @pytest.fixture(params=["toolworld", "wild"])
@@ -119,6 +125,13 @@ def test_trajectories_together_offer_the_same_tools(source: str) -> None:
         kinds = {str(t.meta["kind"]) for group in shared for t in group}
         assert "missing" in kinds  # what lacks a value gives up among tools that others call
         assert "unsupported" not in kinds  # another one's tool could do it
+
+
+def test_trajectories_of_one_id_stay_two() -> None:
+    one = loaded("toolworld").trajectories[0]
+    other = one.model_copy(update={"instruction": "Something else?"})
+    after = varied(Loaded([one, other]), Vary(shuffle=True), 1).trajectories
+    assert [t.instruction for t in after] == [one.instruction, "Something else?"]
 
 
 def test_no_setting_changes_only_the_record(source: str) -> None:

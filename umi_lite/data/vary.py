@@ -7,7 +7,7 @@ varied schemas, and `original` gives back what its source can replay.
 """
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from umi_lite.data.rename import CannotRename, Names, draw_names, renamed, restored
@@ -28,17 +28,17 @@ def varied(loaded: Loaded, settings: Vary, seed: int) -> Loaded:
     """Return the trajectories varied; `amended` has those that could not be renamed safely."""
     pool = _pool(loaded.trajectories) if settings.company else {}
     amended = list(loaded.amended)
-    found: dict[str, Trajectory] = {}
+    found: dict[int, Trajectory] = {}  # by the object: ids of files may repeat
     for group in _groups(loaded.trajectories, settings.together):
         offered = _together(group)
         for trajectory in group:
             # What the tools look like is drawn by the group, so that its members agree.
             rng = random.Random(f"vary {seed} {group[0].id}")
             one, why = _vary(rng, trajectory, settings, pool, offered, f"{seed} {trajectory.id}")
-            found[trajectory.id] = one
+            found[id(trajectory)] = one
             if why:
                 amended.append(Dropped(trajectory.id, UNRENAMED + why))
-    return Loaded([found[one.id] for one in loaded.trajectories], list(loaded.dropped), amended)
+    return Loaded([found[id(one)] for one in loaded.trajectories], list(loaded.dropped), amended)
 
 
 def _groups(trajectories: Sequence[Trajectory], size: int) -> list[list[Trajectory]]:
@@ -255,9 +255,3 @@ def _paraphrased(rng: random.Random, instruction: str) -> str:
     if rng.random() < 0.5:
         return rng.choice(_OPENINGS) + text
     return text + rng.choice(_CLOSINGS) if text.endswith((".", "?", "!")) else text
-
-
-def names_in(trajectories: Iterable[Trajectory]) -> int:
-    """Return how many of the trajectories have other names than their source's."""
-    records = (trajectory.meta.get("vary", {}) for trajectory in trajectories)
-    return sum(bool(record.get("tools") or record.get("arguments")) for record in records)
