@@ -1,6 +1,5 @@
 """A chat in the terminal: turns streamed in colour, and commands that begin with `/`."""
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from umi_lite.agent.conversation import Conversation
 from umi_lite.agent.show import label, show_trace, stream_to
 from umi_lite.agent.trace import Trace, check_place, ending, keep
 from umi_lite.chat_lines import lines
-from umi_lite.errors import Note, UserError
+from umi_lite.errors import UserError
 from umi_lite.protocol.roles import SYSTEM
 from umi_lite.protocol.trajectory import ROLES, Tool, View
 from umi_lite.sandbox.text import visible
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from umi_lite.agent.bounds import Bounds, Sampling
     from umi_lite.bundle.bundle import Bundle
     from umi_lite.engine.placement import Overrides
+    from umi_lite.serve.keeper import Keeper
     from umi_lite.serve.store import TraceStore
     from umi_lite.tools.mcp.servers import McpServers
 
@@ -71,6 +71,7 @@ def chat(
     from umi_lite.console import dim
     from umi_lite.data.toolsets import open_tools
     from umi_lite.engine.placement import Overrides
+    from umi_lite.serve.keeper import Keeper
 
     if trace_path is not None:
         check_place(trace_path)
@@ -87,19 +88,19 @@ def chat(
         open_roles(bundle, views=views, note=dim(console), **where) as engine,
     ):
         agent = bundle.agent(engine, toolbox, bounds=bounds, sampling=sampling)
-        talk = Chat(Conversation(agent, system=system), console, trace_path, store)
+        keeper = None if store is None else Keeper(store)
+        talk = Chat(Conversation(agent, system=system), console, trace_path, keeper)
         talk.run()
 
 
 @dataclass
 class Chat:
-    """A conversation on a console; its trace is kept at `path` and in `store` after each turn."""
+    """A conversation on a console; its trace is kept at `path` and by `keeper` after each turn."""
 
     conversation: Conversation
     console: "Console"
     path: Path | None
-    store: "TraceStore | None" = None
-    _failed: bool = False
+    keeper: "Keeper | None"
 
     def __post_init__(self) -> None:
         self._shown = stream_to(self.console)
@@ -175,12 +176,8 @@ class Chat:
             return
         if self.path is not None:
             keep(whole, self.path)
-        if self.store is not None and not self._failed:
-            try:
-                self.store.save(whole)
-            except UserError as err:
-                warnings.warn(f"{err}; the trace is not kept there", Note, stacklevel=2)
-                self._failed = True
+        if self.keeper is not None:
+            self.keeper(whole, False)
 
     def _help(self, rest: str) -> None:
         for name, what in _HELP.items():
@@ -214,6 +211,9 @@ class Chat:
             raise UserError("nothing was said yet")
         self._keep()
         self._note(self._cut(f"taken back: {' '.join(text.split())}"))
+        kept = self.path is not None or (self.keeper is not None and self.keeper.kept)
+        if kept and not self.conversation.turns:
+            self._note("the kept trace has it until the next message")
 
     def _retry(self, rest: str) -> None:
         self._turn(lambda: self.conversation.retry(self._stream()))
@@ -251,7 +251,7 @@ class Chat:
         whole = self.conversation.trace()
         if whole is not None and self.path is not None:
             self._note(f"trace: {self.path}")
-        elif whole is not None and self.store is not None and not self._failed:
+        elif whole is not None and self.keeper is not None and self.keeper.kept:
             self._note(f"trace: {whole.trajectory.id}")
 
     def note_in_turn(self, line: str) -> None:

@@ -82,6 +82,7 @@ def test_undo_retry_and_new(chat):
     said = ended.output.splitlines()
     assert "taken back: Second?" in said and "taken back: Third?" in said
     assert "nothing was said yet" in said and "an empty transcript" in said
+    assert said.count("the kept trace has it until the next message") == 1
     assert [len(r.ids) for r in chat.engine.asked][4] == len(chat.engine.asked[0].ids)
     assert chat.engine.asked[4].temperature == 0.7
     # Two chats: the first after /retry, the second as it was before it was taken back whole.

@@ -8,10 +8,12 @@ from umi_lite.serve.store import TraceStore
 
 
 class Keeper:
-    """Keeps one episode in a store, step by step. A failure is one `Note`, never an error.
+    """Keeps an episode in a store, step by step. A failure is one `Note`, never an error.
+
+    A chat is kept turn by turn, each time as a finished episode.
 
     Attributes:
-        kept: True once the finished trace is in the store.
+        kept: True once the finished trace is in the store, as it was last given.
     """
 
     def __init__(self, store: TraceStore):
@@ -23,6 +25,7 @@ class Keeper:
         """Save the trace of an episode that runs, or has ended."""
         if running and self._failed:
             return
+        self.kept = False
         try:
             self._store.save(trace, running=running)
             self.kept = not running
