@@ -156,6 +156,8 @@ def test_what_cannot_be(chat, tmp_path):
     assert "no tools 'nothing'" in str(ended.exception)
     ended = chat([], "Hello?", tools=None)
     assert "names no live tools: say which ones with --tools or --mcp" in str(ended.exception)
+    ended = chat([], options=["--system", "\udcff"])
+    assert "--system is not UTF-8 text" in str(ended.exception)
     ended = chat([], options=["--trace", str(tmp_path)])
     assert "cannot be written: Is a directory" in str(ended.exception)
     scripted = chat([DONE, "One."], "Ok?", options=["--trace", str(tmp_path / "t.json")])

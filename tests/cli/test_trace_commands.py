@@ -62,6 +62,15 @@ def test_list(run, made):
     assert "'soon' is not a time" in str(umi("trace", "ls", "--since", "soon").exception)
 
 
+def test_bytes_that_are_no_text(made):
+    for arguments, what in (
+        (("ls", "\udcff"), "the words"),
+        (("ls", "--tool", "\udcff"), "--tool"),
+        (("show", "\udcff"), "a trace's id"),
+    ):
+        assert f"{what} is not UTF-8 text" in str(umi("trace", *arguments).exception)
+
+
 def test_show_numbers_the_turns_and_prints_a_prompt(made):
     shown = umi("trace", "show").stdout
     for number, said in enumerate(("planner", "caller", "tool", "planner", "summarizer"), 1):

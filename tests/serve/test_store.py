@@ -82,13 +82,14 @@ def test_an_id_may_be_short_if_it_is_clear(store):
         ("", ["c", "b", "a"]),
         ("OR", []),
         ("NEAR( * ^ text:", []),
+        ("after\0zero", ["c"]),
     ],
 )
 def test_full_text(store, words, ids):
     store.save(episode("a"))
     turns = (CALLER, 'weather {"city": "Paris"}', DONE, "Fine.")
     store.save(episode("b", *turns, words="Is it warm, 2 days from now?"))
-    store.save(episode("c", DONE, 'I say "hi" at 100%_x', words="東京は今何時ですか"))
+    store.save(episode("c", DONE, 'I say "hi" at 100%_x\0 zero, after', words="東京は今何時ですか"))
     assert found(store, words=words) == ids
 
 

@@ -44,7 +44,7 @@ def chat(
     turn. Ctrl-C stops a turn, Ctrl-D ends the chat, /help lists the commands. E.g.
     umi chat --tools my_tools.py
     """
-    from umi_lite.files import hash_ahead
+    from umi_lite.files import hash_ahead, utf8
 
     # While the imports below take half a second.
     folder = bundle if (bundle / "bundle.json").exists() else bundle / "bundle"
@@ -61,7 +61,7 @@ def chat(
         Console(),
         tools=home(tools),
         mcp=mcp.servers(),
-        system=system,
+        system=utf8(system, "--system"),
         trace_path=trace,
         store=TraceStore() if save else None,
         views=roles.views,

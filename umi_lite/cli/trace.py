@@ -208,11 +208,12 @@ def view(
 def _query(
     words: list[str] | None, failed: bool, tool: str | None, since: str | None, most: int | None
 ) -> "Query":
+    from umi_lite.files import utf8
     from umi_lite.serve.query import Query, moment
 
     return Query(
-        words=" ".join(words or ()),
-        tool=tool,
+        words=utf8(" ".join(words or ()), "the words"),
+        tool=None if tool is None else utf8(tool, "--tool"),
         failed=failed,
         since=None if since is None else moment(since),
         most=most,

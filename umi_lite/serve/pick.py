@@ -6,7 +6,7 @@ from pathlib import Path
 
 from umi_lite.agent.trace import Trace
 from umi_lite.errors import UserError
-from umi_lite.files import write_text, writing
+from umi_lite.files import utf8, write_text, writing
 from umi_lite.protocol.trajectory import Answer, Call, Plan
 from umi_lite.serve.query import Query
 from umi_lite.serve.store import TraceStore
@@ -25,7 +25,7 @@ def pick(which: str) -> Trace:
     if path.suffix == ".json" or len(path.parts) > 1 or os.path.lexists(path):
         return Trace.load(path)
     with TraceStore() as store:
-        return store.load(which)
+        return store.load(utf8(which, "a trace's id"))
 
 
 def pick_all(which: Sequence[str], query: Query) -> list[Trace]:

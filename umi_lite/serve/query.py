@@ -93,7 +93,7 @@ def conditions(query: Query) -> tuple[list[str], list[str | float]]:
     """Return a query's conditions in SQL on the store's tables, and the values of their `?`."""
     tests: list[str] = []
     values: list[str | float] = []
-    words = query.words.split()
+    words = query.words.replace("\0", " ").split()
     # The index knows stretches of three characters; shorter words are looked for in each text.
     if long := [word for word in words if len(word) > 2]:
         tests.append("key IN (SELECT rowid FROM words WHERE text MATCH ?)")

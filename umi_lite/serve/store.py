@@ -248,7 +248,8 @@ def searched(trace: Trace) -> str:
     """Return the text of a trace that a search looks at: instruction, turns, error, bundle."""
     made = trace.trajectory
     parts = [made.id, made.instruction, *(step_text(step, made.tools) for step in made.steps)]
-    return "\n".join([*parts, trace.error or "", trace.bundle or ""])
+    text = "\n".join([*parts, trace.error or "", trace.bundle or ""])
+    return text.replace("\0", " ")  # the index ends at a NUL
 
 
 def _find(db: sqlite3.Connection, ident: str) -> list[tuple[str, str]]:
