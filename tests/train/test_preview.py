@@ -12,7 +12,8 @@ from umi_lite.data.leaks import Leak
 from umi_lite.errors import UserError
 from umi_lite.protocol.template import Rendered
 from umi_lite.protocol.trajectory import Trajectory
-from umi_lite.train.preview import coloured, leak_table
+from umi_lite.recipe.schema import Recipe
+from umi_lite.train.preview import coloured, leak_table, show, show_tasks
 
 HOSTILE = ":smile: [red]x[/red] \x1b[2J \x9b2J \u202eback"
 SHOWN = r":smile: [red]x[/red] \x1b[2J \x9b2J \u202eback"
@@ -46,6 +47,22 @@ def test_a_rendered_sample(tmp_path):
     ended = CliRunner().invoke(app, [*command, "--jsonl"])
     assert not {"\x1b", "\x9b", "\u202e"} & set(ended.stdout)
     assert HOSTILE in json.loads(ended.stdout)["input"]
+
+
+def test_a_name_is_no_markup(tmp_path, cache, monkeypatch):
+    monkeypatch.setenv("UMI_LITE_CACHE", str(cache))
+    task = {"id": "a[/b][red]\x1b[2J", "source": "run", "tools": [], "instruction": "Hello?"}
+    path = tmp_path / "t.jsonl"
+    plan = {"kind": "plan", "thought": "Say it.", "next": "summarizer"}
+    steps = [plan, {"kind": "answer", "text": "Yes."}]
+    path.write_text(json.dumps(task | {"steps": steps}) + "\n")
+    data = [{"source": "traces", "path": str(path)}]
+    recipe = Recipe.model_validate({"name": "mine", "base": {"gguf": "embedded"}, "data": data})
+    console = Console(file=io.StringIO(), width=200)
+    show_tasks("traces", {"path": str(path)}, console)
+    show(recipe, "summarizer", 1, console)
+    said = console.file.getvalue()
+    assert r"task 1, a[/b][red]\x1b[2J " in said and r"sample 1, a[/b][red]\x1b[2J: " in said
 
 
 def test_what_a_program_in_the_sandbox_prints(tmp_path):

@@ -78,6 +78,8 @@ def show(recipe: Recipe, role: str, n: int, console: "Console") -> None:
     Raises:
         UserError: no such role, or data or base that cannot be read.
     """
+    from rich.text import Text
+
     view = _view(role)
     job = next((job for job in plan(recipe) if view in job.views), None)
     transcript = job and job.transcript
@@ -90,8 +92,12 @@ def show(recipe: Recipe, role: str, n: int, console: "Console") -> None:
     for number, (name, sample) in enumerate(islice(samples, n), 1):
         count = counts(sample, recipe.max_length)
         console.rule(
-            f"sample {number}, {name}: [green]{count.trained} trained[/], "
-            f"[dim]{count.masked} masked[/], [red]{count.left_out} left out[/]"
+            Text.assemble(
+                f"sample {number}, {visible(name)}: ",
+                *((f"{count.trained} trained", STYLES["trained"]), ", "),
+                *((f"{count.masked} masked", STYLES["masked"]), ", "),
+                (f"{count.left_out} left out", STYLES["left out"]),
+            )
         )
         console.print(coloured(sample, language.tokenizer, recipe.max_length))
     every = [counts(sample, recipe.max_length) for _, sample in samples]
@@ -109,11 +115,13 @@ def show_tasks(source: str, options: Mapping[str, Any], console: "Console") -> N
     Raises:
         UserError: no such source, options that it does not take, or no trajectory in it.
     """
+    from rich.text import Text
+
     loaded = load_source(source, options)
     if not loaded.trajectories:
         raise UserError(f"no trajectories: {why_nothing(source, options, loaded)}")
     for number, trajectory in enumerate(loaded.trajectories, 1):
-        console.rule(f"task {number}, {visible(trajectory.id)}", align="left")
+        console.rule(Text(f"task {number}, {visible(trajectory.id)}"), align="left")
         for tool in trajectory.tools:
             console.out(visible(tool_line(tool)), style="dim", highlight=False)
         show_steps(trajectory, console)
