@@ -45,7 +45,7 @@ def _groups(trajectories: Sequence[Trajectory], size: int) -> list[list[Trajecto
     """Return groups of at most `size` trajectories that can offer the same tools.
 
     A share of those that could be in a group stays alone, as those do that no tool fits: what is
-    offered must not tell whether a tool fits.
+    offered must not show whether a tool fits.
     """
     groups: list[list[Trajectory]] = []
     open_: list[Trajectory] = []
