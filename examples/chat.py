@@ -15,7 +15,7 @@ def main(*questions: str, bundle: str | None = None) -> None:
         for question in questions or ("What is 12 * 34?", "And 12 * 35?"):
             trace = talk.say(question)
             print(question, "→", trace.answer or f"no answer: {trace.stop}")
-        print("read again of the last turn:", sum(turn.reused for turn in trace.turns), "tokens")
+        print("reused in the last turn:", sum(turn.reused for turn in trace.turns), "tokens")
 
 
 if __name__ == "__main__":
