@@ -279,11 +279,19 @@ def test_steps_are_remembered_by_a_calls_id_if_the_call_is_the_same():
             "not a call before it",
         ),
         ([USER, {"role": "assistant", "content": ""}, USER], "neither text nor tool calls"),
+        ([USER, {"role": ["user"], "content": "Hi."}], "is not one of system"),
     ],
 )
 def test_messages_that_cannot_follow_each_other(messages, why):
     with pytest.raises(BadRequest, match=why):
         history(*messages)
+
+
+def test_an_id_is_never_taken_for_the_place_of_a_call_without_one():
+    calls = [call("x", "{}", "#1"), call("y", "{}", "")]
+    results = [result("1", ""), result("2", "")]
+    made = history(USER, {"role": "assistant", "tool_calls": calls}, *results)
+    assert [step.content for step in made.steps if isinstance(step, Observation)] == ["1", "2"]
 
 
 def test_the_memory_is_bounded():

@@ -1,7 +1,6 @@
 """Who may ask: a token, or a local page and program only."""
 
 import base64
-import binascii
 import hmac
 import ipaddress
 from collections.abc import Collection
@@ -80,7 +79,7 @@ def _given(authorization: str) -> bytes:
     if kind.lower() == "basic":
         try:
             return base64.b64decode(value, validate=True).partition(b":")[2]
-        except binascii.Error:
+        except ValueError:  # not base64, or not ASCII
             return b""
     return b""
 

@@ -72,7 +72,7 @@ def _cleaned(message: dict[str, Any], where: str) -> dict[str, Any]:
     """
     left = {name: value for name, value in message.items() if value not in (None, [])}
     role = left.get("role")
-    if role not in _FIELDS:
+    if not isinstance(role, str) or role not in _FIELDS:
         known = ", ".join(_FIELDS)
         raise BadRequest(f"{where}.role: {role!r} is not one of {known}", f"{where}.role")
     unknown = next((name for name in left if name not in {"role", *_FIELDS[role]}), None)
@@ -109,7 +109,7 @@ class _Conversation:
     before: list[str] = field(default_factory=list)
     open: tuple[ToolCall, ...] = ()
     known: tuple[Step, ...] | None = None
-    results: dict[str, str] = field(default_factory=dict)
+    results: dict[str | int, str] = field(default_factory=dict)
     thought: str = ""
     key: str = ""
     last: str = ""
@@ -188,7 +188,8 @@ class _Conversation:
     def _result(self, message: Message) -> None:
         if not self.open:
             raise BadRow("a tool's result without a call")
-        ids = [call.id or f"#{at}" for at, call in enumerate(self.open)]
+        # A number for a call without an id: no client's id is equal to it.
+        ids = [call.id or at for at, call in enumerate(self.open)]
         waiting = [one for one in ids if one not in self.results]
         if message.call_id in waiting:
             self.results[message.call_id or ""] = message.text
