@@ -6,7 +6,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from processes import alive, nothing_left, until
@@ -18,10 +21,13 @@ from umi_lite.protocol.trajectory import Call, Observation
 from umi_lite.tools.tools import Toolbox
 
 pytest.importorskip("mcp", reason="the MCP SDK is not installed: pip install mcp")
+from mcp_types import JSONRPCResponse
+
 from umi_lite.tools.mcp import stdio
 from umi_lite.tools.mcp.config import Server
 from umi_lite.tools.mcp.connection import Deadlines
 from umi_lite.tools.mcp.servers import McpServers, mcp_servers
+from umi_lite.tools.mcp.sift import Sift
 
 HOSTILE = Path(__file__).parent / "hostile_server.py"
 WITHOUT = ("echo", "hostile__echo")
@@ -176,6 +182,27 @@ def test_a_server_alone_that_does_not_start_is_an_error(command: str, reason: st
     with nothing_left(), pytest.raises(UserError) as caught, mcp_servers([command]).toolbox():
         pass
     assert reason in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_another_thread_may_end_the_servers() -> None:
+    before, stack = signal.getsignal(signal.SIGTERM), ExitStack()
+    try:
+        with nothing_left():
+            stack.enter_context(McpServers((server("good"),)).toolbox())
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(stack.close).result()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_the_names_of_tools_that_are_left_out_are_bounded() -> None:
+    sift = Sift()
+    sift.version = "2025-06-18"
+    tools = [{"name": f"{at}{'x' * 999}"} for at in range(300)]
+    message = JSONRPCResponse(jsonrpc="2.0", id=1, result={"tools": tools})
+    sift.look(SimpleNamespace(message=message))
+    assert message.result["tools"] == []
+    assert len(sift.left_out) == 100 and max(map(len, sift.left_out)) == 100
 
 
 def child_of(box: Toolbox) -> int:

@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, cast
@@ -80,6 +80,7 @@ class Connection:
         self._life: Future[None] | None = None
         self._ready: Future[None] = Future()
         self._restarting = threading.Lock()
+        self._stopped = False
         self._logs: deque[str] = deque(maxlen=_MOST_NOTES)
 
     def start(self) -> None:
@@ -118,8 +119,9 @@ class Connection:
         except BaseException:
             future.cancel()  # Ctrl-C: the server is sent a cancellation
             raise
-        while self._logs:
-            note(f"{self.server.name}: {self._logs.popleft()}")
+        with suppress(IndexError):  # another thread's call may take the last one
+            while True:
+                note(f"{self.server.name}: {self._logs.popleft()}")
         return future.result()
 
     def report(self, line: str) -> None:
@@ -127,7 +129,8 @@ class Connection:
         self._logs.append(_one_line(line))
 
     def stop(self) -> None:
-        """Begin to end the server; `join` waits for it."""
+        """Begin to end the server; `join` waits for it. A call does not start it again."""
+        self._stopped = True
         if self._open is not None:
             self._portal.call(self._open.gone.set)
         elif self._life is not None:
@@ -139,6 +142,8 @@ class Connection:
             self._life.exception()
 
     def _restart(self) -> None:
+        if self._stopped:
+            raise ToolError(f"MCP server {self.server.label!r} was stopped")
         self.join()
         self.start()
         try:
@@ -159,6 +164,8 @@ class Connection:
                     self.tools = await _listed(client)
                     scope.deadline = float("inf")
                     self._open = _Open(client, said, gone)
+                    if self._stopped:  # before there was something to stop
+                        gone.set()
                     ready.set_result(None)
                     async with anyio.create_task_group() as tasks:
                         tasks.start_soon(self._follow, client, changes)
@@ -174,6 +181,9 @@ class Connection:
                 reason = f"{_reason(err, self._deadlines.start)}{said.last()}"
                 ready.set_exception(UserError(f"MCP server {self.server.label!r}: {reason}"))
             # After that, how a connection breaks at its end concerns no call.
+        finally:
+            if not ready.done():  # cancelled while it started
+                ready.set_exception(UserError(f"MCP server {self.server.label!r} was stopped"))
 
     @asynccontextmanager
     async def _client(

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from umi_lite.errors import UserError, first_error
 from umi_lite.protocol.trajectory import Tool
-from umi_lite.sandbox.text import visible
+from umi_lite.sandbox.text import head_and_tail, visible
 from umi_lite.tools.mcp.config import Server, all_servers
 from umi_lite.tools.mcp.connection import Connection, Deadlines, Note
 from umi_lite.tools.mcp.consent import Consent
@@ -22,6 +22,8 @@ from umi_lite.tools.tools import Toolbox, ToolFunction
 
 if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
+
+_LONGEST_NOTE = 1000  # characters
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,8 @@ class McpServers:
         check_sdk()
 
         def noted(line: str) -> None:
-            # A server's text must not act on the terminal, nor hide there.
-            note(visible(" ".join(line.split())))
+            # A server's text must not act on the terminal, nor hide or flood there.
+            note(visible(head_and_tail(" ".join(line.split()), _LONGEST_NOTE)))
 
         plugged = _Plugged(own or Toolbox(), self.consent, noted)
         with _sigterm_raises(), _event_loop() as portal:
@@ -136,7 +138,9 @@ def _sigterm_raises() -> Generator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        # An agent may be closed by another thread, which cannot set handlers; this one may stay.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextmanager
@@ -224,7 +228,8 @@ class _Plugged:
             made: dict[Origin, tuple[Tool, Connection, Any]] = {}
             for connection in self._connections:
                 name = connection.server.name
-                for tool, why in connection.left_out.items():
+                # A copy: the event loop's thread may be adding to it.
+                for tool, why in list(connection.left_out.items()):
                     lines.append(f"{name}: tool {tool}: {why}; left out")
                 for entry in connection.tools:
                     origin = (name, entry.name)
@@ -240,7 +245,7 @@ class _Plugged:
             ]
             self.toolbox.replace([*self._own, *functions])
             new = [line for line in lines if line not in self._noted]
-            self._noted.update(new)
+            self._noted = set(lines)
             return new
 
     def _function(

@@ -10,13 +10,16 @@ from pydantic import ValidationError
 
 from umi_lite.errors import first_error
 
+_MOST = 100
+_NAME = 100
+
 
 class Sift:
     """Looks at each message of a server before the SDK does.
 
     Attributes:
         version: the protocol's, once it is negotiated; until then nothing is left out.
-        left_out: names of tools, with the reasons.
+        left_out: names of tools, cut to 100 characters, with the reasons; the first 100.
     """
 
     def __init__(self) -> None:
@@ -51,7 +54,8 @@ class Sift:
         else:
             return True
         about: dict[str, Any] = cast("Any", entry) if isinstance(entry, dict) else {}
-        self.left_out[str(about.get("name"))] = reason
+        if len(self.left_out) < _MOST:
+            self.left_out[str(about.get("name"))[:_NAME]] = reason
         return False
 
 
