@@ -71,6 +71,8 @@ def test_a_terminal_asks_and_no_line_is_no(
     assert confirm is not None
     question = Question("s", "erase", {"all": True}, "is marked destructive by its server")
     assert [confirm(question) for _ in answers] == answers
+    # `always` is for this server's tool alone.
+    assert not confirm(Question("other", "erase", {}, "is marked destructive by its server"))
     assert 'erase {"all": true} (server s: is marked destructive' in shown.getvalue()
 
 

@@ -83,16 +83,17 @@ def terminal() -> Confirm | None:
     """Return a function that asks on the terminal, None if stdin or stderr is not one."""
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty()):
         return None
-    always: set[str] = set()
+    always: set[tuple[str, str]] = set()
 
     def confirm(question: Question) -> bool:
-        if question.tool in always:
+        asked = question.server, question.tool
+        if asked in always:
             return True
         print(f"\n{question.line()}\ncall it? [y]es, [n]o, [a]lways: ", end="", file=sys.stderr)
         sys.stderr.flush()
         said = sys.stdin.readline().strip().casefold()
         if said in ("a", "always"):
-            always.add(question.tool)
+            always.add(asked)
         return said in ("y", "yes", "a", "always")
 
     return confirm
