@@ -14,6 +14,7 @@ from umi_lite.agent.stream import Event
 from umi_lite.bundle.bundle import Bundle
 from umi_lite.errors import Note
 from umi_lite.protocol.trajectory import Call
+from umi_lite.tools.mcp.servers import mcp_servers
 
 CALLER, DONE = "Look.\nNext: caller", "Done.\nNext: summarizer"
 TURNS = (CALLER, 'double {"number": 4}', DONE, "It is 8.")
@@ -183,7 +184,9 @@ def test_load_opens_a_bundle_with_functions_sets_and_servers(opened: Bundle) -> 
         assert names[:3] == ["double", "python", "echo"]
         assert made.toolbox.call(Call(tool="erase", arguments={"text": "all"})).content == "all"
         assert made.bundle == opened.path.name and made.bounds == opened.spec.bounds
-    assert made.toolbox.call(Call(tool="echo", arguments={"text": "x"})).error
+    assert made.toolbox.call(Call(tool="echo", arguments={"text": "x"})).content.endswith("stopped")
+    with pytest.raises(UserError, match="McpServers has a consent"):
+        Agent.load(opened, mcp=mcp_servers([command]), allow=["erase"])
 
 
 def test_load_has_the_bundles_tools_and_says_what_is_missing(

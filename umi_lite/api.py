@@ -73,11 +73,13 @@ class Agent(Loop):
                 with `mcpServers`; they run until the agent is closed. The extra `mcp` is needed.
             allow: MCP tools to call without a question.
             confirm: asked before an MCP tool that its server marks destructive; default refuses.
+                An `McpServers` has its own `consent` in place of these two.
             bounds, sampling: default the bundle's.
             roles: passed to `open_roles` (`elsewhere`, `overrides`, `views`, `timeout`).
 
         Raises:
-            UserError: no such bundle, tools that cannot be described, or no server that starts.
+            UserError: no such bundle, tools that cannot be described, no server that starts, or
+                `allow` or `confirm` with an `McpServers`.
         """
         opened = bundle if isinstance(bundle, Bundle) else load_bundle(bundle or DEFAULT_BUNDLE)
         with ExitStack() as stack:
@@ -204,6 +206,8 @@ def _toolbox(tools: Iterable[Any] | None, bundle: Bundle, plugged: bool) -> Tool
 
 def _servers(mcp: str | Sequence[str] | McpServers, consent: Consent) -> McpServers:
     if isinstance(mcp, McpServers):
+        if consent != Consent():
+            raise UserError("allow and confirm go with names of servers; McpServers has a consent")
         return mcp
     return mcp_servers([mcp] if isinstance(mcp, str) else mcp, consent=consent)
 
