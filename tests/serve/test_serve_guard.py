@@ -25,7 +25,14 @@ def test_a_token_is_needed_for_all_but_health():
             refused = httpx.get(running.url + path)
             assert refused.status_code == 401, path
             assert refused.json()["error"]["type"] == "authentication_error"
-        for wrong in (b"Bearer", b"Bearer no", f"Bearer {TOKEN}x".encode(), b"Basic !", b"Basic \xe9", b"\xff"):
+        for wrong in (
+            b"Bearer",
+            b"Bearer no",
+            f"Bearer {TOKEN}x".encode(),
+            b"Basic !",
+            b"Basic \xe9",
+            b"\xff",
+        ):
             assert running.post(BODY, headers={"authorization": wrong}).status_code == 401
         assert httpx.get(f"{running.url}/health").status_code == 200
         assert running.post(BODY, headers=GOOD).status_code == 200
