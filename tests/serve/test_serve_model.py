@@ -94,14 +94,15 @@ def started(bundle: Path, *options: str, **more: str) -> Iterator[tuple[str, sub
         process.wait()
 
 
-def test_sigterm_lets_eight_streams_end(bundle):
+def test_sigterm_lets_eight_streams_end(bundle, tmp_path):
     ended: list[Any] = []
 
     def read(client: openai.OpenAI) -> None:
         stream = client.chat.completions.create(model="small", messages=[USER], stream=True)
         ended.append(list(stream)[-1].choices[0].finish_reason)
 
-    with started(bundle.path, "--name", "small", "--drain-seconds", "300") as (url, process):
+    options = ("--name", "small", "--drain-seconds", "300")
+    with started(bundle.path, *options, UMI_LITE_DATA=str(tmp_path)) as (url, process):
         health = f"{url}/health"
         assert httpx.get(health).json()["status"] == "ok"
         with openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
@@ -119,8 +120,8 @@ def test_sigterm_lets_eight_streams_end(bundle):
                 thread.join(300)
         assert process.wait(60) == 0
     assert len(ended) == 8 and set(ended) <= {"stop", "length"}
-    with TraceStore() as store:
-        kept = [entry for entry in store.list() if entry.id.startswith("chatcmpl-")]
+    with TraceStore(tmp_path / "traces.db") as store:
+        kept = store.list()
     assert len(kept) == 8 and not any(entry.state == "running" for entry in kept)
 
 
