@@ -174,6 +174,58 @@ def test_a_signal_ends_it_at_once(umi: Any, number: int) -> None:
     running.communicate()
 
 
+BUSY = f"""
+import contextlib, os, sys, time
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from scripted import Scripted
+from umi_lite.bundle.bundle import load_bundle
+from umi_lite.mcp_server import serve
+
+class Busy(Scripted):
+    def generate(self, request):
+        print("asked", file=sys.stderr, flush=True)
+        time.sleep(600)
+
+@contextlib.contextmanager
+def engine():
+    yield Busy()
+    os.abort()
+
+serve(load_bundle(sys.argv[1]), engine, lambda _: None)
+"""
+
+
+def test_a_signal_in_a_turn_closes_no_engine_that_is_in_use(bundle: Bundle) -> None:
+    import json
+    import subprocess
+
+    running = subprocess.Popen(
+        [sys.executable, "-c", BUSY, str(bundle.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert running.stdin is not None and running.stderr is not None
+        client = {"protocolVersion": "2025-06-18", "capabilities": {}}
+        client["clientInfo"] = {"name": "x", "version": "1"}
+        ask = {"name": "ask", "arguments": {"instruction": "Do it."}}
+        for message in (
+            {"id": 1, "method": "initialize", "params": client},
+            {"method": "notifications/initialized"},
+            {"id": 2, "method": "tools/call", "params": ask},
+        ):
+            running.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+        running.stdin.flush()
+        assert any(line == "asked\n" for line in running.stderr)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(60) == 128 + signal.SIGTERM
+    finally:
+        running.kill()
+        running.communicate()
+
+
 def test_a_bundle_that_is_none_is_one_line(tmp_path: Path) -> None:
     import subprocess
 

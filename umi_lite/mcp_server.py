@@ -58,7 +58,7 @@ def serve(
     import anyio
 
     check_sdk()
-    with ExitStack() as stack:
+    with ExitStack() as stack, ExitStack() as engines:
         python, reason = _python()
         if python is None:
             note(f"run_python is not offered: {reason}")
@@ -70,7 +70,7 @@ def serve(
             toolbox = stack.enter_context(open_tools(tools, default, servers, note))
 
             def open_agent() -> Agent:
-                engine = stack.enter_context(open_engine())
+                engine = engines.enter_context(open_engine())
                 spec = bundle.spec
                 return Agent(
                     engine,
@@ -86,7 +86,8 @@ def serve(
         server = make_server(offer, toolbox, python, store)
 
         def stop(number: int, _: object) -> None:
-            # Not an exception: the SDK's thread that reads stdin would be waited for.
+            # Not an exception: the SDK's thread that reads stdin would be waited for. The engine
+            # stays open: another thread may be using it.
             stack.close()
             os._exit(128 + number)
 
