@@ -131,8 +131,9 @@ class Connection:
     def stop(self) -> None:
         """Begin to end the server; `join` waits for it. A call does not start it again."""
         self._stopped = True
-        if self._open is not None:
-            self._portal.call(self._open.gone.set)
+        at = self._open
+        if at is not None:
+            self._portal.call(at.gone.set)
         elif self._life is not None:
             self._life.cancel()
 
