@@ -73,7 +73,14 @@ def test_umi_trace_view(tmp_path):
     """It answers this machine's names alone, and Ctrl-C ends it with a stream open."""
     environment = os.environ | {"UMI_LITE_DATA": str(tmp_path)}
     command = [str(Path(sys.executable).parent / "umi"), "trace", "view", "--port", "0"]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        # A shell's background job ignores it, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     try:
         assert process.stdout is not None
         address = re.search(r"http://\S+", process.stdout.readline())[0]
