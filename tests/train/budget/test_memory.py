@@ -195,7 +195,7 @@ def test_a_kept_context_counts_once_in_tokens_and_steps(sharing: Forecast) -> No
     [
         pytest.param({"packed_length": 384}, id="packs of 384"),
         pytest.param({"gradient_checkpointing": True}, id="checkpointing", marks=study),
-        pytest.param({"stages": ACTIVATED}, id="activated adapters"),
+        pytest.param({"stages": ACTIVATED}, id="activated adapters", marks=study),
     ],
 )
 def test_the_estimate_is_within_15_percent_of_the_measured_peak(
