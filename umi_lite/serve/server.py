@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from umi_lite.engine.placement import Overrides
     from umi_lite.tools.mcp.servers import McpServers
 
+# Connections that the kernel keeps until they are accepted: uvicorn's own number.
+_BACKLOG = 2048
 _SHORTEST_TOKEN = 16
 # Connections at once; more are answered with 503.
 _CONNECTIONS = 1000
@@ -147,6 +149,10 @@ def serve(
             routes=[] if store is None else viewer_routes(store, lambda: driver.closing),
         )
         address = _address(sock)
+        try:
+            sock.listen(_BACKLOG)  # who reads the address can connect
+        except OSError as err:
+            raise UserError(f"cannot listen on {address}: {err.strerror or err}") from None
         if store is not None:
             console.print(f"traces at {address}/", highlight=False, soft_wrap=True)
         console.print(
