@@ -1,4 +1,4 @@
-"""`python -m benchmarks serve`: what the server adds to an episode, and what it withstands.
+"""`python -m benchmarks serve`: what the server adds to an episode, and many clients.
 
 `overhead`: the same instructions in turn in this process (`Agent.run`) and through `umi serve`
 in another one, with the same tools, weights, threads and context; all are greedy, so both write

@@ -196,8 +196,8 @@ class Agent(Loop):
 
 def _toolbox(tools: Iterable[Any] | None, bundle: Bundle, plugged: bool) -> Toolbox:
     if tools is None:
-        named = bundle.spec.tools
-        return toolset(named, _warn) if isinstance(named, str) and not plugged else Toolbox()
+        named = bundle.spec.live_tools
+        return toolset(named, _warn) if named and not plugged else Toolbox()
     made: list[ToolFunction | Callable[..., Any]] = []
     for each in tools:
         made += toolset(each, _warn).functions if isinstance(each, str) else [each]

@@ -112,13 +112,12 @@ def ask(
     overrides = replace(overrides or Overrides(), episodes=1)
     where: Mapping[str, Any] = {"elsewhere": elsewhere, "overrides": overrides, "timeout": timeout}
     note = dim(console)
-    default = bundle.spec.tools if isinstance(bundle.spec.tools, str) else None
     shown, running = stream_to(console), False
 
     def noted(line: str) -> None:
         shown("note", line) if running else note(line)
 
-    with open_tools(tools, default, mcp, noted) as toolbox:
+    with open_tools(tools, bundle.spec.live_tools, mcp, noted) as toolbox:
         if isinstance(task, Trajectory):
             known = {tool.name for tool in toolbox.specs}
             known.add(SEARCH_TOOL.name)

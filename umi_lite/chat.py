@@ -77,14 +77,13 @@ def chat(
         check_place(trace_path)
     overrides = replace(overrides or Overrides(), episodes=1)
     where: Mapping[str, Any] = {"elsewhere": elsewhere, "overrides": overrides, "timeout": timeout}
-    default = bundle.spec.tools if isinstance(bundle.spec.tools, str) else None
     talk: Chat | None = None
 
     def noted(line: str) -> None:
         (dim(console) if talk is None else talk.note_in_turn)(line)
 
     with (
-        open_tools(tools, default, mcp, noted) as toolbox,
+        open_tools(tools, bundle.spec.live_tools, mcp, noted) as toolbox,
         open_roles(bundle, views=views, note=dim(console), **where) as engine,
     ):
         agent = bundle.agent(engine, toolbox, bounds=bounds, sampling=sampling)

@@ -65,9 +65,8 @@ def serve(
         offer: Callable[[], Agent] | None = None
         toolbox = Toolbox()
         if bundle is not None:
-            default = bundle.spec.tools if isinstance(bundle.spec.tools, str) else None
             servers = mcp and mcp.unattended()
-            toolbox = stack.enter_context(open_tools(tools, default, servers, note))
+            toolbox = stack.enter_context(open_tools(tools, bundle.spec.live_tools, servers, note))
 
             def open_agent() -> Agent:
                 engine = engines.enter_context(open_engine())

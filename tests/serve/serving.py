@@ -72,7 +72,7 @@ class Talker(Scripted):
 
 
 def scripted(*turns: str) -> Say:
-    """Return a `say` that gives these texts in order, whoever speaks."""
+    """Return a `say` that gives these texts in order, for any role."""
     left = iter(turns)
     return lambda speaker, prompt: next(left)
 

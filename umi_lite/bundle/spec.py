@@ -76,6 +76,11 @@ class BundleSpec(_Model):
     recipe: dict[str, Any] | None = None
     versions: dict[str, str] = {}
 
+    @property
+    def live_tools(self) -> str | None:
+        """The name of the toolset that the roles call, None if the bundle names none."""
+        return self.tools if isinstance(self.tools, str) else None
+
     @model_validator(mode="after")
     def _check_backbone(self) -> Self:
         backbone = self.views.get("backbone")

@@ -1,6 +1,5 @@
 """`umi chat`: several turns with an agent in the terminal."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,23 +11,20 @@ from umi_lite.cli.options import (
     McpOptions,
     Roles,
     SamplingOptions,
+    ToolsOption,
+    TraceFile,
     home,
     with_groups,
 )
+from umi_lite.cli.run import hash_ahead_of
 
 
 @with_groups
 def chat(
     bundle: BundleOption = DEFAULT_BUNDLE,
-    tools: Annotated[
-        str | None,
-        typer.Option(help="tool set by name, or a .py file with functions; default the bundle's"),
-    ] = None,
+    tools: ToolsOption = None,
     system: Annotated[str, typer.Option(help="text to read before the first message")] = "",
-    trace: Annotated[
-        Path | None,
-        typer.Option(help="output file of the trace as JSON, next to the trace store"),
-    ] = None,
+    trace: TraceFile = None,
     save: Annotated[
         bool, typer.Option(help="keep the chat in the trace store (umi trace ls)")
     ] = True,
@@ -44,11 +40,9 @@ def chat(
     turn. Ctrl-C stops a turn, Ctrl-D ends the chat, /help lists the commands. E.g.
     umi chat --tools my_tools.py
     """
-    from umi_lite.files import hash_ahead, utf8
+    from umi_lite.files import utf8
 
-    # While the imports below take half a second.
-    folder = bundle if (bundle / "bundle.json").exists() else bundle / "bundle"
-    hash_ahead(folder.glob("*.gguf"))
+    hash_ahead_of(bundle)
     from rich.console import Console
 
     from umi_lite import chat as chats

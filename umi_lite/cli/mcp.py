@@ -11,6 +11,7 @@ from umi_lite.cli.options import (
     McpOptions,
     Roles,
     SamplingOptions,
+    ToolsOption,
     home,
     with_groups,
 )
@@ -27,10 +28,7 @@ def mcp(
             "or no agent without one",
         ),
     ] = None,
-    tools: Annotated[
-        str | None,
-        typer.Option(help="tool set by name, or a .py file with functions; default the bundle's"),
-    ] = None,
+    tools: ToolsOption = None,
     save: Annotated[
         bool, typer.Option(help="keep the episodes in the trace store (umi trace ls)")
     ] = True,

@@ -243,6 +243,16 @@ RecipeOverrides = Annotated[
 BundleOption = Annotated[
     Path, typer.Option("--bundle", "-b", help="bundle folder, or a run folder with a bundle in it")
 ]
+ToolsOption = Annotated[
+    str | None,
+    typer.Option(help="tool set by name, or a .py file with functions; default the bundle's"),
+]
+TraceFile = Annotated[
+    Path | None, typer.Option(help="output file of the trace as JSON, next to the trace store")
+]
+JsonResult = Annotated[
+    bool, typer.Option("--json", help="result as one JSON object on stdout, turns on stderr")
+]
 
 
 @dataclass(frozen=True)

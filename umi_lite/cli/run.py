@@ -8,10 +8,13 @@ import typer
 from umi_lite.cli.options import (
     DEFAULT_BUNDLE,
     BundleOption,
+    JsonResult,
     Limits,
     McpOptions,
     Roles,
     SamplingOptions,
+    ToolsOption,
+    TraceFile,
     home,
     with_groups,
 )
@@ -19,24 +22,24 @@ from umi_lite.cli.output import print_json
 from umi_lite.sandbox.text import visible
 
 
+def hash_ahead_of(bundle: Path) -> None:
+    """Start to hash a bundle's files, while the imports of a command take half a second."""
+    from umi_lite.files import hash_ahead
+
+    folder = bundle if (bundle / "bundle.json").exists() else bundle / "bundle"
+    hash_ahead(folder.glob("*.gguf"))
+
+
 @with_groups
 def run(
     instruction: Annotated[str, typer.Argument(help="task for the agent; - reads it from stdin")],
     bundle: BundleOption = DEFAULT_BUNDLE,
-    tools: Annotated[
-        str | None,
-        typer.Option(help="tool set by name, or a .py file with functions; default the bundle's"),
-    ] = None,
-    trace: Annotated[
-        Path | None,
-        typer.Option(help="output file of the trace as JSON, next to the trace store"),
-    ] = None,
+    tools: ToolsOption = None,
+    trace: TraceFile = None,
     save: Annotated[
         bool, typer.Option(help="keep the episode in the trace store (umi trace ls)")
     ] = True,
-    json_: Annotated[
-        bool, typer.Option("--json", help="result as one JSON object on stdout, turns on stderr")
-    ] = False,
+    json_: JsonResult = False,
     *,
     mcp: McpOptions,
     limits: Limits,
@@ -47,11 +50,7 @@ def run(
 
     Exit code 1: the episode ended without an answer; the last line says why.
     """
-    from umi_lite.files import hash_ahead
-
-    # While the imports below take half a second.
-    folder = bundle if (bundle / "bundle.json").exists() else bundle / "bundle"
-    hash_ahead(folder.glob("*.gguf"))
+    hash_ahead_of(bundle)
     from rich.console import Console
 
     from umi_lite.ask import ask

@@ -12,6 +12,7 @@ from umi_lite.cli.options import (
     McpOptions,
     Roles,
     SamplingOptions,
+    ToolsOption,
     home,
     with_groups,
 )
@@ -33,10 +34,7 @@ def serve(
         list[str] | None,
         typer.Option(help="site whose pages may ask, as https://HOST (repeatable); default none"),
     ] = None,
-    tools: Annotated[
-        str | None,
-        typer.Option(help="tool set by name, or a .py file with functions; default the bundle's"),
-    ] = None,
+    tools: ToolsOption = None,
     name: Annotated[
         str | None, typer.Option(help="name of the model for clients; default the run's")
     ] = None,

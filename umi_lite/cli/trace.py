@@ -10,9 +10,12 @@ import typer
 from umi_lite.cli.options import (
     DEFAULT_BUNDLE,
     BundleOption,
+    JsonResult,
     Limits,
     Roles,
     SamplingOptions,
+    ToolsOption,
+    TraceFile,
     home,
     with_groups,
 )
@@ -105,18 +108,10 @@ def replay(
         typer.Option("--with", help="file with that turn in other words; - reads stdin"),
     ] = None,
     bundle: BundleOption = DEFAULT_BUNDLE,
-    tools: Annotated[
-        str | None,
-        typer.Option(help="tool set by name, or a .py file with functions; default the bundle's"),
-    ] = None,
-    trace: Annotated[
-        Path | None,
-        typer.Option(help="output file of the trace as JSON, next to the trace store"),
-    ] = None,
+    tools: ToolsOption = None,
+    trace: TraceFile = None,
     save: Annotated[bool, typer.Option(help="keep the new episode in the trace store")] = True,
-    json_: Annotated[
-        bool, typer.Option("--json", help="result as one JSON object on stdout, turns on stderr")
-    ] = False,
+    json_: JsonResult = False,
     *,
     limits: Limits,
     sampling_options: SamplingOptions,

@@ -110,10 +110,9 @@ def serve(
             `open_roles` refuses.
     """
     sock = listen(access)
-    default = bundle.spec.tools if isinstance(bundle.spec.tools, str) else None
-    opened = open_tools(tools, default, mcp and mcp.unattended(), dim(console))
+    opened = open_tools(tools, bundle.spec.live_tools, mcp and mcp.unattended(), dim(console))
     with (
-        opened if tools or default or mcp else nullcontext(Toolbox()) as toolbox,
+        opened if tools or bundle.spec.live_tools or mcp else nullcontext(Toolbox()) as toolbox,
         open_roles(
             bundle,
             views=views,
