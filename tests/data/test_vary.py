@@ -1,14 +1,19 @@
 """Varied trajectories stay valid, replay under their own names, and are the same for a seed."""
 
 import random
+import re
+from collections import Counter
 from functools import cache
+from statistics import fmean
 
 import pytest
 
 from umi_lite.data.load import find_source, load_source
 from umi_lite.data.rename import CannotRename, Names, draw_names, renamed, restored
 from umi_lite.data.rows import Loaded
+from umi_lite.data.synth.names import content_words
 from umi_lite.data.vary import UNRENAMED, original, varied
+from umi_lite.data.vary_company import needed
 from umi_lite.data.vary_settings import Vary
 from umi_lite.protocol.constraints import Check
 from umi_lite.protocol.roles import system_text
@@ -92,14 +97,30 @@ def test_the_company_is_as_large_as_drawn(source: str) -> None:
         called = {step.tool for step in old.steps if isinstance(step, Call)}
         assert called <= {tool.name for tool in new.tools}
         assert len(new.tools) <= 6
-        gives_up = any(isinstance(s, Plan) and s.next == "give_up" for s in old.steps)
-        if gives_up:
-            # Another tool could do what none of these can.
-            assert {t.name for t in new.tools} <= {t.name for t in old.tools}
-        else:
-            sizes.add(len(new.tools))
-            assert len(new.tools) >= 3 or source == "toolworld"
+        sizes.add(len(new.tools))
+        assert len(new.tools) >= 3 or source == "toolworld"
+        if not needed(old):
+            # Another tool could do what none of these can, so it must be about something else.
+            said = set(re.findall("[a-z]+", old.instruction.lower()))
+            added = {t.name for t in new.tools} - {t.name for t in old.tools}
+            assert not any(content_words(name) & said for name in added)
     assert sizes >= {3, 4, 5, 6}
+
+
+def test_what_is_offered_does_not_show_whether_a_tool_fits() -> None:
+    source = load_source("wild", {"split": "train", "n": 3000, "seed": 0})
+    after = varied(source, Vary(together=6, company=(2, 8)), 1).trajectories
+    sets = Counter(repr(one.tools) for one in after)
+    shared: dict[bool, list[bool]] = {True: [], False: []}
+    sizes: dict[bool, list[int]] = {True: [], False: []}
+    for one in after:
+        fits = bool(needed(one))
+        shared[fits].append(sets[repr(one.tools)] > 1)
+        sizes[fits].append(len(one.tools))
+    assert len(shared[False]) > 200
+    # A rule that reads only how the tools were chosen would gain nothing by giving up.
+    assert abs(fmean(shared[True]) - fmean(shared[False])) < 0.15
+    assert abs(fmean(sizes[True]) - fmean(sizes[False])) < 2
 
 
 def test_trajectories_together_offer_the_same_tools(source: str) -> None:
@@ -124,7 +145,7 @@ def test_trajectories_together_offer_the_same_tools(source: str) -> None:
     if source == "wild":
         kinds = {str(t.meta["kind"]) for group in shared for t in group}
         assert "missing" in kinds  # what lacks a value gives up among tools that others call
-        assert "unsupported" not in kinds  # another one's tool could do it
+        assert "unsupported" in kinds  # so does what none of their tools can do
 
 
 def test_trajectories_of_one_id_stay_two() -> None:

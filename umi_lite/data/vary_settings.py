@@ -16,11 +16,11 @@ class Vary(BaseModel):
             a meaning.
         shuffle: True for tools and arguments in another order.
         company: the smallest and largest number of tools, drawn for each trajectory; others
-            come from the same source. Tasks that end without a call get none.
+            come from the same source. A task that no tool fits gets tools that have no word in
+            common with it.
         together: trajectories in a row that offer the same tools, those that each of them calls
             among others. So tools differ by what is asked for alone, and rows share a prefix,
-            which is read once per pack. Tasks that no tool fits stay alone,
-            and so do four in ten of the others.
+            which is read once per pack. Four in ten stay alone.
         shorten: share of the descriptions that are cut to their beginning or left out.
         paraphrase: share of the instructions that are opened or closed in other words.
         offer: share of the trajectories whose tools are read with the instruction, not in the
