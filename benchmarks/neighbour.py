@@ -37,7 +37,7 @@ def opened(bundle: Path | None, how: Mapping):
     from umi_lite.bundle.bundle import load_bundle
     from umi_lite.engine.engine import Engine
     from umi_lite.protocol.trajectory import ROLES
-    from umi_lite.weights.gguf_to_hf import embedded_gguf
+    from umi_lite.weights.embedded import embedded_gguf
 
     if bundle is None:
         return Engine(embedded_gguf(), dict.fromkeys(ROLES), n_ctx=1024, **how)

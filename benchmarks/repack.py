@@ -60,7 +60,7 @@ def child(gguf: Path, choice: str) -> dict[str, float]:
 def embedded_types(folder: Path) -> list[Path]:
     """Return the embedded model and its copies in other types."""
     from umi_lite.engine.library import library
-    from umi_lite.weights.gguf_to_hf import embedded_gguf
+    from umi_lite.weights.embedded import embedded_gguf
 
     lib = library()
     made = [embedded_gguf()]

@@ -25,7 +25,8 @@ from umi_lite.protocol.template import Rendered
 from umi_lite.protocol.trajectory import VIEWS, Trajectory, View
 from umi_lite.train.packs import Row, make_packs
 from umi_lite.train.tokenizer import Language, load_language
-from umi_lite.weights.gguf_to_hf import embedded_gguf, hf_folder
+from umi_lite.weights.embedded import embedded_gguf
+from umi_lite.weights.gguf_to_hf import hf_folder
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from umi_lite.files import staged_file
-from umi_lite.weights.gguf_to_hf import embedded_gguf
+from umi_lite.weights.embedded import embedded_gguf
 
 
 @dataclass(frozen=True)

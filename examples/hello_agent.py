@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from umi_lite import Agent, Bounds, Engine, Toolbox, python_tool, tool
-from umi_lite.weights.gguf_to_hf import embedded_gguf
+from umi_lite.weights.embedded import embedded_gguf
 
 
 def temperature(city: str, unit: Literal["C", "F"] = "C") -> str:

@@ -25,7 +25,7 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def base_gguf() -> Path:
     """Return the file of the embedded model."""
-    from umi_lite.weights.gguf_to_hf import embedded_gguf
+    from umi_lite.weights.embedded import embedded_gguf
 
     return embedded_gguf()
 

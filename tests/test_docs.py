@@ -21,7 +21,7 @@ from umi_lite.protocol.grammar import call_grammar, plan_grammar
 from umi_lite.protocol.prompts import render
 from umi_lite.protocol.roles import step_text
 from umi_lite.protocol.trajectory import VIEWS, Answer, Call, Plan, Trajectory, View
-from umi_lite.weights.gguf_to_hf import embedded_gguf
+from umi_lite.weights.embedded import embedded_gguf
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "architecture.md"
 BLOCK = re.compile(

@@ -22,7 +22,7 @@ def test_a_short_script_runs_an_agent_and_imports_no_torch() -> None:
     script = """
 import sys
 from umi_lite import Agent, Bounds, Engine, Toolbox, tool
-from umi_lite.weights.gguf_to_hf import embedded_gguf
+from umi_lite.weights.embedded import embedded_gguf
 
 def double(number: int) -> int:
     "Twice a number."

@@ -69,7 +69,7 @@ def _memory_on_gpu() -> int | None:
     """Return the bytes that the embedded model takes on the GPU, None if it is not installed."""
     from umi_lite.engine.engine import Engine
     from umi_lite.engine.machine import machine
-    from umi_lite.weights.gguf_to_hf import embedded_gguf
+    from umi_lite.weights.embedded import embedded_gguf
 
     try:
         gguf = embedded_gguf()
@@ -81,7 +81,7 @@ def _memory_on_gpu() -> int | None:
 
 
 def embedded_line() -> Line:
-    from umi_lite.weights.gguf_to_hf import embedded_gguf
+    from umi_lite.weights.embedded import embedded_gguf
 
     try:
         found = embedded_gguf().name
@@ -96,7 +96,7 @@ def inference_line() -> Line:
     from umi_lite.engine.library import library
     from umi_lite.engine.machine import repacks
     from umi_lite.engine.proof import TOKENS, prove
-    from umi_lite.weights.gguf_to_hf import embedded_gguf
+    from umi_lite.weights.embedded import embedded_gguf
 
     try:
         library()

@@ -29,7 +29,7 @@ from benchmarks.shapes import SHAPES, Shape, write_adapter, write_model
 from umi_lite.bundle.bundle import load_bundle
 from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import ROLES, VIEWS
-from umi_lite.weights.gguf_to_hf import embedded_gguf
+from umi_lite.weights.embedded import embedded_gguf
 
 _EMBEDDED = Shape(width=576, layers=30, heads=9, kv_heads=3, inner=1536)
 _TINY = Shape(width=128, layers=2, heads=2, kv_heads=1, inner=256)

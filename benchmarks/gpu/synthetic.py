@@ -27,7 +27,8 @@ from umi_lite.protocol.trajectory import (
 )
 from umi_lite.train.samples import make_rows
 from umi_lite.train.tokenizer import Language, load_language
-from umi_lite.weights.gguf_to_hf import embedded_gguf, hf_folder
+from umi_lite.weights.embedded import embedded_gguf
+from umi_lite.weights.gguf_to_hf import hf_folder
 
 _VIEWS: tuple[View, ...] = ("backbone", *ROLES)
 _SHARD = 4 << 30

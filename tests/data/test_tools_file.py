@@ -193,4 +193,4 @@ def test_the_same_file_changed_is_read_again(tmp_path):
 
 @pytest.mark.parametrize("name", ["nothing", "nothing.py", "README.md"])
 def test_no_such_set(name):
-    assert "name one of toolworld, wild, gsm8k, math, tora, " in refused(name)
+    assert "name one of everyday, everyday=FOLDER, python, toolworld, wild, " in refused(name)

@@ -3,8 +3,9 @@
 import pytest
 
 from umi_lite.data.toolworld.toolbox import WorldToolbox, functions
-from umi_lite.data.toolworld.world import STATUSES, World, number_text
+from umi_lite.data.toolworld.world import STATUSES, World
 from umi_lite.protocol.trajectory import Call, Observation
+from umi_lite.tools.compute import number_text
 
 WORLD_SEED = 11
 

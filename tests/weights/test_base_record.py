@@ -19,7 +19,8 @@ from umi_lite.weights.base_record import (
     read_record,
     record_of,
 )
-from umi_lite.weights.gguf_to_hf import embedded_gguf, hf_folder
+from umi_lite.weights.embedded import embedded_gguf
+from umi_lite.weights.gguf_to_hf import hf_folder
 
 TYPES = ["F16", "Q8_0", "Q6_K", "Q5_0", "Q5_K_M", "Q4_0", "Q4_K_M", "Q3_K_S", "Q2_K"]
 

@@ -7,7 +7,8 @@ import pytest
 from studies import study
 
 from umi_lite.errors import UserError
-from umi_lite.weights.gguf_to_hf import embedded_gguf, hf_folder
+from umi_lite.weights.embedded import embedded_gguf
+from umi_lite.weights.gguf_to_hf import hf_folder
 
 
 def test_the_folder_loads_as_an_ordinary_model(base_hf: Path) -> None:

@@ -17,8 +17,8 @@ from umi_lite.bundle.spec import (
     AGAIN,
     SPEC,
     AdapterFile,
+    BaseFile,
     BundleSpec,
-    File,
     Layout,
     PhrasesFile,
     Place,
@@ -43,6 +43,7 @@ from umi_lite.errors import UserError
 from umi_lite.files import link_or_copy, staged_folder, writing
 from umi_lite.protocol.trajectory import ROLES, Acts, Tool, View
 from umi_lite.tools.tools import Toolbox
+from umi_lite.weights.embedded import EMBEDDED_PACKAGE, embedded_gguf
 
 if TYPE_CHECKING:
     from umi_lite.recipe.schema import Recipe
@@ -57,10 +58,15 @@ class Bundle:
     path: Path
     spec: BundleSpec
 
-    @property
+    @cached_property
     def base(self) -> Path:
-        """The base GGUF."""
-        return self.path / self.spec.base.file
+        """The base GGUF.
+
+        Raises:
+            UserError: it is not in the bundle but in a package, which is not installed.
+        """
+        in_package = self.spec.base.package is not None
+        return embedded_gguf() if in_package else self.path / self.spec.base.file
 
     @cached_property
     def adapters(self) -> dict[View, Path]:
@@ -232,6 +238,7 @@ def write_bundle(
     sampling: Sampling | None = None,
     versions: Mapping[str, str] | None = None,
     template: str | None = None,
+    without_base: bool = False,
 ) -> Bundle:
     """Check the adapters, write the bundle and load it; only then replace an older one.
 
@@ -245,10 +252,13 @@ def write_bundle(
         recipe: of the training run; its `style` becomes the bundle's.
         versions: of the packages that trained it; those that export it are added.
         template: the chat template that it was trained on, if it is not the base's own.
+        without_base: leave the base out, which is the embedded one; the bundle then needs its
+            package, and is as large as its adapters.
 
     Raises:
         UserError: `out` holds something else, a file does not fit or is damaged, an adapter
-            changes no logit, or the disk is full. `out` is then unchanged.
+            changes no logit, the base that is left out is not the embedded one, or the disk is
+            full. `out` is then unchanged.
     """
     out = Path(out)
     if out.exists() and not (out / SPEC).is_file() and (out.is_file() or any(out.iterdir())):
@@ -263,16 +273,25 @@ def write_bundle(
         check_adapter(path, read_header(path, what), header["general.architecture"], what)
     own_template = template_hash(base_gguf, header)
     check_changes(base_gguf, adapters)
+    if without_base and base_gguf.resolve() != embedded_gguf().resolve():
+        raise UserError(
+            f"base {base_gguf.name} is not the one of {EMBEDDED_PACKAGE}, so the bundle must hold "
+            "it: export with it, or with base.gguf: embedded and no export.quantize"
+        )
     with writing(out), staged_folder(out) as work:
         # A base with the name of a view's file would be overwritten.
         base = work / (f"base-{base_gguf.name}" if base_gguf.stem in adapters else base_gguf.name)
-        link_or_copy(base_gguf, base)
+        if without_base:
+            made = describe(base_gguf, BaseFile).model_copy(update={"package": EMBEDDED_PACKAGE})
+        else:
+            link_or_copy(base_gguf, base)
+            made = describe(base, BaseFile)
         for view, path in adapters.items():
             link_or_copy(path, work / f"{view}.gguf")
         for view, path in (phrases or {}).items():
             link_or_copy(path, work / f"{view}.phrases.json")
         spec = BundleSpec(
-            base=describe(base, File),
+            base=made,
             hf_id=hf_id,
             views={
                 view: describe(work / f"{view}.gguf", AdapterFile).model_copy(

@@ -22,10 +22,9 @@ from umi_lite.recipe.load import check, read_yaml
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.tokenizer import Language, load_language
 from umi_lite.weights.base_record import FILE, check_right_base, read_record, record_of
+from umi_lite.weights.embedded import EMBEDDED_HF_ID, embedded_gguf
 from umi_lite.weights.gguf_to_hf import (
-    EMBEDDED_HF_ID,
     GgufType,
-    embedded_gguf,
     hf_folder,
     local_folder,
 )
@@ -107,6 +106,7 @@ def export_run(
             bounds=_bounds(run_dir),
             versions=_versions(run_dir),
             template=template_text(recipe.base.template) if recipe.base.template else None,
+            without_base=recipe.export.base == "package",
         )
     if merge:
         from umi_lite.weights.merge_hf import merge_adapter
@@ -162,7 +162,9 @@ def _check_base(
 
 
 def _toolset(recipe: Recipe) -> str | None:
-    """Return the source whose tools the run was trained with, if there is just one."""
+    """Return the recipe's tools, or the source that it was trained on, if there is just one."""
+    if recipe.export.tools:
+        return recipe.export.tools
     sources = {data.source for data in recipe.data}
     return sources.pop() if len(sources) == 1 else None
 

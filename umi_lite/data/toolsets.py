@@ -1,4 +1,4 @@
-"""Sets of live tools by name: a source's, `python`, or those of a Python file of your own."""
+"""Sets of live tools by name: `everyday`, `python`, a source's, or those of a Python file."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -7,27 +7,34 @@ from pathlib import Path
 from umi_lite.data import SOURCES
 from umi_lite.data.load import find_source
 from umi_lite.errors import UserError
+from umi_lite.tools.everyday import NAME as EVERYDAY
+from umi_lite.tools.everyday import everyday
 from umi_lite.tools.mcp.servers import McpServers
 from umi_lite.tools.python import with_python
 from umi_lite.tools.tools import Toolbox
 
 
 def toolset(name: str, note: Callable[[str], None]) -> Toolbox:
-    """Return a source's live tools, `python`'s, or those that a `.py` file defines (`tools_file`).
+    """Return a set of live tools.
 
     Args:
+        name: `everyday` (`tools.everyday`), `everyday=FOLDER` with tools for the files of a folder,
+            `python`, a source with tools, or a `.py` file that defines some (`tools_file`).
         note: called with one line for each function of the file that cannot be a tool.
 
     Raises:
-        UserError: no such set or file, a file that fails, or one without tools.
+        UserError: no such set, file or folder, a file that fails, or one without tools.
     """
+    kind, named, folder = name.partition("=")
+    if kind == EVERYDAY:
+        return everyday(Path(folder).expanduser() if named else None)
     if name == "python":
         return with_python(None)
     if name in SOURCES and (tools := find_source(name).tools) is not None:
         return tools(None)
     path = Path(name).expanduser()
     if path.suffix != ".py" or not path.is_file():
-        known = ", ".join([*live_sources(), "python"])
+        known = ", ".join([EVERYDAY, f"{EVERYDAY}=FOLDER", "python", *live_sources()])
         raise UserError(f"no tools {name!r}: name one of {known}, or a .py file with functions")
     from umi_lite.data.tools_file import load_tools
 

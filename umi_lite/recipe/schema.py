@@ -13,7 +13,8 @@ from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import ROLES
 from umi_lite.recipe.load import hint
 from umi_lite.recipe.stages import Count, Int, Place, Rate, Ratio, Stages, Strict
-from umi_lite.weights.gguf_to_hf import GgufType, embedded_gguf
+from umi_lite.weights.embedded import embedded_gguf
+from umi_lite.weights.gguf_to_hf import GgufType
 
 
 def _named(name: str) -> str:
@@ -111,9 +112,19 @@ class Lora(Strict):
 
 
 class Export(Strict):
-    """`quantize`: type to which the base GGUF is requantized; None takes it as it is."""
+    """What a bundle is made of.
+
+    Attributes:
+        quantize: type to which the base GGUF is requantized; None takes it as it is.
+        tools: the tools that the bundle's agent has where no others are named; None is those of
+            the run's source, if it has one source and that has tools.
+        base: where the base GGUF is: in the `bundle`, or only in the `package` that ships the
+            embedded one, so that the bundle is as large as its adapters.
+    """
 
     quantize: GgufType | None = None
+    tools: Literal["everyday", "python", "toolworld"] | None = None
+    base: Literal["bundle", "package"] = "bundle"
 
 
 class Eval(Strict):

@@ -7,6 +7,7 @@ from umi_lite.bundle.verify import verified
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
 from umi_lite.weights.base_record import check_right_base, record_of
+from umi_lite.weights.embedded import embedded_gguf
 from umi_lite.weights.gguf_to_hf import local_folder
 from umi_lite.weights.gguf_to_lora import lora_folder
 
@@ -39,6 +40,7 @@ def keep_start(recipe: Recipe, target: Path, model: str) -> None:
     adapter = bundle / spec.views["backbone"].file
     verified(adapter, spec.views["backbone"], "global adapter")
     if record := record_of(folder):
-        check_right_base(record, bundle / spec.base.file)
+        base = embedded_gguf() if spec.base.package else bundle / spec.base.file
+        check_right_base(record, base)
     target.parent.mkdir(exist_ok=True)
     lora_folder(adapter, folder, target)

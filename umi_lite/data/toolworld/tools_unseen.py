@@ -2,8 +2,8 @@
 
 import math
 
-from umi_lite.data.toolworld.tools import unknown
-from umi_lite.data.toolworld.world import World, number_text
+from umi_lite.data.toolworld.world import World
+from umi_lite.tools.compute import number_text, unknown
 from umi_lite.tools.tools import ToolError
 
 # city: hours ahead of UTC, latitude, longitude (whole degrees are near enough)

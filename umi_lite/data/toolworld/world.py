@@ -11,11 +11,6 @@ from umi_lite.data.toolworld.pools import Split
 STATUSES = ("packed", "shipped", "paid", "late", "lost")
 
 
-def number_text(value: float) -> str:
-    """Return a number as every tool writes it: at most two decimals, none where it is whole."""
-    return f"{round(value, 2):.2f}".rstrip("0").rstrip(".")
-
-
 @dataclass
 class Contact:
     phone: str

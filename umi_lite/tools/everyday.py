@@ -1,0 +1,34 @@
+"""The everyday tools: arithmetic, units, dates, texts, a to-do list, a folder's files, Python."""
+
+from pathlib import Path
+
+from umi_lite.files import data_folder
+from umi_lite.tools import compute
+from umi_lite.tools.folder import Folder
+from umi_lite.tools.python import python_tool
+from umi_lite.tools.todo import StoredTodo
+from umi_lite.tools.tools import Toolbox, tool
+
+NAME = "everyday"
+
+
+def everyday(folder: Path | None = None) -> Toolbox:
+    """Return the everyday tools. The to-do list is `todo.json` in the user's data folder.
+
+    Args:
+        folder: a folder whose files may be listed, read and searched; None for no such tools.
+
+    Raises:
+        UserError: `folder` is not a folder, or this machine cannot run the Python sandbox.
+    """
+    todo = StoredTodo(data_folder() / "todo.json")
+    functions = [
+        *(compute.calculator, compute.convert, compute.add_days, compute.days_between),
+        *(compute.weekday, compute.today, compute.word_count, compute.reverse),
+        compute.upper,
+        *(todo.todo_add, todo.todo_done, todo.todo_list),
+    ]
+    if folder is not None:
+        files = Folder(folder)
+        functions += [files.list_files, files.read_file, files.find_text]
+    return Toolbox([*map(tool, functions), python_tool()])
