@@ -71,6 +71,9 @@ class Scripted(ByteTokenizer):
         self.released.append(episode)
         self._queue = deque(r for r in self._queue if r.episode != episode)
 
+    def interrupt(self) -> None:
+        """A step ends at once in any case."""
+
     def prompt(self, index: int) -> str:
         """The text of the transcript that the request was asked with."""
         return self.decode(self.asked[index].ids)

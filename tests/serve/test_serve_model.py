@@ -1,5 +1,6 @@
 """The server over the real engine: what is cached, and `umi serve` as a process."""
 
+import http.client
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from serving import serving, until
 
 from umi_lite.agent.bounds import Bounds
 from umi_lite.agent.trace import Trace
+from umi_lite.engine.context import Context
 from umi_lite.serve.store import TraceStore
 
 USER = {"role": "user", "content": "What is twice three? Use the tool, and say the result."}
@@ -68,6 +70,29 @@ def test_what_was_read_before_is_read_from_the_cache(engine):
         # A cut history: the system message and the tools' docs.
         ask([{**USER, "content": "Hello."}], "none")
         assert kept[3].turns[0].reused > 20
+
+
+def test_a_client_that_leaves_ends_the_evaluation_of_its_prompt(engine, monkeypatch):
+    decode, reading, finished = Context.decode, threading.Event(), []
+
+    def recorded(context: Context, entries) -> bool:
+        if len(entries) > 200:
+            reading.set()
+        finished.append(decode(context, entries))
+        return finished[-1]
+
+    body = {"messages": [{**USER, "content": "What is one more than nine? " * 40}]}
+    monkeypatch.setattr(Context, "decode", recorded)
+    with serving(engine, bounds=SHORT) as running:
+        address = running.url.removeprefix("http://")
+        leaver = http.client.HTTPConnection(address)
+        headers = {"content-type": "application/json"}
+        leaver.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+        assert reading.wait(60)
+        leaver.close()
+        until(lambda: running.health()["running"] == 0)
+        assert finished[-1] is False
+        assert running.post({"messages": [USER]}).status_code == 200
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from umi_lite.errors import UserError
 
 _KV_TYPES = {"f16": 1, "q8_0": 8, "f32": 0}  # ggml types
 KvType = Literal["f16", "q8_0", "f32"]
+_ABORTED = 2  # llama_decode's status (include/llama.h)
 
 
 class Context:
@@ -75,6 +76,11 @@ class Context:
         self.use(() if adapter is None else (adapter,))
         self._threads = threads
         self._memory = lib.llama_get_memory(self.pointer)
+        self._stop = ctypes.create_string_buffer(2)
+        if self.forgets:
+            self._is_set = _is_set(lib)
+            data = ctypes.cast(self._stop, ctypes.c_void_p)
+            lib.llama_set_abort_callback(self.pointer, self._is_set, data)
         self._batch = lib.llama_batch_init(n_batch, 0, 1)
 
     def use(self, adapters: Adapters) -> None:
@@ -102,8 +108,18 @@ class Context:
             self.lib.llama_set_n_threads(self.pointer, threads, threads)
             self._threads = threads
 
-    def decode(self, entries: Sequence[tuple[int, int, int, bool]]) -> None:
+    def interrupt(self) -> None:
+        """Stop the evaluation in progress, else the next one; may be called from any thread.
+
+        A GPU, and a model that cannot forget a part of its cache, finish theirs.
+        """
+        self._stop[0] = b"\1"
+
+    def decode(self, entries: Sequence[tuple[int, int, int, bool]]) -> bool:
         """Evaluate (token, position, sequence, wants logits) entries, at most `n_batch`.
+
+        Return False if it was interrupted: some of the entries may be cached then, and there are
+        no logits.
 
         Raises:
             EngineError: the cache is full or the computation failed.
@@ -118,11 +134,16 @@ class Context:
         batch.n_tokens = len(entries)
         with holding():
             status = self.lib.llama_decode(self.pointer, batch)
+        self._stop[0] = b"\0"
+        if status == _ABORTED:
+            clear_log()
+            return False
         if status != 0:
             raise EngineError(f"llama.cpp could not evaluate ({status}): {last_reason()}")
         # A GPU may still be computing after the call returns; wait, so that timings are right.
         self.lib.llama_synchronize(self.pointer)
         self.copying = False
+        return True
 
     def logits(self, index: int) -> Any:
         """Return float32 [n_vocab] of entry `index` of the last decode; valid until the next."""
@@ -164,3 +185,13 @@ class Context:
             self.lib.llama_batch_free(self._batch)
             self.lib.llama_free(self.pointer)
             self.pointer = None
+
+
+def _is_set(lib: Any) -> Any:
+    """Return a C function that is true where the byte at the address that it is given is not 0.
+
+    llama.cpp asks between operations, a thousand times or more per evaluation. A Python function
+    would have to wait each time until no other thread runs Python: `strlen`, 0 for an empty text.
+    """
+    libc = ctypes.CDLL(None if os.name == "posix" else "msvcrt")
+    return ctypes.cast(libc.strlen, lib.ggml_abort_callback)

@@ -258,6 +258,10 @@ class HybridEngine:
             raise err
         return done
 
+    def interrupt(self) -> None:
+        """See `Engine.interrupt`."""
+        self._here.interrupt()
+
     def release(self, episode: Hashable) -> None:
         """See `Engine.release`."""
         self._here.release(episode)

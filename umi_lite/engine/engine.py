@@ -212,6 +212,14 @@ class Engine:
             self._current.compute_on(count)
             return self._current.round()
 
+    def interrupt(self) -> None:
+        """Make `step` return soon: stop its evaluation, which the next one repeats.
+
+        May be called from any thread. After four in a row an evaluation is finished.
+        """
+        for scheduler in list(self._schedulers.values()):
+            scheduler.interrupt()
+
     def release(self, episode: Hashable) -> None:
         """Free an episode's slots for others and drop its unfinished requests."""
         for scheduler in self._schedulers.values():

@@ -14,6 +14,8 @@ from umi_lite.engine.turn import Slot, Turn, common_prefix
 
 # Copying a slot's cache takes no longer than reading this many tokens.
 WORTH_A_COPY = 16
+# After this many interrupted evaluations one is finished, however many clients leave.
+_MOST_INTERRUPTED = 4
 
 
 class ViewScheduler:
@@ -47,6 +49,7 @@ class ViewScheduler:
         self._waiting: deque[Request] = deque()
         self._speaking: Adapters | None = None
         self._clock = 0
+        self._interrupted = 0  # evaluations since the last finished one
 
     @property
     def load(self) -> int:
@@ -78,6 +81,11 @@ class ViewScheduler:
             if slot.owner == episode:
                 self._slots.end(slot)
                 slot.owner = None
+
+    def interrupt(self) -> None:
+        """Stop the evaluation in progress; the next round repeats it."""
+        if self._interrupted < _MOST_INTERRUPTED:
+            self._context.interrupt()
 
     def compute_on(self, threads: int) -> None:
         """Set the number of threads from now on."""
@@ -121,6 +129,8 @@ class ViewScheduler:
             for i, token in enumerate(tokens):
                 entries.append((token, len(slot.ids) + i, slot.index, i in wanted))
         seconds = self._decode(entries, [part.slot for part in slices])
+        if seconds is None:
+            return
         each = seconds / sum(part.count for part in slices)
         for part in slices:
             slot, turn, count = part.slot, part.turn, part.count
@@ -149,17 +159,22 @@ class ViewScheduler:
                 break
             turn.pick(self._context.logits(at))
 
-    def _decode(self, entries: list[tuple[int, int, int, bool]], slots: list[Slot]) -> float:
-        """Evaluate the entries; return the seconds it took."""
+    def _decode(self, entries: list[tuple[int, int, int, bool]], slots: list[Slot]) -> float | None:
+        """Evaluate the entries; return the seconds it took, None if it was interrupted."""
         started = time.perf_counter()
         try:
-            self._context.decode(entries)
+            if not self._context.decode(entries):
+                self._interrupted += 1
+                for slot in slots:
+                    self._slots.cut(slot, len(slot.ids))
+                return None
         except BaseException:
             # Interrupted or failed: the cache must not hold tokens that the slots do not list.
             for slot in slots:
                 self._slots.cut(slot, len(slot.ids))
                 self._slots.end(slot)
             raise
+        self._interrupted = 0
         return time.perf_counter() - started
 
     def _finish(self, slot: Slot) -> tuple[Request, Generation]:

@@ -134,10 +134,14 @@ class Driver:
             self._changed.notify()
 
     def cancel(self, ticket: Ticket) -> None:
-        """End an episode whose client has left; its slot is free after the current evaluation."""
+        """End an episode whose client has left; its slot is free at once.
+
+        An evaluation in progress is stopped, and repeated if others need it.
+        """
         with self._changed:
             self._left.add(ticket)
             self._changed.notify()
+        self._engine.interrupt()
 
     def drain(self, seconds: float) -> None:
         """Take no new episodes, and end those that are unfinished after these seconds."""
