@@ -1,6 +1,7 @@
 """Fixtures for all folders: the embedded model, a finished run, its bundle."""
 
 import ctypes
+import gc
 import json
 import os
 from collections.abc import Iterator
@@ -20,6 +21,17 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         folder = tmp_path_factory.mktemp("data")
         patch.setenv("UMI_LITE_DATA", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def collected() -> None:
+    """Leave what earlier modules imported and keep out of garbage collections.
+
+    A training collects garbage twice per job: over torch, transformers and the other tests, that
+    takes longer than the steps of a small model.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -277,3 +277,44 @@ def test_whatever_stands_for_a_schema_is_read_or_refused_in_one_line():
         assert len(kept) + len(refused) == 1
         assert all("\n" not in why and len(why) < 300 for why in refused.values())
     assert read > 1000
+
+
+SLOW = "^(a|aa)+$"
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"properties": {"a": {"pattern": SLOW}}}, {"a": "a" * 60 + "!"}),
+        ({"patternProperties": {SLOW: {}}, "additionalProperties": False}, {"a" * 60 + "!": 1}),
+        ({"anyOf": [{"propertyNames": {"pattern": SLOW}}]}, {"a" * 60 + "!": 1}),
+        ({"properties": {f"a{n}": {"pattern": SLOW} for n in range(500)}},
+         {f"a{n}": "a" * 60 + "!" for n in range(500)}),
+    ],
+)  # fmt: skip
+def test_a_pattern_that_backtracks_for_hours_is_a_fault(schema, value):
+    tool = Tool(name="t", parameters={"type": "object", **schema})
+    assert "takes longer than 0.25 s" in (Check(tool.parameters).fault(value) or "")
+
+
+def test_names_by_patterns_are_checked_as_the_standard_says():
+    """The same verdicts as jsonschema's own keywords."""
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "integer"}},
+        "patternProperties": {"^x-": {"type": "string"}, "y$": {"minimum": 3}},
+        "additionalProperties": {"type": "boolean"},
+    }
+    closed = {**schema, "additionalProperties": False}
+    values = (1, 5, "s", True)
+    for parameters in (schema, closed):
+        check, own = Check(parameters), jsonschema.Draft202012Validator(parameters)
+        for name in ("a", "x-1", "ax-", "key", "x-y", "b"):
+            for value in values:
+                found = check.fault({name: value})
+                assert (found is None) == own.is_valid({name: value}), (name, value, found)
+    assert Check(closed).fault({"b": 1, "c": 2}) == (
+        "Additional properties are not allowed ('b', 'c' were unexpected)"
+    )
+    both = {"unevaluatedProperties": False, "patternProperties": {"^x": {}}}
+    assert "cannot be checked" in (Check(both).fault({"a": 1}) or "")

@@ -9,7 +9,7 @@ import pytest
 from kept import Notes, losses
 from test_activated import defined
 from test_out_of_memory import card_of
-from test_resume import STEPS, Server, kill_in_every_job, same_runs, server, write_recipe
+from test_resume import MEASURED, STEPS, Server, kill_in_every_job, same_runs, server, write_recipe
 
 from umi_lite.recipe.schema import Recipe
 from umi_lite.recipe.stages import JOBS
@@ -36,7 +36,7 @@ def test_killed_at_a_random_step_of_every_job_nothing_differs(
         stages={"global": stage, "local": local},
         checkpoint_every=4,
         lora={"dropout": 0.2},
-        validation={"share": 0.2, "every": 10},
+        validation={"share": 0.2, "every": MEASURED},
     )
     path = write_recipe(recipe, tmp_path)
     assert server(path, tmp_path / "whole", "none", 0, 0) == 0
@@ -152,7 +152,7 @@ def test_contexts_are_cut_until_they_fit(
 ) -> None:
     """Room for one context at a time, not for a pack of them: the losses stay the same."""
     data = [{"source": "toolworld", "split": "train", "n": 48}]
-    recipe = activated(tiny_recipe, 8, stages={"global": "none"}, packed_length=600, data=data)
+    recipe = activated(tiny_recipe, 4, stages={"global": "none"}, packed_length=600, data=data)
     train(recipe, tmp_path / "whole", reporter=Silent())
     notes = Notes()
     with card_of(395):  # the longest row has 382 tokens, the largest pack 463

@@ -12,6 +12,7 @@ from umi_lite.cli.options import (
     BundleOption,
     JsonResult,
     Limits,
+    McpOptions,
     Roles,
     SamplingOptions,
     ToolsOption,
@@ -115,6 +116,7 @@ def replay(
     *,
     limits: Limits,
     sampling_options: SamplingOptions,
+    mcp: McpOptions,
     roles: Roles,
 ) -> None:
     """Branch an episode from a turn.
@@ -139,6 +141,7 @@ def replay(
         task,
         Console(stderr=json_),
         tools=home(tools),
+        mcp=mcp.servers(),
         trace_path=trace,
         store=TraceStore() if save else None,
         views=roles.views,

@@ -165,16 +165,21 @@ class Check:
 
     @cached_property
     def _validator(self) -> Any:
-        import jsonschema
+        from umi_lite.protocol.bounded_patterns import validator
 
-        return jsonschema.Draft202012Validator(self._parameters)
+        return validator(self._parameters)
 
     def fault(self, arguments: Mapping[str, Any]) -> str | None:
-        """Return what is wrong with the arguments, on one line with its place; None if nothing."""
+        """Return what is wrong with the arguments, on one line with its place; None if nothing.
+
+        Patterns that could not be checked in a quarter of a second are a fault, too.
+        """
+        from umi_lite.protocol.bounded_patterns import Undecided, first_error
+
         try:
-            wrong = next(iter(self._validator.iter_errors(arguments)), None)
-        except re.error as err:
-            return f"the pattern {err.pattern!r} is not a regular expression: {err}"
+            wrong = first_error(self._validator, arguments)
+        except Undecided as err:
+            return " ".join(str(err).split())
         if wrong is None:
             return None
         at = ".".join(str(step) for step in wrong.absolute_path)
