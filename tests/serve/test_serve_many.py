@@ -1,7 +1,9 @@
 """Many clients: the queue, clients that leave, slow tools, faults, and the end of the server."""
 
 import asyncio
+import contextlib
 import json
+import select
 import socket
 import threading
 from collections import Counter
@@ -112,6 +114,33 @@ def test_a_client_that_leaves_in_the_middle_of_its_request_is_counted_as_such():
             head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n"
             other.sendall(f"{head}Content-Type: application/json\r\n\r\n{{".encode())
         until(lambda: '{status="499"} 1.0' in httpx.get(f"{running.url}/metrics").text)
+
+
+def test_the_memory_of_bodies_that_are_being_read_is_bounded():
+    whole = json.dumps({"messages": [{"role": "user", "content": "Do it. " * 2500}]}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(whole)}"
+    with serving(Talker(say), max_body=20_000) as running, contextlib.ExitStack() as stack:
+        url = httpx.URL(running.url)
+        clients = [socket.create_connection((url.host, url.port or 0)) for _ in range(24)]
+        for client in clients:
+            stack.callback(client.close)
+            client.sendall(f"{head}\r\nContent-Type: application/json\r\n\r\n".encode())
+            client.sendall(whole[:-1])
+
+        def answered() -> list[socket.socket]:
+            return select.select(clients, [], [], 0)[0]
+
+        until(lambda: len(answered()) == 6)
+        refused = answered()
+        assert {client.recv(4096)[:13] for client in refused} == {b"HTTP/1.1 429 "}
+        rest = [client for client in clients if client not in refused]
+        for client in rest[1:]:
+            client.sendall(whole[-1:])
+            assert client.recv(4096)[:13] == b"HTTP/1.1 200 "
+        rest[0].close()
+        # Nothing of them is counted for ever.
+        for _ in range(20):
+            assert running.post(whole).status_code == 200
 
 
 def test_a_slow_tool_holds_up_its_own_episode_only():

@@ -24,6 +24,8 @@ from umi_lite.serve.turn import Served, Turn, make_turn
 # Seconds without an event after which a stream sends a comment, so that no proxy closes it.
 _QUIET = 15.0
 _BODY_SECONDS = 30.0
+# Memory for the bodies of requests that are not queued yet, in bodies of the greatest length.
+_MOST_BODIES = 16
 # An event of an episode: whose text, and its text; or at the end its trace.
 Event = tuple[str, str] | Trace
 
@@ -43,10 +45,12 @@ class Chat:
     max_body: int
     saver: Saver | None
     memory: Memory
+    _held: int = 0
 
     async def __call__(self, request: Request) -> Response:
+        body = bytearray()
         try:
-            body = await self._body(request)
+            await self._read(request, body)
             turn = await asyncio.to_thread(self._turn, body)
             episode = _Running(self, turn)
             self.driver.submit(episode.ticket)
@@ -59,40 +63,44 @@ class Chat:
             return self._refused(429, error_json(str(err), 429), headers)
         except Closed as err:
             return self._refused(503, error_json(str(err), 503), {"Connection": "close"})
+        finally:
+            self._held -= len(body)
         if turn.request.stream:
             return _Stream(episode)
         return await episode.whole(request)
 
-    def _turn(self, body: bytes) -> Turn:
+    def _turn(self, body: bytearray) -> Turn:
         request = parse_request(body)
         if request.store and self.saver is None:
             raise BadRequest("store: this server keeps no traces", "store")
         return make_turn(request, self.served, self.memory)
 
-    async def _body(self, request: Request) -> bytes:
-        """Return the request's body.
+    async def _read(self, request: Request, body: bytearray) -> None:
+        """Add the request's bytes to `body`.
 
         Raises:
             BadRequest: it is not JSON by its type, too long, or does not come in 30 s.
+            Full: the bodies of other requests take all the memory that there is for them.
         """
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
             # A page elsewhere can send other types without asking the server first (CORS).
             raise BadRequest(f"content-type must be application/json, not {kind!r}", status=415)
         size = request.headers.get("content-length", "")
-        body = bytearray()
+        too_long = BadRequest(f"the body has more than {self.max_body} bytes", status=413)
+        if size.isdigit() and int(size) > self.max_body:
+            raise too_long
         try:
             async with asyncio.timeout(_BODY_SECONDS):
-                if not size.isdigit() or int(size) <= self.max_body:
-                    async for part in request.stream():
-                        body += part
-                        if len(body) > self.max_body:
-                            break
-                    else:
-                        return bytes(body)
+                async for part in request.stream():
+                    self._held += len(part)
+                    body += part
+                    if len(body) > self.max_body:
+                        raise too_long
+                    if self._held > _MOST_BODIES * self.max_body:
+                        raise Full(1, "the memory for requests")
         except TimeoutError:
             raise BadRequest(f"the body did not come in {_BODY_SECONDS:g} s", status=408) from None
-        raise BadRequest(f"the body has more than {self.max_body} bytes", status=413)
 
     def _refused(
         self, status: int, body: dict[str, Any], headers: dict[str, str] | None = None

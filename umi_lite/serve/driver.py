@@ -25,10 +25,10 @@ _LONGEST_WAIT = 120
 
 
 class Full(Exception):
-    """The queue is full. `seconds` is when to ask again."""
+    """There is no room for a request. `seconds` is when to ask again."""
 
-    def __init__(self, seconds: int):
-        super().__init__(f"the queue is full; ask again in {seconds} s")
+    def __init__(self, seconds: int, what: str = "the queue"):
+        super().__init__(f"{what} is full; ask again in {seconds} s")
         self.seconds = seconds
 
 

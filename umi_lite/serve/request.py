@@ -134,7 +134,7 @@ class ChatRequest(_Model):
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
-def parse_request(body: bytes) -> ChatRequest:
+def parse_request(body: bytes | bytearray) -> ChatRequest:
     """Return a chat request from its JSON.
 
     Null fields are as if left out.
