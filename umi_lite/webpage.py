@@ -19,7 +19,8 @@ def web_page(
     """Return the page of a package's files `NAME.html`, `NAME.css` and `NAME.js`.
 
     In the HTML, `{{style}}`, `{{script}}`, `{{policy}}`, `{{mode}}` and `{{data}}` are filled in.
-    The script begins with `webpage.js`, which turns texts into text nodes.
+    The script begins with `webpage.js`, which turns texts into text nodes, and with the files
+    `NAME_*.js`; each of them defines one name.
 
     Args:
         blocks: what `json_block` returned.
@@ -61,8 +62,12 @@ def json_block(text: str, **attributes: str) -> str:
     return f'<script type="application/json"{named}>{text.translate(_ESCAPED)}</script>'
 
 
+@cache
 def _script(package: str, name: str) -> str:
-    return _file("umi_lite", "webpage.js") + _file(package, f"{name}.js")
+    found = (file.name for file in resources.files(package).iterdir())
+    parts = sorted(file for file in found if file.startswith(f"{name}_") and file.endswith(".js"))
+    files = [*parts, f"{name}.js"]
+    return _file("umi_lite", "webpage.js") + "".join(_file(package, file) for file in files)
 
 
 @cache

@@ -1,101 +1,30 @@
-"""The viewer in a real browser: inert, complete, quick to filter, live, and usable by keyboard."""
+"""The viewer in a real browser: complete, quick to filter, live, and usable by keyboard."""
 
 import json
 import queue
 import re
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
-from browser import launched
 from episodes import CALLED, CALLER, DONE, GIVE_UP, TOOLS, episode
 from scripted import Scripted
 from studies import STUDY
+from viewing import chromium, served, shown, tab, wait
 
 from umi_lite.agent.agent import Agent
 from umi_lite.agent.branch import branch
 from umi_lite.agent.conversation import Conversation
 from umi_lite.agent.trace import Trace
-from umi_lite.protocol.trajectory import Tool, Trajectory
+from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.serve.keeper import Keeper
 from umi_lite.serve.page import page
 from umi_lite.serve.store import TraceStore
-from umi_lite.serve.viewer import viewer_routes
+
+__all__ = ["chromium", "tab"]  # fixtures
 
 ROLES = ("user", "planner", "caller", "tool", "summarizer")
-RAW = {"\x1b", "\x9b", "\u202e", "\u2066", "\x00"}
-MARKUP = "<script>window.pwned = 1</script><img src=x onerror='window.pwned = 2'><!--"
-ENDS = "</script></title></style>--><script>window.pwned = 3</script>{{script}}"
-LINK = "[x](javascript:window.pwned=4) javascript:window.pwned=5 https://example.com/a.png"
-SCREEN = "\x1b[31mred\x1b[0m \x9b2J \u202eback \u2066in"
-HOSTILE = f"{MARKUP}{ENDS}\n{LINK}\n{SCREEN}"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator:
-    with launched() as browser:
-        yield browser
-
-
-@pytest.fixture
-def tab(chromium):
-    """A page that keeps what it asked for, what it reported, and dialogs."""
-    context = chromium.new_context(viewport={"width": 1200, "height": 800})
-    made = context.new_page()
-    made.asked, made.blocked, made.said = [], [], []
-    made.on("request", lambda request: made.asked.append(request.url))
-    made.on("requestfailed", lambda request: made.blocked.append((request.url, request.failure)))
-    made.on("console", lambda message: made.said.append(message.text))
-    made.on("pageerror", lambda error: made.said.append(str(error)))
-    made.on("dialog", lambda dialog: (made.said.append("dialog"), dialog.dismiss()))
-    yield made
-    context.close()
-
-
-def shown(tab, traces: list[Trace], path: Path, hash_: str = ""):
-    path.write_text(page(traces), encoding="utf-8")
-    tab.goto(path.as_uri() + hash_)
-    tab.wait_for_selector("body[data-ready]")
-    return tab
-
-
-def wait(tab, selector: str, *, count: int | None = None, text=None) -> None:
-    """Wait until that many elements are there, or one has the text.
-
-    The page's policy forbids playwright's `wait_for_function`, which evaluates a text.
-    """
-    from playwright.sync_api import expect
-
-    if count is not None:
-        expect(tab.locator(selector)).to_have_count(count, timeout=10_000)
-    if text is not None:
-        expect(tab.locator(selector)).to_have_text(text, timeout=10_000)
-
-
-@contextmanager
-def served(store: TraceStore) -> Iterator[str]:
-    """The viewer's routes on a real server."""
-    uvicorn = pytest.importorskip("uvicorn")
-    from starlette.applications import Starlette
-
-    routes = viewer_routes(store, lambda: server.should_exit)
-    server = uvicorn.Server(
-        uvicorn.Config(Starlette(routes=routes), port=0, log_level="error", lifespan="off")
-    )
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        assert not thread.is_alive(), "a stream of events held the server"
 
 
 def rows(tab) -> list[str]:
@@ -137,96 +66,6 @@ def test_the_exact_prompt_with_its_special_tokens(tab, tmp_path):
     # What the user wrote is no special token.
     assert len(marks) == "".join(t for t, special in trace.prompt(4) if special).count("<|im_")
     assert "Is <|im_end|> an end?" in box.locator(".plain").all_inner_texts()
-
-
-def hostile() -> list[Trace]:
-    """Episodes in which every text attacks the page."""
-    turns = (
-        f"{HOSTILE} \nNext: caller",
-        f"weather {json.dumps({'city': HOSTILE, HOSTILE: 1})}",
-        f"{HOSTILE}\nNext: summarizer",
-        HOSTILE,
-    )
-    name = f'"><img src=x onerror=window.pwned=6> {MARKUP}'
-    good = episode(name, *turns, words=HOSTILE)
-    tool = Tool(name="<img/src=x/onerror=window.pwned=8>", description=HOSTILE)
-    made = good.trajectory.model_copy(
-        update={"meta": {"branch_of": "javascript:window.pwned=7", "turn": MARKUP}}
-    )
-    good = good.model_copy(update={"trajectory": made, "model": HOSTILE, "bundle": HOSTILE})
-    task = Trajectory(id="__proto__", source="run", tools=(tool,), instruction=HOSTILE)
-    bad = Agent(Scripted(HOSTILE), TOOLS).run(task)
-    return [good, bad.model_copy(update={"error": HOSTILE})]
-
-
-@pytest.mark.parametrize("live", [False, True])
-def test_a_hostile_trace_is_inert(tab, tmp_path, live):
-    traces = hostile()
-    with TraceStore(tmp_path / "t.db") as store:
-        for trace in traces:
-            store.save(trace)
-        for trace in traces:
-            hash_ = f"#a={quote(trace.trajectory.id, safe='')}&b=__proto__"
-            if live:
-                with served(store) as address:
-                    tab.goto(address + hash_)
-                    tab.wait_for_selector("body[data-ready]")
-                    check_inert(tab)
-                    assert all(url.startswith((address, "data:,")) for url in tab.asked)
-                    tab.goto("about:blank")
-                    tab.asked.clear()
-            else:
-                path = tmp_path / "t.html"
-                shown(tab, traces, path, hash_)
-                check_inert(tab)
-                assert {url.partition("#")[0] for url in tab.asked} <= {path.as_uri(), "data:,"}
-
-
-def check_inert(tab) -> None:
-    for summary in tab.locator("summary").all():
-        summary.click()
-    for link in tab.locator("#list a").all():
-        link.click()
-    assert tab.evaluate("window.pwned") is None
-    assert tab.locator("img, iframe, object, embed, form:not(#filter)").count() == 0
-    assert tab.locator("body script:not([type])").count() == 1
-    # Only the page's own style, script and data were parsed as such.
-    drawn = tab.evaluate("document.body.innerText")
-    assert not RAW & set(drawn)
-    for seen in ("<script>window.pwned", r"\x1b[31mred", r"\x9b2J", r"\u202eback", r"\u2066in"):
-        assert seen in drawn, seen
-    names = tab.evaluate(
-        "[...document.querySelectorAll('*')].flatMap(n => [...n.attributes].map(a => a.value))"
-        ".filter(v => v.length < 5000).join('\\n')"
-    )
-    assert not RAW & set(names)
-    links = tab.evaluate("[...document.querySelectorAll('a')].map(a => a.getAttribute('href'))")
-    assert links and all(link.startswith("#") for link in links)
-    assert not [line for line in tab.said if "Content Security" not in line], tab.said
-
-
-def test_the_policy_stops_what_the_page_does_not_do(tab, tmp_path):
-    """Even if text became code, it could neither run, nor ask, nor change markup."""
-    shown(tab, [episode("run-1")], tmp_path / "t.html")
-    tab.evaluate(
-        "document.body.append(new Image()); document.images[0].src = 'http://127.0.0.1:9/'"
-    )
-    tab.evaluate("fetch('http://127.0.0.1:9/y').catch(() => 0)")
-    failed = tab.evaluate(
-        "() => { try { document.body.innerHTML = '<b>x</b>' } catch (e) { return e.name } }"
-    )
-    tab.evaluate(
-        "() => { const s = document.createElement('script'); s.append('window.pwned = 1');"
-        " try { document.body.append(s) } catch (e) {} }"
-    )
-    for _ in range(100):
-        stopped = sum("Content Security Policy" in line for line in tab.said)
-        if tab.blocked and stopped >= 3:
-            break
-        tab.wait_for_timeout(100)
-    assert failed == "TypeError" and tab.evaluate("window.pwned") is None
-    assert tab.asked[1:] == ["http://127.0.0.1:9/"] and tab.blocked == [(tab.asked[1], "csp")]
-    assert stopped >= 3
 
 
 def various() -> list[Trace]:
