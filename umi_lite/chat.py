@@ -169,9 +169,11 @@ class Chat:
         self._keep()
 
     def _keep(self) -> None:
-        """Write the trace again; a failure is a `Note`."""
+        """Write the trace again, or remove that of an empty chat; a failure is a `Note`."""
         whole = self.conversation.trace()
         if whole is None:
+            if self.keeper is not None:
+                self.keeper.forget(self.conversation.id)
             return
         if self.path is not None:
             keep(whole, self.path)
@@ -210,9 +212,8 @@ class Chat:
             raise UserError("nothing was said yet")
         self._keep()
         self._note(self._cut(f"taken back: {' '.join(text.split())}"))
-        kept = self.path is not None or (self.keeper is not None and self.keeper.kept)
-        if kept and not self.conversation.turns:
-            self._note("the kept trace has it until the next message")
+        if self.path is not None and not self.conversation.turns:
+            self._note(f"{self.path} has it until the next message")
 
     def _retry(self, rest: str) -> None:
         self._turn(lambda: self.conversation.retry(self._stream()))

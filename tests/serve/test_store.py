@@ -145,6 +145,18 @@ def test_a_failure_is_one_note(tmp_path):
     assert trace.answer == "It is 42." and not keeper.kept and len(notes) == 1
 
 
+def test_what_is_removed_is_neither_listed_nor_found(store):
+    store.save(episode("a", words="Lentils?"))
+    store.save(episode("b"))
+    assert found(store, words="lentils") == ["a"]
+    store.remove("a")
+    store.remove("a")
+    assert found(store) == ["b"] and found(store, words="lentils") == []
+    with sqlite3.connect(store.path) as db:
+        db.execute("INSERT INTO words (words) VALUES ('integrity-check')")
+        assert db.execute("SELECT count(*) FROM words").fetchone() == (1,)
+
+
 def test_nothing_is_made_by_reading(store):
     assert store.list() == [] and not store.path.parent.exists()
     with pytest.raises(UserError, match="no trace 'last'"):

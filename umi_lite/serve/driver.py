@@ -25,7 +25,7 @@ _LONGEST_WAIT = 120
 
 
 class Full(Exception):
-    """There is no room for a request. `seconds` is when to ask again."""
+    """The queue, or what else requests wait in, is full. `seconds` is when to ask again."""
 
     def __init__(self, seconds: int, what: str = "the queue"):
         super().__init__(f"{what} is full; ask again in {seconds} s")

@@ -30,6 +30,19 @@ class Keeper:
             self._store.save(trace, running=running)
             self.kept = not running
         except UserError as err:
-            if not self._failed:
-                warnings.warn(f"{err}; the trace is not kept there", Note, stacklevel=3)
-            self._failed = True
+            self._note(f"{err}; the trace is not kept there")
+
+    def forget(self, ident: str) -> None:
+        """Remove an episode from the store again."""
+        if not self.kept:
+            return
+        self.kept = False
+        try:
+            self._store.remove(ident)
+        except UserError as err:
+            self._note(f"{err}; the trace is still there")
+
+    def _note(self, text: str) -> None:
+        if not self._failed:
+            warnings.warn(text, Note, stacklevel=4)
+        self._failed = True

@@ -99,6 +99,12 @@ class TraceStore:
             db.execute("INSERT OR REPLACE INTO words (rowid, text) VALUES (?, ?)", (key, text))
         return ident
 
+    def remove(self, ident: str) -> None:
+        """Remove the trace with this id, if there is one."""
+        with self._writing() as db:
+            for key in db.execute("DELETE FROM traces WHERE id = ? RETURNING key", (ident,)):
+                db.execute("DELETE FROM words WHERE rowid = ?", key)
+
     def list(self, query: Query | None = None) -> list[Entry]:
         """Return what matches, newest first."""
         query = query or Query()
