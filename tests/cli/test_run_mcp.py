@@ -1,5 +1,6 @@
 """`umi run --mcp`: an MCP server's tools in an episode, notes, consent, errors."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -35,6 +36,16 @@ def test_tools_of_a_server_are_offered_called_and_noted(umi):
     assert called in ended.output
     # The bundle's own tools are not offered with --mcp alone.
     assert "calculator" not in umi.engine.prompt(0) and "echo_again" not in umi.engine.prompt(0)
+
+
+def test_an_episode_with_a_servers_tools_is_branched(umi, tmp_path, monkeypatch):
+    umi([CALLER, 'echo {"text": "hi"}', DONE, "Hi."], "--mcp", SERVER)
+    turns = ['echo {"text": "again"}', DONE, "Again."]
+    scripted_bundle(tmp_path / "r" / "bundle", monkeypatch, *turns)
+    branched = ["trace", "replay", "last", "--from", "2", "--mcp", SERVER, "--json"]
+    ended = CliRunner().invoke(app, branched)
+    assert ended.exit_code == 0, ended.output
+    assert json.loads(ended.stdout)["answer"] == "Again." and "tool again" in ended.stderr
 
 
 def test_a_set_of_tools_is_offered_too_where_it_is_named(umi):
