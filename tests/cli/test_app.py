@@ -1,15 +1,20 @@
 """The command as a whole: help, version, shell completion."""
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 
+import pytest
+import typer
 from typer.testing import CliRunner
 
 from umi_lite import __version__
 from umi_lite.cli.app import app
+from umi_lite.cli.examples import EXAMPLES
 
 UMI = str(Path(sys.executable).parent / "umi")
 
@@ -27,23 +32,62 @@ def test_each_command_has_a_help_that_fits_its_line() -> None:
         assert "..." not in shown.partition("Commands:")[2], shown
 
 
-def test_the_version_names_what_it_was_tested_with(monkeypatch) -> None:
+def test_the_version_is_a_table_of_tested_and_installed(monkeypatch) -> None:
     monkeypatch.setattr(metadata, "version", lambda name: {"torch": "2.0+cpu"}.get(name, "0.19.0"))
-    lines = CliRunner().invoke(app, ["--version"]).output.splitlines()
-    assert lines[0] == f"umi_lite {__version__}"
-    assert "gguf 0.19.0" in lines
-    assert any(line.startswith("torch 2.0+cpu (tested with 2.") for line in lines)
+    rows = [line.split() for line in CliRunner().invoke(app, ["--version"]).output.splitlines()]
+    assert rows[0] == ["umi_lite", __version__, "tested", "installed"]
+    assert ["gguf", "0.19.0", "0.19.0"] in rows
+    (torch,) = [row for row in rows if row[0] == "torch"]
+    assert torch[2:] == ["2.0+cpu", "(other)"]
+    assert [row[0] for row in rows[1:8]] == [
+        *("python", "llama-cpp-python", "torch", "transformers", "trl", "peft", "unsloth")
+    ]
 
 
-def test_the_version_leaves_out_what_is_not_installed(monkeypatch) -> None:
+def test_of_what_is_not_installed_the_version_names_the_main_packages(monkeypatch) -> None:
     def version(name: str) -> str:
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", version)
-    assert CliRunner().invoke(app, ["--version"]).output == f"umi_lite {__version__}\n"
+    rows = [line.split() for line in CliRunner().invoke(app, ["--version"]).output.splitlines()]
+    assert len(rows) == 8 and all(row[2] == "-" for row in rows[2:])
 
 
-def test_the_shell_completes_commands() -> None:
-    words = {"_UMI_COMPLETE": "complete_bash", "COMP_WORDS": "umi tr", "COMP_CWORD": "1"}
-    done = subprocess.run([UMI], env=os.environ | words, capture_output=True, text=True)
-    assert (done.stdout.split(), done.stderr) == (["train", "trace"], "")
+def test_each_help_ends_with_an_example_that_parses() -> None:
+    tree = typer.main.get_command(app)
+    paths = [()]
+    for name, command in tree.commands.items():  # type: ignore[attr-defined]
+        paths += [(name,), *((name, one) for one in getattr(command, "commands", ()))]
+    assert {" ".join(path) for path in paths} == set(EXAMPLES)
+    for path in paths:
+        shown = CliRunner().invoke(app, [*path, "--help"], terminal_width=80).output
+        last = shown.rstrip().rpartition("\n\n")[2]
+        assert " ".join(last.split()) == f"Example: {EXAMPLES[' '.join(path)]}", shown
+        program, *arguments = shlex.split(EXAMPLES[" ".join(path)])
+        assert program == "umi" and arguments[: len(path)] == [*path]
+        command = tree
+        while hasattr(command, "commands"):
+            command = command.commands[arguments.pop(0)]
+        command.make_context("umi", arguments)  # raises where an option is wrong
+
+
+@pytest.mark.parametrize(
+    ("shell", "words"),
+    [
+        ("bash", {"COMP_WORDS": "umi tr", "COMP_CWORD": "1"}),
+        ("zsh", {"_TYPER_COMPLETE_ARGS": "umi tr"}),
+        ("fish", {"_TYPER_COMPLETE_ARGS": "umi tr", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}),
+    ],
+)
+def test_the_shell_completes_commands(shell: str, words: dict[str, str]) -> None:
+    asked = words | {"_UMI_COMPLETE": f"complete_{shell}"}
+    done = subprocess.run([UMI], env=os.environ | asked, capture_output=True, text=True)
+    assert not done.stderr
+    assert {"train", "trace"} <= set(re.findall(r"\w+", done.stdout)), done.stdout
+    assert "serve" not in done.stdout.split()
+
+
+def test_the_script_that_completion_needs_is_printed() -> None:
+    asked = {"_UMI_COMPLETE": "source_bash"}
+    done = subprocess.run([UMI], env=os.environ | asked, capture_output=True, text=True)
+    assert "complete -o default -F _umi_completion umi" in done.stdout

@@ -68,7 +68,7 @@ def adapt(
 
     Generates verified tasks from the tools' schemas, shows twenty of them, measures, trains,
     exports, and measures again on held-out tasks. The tools are simulated, never called. Run
-    again, it resumes where it stopped. Example: umi adapt --tools my_tools.py
+    again, it resumes where it stopped.
     """
     import json
 

@@ -1,15 +1,18 @@
 """Every verb with its function. Modules stay light: heavy imports happen inside functions."""
 
+import platform
 from typing import Annotated
 
 import typer
 
 from umi_lite.cli import adapt, bfcl, chat, data, evals, mcp, run, sandbox, serve, trace, train
+from umi_lite.cli.examples import example
 from umi_lite.cli.options import with_home
 
 app = typer.Typer(
     name="umi",
     help="Train one small LLM as planner, caller and summarizer, and run it as an agent.",
+    epilog=example(""),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     # Drawing the help with rich doubles the time that `umi --help` takes.
@@ -75,25 +78,31 @@ GROUPS = {
 }
 
 
+# Shown in `umi --version` whether installed or not; the other pins only where they are installed.
+_MATRIX = ("python", "torch", "transformers", "trl", "peft", "llama-cpp-python", "unsloth")
+
+
 def version_lines() -> list[str]:
-    """Return the versions of umi_lite and of each installed package in `constraints.txt`."""
+    """Return a table of the versions in `constraints.txt` and of those that are installed."""
     from importlib import metadata, resources
 
     from umi_lite import __version__
 
-    lines = [f"umi_lite {__version__}"]
+    rows = [(f"umi_lite {__version__}", "tested", "installed")]
     pins = resources.files("umi_lite").joinpath("constraints.txt").read_text(encoding="utf-8")
-    for pin in pins.splitlines():
-        name, mark, tested = pin.partition("==")
+    tested = dict(pin.lstrip("# ").split("==") for pin in pins.splitlines() if "==" in pin)
+    for name in sorted(tested, key=lambda name: (name not in _MATRIX, name != "python")):
         try:
-            found = metadata.version(name) if mark else None
+            found = platform.python_version() if name == "python" else metadata.version(name)
         except metadata.PackageNotFoundError:
+            if name in _MATRIX:
+                rows.append((name, tested[name], "-"))
             continue
-        if found is not None:
-            # The part after `+` names a build, as in torch's 2.13.0+cpu.
-            other = found.partition("+")[0] != tested
-            lines.append(f"{name} {found}" + (f" (tested with {tested})" if other else ""))
-    return lines
+        # The part after `+` names a build, as in torch's 2.13.0+cpu; of Python a patch may differ.
+        plain = found.partition("+")[0] if name != "python" else found.rpartition(".")[0]
+        rows.append((name, tested[name], found + (" (other)" if plain != tested[name] else "")))
+    wide = [max(len(row[at]) for row in rows) + 2 for at in (0, 1)]
+    return [f"{row[0]:{wide[0]}}{row[1]:{wide[1]}}{row[2]}".rstrip() for row in rows]
 
 
 def _print_version(asked: bool) -> None:
@@ -118,9 +127,12 @@ def _options(
 
 
 for _verb, _function in VERBS.items():
-    app.command(_verb)(with_home(_function))
+    app.command(_verb, epilog=example(_verb))(with_home(_function))
 for _group, (_help, _verbs) in GROUPS.items():
-    _sub = typer.Typer(help=_help, no_args_is_help=True, rich_markup_mode=None)
+    _sub = typer.Typer(
+        help=_help, epilog=example(_group), no_args_is_help=True, rich_markup_mode=None
+    )
     for _verb, _function in _verbs.items():
-        _sub.command(_verb)(with_home(_function))
+        _command = _sub.command(_verb, epilog=example(f"{_group} {_verb}"))
+        _command(with_home(_function))
     app.add_typer(_sub, name=_group)

@@ -37,8 +37,7 @@ def chat(
     """Chat with the agent, turn by turn.
 
     All turns are in one transcript, streamed in colour. Without a terminal each line of stdin is a
-    turn. Ctrl-C stops a turn, Ctrl-D ends the chat, /help lists the commands. E.g.
-    umi chat --tools my_tools.py
+    turn. Ctrl-C stops a turn, Ctrl-D ends the chat, /help lists the commands.
     """
     from umi_lite.files import utf8
 

@@ -64,8 +64,6 @@ def preview(
     """Show a recipe's training samples, or a source's tasks.
 
     Of a recipe, trained tokens are green, masked ones dim, those of too long samples red.
-
-    Example: umi data preview toolworld/smollm2-135m -n 20 --html masks.html
     """
     from rich.console import Console
 

@@ -64,8 +64,6 @@ def serve(
     """Serve a bundle to OpenAI clients, until Ctrl-C.
 
     Addresses: /v1/chat/completions, /v1/models, /health, /metrics; / shows the traces.
-
-    Example: umi serve --port 8080, then a client with base_url http://127.0.0.1:8080/v1
     """
     try:
         from umi_lite.serve.server import Access, Capacity, read_token

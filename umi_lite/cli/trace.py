@@ -49,10 +49,7 @@ def ls(
     n: Annotated[int, typer.Option("-n", "--n", min=1, help="number of traces, newest first")] = 20,
     json_: Annotated[bool, typer.Option("--json", help="a JSON object per line")] = False,
 ) -> None:
-    """List the episodes in the trace store.
-
-    Example: umi trace ls --failed --tool weather --since 1d paris
-    """
+    """List the episodes in the trace store."""
     import json
     from dataclasses import asdict
 
@@ -79,10 +76,7 @@ def show(
         int | None, typer.Option("--prompt", help="number of a turn: print its exact prompt")
     ] = None,
 ) -> None:
-    """Show an episode's numbered turns, stop reason and cost.
-
-    Example: umi trace show last --prompt 3
-    """
+    """Show an episode's numbered turns, stop reason and cost."""
     from rich.console import Console
 
     from umi_lite.agent.show import show_trace
@@ -122,8 +116,6 @@ def replay(
     """Branch an episode from a turn.
 
     What was before it is given, then the loop continues. Earlier calls are not made again.
-
-    Example: umi trace replay run-3f2 --from 3 --with thought.txt
     """
     from rich.console import Console
 
@@ -172,10 +164,7 @@ def export(
     tool: ToolOption = None,
     since: Since = None,
 ) -> None:
-    """Export episodes as one self-contained page, or as JSON.
-
-    Example: umi trace export --failed --since 1d --out failed.html
-    """
+    """Export episodes as one self-contained page, or as JSON."""
     from umi_lite.serve.pick import pick_all, write
 
     query = _query([words], failed, tool, since, None)
@@ -191,7 +180,7 @@ def view(
 ) -> None:
     """View the trace store in a browser, live.
 
-    Episodes appear turn by turn. Only this machine is answered. Example: umi trace view
+    Episodes appear turn by turn. Only this machine is answered.
     """
     from umi_lite.serve.store import TraceStore
     from umi_lite.serve.viewer import view as serve
