@@ -9,7 +9,7 @@ RUN ?= runs/quickstart
 TORCH_INDEX ?=
 export NVCC CUDA_ARCH
 
-.PHONY: quickstart test study lint clean
+.PHONY: quickstart test study lint docs clean
 
 quickstart: $(if $(GPU),.venv/.gpu,.venv/.train)
 	$(BIN)/umi quickstart --out $(RUN)
@@ -69,7 +69,7 @@ NPM_SERVERS := $(addprefix @modelcontextprotocol/server-,everything@2026.8.31 \
 	filesystem@2026.8.31 memory@2026.8.31)
 .venv/.dev: .venv/.train
 	$(PIP) pytest pytest-timeout ruff pyright import-linter openai mcp rouge pexpect
-	$(PIP) starlette uvicorn prometheus-client smolagents pydantic-ai-slim
+	$(PIP) starlette uvicorn prometheus-client smolagents pydantic-ai-slim zensical
 	-$(PIP) mcp-server-time mcp-server-git
 	-npm install --silent --no-audit --no-fund --prefix .venv/npm $(NPM_SERVERS)
 	$(PIP) --no-deps unsloth unsloth_zoo bfcl-eval
@@ -84,5 +84,9 @@ NPM_SERVERS := $(addprefix @modelcontextprotocol/server-,everything@2026.8.31 \
 	cd .venv/chromium && TMPDIR=$$PWD node --input-type=module \
 	-e "import chromium from '@sparticuz/chromium'; await chromium.executablePath()" && chmod 755 chromium
 
+# Pages to open from disk, without a network: build/docs/site/index.html.
+docs: .venv/.dev
+	$(BIN)/python -m scripts.build_docs
+
 clean:
-	rm -rf .venv runs
+	rm -rf .venv runs build

@@ -45,7 +45,7 @@ PARSED = {
 INSTEAD = {
     r"…(?=\")|What is 12 \* 34\?|What time is it in Tokyo\?": "What is 2 + 2?",
     r"--endpoint (…|\S+)": "--endpoint {judge}#judge",
-    r"--port \d+": "--port 0",
+    r"^(umi (?:serve|trace view))(.*?)( --port \d+)?(?= --|$)": r"\1\2 --port 0",
     r"-n \d+": "-n 1",
     r"n: 6000": "n: 6",
     r"--votes 8": "--votes 2",
@@ -127,7 +127,7 @@ def _serving(text: str) -> Iterator[str]:
     try:
         assert process.stdout is not None
         printed = ""
-        while not (found := re.search(r"(http://127\.0\.0\.1:\d+)(?:/v1| \(|/?$)", printed)):
+        while not (found := re.search(r"(http://127\.0\.0\.1:\d+)\b", printed)):
             line = process.stdout.readline()
             printed += line
             assert line, f"{text}: {printed}"
