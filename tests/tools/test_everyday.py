@@ -32,6 +32,8 @@ def ask(box: Toolbox, tool: str, /, **arguments: object) -> str:
         ("calculator", {"expression": "17 % 5"}, "2"),
         ("calculator", {"expression": "__import__('os')"}, "cannot read __import__('os')"),
         ("convert", {"value": 5, "unit": "miles", "to": "km"}, "8.05"),
+        ("convert", {"value": 5, "unit": "Mile", "to": "kilometers"}, "8.05"),
+        ("convert", {"value": 2, "unit": "lbs", "to": "g"}, "907.18"),
         ("convert", {"value": 5, "unit": "miles", "to": "kg"}, "miles is length, kg is mass"),
         ("add_days", {"date": "2024-02-28", "days": 2}, "2024-03-01"),
         ("days_between", {"start": "2026-01-01", "end": "2026-12-25"}, "358"),

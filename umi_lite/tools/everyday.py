@@ -10,6 +10,25 @@ from umi_lite.tools.todo import StoredTodo
 from umi_lite.tools.tools import Toolbox, tool
 
 NAME = "everyday"
+_UNIT_NAMES = {
+    "kilometre": "km", "kilometer": "km", "metre": "m", "meter": "m", "centimetre": "cm",
+    "centimeter": "cm", "mile": "miles", "mi": "miles", "foot": "feet", "ft": "feet",
+    "inch": "inches", "in": "inches", "kilogram": "kg", "kilo": "kg", "gram": "g",
+    "pound": "pounds", "lb": "pounds", "litre": "litres", "liter": "litres", "l": "litres",
+    "gallon": "gallons", "cup": "cups", "day": "days", "week": "weeks", "hour": "hours",
+    "h": "hours", "minute": "minutes", "min": "minutes", "second": "seconds", "s": "seconds",
+}  # fmt: skip
+
+
+def convert(value: float, unit: str, to: str) -> str:
+    """Convert a value to another unit."""
+    return compute.convert(value, _unit(unit), _unit(to))
+
+
+def _unit(name: str) -> str:
+    """Return a unit's name as `compute.convert` knows it, from how people write it."""
+    said = name.strip().lower()
+    return _UNIT_NAMES.get(said) or _UNIT_NAMES.get(said.removesuffix("s")) or said
 
 
 def everyday(folder: Path | None = None) -> Toolbox:
@@ -23,7 +42,7 @@ def everyday(folder: Path | None = None) -> Toolbox:
     """
     todo = StoredTodo(data_folder() / "todo.json")
     functions = [
-        *(compute.calculator, compute.convert, compute.add_days, compute.days_between),
+        *(compute.calculator, convert, compute.add_days, compute.days_between),
         *(compute.weekday, compute.today, compute.word_count, compute.reverse),
         compute.upper,
         *(todo.todo_add, todo.todo_done, todo.todo_list),
