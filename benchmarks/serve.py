@@ -1,9 +1,11 @@
 """`python -m benchmarks serve`: what the server adds to an episode, and many clients.
 
-`overhead`: the same instructions in turn in this process (`Agent.run`) and through `umi serve`
-in another one, with the same tools, weights, threads and context; all are greedy, so both write
-the same. The order alternates; the first round only warms up. `processor` are the seconds of
-all cores, client and server together: unlike the time, they hold on a machine that is not idle.
+`overhead`: each instruction runs in this process (`Agent.run`) and through `umi serve` in another
+one, whole or streamed, with the same tools, weights, threads and context; all are greedy, so both
+write the same. Each engine sees an instruction once: a second time its cache would hold the whole
+episode. Who is first alternates; the first instruction of each way only warms up. `processor` are
+the seconds of all cores, client and server together: unlike the time, they hold on a machine that
+is not idle.
 `many`: 50 clients at once on a queue of 16; how long a slot is held after its client left;
 resident memory and open descriptors after the first 100 requests and at the end.
 """
@@ -18,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -46,26 +48,41 @@ def bench(
     """Print the table, ratios and JSON.
 
     Args:
-        episodes: pairs of the same instruction here and there.
+        episodes: pairs of the same instruction here and there, whole and as many streamed.
         requests: of the test of memory; 0 leaves `many` out.
         slots: of the server.
     """
-    setups = _overhead(bundle, console, episodes, slots, threads)
-    here, there = setups["umi run, in process"], setups["umi serve"]
-    names = ("total seconds", "median seconds", "processor")
-    ratios: dict[str, Any] = {f"{n}, serve / run": ratio(there[n], here[n]) for n in names}
+    pairs = _overhead(bundle, console, episodes, slots, threads)
+    setups = {
+        f"{name}, {'umi serve' if served else 'umi run in process'}": _row(found, served)
+        for name, found in pairs.items()
+        for served in (False, True)
+    }
+    ratios: dict[str, Any] = {}
+    for name, found in pairs.items():
+        for what in ("seconds", "processor"):
+            each = [there[what] / here[what] for here, there in found]
+            whole = [sum(cost[what] for cost in side) for side in zip(*found, strict=True)]
+            ratios[f"{name}, {what}: median of serve / run, of the sums"] = [
+                round(statistics.median(each), 3),
+                ratio(whole[1], whole[0]),
+            ]
     if requests:
         ratios |= _many(bundle, console, requests, slots, threads)
     show("umi serve", setups, ratios, threads)
 
 
+_Run = Callable[[str], str | None]
+# What an episode cost here, and through the server.
+_Pair = tuple[dict[str, float], dict[str, float]]
+
+
 def _overhead(
     bundle: Bundle, console: Console, episodes: int, slots: int, threads: int
-) -> dict[str, dict[str, float | int | None]]:
+) -> dict[str, list[_Pair]]:
     toolbox = toolset("toolworld", console.print)
-    tasks = toolworld.load("test", episodes + 1, seed=5).trajectories
-    seconds: dict[str, list[float]] = {"here": [], "there": [], "streamed": []}
-    processor: dict[str, list[float]] = {name: [] for name in seconds}
+    tasks = toolworld.load("test", 2 * (episodes + 1), seed=5).trajectories
+    pairs: dict[str, list[_Pair]] = {"whole": [], "streamed": []}
     same = 0
     overrides = Overrides("adapters", 1024, None, 0, threads, episodes=1)
     with (
@@ -74,11 +91,12 @@ def _overhead(
         closing(_client(url)) as client,
     ):
         agent = bundle.agent(engine, toolbox)
+        both = psutil.Process(), psutil.Process(process.pid)
 
         def here(text: str) -> str | None:
             return agent.run(text).answer
 
-        def there(text: str) -> str | None:
+        def whole(text: str) -> str | None:
             made = client.chat.completions.create(model=_MODEL, messages=_user(text))
             return made.choices[0].message.content
 
@@ -86,40 +104,36 @@ def _overhead(
             chunks = client.chat.completions.create(model=_MODEL, messages=_user(text), stream=True)
             return "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
 
-        both = psutil.Process(), psutil.Process(process.pid)
+        def cost(
+            run: Callable[[str], str | None], text: str
+        ) -> tuple[str | None, dict[str, float]]:
+            before = sum(sum(one.cpu_times()[:2]) for one in both)
+            began = time.perf_counter()
+            said = run(text)
+            seconds = time.perf_counter() - began
+            after = sum(sum(one.cpu_times()[:2]) for one in both)
+            return said, {"seconds": seconds, "processor": after - before}
 
-        def computed() -> float:
-            return sum(sum(one.cpu_times()[:2]) for one in both)
-
-        ways = {"here": here, "there": there, "streamed": streamed}
         for at, task in enumerate(tasks):
-            said: dict[str, str | None] = {}
-            order = list(ways)[at % 3 :] + list(ways)[: at % 3]
-            for name in order:
-                began, before = time.perf_counter(), computed()
-                said[name] = ways[name](task.instruction)
-                seconds[name].append(time.perf_counter() - began)
-                processor[name].append(computed() - before)
-            same += said["there"] == said["streamed"] and said["here"] in (None, said["there"])
-            console.print(f"{at}: " + ", ".join(f"{n} {s[-1]:.2f} s" for n, s in seconds.items()))
+            way = (whole, streamed)[at % 2]
+            order = (here, way) if at % 4 < 2 else (way, here)
+            costs = {run: cost(run, task.instruction) for run in order}
+            (said, a), (answer, b) = costs[here], costs[way]
+            same += said in (None, answer)
+            console.print(f"{at}: {a['seconds']:.2f} s here, {b['seconds']:.2f} s {way.__name__}")
+            if at > 1:
+                pairs[way.__name__].append((a, b))
     console.print(f"the same answer: {same} of {len(tasks)}")
+    return pairs
 
-    def row(name: str) -> dict[str, float | int | None]:
-        kept = seconds[name][1:]
-        return {
-            "episodes": len(kept),
-            "total seconds": round(sum(kept), 2),
-            "median seconds": round(statistics.median(kept), 3),
-            "processor": round(sum(processor[name][1:]), 2),
-            "median of ratios": round(
-                statistics.median(a / b for a, b in zip(kept, seconds["here"][1:], strict=True)), 3
-            ),
-        }
 
+def _row(pairs: list[_Pair], served: bool) -> dict[str, float | int | None]:
+    costs = [pair[served] for pair in pairs]
     return {
-        "umi run, in process": row("here"),
-        "umi serve": row("there"),
-        "umi serve, streamed": row("streamed"),
+        "episodes": len(costs),
+        "total seconds": round(sum(one["seconds"] for one in costs), 2),
+        "median seconds": round(statistics.median(one["seconds"] for one in costs), 3),
+        "processor": round(sum(one["processor"] for one in costs), 2),
     }
 
 
@@ -174,7 +188,7 @@ def _grow(url: str, pid: int, requests: int, console: Console) -> dict[str, Any]
     """Send requests from 8 clients; return how memory and descriptors grew after the first 100."""
     server, left, done = psutil.Process(pid), iter(range(requests)), 0
     lock, marks = threading.Lock(), dict[int, tuple[float, int]]()
-    began = time.perf_counter()
+    began, at_first = time.perf_counter(), server.num_fds()
 
     def work() -> None:
         nonlocal done
@@ -201,7 +215,7 @@ def _grow(url: str, pid: int, requests: int, console: Console) -> dict[str, Any]
         "seconds": time.perf_counter() - began,
         "resident MiB after 100, at the end": [round(first[0], 1), round(last[0], 1)],
         "growth": f"{100 * (last[0] / first[0] - 1):.2f}%",
-        "descriptors after 100 (8 clients), at the end (none)": [first[1], last[1]],
+        "descriptors before, after 100 (8 clients), at the end": [at_first, first[1], last[1]],
     }
 
 

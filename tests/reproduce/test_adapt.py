@@ -49,7 +49,7 @@ def shipping_cost(country: str, weight_kg: float) -> str:
     CALLED.touch()
     return "12.50"
 '''
-SMALL = ("-n", "24", "--held-out", "4", "--budget", "0.01", "-o", "packed_length=384")
+SMALL = ("-n", "24", "--held-out", "2", "--budget", "0.01", "-o", "packed_length=384")
 
 
 def umi(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
@@ -94,13 +94,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_shows_tasks_coverage_and_both_scores(folder: Path) -> None:
     said = (folder / "second.txt").read_text()
-    for words in ("\n20  ", "1 of 1", "24 training tasks, 4 held-out tasks", "global: step 2/2"):
+    for words in ("\n20  ", "1 of 1", "24 training tasks, 2 held-out tasks", "global: step 2/2"):
         assert words in said, said
     assert "--bundle run/bundle --tools shop.py" in said
     report = json.loads(said.splitlines()[-1])
     assert report == json.loads((folder / "run" / "report.json").read_text())
     for system in ("before", "after"):
-        assert report[system]["synth"]["success"]["n"] == 4
+        assert report[system]["synth"]["success"]["n"] == 2
 
 
 def test_no_tool_was_called(folder: Path) -> None:

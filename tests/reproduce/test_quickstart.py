@@ -20,7 +20,7 @@ export: {quantize: F16}
 eval:
   slots: 2
   data:
-    - {source: toolworld, split: test, n: 2, seed: 1}
+    - {source: toolworld, split: test, n: 1, seed: 1}
     - {source: toolworld, split: ood, n: 1, seed: 1}
 """
 
@@ -38,7 +38,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     assert "untrained base" in done.stdout
     # A file says what is being done, too.
-    for words in ("before: 0 of 3, 0 solved", "after: 3 of 3", "global: step 2/2", "converting"):
+    for words in ("before: 0 of 2, 0 solved", "after: 2 of 2", "global: step 2/2", "converting"):
         assert words in done.stdout, done.stdout
     return folder / "run"
 
@@ -47,7 +47,7 @@ def test_the_report_has_every_system_on_every_split(run: Path) -> None:
     report = json.loads((run / "report.json").read_text())
     for system in ("before", "after", "global_adapter_alone"):
         assert {split: score["success"]["n"] for split, score in report[system].items()} == {
-            "test": 2,
+            "test": 1,
             "ood": 1,
         }
 

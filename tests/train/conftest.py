@@ -1,13 +1,24 @@
 """A two-layer Llama with SmolLM2's tokenizer: real code paths, seconds a run."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from umi_lite.recipe.schema import Recipe
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_bfcl() -> Iterator[None]:
+    """Compare nothing with BFCL's 4,000 tasks: that takes longer than a small training does.
+
+    `tests/data/test_bfcl.py` is about leaks of them.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("umi_lite.data.bfcl.held_out", lambda: [])
+        yield
 
 
 @pytest.fixture(scope="session")

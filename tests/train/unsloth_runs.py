@@ -1,5 +1,6 @@
 """Runs trained with Unsloth, several in one process of their own, which takes 15 s to begin."""
 
+import gc
 import json
 import os
 import subprocess
@@ -42,6 +43,7 @@ def main(roots: list[Path]) -> None:
     from umi_lite.train.run_dir import RunDir
     from umi_lite.train.trainer import run_jobs
 
+    gc.freeze()  # the trainer's collections look at what is made from here on
     fast: Any = FastLanguageModel
     loads, load = [], fast.from_pretrained
     fast.from_pretrained = staticmethod(lambda **options: loads.append(1) or load(**options))
