@@ -121,6 +121,23 @@ def test_a_call_that_the_whole_schema_refuses_stays_inside():
     assert 'double {"n": 3}' in engine.prompt(-1) and "Error: " in engine.prompt(-1)
 
 
+def test_a_pattern_that_backtracks_for_hours_costs_one_call():
+    """A grammar cannot hold its look-ahead, so it is checked, in bounded time."""
+    slow = {"n": {"type": "string", "pattern": "^(?!x)(a|aa)+$"}}
+    letters = "a" * 60
+    turns = (CALLER, f'double {{"n": "{letters}!"}}', CALLER, f'double {{"n": "{letters}"}}')
+    engine = Talker(scripted(*turns))
+    with serving(engine) as running:
+        made = running.client().chat.completions.create(
+            model="small",
+            messages=[user()],
+            tools=[tool(parameters={"type": "object", "properties": slow})],
+        )
+        [call] = made.choices[0].message.tool_calls
+        assert json.loads(call.function.arguments) == {"n": letters}
+    assert "takes longer than 0.25 s to check" in engine.prompt(2)
+
+
 def test_loops_are_noticed_across_requests():
     engine = Talker(scripted(*[CALLER, 'double {"n": 3}'] * 3))
     with serving(engine) as running:
