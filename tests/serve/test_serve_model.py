@@ -73,13 +73,13 @@ def test_what_was_read_before_is_read_from_the_cache(engine):
 
 
 def test_a_client_that_leaves_ends_the_evaluation_of_its_prompt(engine, monkeypatch):
-    decode, reading, finished = Context.decode, threading.Event(), []
+    decode, reading, stopped = Context.decode, threading.Event(), []
 
     def recorded(context: Context, entries) -> bool:
         if len(entries) > 200:
             reading.set()
-        finished.append(decode(context, entries))
-        return finished[-1]
+        stopped.append(decode(context, entries))
+        return stopped[-1]
 
     body = {"messages": [{**USER, "content": "What is one more than nine? " * 40}]}
     monkeypatch.setattr(Context, "decode", recorded)
@@ -91,7 +91,7 @@ def test_a_client_that_leaves_ends_the_evaluation_of_its_prompt(engine, monkeypa
         assert reading.wait(60)
         leaver.close()
         until(lambda: running.health()["running"] == 0)
-        assert finished[-1] is False
+        assert stopped[-1] is True
         assert running.post({"messages": [USER]}).status_code == 200
 
 

@@ -118,7 +118,7 @@ class Context:
     def decode(self, entries: Sequence[tuple[int, int, int, bool]]) -> bool:
         """Evaluate (token, position, sequence, wants logits) entries, at most `n_batch`.
 
-        Return False if it was interrupted: some of the entries may be cached then, and there are
+        Return True if it was interrupted: some of the entries may be cached then, and there are
         no logits.
 
         Raises:
@@ -137,13 +137,13 @@ class Context:
         self._stop[0] = b"\0"
         if status == _ABORTED:
             clear_log()
-            return False
+            return True
         if status != 0:
             raise EngineError(f"llama.cpp could not evaluate ({status}): {last_reason()}")
         # A GPU may still be computing after the call returns; wait, so that timings are right.
         self.lib.llama_synchronize(self.pointer)
         self.copying = False
-        return True
+        return False
 
     def logits(self, index: int) -> Any:
         """Return float32 [n_vocab] of entry `index` of the last decode; valid until the next."""

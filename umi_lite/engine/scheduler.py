@@ -163,7 +163,7 @@ class ViewScheduler:
         """Evaluate the entries; return the seconds it took, None if it was interrupted."""
         started = time.perf_counter()
         try:
-            if not self._context.decode(entries):
+            if self._context.decode(entries):
                 self._interrupted += 1
                 for slot in slots:
                     self._slots.cut(slot, len(slot.ids))
