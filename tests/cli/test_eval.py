@@ -138,6 +138,8 @@ def test_bfcl_scores_its_possible_answers_and_a_bundle(tmp_path, monkeypatch):
     engine = scripted_bundle(tmp_path / "r" / "bundle", monkeypatch, *turns)
     ended = CliRunner().invoke(app, [*command, "--json", "--out", str(tmp_path / "o.jsonl")])
     report = json.loads(ended.stdout.splitlines()[-1])
+    measured = report.pop("measured")
+    assert (measured["bundle"], measured["source"], measured["n"]) == ("r/bundle", "bfcl", 3)
     assert {name: (r["hits"], r["n"]) for name, r in report.items()} == {
         "multiple": (0, 3), "irrelevance": (3, 3),
     }  # fmt: skip

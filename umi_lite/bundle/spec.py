@@ -1,5 +1,6 @@
 """`bundle.json`: a bundle's files and hashes, and what its adapters were trained on."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +91,15 @@ class BundleSpec(_Model):
     def live_tools(self) -> str | None:
         """The name of the toolset that the roles call, None if the bundle names none."""
         return self.tools if isinstance(self.tools, str) else None
+
+    @property
+    def weights(self) -> str:
+        """The SHA-256 of its weights' hashes: scores belong to these weights."""
+        files = [
+            self.base.sha256,
+            *(f"{view} {self.views[view].sha256}" for view in sorted(self.views)),
+        ]
+        return hashlib.sha256("\n".join(files).encode()).hexdigest()
 
     @model_validator(mode="after")
     def _check_backbone(self) -> Self:

@@ -1,7 +1,7 @@
 """`umi eval bfcl`: the Berkeley Function Calling Leaderboard."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -57,11 +57,12 @@ def bfcl(
     from umi_lite.data.bfcl import DEFAULT, tasks
     from umi_lite.evals.bfcl.run import gold_outcomes, rates, run_tasks
     from umi_lite.evals.bounds import bounds_of
-    from umi_lite.evals.measure import what_runs
+    from umi_lite.evals.measure import measured_with, what_runs
     from umi_lite.evals.stats import rate_table
 
     console = Console(stderr=json_)
     chosen = dict.fromkeys(category or DEFAULT)
+    by: dict[str, Any] = {}
     asked = [task for name in chosen for task in tasks(name, n, seed).trajectories]
     if gold:
         title, outcomes = "possible answers", list(gold_outcomes(asked))
@@ -73,6 +74,11 @@ def bfcl(
             "single": roles.single, "bounds": asdict(bounds), "sampling": asdict(sampling),
         }  # fmt: skip
         title = "single" if roles.single else "roles"
+        tasks_of = {"source": "bfcl", "n": n, "seed": seed, "temperature": sampling.temperature}
+        by = {
+            "measured": measured_with(opened.path, opened.spec, roles.elsewhere, **tasks_of)
+            | {"single": roles.single}
+        }
         with (
             roles.open(opened, slots, console) as engine,
             counting("bfcl", len(asked), "right", console) as count,
@@ -88,6 +94,7 @@ def bfcl(
             )
     found = rates(outcomes)
     if json_:
-        print_json(json.dumps({name: rate.model_dump() for name, rate in found.items()}))
+        rates_of = {name: rate.model_dump() for name, rate in found.items()}
+        print_json(json.dumps({**rates_of, **by}))
     else:
         console.print(rate_table("bfcl", {title: found}))

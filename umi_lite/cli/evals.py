@@ -59,7 +59,7 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
 
         from umi_lite.bundle.bundle import load_bundle
         from umi_lite.evals.bounds import bounds_of
-        from umi_lite.evals.measure import load_tasks, measure
+        from umi_lite.evals.measure import load_tasks, measure, measured_with
         from umi_lite.evals.stats import rate_table
         from umi_lite.evals.votes import check_votes
 
@@ -85,7 +85,9 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
                 traces=traces,
             )
         if json_:
-            print_json(json.dumps(score.report()))
+            asked = {"source": source, **options, "temperature": sampling.temperature}
+            by = measured_with(opened.path, opened.spec, roles.elsewhere, **asked)
+            print_json(json.dumps({"measured": by, **score.report()}))
         else:
             console.print(rate_table(title, {"success": score.rates()}))
 
@@ -129,12 +131,13 @@ def static(
     from rich.console import Console
 
     from umi_lite.bundle.bundle import load_bundle
-    from umi_lite.evals.measure import predict_static
+    from umi_lite.evals.measure import measured_with, predict_static
     from umi_lite.evals.static import score, static_notes, static_table
     from umi_lite.evals.static_files import load_gold, read_predictions, write_predictions
 
     console = Console(stderr=json_)
     known = load_gold(gold, n)
+    by: dict[str, Any] = {}
     if bundle is None:
         if predictions is None:
             raise UserError("nothing to score: give --predictions FILE or --bundle FOLDER")
@@ -142,13 +145,16 @@ def static(
     else:
         if predictions is not None:
             raise UserError("--predictions and --bundle: give one of them")
-        with roles.open(load_bundle(bundle), slots, console) as engine:
+        opened = load_bundle(bundle)
+        with roles.open(opened, slots, console) as engine:
             forced = predict_static(engine, known, console)
+        asked = {"source": "static", "path": gold, "n": n}
+        by = {"measured": measured_with(opened.path, opened.spec, roles.elsewhere, **asked)}
         if out is not None:
             write_predictions(out, forced.predictions)
         scored = score(known, forced.predictions, [fault.reason for fault in forced.missing])
     if json_:
-        print_json(json.dumps(scored.report()))
+        print_json(json.dumps({**by, **scored.report()}))
     else:
         console.print(static_table(scored))
         for note in static_notes(scored):

@@ -138,6 +138,25 @@ def what_runs(bundle: Path, spec: "BundleSpec", elsewhere: Sequence[str]) -> dic
     }
 
 
+def measured_with(
+    bundle: Path, spec: "BundleSpec", elsewhere: Sequence[str], **tasks: Any
+) -> dict[str, Any]:
+    """Return `measured` of a report: which weights ran on which tasks, for `umi export --scores`.
+
+    Args:
+        bundle, spec, elsewhere: see `gather`.
+        tasks: what chose the tasks; a path is reduced to its name, None is left out.
+    """
+    asked = {key: value.name if isinstance(value, Path) else value for key, value in tasks.items()}
+    runs = what_runs(bundle, spec, elsewhere)
+    return {
+        "bundle": runs["bundle"],
+        "weights": spec.weights,
+        "elsewhere": runs["elsewhere"],
+        **{key: value for key, value in asked.items() if value is not None},
+    }
+
+
 def predict_static(engine: RoleEngine, gold: Gold, console: "Console") -> TeacherForced:
     """Let the roles predict every gold step; the progress bar counts dialogues."""
     with counting("static", len(gold.dialogues), "", console) as count:
