@@ -44,6 +44,7 @@ def write_tiny(
     freqs: np.ndarray | None = None,
     meta: Mapping[str, Any] | None = None,
     tensors: Sequence[str] = (),
+    bos: bool | None = None,
     seed: int = 0,
 ) -> Path:
     """Write a model of 256 bytes, one merge, two control tokens and one user-defined one.
@@ -53,6 +54,7 @@ def write_tiny(
         freqs: factors of the rotary frequencies.
         meta: further keys below the architecture's name.
         tensors: names of further tensors.
+        bos: whether prompts begin with BOS, here `<|im_start|>`; None names no BOS.
     """
     tokens = [*_letters(), "th", *_MARKS, _OWN]
     kinds = [gguf.TokenType.NORMAL] * 257 + [gguf.TokenType.CONTROL] * 2
@@ -76,6 +78,9 @@ def write_tiny(
     writer.add_token_types(kinds)
     writer.add_token_merges(["t h"])
     writer.add_eos_token_id(tokens.index("<|im_end|>"))
+    if bos is not None:
+        writer.add_bos_token_id(tokens.index("<|im_start|>"))
+        writer.add_add_bos_token(bos)
     writer.add_chat_template(_TEMPLATE)
     chance = np.random.default_rng(seed)
     keys = KV_HEADS * HEAD

@@ -39,7 +39,7 @@ def check_model(name: str) -> None:
         return
     if not cached:
         raise UserError(
-            f"base.model {name} is not a folder here nor in the hub's cache, and {_why_silent()}: "
+            f"base.model {name} is not a folder here nor in the hub's cache, and {why_silent()}: "
             "name a local folder (-o base.model=PATH)"
         )
     _go_offline()
@@ -53,7 +53,7 @@ def check_data(name: str) -> None:
     """
     if not Path(name).exists() and not answers():
         raise UserError(
-            f"hub {name} is not a folder here, and {_why_silent()}: name a local file (path: FILE) "
+            f"hub {name} is not a folder here, and {why_silent()}: name a local file (path: FILE) "
             "or a folder of data files (hub: FOLDER)"
         )
 
@@ -79,7 +79,8 @@ def answers() -> bool:
         return False
 
 
-def _why_silent() -> str:
+def why_silent() -> str:
+    """Return why the hub does not answer, for a message."""
     from huggingface_hub import constants
 
     offline = constants.HF_HUB_OFFLINE

@@ -3,7 +3,7 @@
 `bundle.json`, the base GGUF and one LoRA GGUF per view or role. Opening it needs no torch.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -239,6 +239,7 @@ def write_bundle(
     versions: Mapping[str, str] | None = None,
     template: str | None = None,
     without_base: bool = False,
+    card: Callable[[BundleSpec], str] | None = None,
 ) -> Bundle:
     """Check the adapters, write the bundle and load it; only then replace an older one.
 
@@ -254,6 +255,7 @@ def write_bundle(
         template: the chat template that it was trained on, if it is not the base's own.
         without_base: leave the base out, which is the embedded one; the bundle then needs its
             package, and is as large as its adapters.
+        card: makes its model card, README.md.
 
     Raises:
         UserError: `out` holds something else, a file does not fit or is damaged, an adapter
@@ -312,6 +314,8 @@ def write_bundle(
             versions={**(versions or {}), **_versions()},
         )
         (work / SPEC).write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        if card is not None:
+            (work / "README.md").write_text(card(spec), encoding="utf-8")
         load_bundle(work)
     return Bundle(out, spec)
 

@@ -1,14 +1,19 @@
 """Export of a finished run as a bundle, checked against what the run was trained on."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from umi_lite.agent.bounds import Bounds
+from umi_lite.bundle.about import about, portable
 from umi_lite.bundle.bundle import Bundle, write_bundle
+from umi_lite.bundle.card import CARD, card_text, own_card
+from umi_lite.bundle.scores import read_scores, scores_of_run
+from umi_lite.bundle.spec import BundleSpec
+from umi_lite.bundle.standalone import write_models
 from umi_lite.engine.draft import PHRASES
 from umi_lite.engine.gguf import read_header
 from umi_lite.engine.language import Language as EngineLanguage
@@ -39,6 +44,7 @@ def export_run(
     quantize: GgufType | None = None,
     merge: bool = False,
     base: Path | None = None,
+    scores: Sequence[Path] = (),
     note: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
     """Export a finished run as a bundle, each adapter proven to change logits.
@@ -50,14 +56,15 @@ def export_run(
         quantize: requantize the base GGUF to this type; default is the recipe's
             `weights.quantize` if `base` is None.
         merge: also write each role as a model of its own to `<out>-merged/<role>.gguf`, for
-            programs that cannot load adapters (of type `quantize`, else F16). Of adapters that
-            act on own turns, only the one under them.
+            programs that cannot load adapters (of type `quantize`, else F16), with an Ollama
+            Modelfile. Of adapters that act on own turns, only the one under them.
         base: the base GGUF; default is the recipe's `base.gguf`.
+        scores: files of `umi eval … --json` for the model card, next to those in `run_dir`.
         note: called with lines that are worth reading.
 
     Raises:
         UserError: the run is not finished, names no base, was trained on another model or chat
-            template than the base has, or a file was refused.
+            template than the base has, a file was refused, or scores are of other weights.
     """
     run_dir = Path(run_dir)
     recipe = _recipe(run_dir)
@@ -88,8 +95,19 @@ def export_run(
     other = window_note(hf, source)
     if other:
         note(other)
+    hf_id = recipe.base.model or (EMBEDDED_HF_ID if recipe.base.gguf == "embedded" else None)
+    what = about(recipe, hf_id, read_header(source, "base"))
+    written = own_card(out)
+    if written is not None:
+        note(f"{out / CARD} was written by you: it is kept (move it away for an exported one)")
+
+    def card(spec: BundleSpec) -> str:
+        rows = [*read_scores(scores, spec), *scores_of_run(run_dir, spec)]
+        return written or card_text(what, spec, list(dict.fromkeys(rows)))
+
     with writing(out), scratch(out) as work:
-        converted = convert_loras(folders, hf, work / "lora")
+        cards = {view: what.gguf_fields(view) for view in folders}
+        converted = convert_loras(folders, hf, work / "lora", cards=cards)
         deployed = source
         if wanted:
             deployed = work / f"{source.stem}.{wanted}.gguf"
@@ -100,30 +118,19 @@ def export_run(
             adapters=converted,
             acts=acts,
             phrases=learned,
-            recipe=recipe,
-            hf_id=recipe.base.model or (EMBEDDED_HF_ID if recipe.base.gguf == "embedded" else None),
+            recipe=portable(recipe),
+            hf_id=what.base or (Path(hf_id).name if hf_id else None),
             tools=_toolset(recipe),
             bounds=_bounds(run_dir),
             versions=_versions(run_dir),
             template=template_text(recipe.base.template) if recipe.base.template else None,
             without_base=recipe.export.base == "package",
+            card=card,
         )
     if merge:
-        from umi_lite.weights.merge_hf import merge_adapter
-
-        sharing = [view for view in folders if acts[view] == "own turns"]
-        if sharing:
-            note(
-                f"not merged: {', '.join(sharing)}: their adapters act in their own turns alone, "
-                "which weights of their own cannot do; --merge writes those that act always"
-            )
-        for view, folder in folders.items():
-            if view in sharing:
-                continue
-            target = out.with_name(f"{out.name}-merged") / f"{view}.gguf"
-            merge_adapter(
-                hf, folder, target, quantization=recipe.quantization, type=wanted or "F16"
-            )
+        merged_out = out.with_name(f"{out.name}-merged")
+        models = folders, wanted or "F16", note
+        write_models(merged_out, bundle.spec, recipe, what, hf, *models)
     return bundle
 
 

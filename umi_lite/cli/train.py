@@ -1,7 +1,7 @@
 """`umi quickstart`, `train`, `export`, `reproduce`, `doctor` and `recipes`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -99,21 +99,47 @@ def export(
         typer.Option(help="requantize the base (or merged models) to this type"),
     ] = None,
     merge: Annotated[
-        bool, typer.Option(help="also write a standalone GGUF per role, for Ollama or LM Studio")
+        bool,
+        typer.Option(help="also write a GGUF and an Ollama Modelfile per role, to OUT-merged"),
+    ] = False,
+    scores: Annotated[
+        list[Path] | None,
+        typer.Option(help="report for the model card, from umi eval … --json (repeatable)"),
+    ] = None,
+    push_to_hub: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OWNER/NAME", help="then upload the bundle and its card to the Hugging Face hub"
+        ),
+    ] = None,
+    private: Annotated[
+        bool, typer.Option("--private", help="create the repository of --push-to-hub as private")
     ] = False,
 ) -> None:
     """Export a run as a bundle of GGUF files.
 
-    A bundle holds one base GGUF and a LoRA GGUF per role.
+    A bundle holds one base GGUF, a LoRA GGUF per role and a model card (README.md) with the
+    scores in the run's folder. Example: umi export runs/mine --merge --quantize Q8_0
     """
     from umi_lite.bundle.export import export_run
+    from umi_lite.bundle.push import check_push, push
+    from umi_lite.errors import UserError
+
+    if push_to_hub is not None:
+        check_push(push_to_hub)
+    elif private:
+        raise UserError("--private is for --push-to-hub OWNER/NAME")
 
     def note(text: str) -> None:
         typer.echo(f"note: {text}", err=True)
 
     out, base = (path and path.expanduser() for path in (out, base))
-    bundle = export_run(run.expanduser(), out, quantize=quantize, merge=merge, base=base, note=note)
+    reports = [path.expanduser() for path in scores or ()]
+    how: dict[str, Any] = {"quantize": quantize, "merge": merge, "base": base, "scores": reports}
+    bundle = export_run(run.expanduser(), out, note=note, **how)
     typer.echo(f'{bundle.path}: every adapter changes the model\'s output; next: umi run "…"')
+    if push_to_hub is not None:
+        typer.echo(push(bundle, push_to_hub, private=private, note=note))
 
 
 def doctor(

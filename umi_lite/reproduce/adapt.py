@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from umi_lite.bundle.card import renew_card
 from umi_lite.data.own_tools import OwnTools
 from umi_lite.data.synth.simulate import environment
 from umi_lite.data.synth.stored import NAME
@@ -131,6 +132,7 @@ def adapt(
     console.rule("5/5  held-out tasks, after")
     views = ROLES if "planner" in recipe.stages.speakers() else ("backbone",)
     after = _of_bundle(made, views, out, room, "after", cases, console, **how)
+    renew_card(made.path, out)
     report = {
         "version": 1,
         "tools": own.origin,

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from umi_lite.bundle.card import renew_card
 from umi_lite.files import read_json, write_text
 from umi_lite.protocol.trajectory import ROLES, Trajectory, View
 from umi_lite.recipe.schema import Recipe
@@ -71,6 +72,7 @@ def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
     alone = partial(trained, "backbone")
     single = measured(out / "single.json", "single", alone, tasks, **how)
     shutil.rmtree(out / "merged", ignore_errors=True)
+    renew_card(bundle.path, out)
     console.rule("5/5  two episodes, live")
     _live(bundle, tasks, console)
     scores = {"before": before, "after": after, "global_adapter_alone": single}

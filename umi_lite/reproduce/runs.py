@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from umi_lite.bundle.card import renew_card
 from umi_lite.console import Heartbeat, working
 from umi_lite.errors import UserError
 from umi_lite.evals.live import environment_of
@@ -93,6 +94,9 @@ def measured(
     with engine() as opened:
         score = measure(opened, cases, title, console, spec=spec, environment=environment)
     scores: dict[str, Any] = {"seconds": round(score.seconds, 1), "splits": {}}
+    if spec is not None:
+        sources = {split: part[0].source for split, part in tasks.items() if part}
+        scores["measured"] = {"weights": spec.weights, "sources": sources}
     results = iter(score.results)
     for split in tasks:
         part = tuple(islice(results, len(tasks[split])))
@@ -272,5 +276,6 @@ def _do(run: Planned, folder: RunDir, out: Path, console: "Console") -> None:
         tasks = held_out(run.recipe)
         scores = folder.root / SCORES
         measured(scores, run.name, opened, tasks, console, spec=bundle.spec)
+        renew_card(bundle.path, folder.root)
     write_text(folder.root / DONE, "")
     shutil.rmtree(merged, ignore_errors=True)

@@ -91,7 +91,12 @@ _UNSUPPORTED = ("use_dora", "use_rslora", "alpha_pattern", "modules_to_save", "l
 
 
 def convert_loras(
-    adapters: Mapping[Name, Path], base_hf_dir: Path, out_dir: Path, outtype: OutType = "f16"
+    adapters: Mapping[Name, Path],
+    base_hf_dir: Path,
+    out_dir: Path,
+    outtype: OutType = "f16",
+    *,
+    cards: Mapping[Name, Mapping[str, Any]] | None = None,
 ) -> dict[Name, Path]:
     """Convert adapters of one base to `out_dir/<name>.gguf`, all of them or none.
 
@@ -99,6 +104,7 @@ def convert_loras(
         adapters: PEFT folders (`adapter_config.json`, `adapter_model.safetensors`) by name.
         base_hf_dir: HF folder of the base; only its `config.json` is read.
         outtype: of the LoRA weights. 4.9M parameters are 9.8 MB as f16.
+        cards: what each file's `general.*` metadata say (see `write_card`).
 
     Raises:
         UserError: a folder is not an adapter, a GGUF LoRA cannot express it, or the converter
@@ -113,6 +119,8 @@ def convert_loras(
         jobs = []
         for name, folder in adapters.items():
             source = _without_paths(folder, configs[name], work / f"{name}")
+            if cards is not None:
+                write_card(source, cards[name])
             options = ["--base", str(base), "--outtype", outtype]
             jobs.append(
                 (f"adapter {folder}", [*options, "--outfile", f"{source}.gguf", str(source)])
@@ -122,6 +130,24 @@ def convert_loras(
         for name in adapters:
             (work / f"{name}.gguf").replace(out_dir / f"{name}.gguf")
     return {name: out_dir / f"{name}.gguf" for name in adapters}
+
+
+def front_matter(fields: Mapping[str, Any]) -> str:
+    """Return the YAML block that a model card begins with."""
+    import yaml
+
+    text = yaml.safe_dump(dict(fields), sort_keys=False, allow_unicode=True, width=1000)
+    return f"---\n{text}---\n"
+
+
+def write_card(folder: Path, fields: Mapping[str, Any]) -> None:
+    """Write the model card from which llama.cpp's converter makes `general.*` metadata.
+
+    Args:
+        fields: as gguf-py's `Metadata` reads them: `name`, `description`, `license`, `tags`,
+            `base_model` and `datasets` (hub ids, or mappings with a `name`), ...
+    """
+    (folder / "README.md").write_text(front_matter(fields), encoding="utf-8")
 
 
 def _base_config(folder: Path) -> dict[str, Any]:

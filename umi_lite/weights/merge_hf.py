@@ -1,13 +1,15 @@
 """An adapter merged into its Hugging Face base: one GGUF for programs without adapters."""
 
+import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from umi_lite.errors import UserError
-from umi_lite.files import scratch, writing
+from umi_lite.files import read_json, scratch, writing
 from umi_lite.weights.gguf_to_hf import GgufType
-from umi_lite.weights.hf_to_gguf import convert, read_adapter_config
+from umi_lite.weights.hf_to_gguf import convert, read_adapter_config, write_card
 from umi_lite.weights.quantize import requantize
 
 # Written by training's base folder and read by llama.cpp's converter.
@@ -31,6 +33,9 @@ def merge_adapter(
     *,
     quantization: Literal["none", "4bit"] = "none",
     type: GgufType = "F16",
+    card: Mapping[str, Any] | None = None,
+    template: str | None = None,
+    temperature: float | None = None,
 ) -> None:
     """Write base and adapter as one GGUF model.
 
@@ -43,6 +48,10 @@ def merge_adapter(
             merging, because the adapter was trained on a base with these errors (KL from the
             trained model ~0, against 0.69 for the unquantised base).
         type: of the file.
+        card: what its `general.*` metadata say (see `write_card`).
+        template: the chat template of the file, if it is not the base's own.
+        temperature: that the file recommends, in place of all the sampling that the base
+            recommends; None keeps that.
 
     Raises:
         UserError: no weights, no adapter or one of another base, what the converter refused,
@@ -58,12 +67,42 @@ def merge_adapter(
         for name in _TOKENIZER:
             if (base_hf_dir / name).is_file():
                 shutil.copyfile(base_hf_dir / name, folder / name)
+        named = {} if card is None else dict(card)
+        # The converter takes this one field from another file.
+        by = {"general.quantized_by": named.pop("quantized_by", None)}
+        if card is not None:
+            write_card(folder, named)
+        (work / "more.json").write_text(json.dumps(by), encoding="utf-8")
+        if template is not None:
+            _set_template(folder, template)
+        if temperature is not None:
+            _set_sampling(folder / "generation_config.json", temperature)
         file = work / "F16.gguf"
-        arguments = ["--outtype", "f16", "--outfile", str(file.resolve()), str(folder.resolve())]
+        arguments = ["--outtype", "f16", "--outfile", str(file.resolve())]
+        arguments += ["--metadata", str((work / "more.json").resolve()), str(folder.resolve())]
         convert("convert_hf_to_gguf.py", [(f"adapter {adapter}, merged,", arguments)])
         if type != "F16":
             requantize(file, work / f"{type}.gguf", type)
         (work / f"{type}.gguf").replace(target)
+
+
+def _set_template(folder: Path, template: str) -> None:
+    """Let the folder have this chat template and no other."""
+    path = folder / "tokenizer_config.json"
+    config = {key: value for key, value in read_json(path).items() if key != "chat_template"}
+    path.write_text(json.dumps(config, ensure_ascii=False), encoding="utf-8")
+    (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
+
+
+# Of generation_config.json: what llama.cpp's converter writes as `general.sampling.*`.
+_SAMPLING = ("sequence", "top_k", "top_p", "min_p", "xtc_probability", "xtc_threshold")
+_SAMPLING += ("temperature", "penalty_last_n", "penalty_repeat")
+_SAMPLING += ("mirostat", "mirostat_tau", "mirostat_eta")
+
+
+def _set_sampling(path: Path, temperature: float) -> None:
+    kept = {key: value for key, value in read_json(path).items() if key not in _SAMPLING}
+    path.write_text(json.dumps(kept | {"temperature": temperature}), encoding="utf-8")
 
 
 def _merged(base: Path, adapter: Path, quantization: Literal["none", "4bit"]) -> Any:
