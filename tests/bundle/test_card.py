@@ -21,7 +21,7 @@ from umi_lite.evals.measure import measured_with
 from umi_lite.evals.stats import Rate
 from umi_lite.recipe.library import recipe_names
 from umi_lite.recipe.schema import Recipe, load_recipe
-from umi_lite.weights.gguf_to_hf import EMBEDDED_HF_ID
+from umi_lite.weights.embedded import EMBEDDED_HF_ID
 
 
 @pytest.fixture(scope="module")

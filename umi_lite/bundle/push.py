@@ -104,7 +104,9 @@ def push(
 def _files(bundle: Bundle) -> list[str]:
     """Return the names of the bundle's files after checking that they are unchanged."""
     spec = bundle.spec
-    entries = [spec.base, *spec.views.values(), *spec.phrases.values()]
+    entries = [*spec.views.values(), *spec.phrases.values()]
+    if spec.base.package is None:
+        entries = [spec.base, *entries]
     for entry in entries:
         check_unchanged(bundle.path / entry.file, entry, "file")
     named = [SPEC, CARD] if (bundle.path / CARD).is_file() else [SPEC]

@@ -5,7 +5,7 @@ EXAMPLES = {
     "quickstart": "umi quickstart --out runs/quickstart",
     "adapt": "umi adapt --tools my_tools.py",
     "train": "umi train toolworld/qwen2.5-7b --dry-run",
-    "export": "umi export runs/toolworld-smollm2-135m",
+    "export": "umi export runs/toolworld-smollm2-135m --merge --quantize Q8_0",
     "run": 'umi run "What is 12 * 34?" --tools my_tools.py',
     "chat": "umi chat --tools my_tools.py",
     "serve": "umi serve --port 8080",

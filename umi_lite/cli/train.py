@@ -119,7 +119,7 @@ def export(
     """Export a run as a bundle of GGUF files.
 
     A bundle holds one base GGUF, a LoRA GGUF per role and a model card (README.md) with the
-    scores in the run's folder. Example: umi export runs/mine --merge --quantize Q8_0
+    scores in the run's folder.
     """
     from umi_lite.bundle.export import export_run
     from umi_lite.bundle.push import check_push, push
