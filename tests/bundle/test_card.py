@@ -106,7 +106,7 @@ def test_no_path_of_this_machine_is_in_it(bundle):
     tree = short.model_dump(mode="json", by_alias=True)
     text = card_text(what, bundle.spec.model_copy(update={"recipe": tree}), [])
     for view in ("planner", "caller"):
-        text += json.dumps(what.gguf_fields(view))
+        text += json.dumps(what.adapter_fields(view))
     assert "/home" not in text and "me/" not in text and os.path.expanduser("~") not in text
     assert "| training | openai | - | all | chats.jsonl |" in text
     assert (what.base, what.base_name, what.languages) == (None, "own", ())
@@ -215,7 +215,7 @@ def test_adapters_name_their_base_licence_and_data(bundle):
         assert said["general.base_model.0.repo_url"] == (
             "https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct"
         )
-        assert {"umi-lite", view, "text-generation"} <= set(said["general.tags"])
+        assert {"umi-lite", view, "lora", "text-generation"} <= set(said["general.tags"])
         assert said["general.languages"] == ["en"]
         assert said["general.dataset.0.name"] == "toolworld"
         assert not {"general.author", "general.quantized_by"} & said.keys()

@@ -56,6 +56,7 @@ def test_a_model_says_what_it_is(merged):
     }
     assert {key: said.get(key) for key in expected} == expected
     assert {"general.author", "general.sampling.top_p", "general.sampling.top_k"}.isdisjoint(said)
+    assert "lora" not in said["general.tags"] and "backbone" in said["general.tags"]
     texts = [text for text in said.values() if isinstance(text, str)]
     assert not [text for text in texts if str(merged.parent) in text or "/tmp" in text]
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from umi_lite.protocol.trajectory import View
 from umi_lite.recipe.schema import Data, Recipe
+from umi_lite.weights.gguf_to_hf import GgufType
 
 TOOL = "umi_lite"
-TAGS = ("umi-lite", "gguf", "llama.cpp", "lora", "agent", "tool-use", "function-calling")
+TAGS = ("umi-lite", "gguf", "llama.cpp", "agent", "tool-use", "function-calling")
 PIPELINE = "text-generation"
 # Sources whose language only their owner knows.
 _OWN = {"traces", "openai"}
@@ -93,14 +94,18 @@ class About:
             made["language"] = list(self.languages)
         if self.datasets:
             made["datasets"] = list(self.datasets)
-        return made | {"pipeline_tag": PIPELINE, "tags": list(TAGS)}
+        return made | {"pipeline_tag": PIPELINE, "tags": [*TAGS, "lora"]}
 
-    def gguf_fields(self, view: View, *, quantized: bool = False) -> dict[str, Any]:
-        """Return the model card fields from which llama.cpp's converter makes `general.*`.
+    def adapter_fields(self, view: View) -> dict[str, Any]:
+        """Return the fields from which llama.cpp's converter makes `general.*` of an adapter."""
+        fields = self._gguf_fields(view)
+        return fields | {"tags": [*fields["tags"], "lora"]}
 
-        Args:
-            quantized: True for a model whose weights are quantised at export.
-        """
+    def model_fields(self, view: View, type: GgufType) -> dict[str, Any]:
+        """Return the fields of a role's merged model of this type."""
+        return self._gguf_fields(view) | ({} if type == "F16" else {"quantized_by": TOOL})
+
+    def _gguf_fields(self, view: View) -> dict[str, Any]:
         made: dict[str, Any] = {
             "name": f"{self.name} {view}",
             "basename": self.base_name,
@@ -120,7 +125,7 @@ class About:
             made["language"] = list(self.languages)
         sets = [_dataset(hub) for hub in self.datasets] + [{"name": n} for n in self.generated]
         made["datasets"] = sets
-        return made | ({"quantized_by": TOOL} if quantized else {})
+        return made
 
 
 def portable(recipe: Recipe) -> Recipe:

@@ -106,7 +106,7 @@ def export_run(
         return written or card_text(what, spec, list(dict.fromkeys(rows)))
 
     with writing(out), scratch(out) as work:
-        cards = {view: what.gguf_fields(view) for view in folders}
+        cards = {view: what.adapter_fields(view) for view in folders}
         converted = convert_loras(folders, hf, work / "lora", cards=cards)
         deployed = source
         if wanted:

@@ -51,7 +51,7 @@ def write_models(
             target,
             quantization=recipe.quantization,
             type=type,
-            card=what.gguf_fields(view, quantized=type != "F16"),
+            card=what.model_fields(view, type),
             template=spec.template,
             temperature=spec.sampling.temperature,
         )
