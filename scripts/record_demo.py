@@ -21,7 +21,10 @@ from itertools import groupby
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-COMMANDS = ('umi run "What is 12 * 34?"', 'umi run "How much is the red lamp and the blue tent?"')
+COMMANDS = (
+    'umi run "What is 12 * 34?"',
+    'umi run "First get the value of 71 + 81, then find 95 times 53."',
+)
 COLUMNS = 92
 _TYPING, _BEFORE, _REST, _END = 0.04, 0.4, 1.2, 4.0  # seconds
 _FONT, _WIDE, _HIGH, _EDGE, _BAR = 14, 8.4, 20, 16, 32  # pixels

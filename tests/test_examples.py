@@ -1,7 +1,6 @@
 """Every script in examples/ runs, on the real engine with untrained adapters and short turns."""
 
 import csv
-import re
 import runpy
 from collections.abc import Callable
 from pathlib import Path
@@ -68,19 +67,3 @@ def test_every_script_is_here() -> None:
     # tests/agent/test_hello_agent.py, tests/engine and tests/serve have the others.
     others = {"hello_agent", "role_from_endpoint", "openai_client"}
     assert {path.stem for path in EXAMPLES.glob("*.py")} == here | others
-
-
-def test_the_script_of_the_readme_runs(
-    short_bundle: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    readme = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
-    [script] = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    (tmp_path / "readme.py").write_text(script)
-    (tmp_path / "runs" / "quickstart").mkdir(parents=True)
-    (tmp_path / "runs" / "quickstart" / "bundle").symlink_to(short_bundle)
-    monkeypatch.chdir(tmp_path)
-    runpy.run_path("readme.py")
-    assert capsys.readouterr().out.strip()

@@ -84,10 +84,10 @@ def mentions() -> Iterator[Found]:
                     yield Found(text, f"{page}:{number}")
 
 
-def python_blocks() -> Iterator[Found]:
-    """Yield all pages' blocks of Python."""
+def blocks_of(language: str) -> Iterator[Found]:
+    """Yield all pages' blocks of a language."""
     for page in PAGES:
-        yield from (block for language, block in blocks(page) if language == "python")
+        yield from (block for named, block in blocks(page) if named == language)
 
 
 @cache
@@ -109,7 +109,11 @@ def parse_umi(arguments: list[str], whole: bool) -> None:
         found = command.commands.get(rest[0])
         assert found is not None, f"there is no command {rest[0]!r}: {sorted(command.commands)}"
         command, rest = found, rest[1:]
-    _parse_by(command, rest, whole)
+    # These act while they are parsed: the second one writes into the user's shell.
+    acting = {"--version", "--install-completion", "--show-completion"} & {*rest}
+    assert acting <= {name for each in command.params for name in each.opts}
+    if not acting:
+        _parse_by(command, rest, whole)
 
 
 def _parse_by(command: Any, arguments: list[str], whole: bool) -> None:

@@ -42,10 +42,10 @@ EXAMPLES = {
     "sandbox test": "umi sandbox test --level standard",
     "trace": "umi trace ls --failed",
     "trace ls": "umi trace ls --failed --tool weather --since 1d paris",
-    "trace show": "umi trace show last --prompt 3",
+    "trace show": "umi trace show last --prompt 4",
     "trace view": "umi trace view --port 8077",
     "trace export": "umi trace export --failed --since 1d --out failed.html",
-    "trace replay": "umi trace replay run-3f2 --from 3 --with thought.txt",
+    "trace replay": "umi trace replay run-3f2 --from 4 --with thought.txt",
 }
 
 
