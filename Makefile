@@ -85,8 +85,12 @@ NPM_SERVERS := $(addprefix @modelcontextprotocol/server-,everything@2026.8.31 \
 	-e "import chromium from '@sparticuz/chromium'; await chromium.executablePath()" && chmod 755 chromium
 
 # Pages to open from disk, without a network: build/docs/site/index.html.
-docs: .venv/.dev
+docs: .venv/.docs
 	$(BIN)/python -m scripts.build_docs
+
+.venv/.docs: .venv/.train
+	$(PIP) zensical
+	touch $@
 
 clean:
 	rm -rf .venv runs build
