@@ -80,12 +80,35 @@ def _methods(one: type) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _described(name: str, one: Any) -> str:
+def _signature(one: Any) -> str:
+    """Return the parameters and the result of a callable, a line each where they are long."""
     try:
-        signature = re.sub(r"<(\w+\.)*(\w+).*?>", r"\2", str(inspect.signature(one)))
+        read = inspect.signature(one)
     except (TypeError, ValueError):
-        signature = ""
-    text = re.sub(r"\b(umi_lite|typing|collections|pathlib)(\.\w+)*\.(?=\w)", "", signature)
+        return ""
+    shown, star = [], False
+    for each in read.parameters.values():
+        if each.name == "self":
+            continue
+        if each.kind is each.KEYWORD_ONLY and not star:
+            shown.append("*")
+        star |= each.kind in (each.KEYWORD_ONLY, each.VAR_POSITIONAL)
+        shown.append(_short(str(each)))
+    result = read.return_annotation
+    end = "" if result in (None, read.empty) else f" -> {_short(inspect.formatannotation(result))}"
+    line = f"({', '.join(shown)}){end}"
+    return line if len(line) < 70 else "(\n    " + ",\n    ".join(shown) + f",\n){end}"
+
+
+def _short(text: str) -> str:
+    """Return an annotation without module names; a made default is `…`."""
+    text = re.sub(r"= <factory>", "= …", text)
+    text = re.sub(r"<(\w+\.)*(\w+).*?>", r"\2", text)
+    return re.sub(r"\b(umi_lite|typing|collections|pathlib|datetime)(\.\w+)*\.(?=\w)", "", text)
+
+
+def _described(name: str, one: Any) -> str:
+    text = _signature(one)
     parsed = docstring_parser.parse(inspect.getdoc(one) or "", docstring_parser.Style.GOOGLE)
     lines = [f"\n```python\n{name}{text}\n```\n"]
     for paragraph in (parsed.short_description, parsed.long_description):
