@@ -6,10 +6,11 @@ Python's `re` cannot be stopped, and jsonschema uses it: `^(a|aa)+$` takes hours
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 import jsonschema
 import regex
+from jsonschema import validators
 
 SECONDS = 0.25
 """For all patterns of one check together."""
@@ -23,7 +24,8 @@ class Undecided(Exception):
 
 def validator(schema: Mapping[str, Any]) -> Any:
     """Return jsonschema's validator of a schema (draft 2020-12), for `first_error`."""
-    return (_OF_NAMES if _has(schema, "patternProperties") else _BOUNDED)(schema)
+    made: Any = _OF_NAMES if _has(schema, "patternProperties") else _BOUNDED
+    return made(schema)
 
 
 def first_error(validator: Any, value: Any) -> Any:
@@ -87,13 +89,15 @@ def _unevaluated_properties(*_: Any) -> Iterator[Any]:
 
 def _has(schema: Any, keyword: str) -> bool:
     if isinstance(schema, list):
-        return any(_has(part, keyword) for part in schema)
+        return any(_has(part, keyword) for part in cast(list[Any], schema))
     if isinstance(schema, Mapping):
-        return keyword in schema or any(_has(part, keyword) for part in schema.values())
+        parts = cast(Mapping[str, Any], schema)
+        return keyword in parts or any(_has(part, keyword) for part in parts.values())
     return False
 
 
-_BOUNDED = jsonschema.validators.extend(
+_extend: Any = cast(Any, validators).extend
+_BOUNDED: Any = _extend(
     jsonschema.Draft202012Validator,
     {
         "pattern": _pattern,
@@ -102,6 +106,4 @@ _BOUNDED = jsonschema.validators.extend(
     },
 )
 # jsonschema's own keyword looks for the names that patterns have, with `re`.
-_OF_NAMES = jsonschema.validators.extend(
-    _BOUNDED, {"unevaluatedProperties": _unevaluated_properties}
-)
+_OF_NAMES: Any = _extend(_BOUNDED, {"unevaluatedProperties": _unevaluated_properties})
