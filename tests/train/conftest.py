@@ -22,7 +22,8 @@ def without_bfcl() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def tiny(base_hf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny(base_hf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    import peft
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -43,7 +44,10 @@ def tiny(base_hf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     LlamaForCausalLM(config).save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(base_hf / name, folder)
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        # PEFT fills in a form for each adapter that it saves; `train.job` removes it again.
+        patch.setattr(peft.PeftModel, "create_or_update_model_card", lambda *_: None)
+        yield folder
 
 
 @pytest.fixture(scope="session")
