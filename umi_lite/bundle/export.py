@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -106,7 +107,7 @@ def export_run(
         return written or card_text(what, spec, list(dict.fromkeys(rows)))
 
     with writing(out), scratch(out) as work:
-        cards = {view: what.adapter_fields(view) for view in folders}
+        cards: dict[View, dict[str, Any]] = {v: what.adapter_fields(v) for v in folders}
         converted = convert_loras(folders, hf, work / "lora", cards=cards)
         deployed = source
         if wanted:
