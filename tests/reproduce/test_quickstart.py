@@ -52,6 +52,13 @@ def test_the_report_has_every_system_on_every_split(run: Path) -> None:
         }
 
 
+def test_the_card_of_its_bundle_has_the_scores(run: Path) -> None:
+    card = (run / "bundle" / "README.md").read_text()
+    titles = ("toolworld · test", "toolworld · ood", "toolworld · test, the global adapter alone")
+    for title in titles:
+        assert f"| {title} | success | " in card
+
+
 def test_it_leaves_a_chart_metrics_and_traces(run: Path) -> None:
     assert (run / "loss.svg").read_text().startswith("<svg")
     for job in ("global", "planner", "caller", "summarizer"):
