@@ -168,8 +168,8 @@ def test_scores_that_cannot_be_read(tmp_path, bundle):
 
 def test_step_metrics_and_categories_are_scores_too(tmp_path, bundle):
     static = {
-        "Plan ACC": 62.5, "counts": {"dialogues": 3, "Plan ACC": {"sum": 5, "n": 8}},
-        "intervals": {"Plan ACC": [40.0, 80.0]},
+        "plan_acc": 62.5, "counts": {"dialogues": 3, "plan_acc": {"sum": 5, "n": 8}},
+        "intervals": {"plan_acc": [40.0, 80.0]},
     }  # fmt: skip
     bfcl = {"multiple": Rate.of([True, False]).model_dump()}
     paths = []
@@ -178,7 +178,7 @@ def test_step_metrics_and_categories_are_scores_too(tmp_path, bundle):
         text = json.dumps({**report, "measured": by})
         paths.append(written(tmp_path / f"{name}.json", text))
     assert read_scores(paths, bundle.spec) == [
-        ("static · gold.json", "Plan ACC", "62.5%", "40.0% to 80.0%", "8 in 3 dialogues"),
+        ("static · gold.json", "plan_acc", "62.5%", "40.0% to 80.0%", "8 in 3 dialogues"),
         ("bfcl · gold.json", "multiple", "50.0%", "9.5% to 90.5%", "1 of 2"),
     ]
 
