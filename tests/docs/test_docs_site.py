@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from browser import launched
 
 import umi_lite
 from scripts.build_docs import ROOT, build, gather
@@ -57,6 +58,18 @@ def test_the_pages_load_nothing_from_elsewhere(site: Path) -> None:
     for sheet in site.rglob("*.css"):
         text = sheet.read_text(encoding="utf-8")
         assert not re.search(r"(@import\s*|url\(\s*)[\"']?(https?:)?//", text), sheet
+
+
+def test_a_page_that_is_opened_asks_for_its_own_files(site: Path) -> None:
+    """What its scripts load, too."""
+    with launched() as browser:
+        page, asked = browser.new_page(), []
+        page.on("request", lambda request: asked.append(request.url))
+        for name in ("index.html", "docs/cli.html"):
+            page.goto((site / name).as_uri())
+            page.keyboard.press("/")  # the search
+            page.wait_for_load_state("networkidle")
+    assert asked and all(url.startswith((site.as_uri(), "data:", "blob:")) for url in asked), asked
 
 
 def test_the_reference_has_all_names_and_commands() -> None:
