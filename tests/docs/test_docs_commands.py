@@ -52,6 +52,9 @@ PARSED = {
     ),
     "umi eval judge toolalpaca --traces a.jsonl --endpoint … --out votes.jsonl --votes 3 "
     "--temperature 0.7": "judges episodes of ToolAlpaca",
+    "umi trace replay run-3f2 --from 3 --mcp mcp.json": (
+        "needs an episode with these tools; tests/cli/test_run_mcp.py has one"
+    ),
     "umi sandbox test": "takes a minute; tests/sandbox runs the same suite",
     "umi doctor": "takes 10 s; tests/test_doctor.py runs each check",
     "umi doctor RECIPE": "the same",
@@ -65,7 +68,7 @@ INSTEAD = {
     r"n: 6000": "n: 6",
     r"^(umi data (?:preview|leaks) toolworld.*)": r"\1 -o 'data=[{source: toolworld, split: train, "
     r"n: 8}]'",
-    r"wild --split test -n 150 --seed 4711": "wild -n 1",
+    r"wild --split test -n 1 --seed 4711": "wild -n 1",
     r"--votes 8": "--votes 2",
     r"uvx mcp-server-time": f"{sys.executable} -m mcp_server_time",
     r"replay run-3f2$": "replay cut-short",
