@@ -9,13 +9,13 @@ RUN ?= runs/quickstart
 TORCH_INDEX ?=
 export NVCC CUDA_ARCH
 
-.PHONY: quickstart test study lint docs clean
+.PHONY: quickstart test study lint docs default-bundle clean
 
 quickstart: $(if $(GPU),.venv/.gpu,.venv/.train)
 	$(BIN)/umi quickstart --out $(RUN)
 
 test: .venv/.dev lint
-	$(BIN)/python -m pytest --durations=15
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=15
 
 # The long tests, at full size: 40 minutes or more on two cores.
 study: .venv/.dev
@@ -68,7 +68,7 @@ lint: .venv/.dev
 NPM_SERVERS := $(addprefix @modelcontextprotocol/server-,everything@2026.8.31 \
 	filesystem@2026.8.31 memory@2026.8.31)
 .venv/.dev: .venv/.train
-	$(PIP) pytest pytest-timeout ruff pyright import-linter openai mcp rouge pexpect
+	$(PIP) pytest pytest-timeout pytest-xdist ruff pyright import-linter openai mcp rouge pexpect
 	$(PIP) starlette uvicorn prometheus-client smolagents pydantic-ai-slim zensical
 	-$(PIP) mcp-server-time mcp-server-git
 	-npm install --silent --no-audit --no-fund --prefix .venv/npm $(NPM_SERVERS)
@@ -83,6 +83,13 @@ NPM_SERVERS := $(addprefix @modelcontextprotocol/server-,everything@2026.8.31 \
 	npm install --silent --no-audit --no-fund --prefix .venv/chromium @sparticuz/chromium@147.0.0
 	cd .venv/chromium && TMPDIR=$$PWD node --input-type=module \
 	-e "import chromium from '@sparticuz/chromium'; await chromium.executablePath()" && chmod 755 chromium
+
+# The bundle in the box, trained again: two hours on one core with bf16. GSM8K's train.jsonl in data/gsm8k.
+default-bundle: .venv/.train
+	$(BIN)/umi train default/first-smollm2-135m
+	$(BIN)/umi export runs/default-first-smollm2-135m
+	$(BIN)/umi train default/smollm2-135m
+	$(BIN)/umi export runs/default-smollm2-135m --out umi_lite/default
 
 # Pages to open from disk, without a network: build/docs/site/index.html.
 docs: .venv/.docs

@@ -192,13 +192,12 @@ def test_load_opens_a_bundle_with_functions_sets_and_servers(opened: Bundle) -> 
 
 
 def test_load_has_the_bundles_tools_and_says_what_is_missing(
-    opened: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    opened: Bundle, tmp_path: Path
 ) -> None:
     with Agent.load(opened) as made:
         assert "calculator" in {spec.name for spec in made.toolbox.specs}
-    monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"runs/quickstart/bundle is not a bundle"):
-        Agent.load()
+        Agent.load(tmp_path / "runs/quickstart/bundle")
 
 
 def test_a_recipe_is_loaded_and_trained_by_name(

@@ -117,9 +117,9 @@ def test_inference_that_dies_is_a_cross_with_the_file_and_what_to_try(
 
 
 def test_inference_without_a_model_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    from umi_lite.weights import gguf_to_hf
+    from umi_lite.weights import embedded
 
-    monkeypatch.setattr(gguf_to_hf.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda _: None)
     line = doctor.inference_line()
     assert (line.mark, line.found) == ("–", "not tried: no model is installed")
 

@@ -66,7 +66,7 @@ class Agent(Loop):
         """Open a bundle with tools, ready to run.
 
         Args:
-            bundle: its folder, or that of a run; default `runs/quickstart/bundle`.
+            bundle: its folder, or that of a run; default the one in the box.
             tools: typed functions with docstrings, results of `tool` or `python_tool`, and names
                 of sets (`"python"`, a `.py` file); default the bundle's own, none with `mcp`.
             mcp: MCP servers whose tools it may call too, each a command, a URL or a `.json` file

@@ -17,8 +17,8 @@ from typing import Any
 
 from umi_lite.errors import UserError
 
-# The bundle that runs where none is named.
-DEFAULT_BUNDLE = Path("runs/quickstart/bundle")
+# The bundle that runs where none is named: the one in the box.
+DEFAULT_BUNDLE = Path(__file__).with_name("default")
 
 
 def text_of(name: str) -> str:

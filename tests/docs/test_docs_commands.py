@@ -125,7 +125,7 @@ def _episode(ident: str, bounds: Bounds) -> Trace:
     look, call = "Look.\nNext: caller", 'calculator {"expression": "12 * 34"}'
     turns = [look, call, "Done.\nNext: summarizer", "It is 408."]
     engine = Scripted(*([look, call, look] if bounds.max_calls == 1 else turns))
-    tools = toolset("toolworld", print)
+    tools = toolset("everyday", print)
     task = Trajectory(
         id=ident, source="user", tools=tuple(tools.specs), instruction="What is 12 * 34?"
     )

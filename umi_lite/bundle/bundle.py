@@ -22,6 +22,7 @@ from umi_lite.bundle.spec import (
     Layout,
     PhrasesFile,
     Place,
+    base_of,
     bundle_folder,
     read_spec,
 )
@@ -60,13 +61,8 @@ class Bundle:
 
     @cached_property
     def base(self) -> Path:
-        """The base GGUF.
-
-        Raises:
-            UserError: it is not in the bundle but in a package, which is not installed.
-        """
-        in_package = self.spec.base.package is not None
-        return embedded_gguf() if in_package else self.path / self.spec.base.file
+        """The base GGUF (see `base_of`)."""
+        return base_of(self.path, self.spec)
 
     @cached_property
     def adapters(self) -> dict[View, Path]:

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from umi_lite.bundle.about import SPEAKS, About, about
-from umi_lite.bundle.bundle import Bundle
 from umi_lite.bundle.scores import ScoreRow, scores_of_run
-from umi_lite.bundle.spec import BundleSpec, read_spec
+from umi_lite.bundle.spec import BundleSpec, base_of, read_spec
 from umi_lite.engine.gguf import read_header
 from umi_lite.errors import UserError
 from umi_lite.files import write_text, writing
@@ -58,7 +57,7 @@ def renew_card(folder: Path, run_dir: Path) -> None:
     spec = read_spec(folder)
     if spec.recipe is None or own_card(folder) is not None:
         return
-    header = read_header(Bundle(folder, spec).base, "base")
+    header = read_header(base_of(folder, spec), "base")
     what = about(Recipe.model_validate(spec.recipe), spec.hf_id, header)
     with writing(folder / CARD):
         write_text(folder / CARD, card_text(what, spec, scores_of_run(run_dir, spec)))

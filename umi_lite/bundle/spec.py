@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from umi_lite.agent.bounds import Bounds, Sampling
 from umi_lite.errors import UserError, first_error
 from umi_lite.protocol.trajectory import Acts, Tool, View
+from umi_lite.weights.embedded import embedded_gguf
 
 SPEC = "bundle.json"
 VERSION = 1
@@ -113,6 +114,15 @@ def bundle_folder(path: Path) -> Path:
     """Return the bundle at a path: the folder itself, or its `bundle` if it is a run."""
     run = path / "bundle"
     return run if not (path / SPEC).exists() and (run / SPEC).exists() else path
+
+
+def base_of(folder: Path, spec: BundleSpec) -> Path:
+    """Return the base GGUF of the bundle in a folder.
+
+    Raises:
+        UserError: a package has it, which is not installed.
+    """
+    return embedded_gguf() if spec.base.package else folder / spec.base.file
 
 
 @dataclass(frozen=True)

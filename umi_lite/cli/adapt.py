@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from umi_lite.cli.options import RecipeOverrides
+from umi_lite.cli.options import DEFAULT_BUNDLE, RecipeOverrides
 
 
 def adapt(
@@ -21,8 +21,11 @@ def adapt(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="run folder; default runs/adapt-NAME")] = None,
     recipe: Annotated[
-        str, typer.Option(help="recipe name or file for base, adapters and stages")
-    ] = "toolworld/smollm2-135m",
+        str | None,
+        typer.Option(
+            help="recipe name or file for base, adapters and stages; default toolworld/smollm2-135m"
+        ),
+    ] = None,
     base: Annotated[
         Path | None, typer.Option(help="base GGUF to train on; default the recipe's")
     ] = None,
@@ -32,8 +35,8 @@ def adapt(
         typer.Option(
             "--bundle",
             "-b",
-            help="bundle whose global adapter training starts from; default a new adapter on "
-            "the base",
+            help="bundle whose global adapter training starts from; default the one in the box, "
+            "or a new adapter with --recipe or --base",
         ),
     ] = None,
     budget: Annotated[
@@ -83,8 +86,10 @@ def adapt(
     from umi_lite.reproduce.teacher import Teacher
 
     overrides = [*override, *([f"base.gguf={json.dumps(str(base))}"] if base else [])]
-    settings = load_recipe(recipe, overrides)
+    settings = load_recipe(recipe or "toolworld/smollm2-135m", overrides)
     before = None
+    if bundle is None and recipe is None and base is None:
+        bundle = DEFAULT_BUNDLE
     if bundle is not None:
         from umi_lite.bundle.bundle import load_bundle
 

@@ -1,7 +1,8 @@
 """`umi mcp`: the agent and the Python sandbox as tools of an MCP server."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +17,9 @@ from umi_lite.cli.options import (
     with_groups,
 )
 
+if TYPE_CHECKING:
+    from umi_lite.bundle.bundle import Bundle
+
 
 @with_groups
 def mcp(
@@ -24,8 +28,8 @@ def mcp(
         typer.Option(
             "--bundle",
             "-b",
-            help=f"bundle folder, or a run folder with a bundle in it; default {DEFAULT_BUNDLE}, "
-            "or no agent without one",
+            help="bundle folder, or a run folder with a bundle in it; default the one in the box, "
+            "or no agent where its base is not installed",
         ),
     ] = None,
     tools: ToolsOption = None,
@@ -51,11 +55,10 @@ def mcp(
     from umi_lite.serve.store import TraceStore
 
     console = Console(stderr=True)
-    folder = bundle or (DEFAULT_BUNDLE if DEFAULT_BUNDLE.exists() else None)
-    opened = None if folder is None else load_bundle(folder)
+    opened = _in_the_box(dim(console)) if bundle is None else load_bundle(bundle)
     serve(
         opened,
-        lambda: roles.open(load_bundle(folder or DEFAULT_BUNDLE), 1, console),
+        lambda: roles.open(opened or load_bundle(DEFAULT_BUNDLE), 1, console),
         dim(console),
         tools=home(tools),
         mcp=mcp.servers(),
@@ -63,3 +66,15 @@ def mcp(
         sampling=None if opened is None else sampling_options.sampling(opened.spec.sampling),
         store=TraceStore() if save else None,
     )
+
+
+def _in_the_box(note: Callable[[str], None]) -> "Bundle | None":
+    """Return the bundle in the box; None, with a note, where its base is not installed."""
+    from umi_lite.bundle.bundle import load_bundle
+    from umi_lite.errors import UserError
+
+    try:
+        return load_bundle(DEFAULT_BUNDLE)
+    except UserError as err:
+        note(f"ask is not offered: {err}")
+        return None

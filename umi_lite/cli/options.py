@@ -241,7 +241,10 @@ RecipeOverrides = Annotated[
     typer.Option("-o", "--override", help="recipe setting, e.g. lora.r=8; repeatable"),
 ]
 BundleOption = Annotated[
-    Path, typer.Option("--bundle", "-b", help="bundle folder, or a run folder with a bundle in it")
+    Path,
+    typer.Option(
+        "--bundle", "-b", help="folder of a bundle, or of a run with one", show_default="in the box"
+    ),
 ]
 ToolsOption = Annotated[
     str | None,

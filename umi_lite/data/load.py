@@ -68,3 +68,8 @@ def _load(name: str, load: Any, options: Mapping[str, Any]) -> Loaded:
         error += f"; {', '.join(missing)} is missing" if missing else ""
         raise UserError(error)
     return load(**given)
+
+
+def live_sources() -> list[str]:
+    """Return the names of the sources whose tasks can be run on live tools."""
+    return [name for name in SOURCES if find_source(name).tools is not None]

@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from umi_lite.data import SOURCES
-from umi_lite.data.load import find_source
+from umi_lite.data.load import find_source, live_sources
 from umi_lite.errors import UserError
-from umi_lite.tools.everyday import NAME as EVERYDAY
-from umi_lite.tools.everyday import everyday
 from umi_lite.tools.mcp.servers import McpServers
 from umi_lite.tools.python import with_python
 from umi_lite.tools.tools import Toolbox
+
+EVERYDAY = "everyday"
 
 
 def toolset(name: str, note: Callable[[str], None]) -> Toolbox:
@@ -27,6 +27,8 @@ def toolset(name: str, note: Callable[[str], None]) -> Toolbox:
     """
     kind, named, folder = name.partition("=")
     if kind == EVERYDAY:
+        from umi_lite.tools.everyday import everyday
+
         return everyday(Path(folder).expanduser() if named else None)
     if name == "python":
         return with_python(None)
@@ -66,8 +68,3 @@ def open_tools(
         return
     with mcp.toolbox(None if named is None else toolset(named, note), note) as toolbox:
         yield toolbox
-
-
-def live_sources() -> list[str]:
-    """Return the names of the sources whose tasks can be run on live tools."""
-    return [name for name in SOURCES if find_source(name).tools is not None]

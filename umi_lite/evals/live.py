@@ -16,9 +16,8 @@ from umi_lite.agent.agent import Job, run_many
 from umi_lite.agent.bounds import Bounds, Sampling
 from umi_lite.agent.trace import Trace
 from umi_lite.data import SOURCES
-from umi_lite.data.load import find_source
+from umi_lite.data.load import find_source, live_sources
 from umi_lite.data.source import GIVE_UP, Judge
-from umi_lite.data.toolsets import live_sources
 from umi_lite.engine.request import RoleEngine
 from umi_lite.errors import UserError
 from umi_lite.evals.answers import gsm8k_correct, holds_gold

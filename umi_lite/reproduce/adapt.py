@@ -124,14 +124,13 @@ def adapt(
         bare = partial(untrained, base, room)
         before = measured(out / "before.json", "before", bare, cases, console, **how)
     else:
-        before = _of_bundle(bundle, ROLES, out, room, "before", cases, console, **how)
+        before = _of_bundle(bundle, out, room, "before", cases, console, **how)
     console.rule("3/5  training")
     train_or_resume(recipe, out, console)
     console.rule("4/5  export")
     made = exported(out, base, console)
     console.rule("5/5  held-out tasks, after")
-    views = ROLES if "planner" in recipe.stages.speakers() else ("backbone",)
-    after = _of_bundle(made, views, out, room, "after", cases, console, **how)
+    after = _of_bundle(made, out, room, "after", cases, console, **how)
     renew_card(made.path, out)
     report = {
         "version": 1,
@@ -150,12 +149,13 @@ def adapt(
 
 
 def _of_bundle(
-    bundle: "Bundle", views: Sequence[View], out: Path, room: Mapping[str, Any], title: str,
+    bundle: "Bundle", out: Path, room: Mapping[str, Any], title: str,
     cases: Tasks, console: "Console", **how: Any,
 ) -> dict[str, Any]:  # fmt: skip
     """Measure a bundle, once per bundle, from merged weights, which are faster."""
     name = sha256(bundle.spec.model_dump_json().encode()).hexdigest()[:12]
     merged = out / "merged"
+    views: Sequence[View] = ROLES if "planner" in bundle.spec.views else ("backbone",)
 
     def opened() -> "Engine":
         return bundle.engine(views=views, merge_into=merged, **room)

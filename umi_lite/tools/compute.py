@@ -2,10 +2,9 @@
 
 import ast
 import datetime
-import difflib
 import operator
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from umi_lite.tools.tools import ToolError
 
@@ -29,12 +28,6 @@ ALIASES = {
     "kilometres": "km", "metres": "m", "kilos": "kg", "grams": "g", "lbs": "pounds",
     "mi": "miles", "ft": "feet", "ltr": "litres",
 }  # fmt: skip
-
-
-def unknown(kind: str, name: str, known: Iterable[str]) -> ToolError:
-    """Return the error for a name that is not there; it offers a close one where there is one."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.75)
-    return ToolError(f"unknown {kind} {name}" + (f", did you mean {close[0]}?" if close else ""))
 
 
 def number_text(value: float) -> str:

@@ -9,7 +9,6 @@ from umi_lite.tools.python import python_tool
 from umi_lite.tools.todo import StoredTodo
 from umi_lite.tools.tools import Toolbox, tool
 
-NAME = "everyday"
 _UNIT_NAMES = {
     "kilometre": "km", "kilometer": "km", "metre": "m", "meter": "m", "centimetre": "cm",
     "centimeter": "cm", "mile": "miles", "mi": "miles", "foot": "feet", "ft": "feet",

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from umi_lite.errors import UserError
-from umi_lite.tools.compute import unknown
-from umi_lite.tools.tools import ToolError
+from umi_lite.tools.tools import ToolError, unknown
 
 _MOST_FILES = 200
 _MOST_BYTES = 64_000

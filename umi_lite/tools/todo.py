@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from umi_lite.files import write_text
-from umi_lite.tools.compute import unknown
-from umi_lite.tools.tools import ToolError
+from umi_lite.tools.tools import ToolError, unknown
 
 
 class Todo:

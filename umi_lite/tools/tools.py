@@ -1,5 +1,6 @@
 """`Toolbox`, `ToolFunction` and `tool`: Python functions that an agent may call."""
 
+import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,12 @@ from umi_lite.tools.schema import Signature, read_signature
 
 class ToolError(Exception):
     """A tool failed; the planner sees the one-line message."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> ToolError:
+    """Return the error for a name that is not there; it offers a close one where there is one."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.75)
+    return ToolError(f"unknown {kind} {name}" + (f", did you mean {close[0]}?" if close else ""))
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from umi_lite.bundle.spec import bundle_folder, read_spec
+from umi_lite.bundle.spec import base_of, bundle_folder, read_spec
 from umi_lite.bundle.verify import verified
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
 from umi_lite.weights.base_record import check_right_base, record_of
-from umi_lite.weights.embedded import embedded_gguf
 from umi_lite.weights.gguf_to_hf import local_folder
 from umi_lite.weights.gguf_to_lora import lora_folder
 
@@ -40,7 +39,6 @@ def keep_start(recipe: Recipe, target: Path, model: str) -> None:
     adapter = bundle / spec.views["backbone"].file
     verified(adapter, spec.views["backbone"], "global adapter")
     if record := record_of(folder):
-        base = embedded_gguf() if spec.base.package else bundle / spec.base.file
-        check_right_base(record, base)
+        check_right_base(record, base_of(bundle, spec))
     target.parent.mkdir(exist_ok=True)
     lora_folder(adapter, folder, target)

@@ -4,8 +4,8 @@ from typing import Literal
 
 from umi_lite.data.toolworld import pools
 from umi_lite.data.toolworld.world import World
-from umi_lite.tools.compute import number_text, unknown
-from umi_lite.tools.tools import ToolError
+from umi_lite.tools.compute import number_text
+from umi_lite.tools.tools import ToolError, unknown
 
 
 class Shop:

@@ -3,8 +3,8 @@
 import math
 
 from umi_lite.data.toolworld.world import World
-from umi_lite.tools.compute import number_text, unknown
-from umi_lite.tools.tools import ToolError
+from umi_lite.tools.compute import number_text
+from umi_lite.tools.tools import ToolError, unknown
 
 # city: hours ahead of UTC, latitude, longitude (whole degrees are near enough)
 CITIES = {

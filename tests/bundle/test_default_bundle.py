@@ -1,0 +1,43 @@
+"""The bundle in the box: small, of this package's recipe, and it answers where none is named."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from umi_lite import Agent
+from umi_lite.bundle.bundle import load_bundle
+from umi_lite.files import DEFAULT_BUNDLE
+from umi_lite.protocol.trajectory import Call
+
+
+def test_it_is_small_and_names_no_place_of_a_machine() -> None:
+    bundle = load_bundle(DEFAULT_BUNDLE)
+    assert sum(path.stat().st_size for path in DEFAULT_BUNDLE.iterdir()) < 30_000_000
+    assert set(bundle.spec.views) == {"backbone", "planner", "caller", "summarizer"}
+    assert bundle.spec.live_tools == "everyday"
+    recipe = json.dumps(bundle.spec.recipe)
+    assert not any(place in recipe for place in ('"/', "~", ".."))
+
+
+def test_it_answers_where_no_bundle_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UMI_LITE_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with Agent.load() as agent:
+        made = agent.run("What is 12 * 34?")
+        noted = agent.run('Put "water the plants" on my to-do list.')
+    assert "408" in (made.answer or "")
+    calls = [step for step in made.trajectory.steps if isinstance(step, Call)]
+    assert [call.tool for call in calls] == ["calculator"]
+    assert noted.stop == "answer"
+    todos = json.loads((tmp_path / "todo.json").read_text())
+    assert todos == [["water the plants", "open"]]
+
+
+def test_its_recipe_is_the_shipped_one() -> None:
+    from umi_lite.recipe.schema import load_recipe
+
+    shipped = load_recipe("default/smollm2-135m", []).model_dump(mode="json", by_alias=True)
+    assert load_bundle(DEFAULT_BUNDLE).spec.recipe == shipped
