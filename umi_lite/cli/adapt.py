@@ -7,6 +7,9 @@ import typer
 
 from umi_lite.cli.options import DEFAULT_BUNDLE, RecipeOverrides
 
+FROM_THE_BOX = "default/adapt-smollm2-135m"
+FROM_THE_BASE = "toolworld/smollm2-135m"
+
 
 def adapt(
     tools: Annotated[
@@ -23,7 +26,8 @@ def adapt(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="recipe name or file for base, adapters and stages; default toolworld/smollm2-135m"
+            help="recipe name or file for base, adapters and stages; default "
+            f"{FROM_THE_BOX} from the bundle in the box, else {FROM_THE_BASE}"
         ),
     ] = None,
     base: Annotated[
@@ -86,10 +90,11 @@ def adapt(
     from umi_lite.reproduce.teacher import Teacher
 
     overrides = [*override, *([f"base.gguf={json.dumps(str(base))}"] if base else [])]
-    settings = load_recipe(recipe or "toolworld/smollm2-135m", overrides)
-    before = None
     if bundle is None and recipe is None and base is None:
         bundle = DEFAULT_BUNDLE
+    usual = FROM_THE_BOX if bundle == DEFAULT_BUNDLE else FROM_THE_BASE
+    settings = load_recipe(recipe or usual, overrides)
+    before = None
     if bundle is not None:
         from umi_lite.bundle.bundle import load_bundle
 
