@@ -58,7 +58,10 @@ def test_a_list_or_gzip_where_a_source_reads_lines(tmp_path) -> None:
         (b"version https://git-lfs.github.com/spec/v1\n", "run git lfs pull"),
         (b"<!DOCTYPE html><html>", "a web page: download the file itself"),
         (gzip.compress(b"x" * 100_000, mtime=0)[:40], "the gzip file is broken or cut off"),
-        (gzip.compress(LINES.encode(), mtime=0)[:-12] + b"x" * 12, "the gzip file is broken or cut off"),
+        (
+            gzip.compress(LINES.encode(), mtime=0)[:-12] + b"x" * 12,
+            "the gzip file is broken or cut off",
+        ),
         ('{"a": 1}'.encode("utf-16"), "not UTF-8 text"),
     ],
 )
