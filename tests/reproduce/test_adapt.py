@@ -49,7 +49,10 @@ def shipping_cost(country: str, weight_kg: float) -> str:
     CALLED.touch()
     return "12.50"
 '''
-SMALL = ("-n", "24", "--held-out", "2", "--budget", "0.01", "-o", "packed_length=384")
+SMALL = (
+    *("--recipe", "toolworld/smollm2-135m", "-n", "24", "--held-out", "2"),
+    *("--budget", "0.01", "-o", "packed_length=384"),
+)
 
 
 def umi(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
