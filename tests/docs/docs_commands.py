@@ -189,6 +189,6 @@ def parse(text: str, whole: bool) -> None:
     elif program == "accelerate":
         parse_accelerate(arguments)
     elif program == "make":
-        targets = re.findall(r"^([\w./]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        targets = re.findall(r"^([\w./-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
         for target in (one for one in arguments if "=" not in one):
             assert target in targets, f"the Makefile has no {target}: {targets}"
