@@ -16,7 +16,6 @@ from typing import Any
 
 import yaml
 
-from umi_lite.agent.agent import Agent
 from umi_lite.bundle.bundle import load_bundle
 from umi_lite.bundle.open import open_roles
 from umi_lite.evals.stats import Rate
@@ -98,8 +97,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as name:
                 os.environ["UMI_LITE_DATA"] = name
                 prepare(request, Path(name))
-                agent = Agent(engine, everyday(), bundle.spec.bounds, bundle.spec.sampling)
-                trace = agent.run(request.ask)
+                trace = bundle.agent(engine, everyday()).run(request.ask)
                 wrong = fault(request, trace.answer, Path(name))
             right.append(not wrong)
             calls = [

@@ -38,7 +38,7 @@ def read_scores(paths: Iterable[Path], spec: BundleSpec) -> list[ScoreRow]:
     rows: list[ScoreRow] = []
     for path in paths:
         try:
-            report = json.loads(_last_line(path.read_text(encoding="utf-8")))
+            report = _report(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as err:
             raise UserError(f"--scores {path} cannot be read as JSON: {err}") from None
         measured = report.get(MEASURED) if isinstance(report, dict) else None
@@ -78,13 +78,12 @@ def scores_of_run(run_dir: Path, spec: BundleSpec) -> list[ScoreRow]:
     return list(dict.fromkeys(rows))
 
 
-def _last_line(text: str) -> str:
-    """Return the report: all of a file, or its last line where notes come before it."""
+def _report(text: str) -> Any:
+    """Return the JSON of a file, or of its last line where notes come before it."""
     try:
-        json.loads(text)
+        return json.loads(text)
     except ValueError:
-        return text.strip().rpartition("\n")[2]
-    return text
+        return json.loads(text.strip().rpartition("\n")[2])
 
 
 def _rows(report: Mapping[str, Any]) -> Iterator[ScoreRow]:

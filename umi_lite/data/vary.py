@@ -29,10 +29,15 @@ def varied(loaded: Loaded, settings: Vary, seed: int) -> Loaded:
     amended = list(loaded.amended)
     found: dict[int, Trajectory] = {}  # by the object: ids of files may repeat
     for group in groups_of(loaded.trajectories, settings.together):
+        # What the tools look like is drawn by the group, so that its members agree.
+        rng = random.Random(f"vary {seed} {group[0].id}")
+        tools: Sequence[Tool] = group[0].tools
+        if settings.company or len(group) > 1:
+            tools = company(rng, group, settings.company or (1, 1), pool)
+        chosen = rng.getstate()
         for trajectory in group:
-            # What the tools look like is drawn by the group, so that its members agree.
-            rng = random.Random(f"vary {seed} {group[0].id}")
-            one, why = _vary(rng, trajectory, group, settings, pool, f"{seed} {trajectory.id}")
+            rng.setstate(chosen)
+            one, why = _vary(rng, trajectory, tools, settings, f"{seed} {trajectory.id}")
             found[id(trajectory)] = one
             if why:
                 amended.append(Dropped(trajectory.id, UNRENAMED + why))
@@ -42,22 +47,18 @@ def varied(loaded: Loaded, settings: Vary, seed: int) -> Loaded:
 def _vary(
     rng: random.Random,
     trajectory: Trajectory,
-    group: Sequence[Trajectory],
+    tools: Sequence[Tool],
     settings: Vary,
-    pool: Mapping[str, Tool],
     own: str,
 ) -> tuple[Trajectory, str]:
     """Return the varied trajectory, and why it could not be renamed.
 
     Args:
         rng: draws what the tools look like.
-        group: the trajectories that offer the same tools, this one among them.
+        tools: those that its group offers.
         own: seed of what is drawn for it alone.
     """
-    tools = list(trajectory.tools)
-    order = [tool.name for tool in tools]
-    if settings.company or len(group) > 1:
-        tools = company(rng, group, settings.company or (1, 1), pool)
+    order = [tool.name for tool in trajectory.tools]
     tools = [_shortened(rng, tool, settings.shorten) for tool in tools]
     made = trajectory.model_copy(update={"tools": tuple(tools)})
     why, names = "", Names({}, {})
