@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from asuser import as_user
 from studies import STUDY
@@ -281,3 +282,16 @@ def test_root_never_runs_without_a_sandbox(tmp_path):
         assert done.returncode == 2 and "as root" in done.stderr
     else:
         assert json.loads(done.stdout)["level"] == "none"
+
+
+def test_warm_imports_before_the_first_program():
+    with Sandbox(packages=("sympy",)) as made:
+        made.start()
+
+        def resident() -> int:
+            pids = descendants(made.pid)
+            return max(psutil.Process(pid).memory_info().rss for pid in pids if alive(pid))
+
+        before = resident()
+        made.warm()
+        assert resident() > before + 20 * 2**20

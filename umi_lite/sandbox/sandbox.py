@@ -52,6 +52,17 @@ class Sandbox:
         """
         return self._running().level
 
+    def warm(self) -> None:
+        """Start the supervisor and import there what programs use, about half a second.
+
+        Else the first program waits for it.
+
+        Raises:
+            UserError: see `start`.
+        """
+        self.start()
+        self.run("0")
+
     @functools.cached_property
     def aliases(self) -> list[tuple[str, str]]:
         """(path, alias) for this machine's paths, which results do not show."""

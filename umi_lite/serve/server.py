@@ -19,6 +19,7 @@ from umi_lite.console import dim
 from umi_lite.data.toolsets import open_tools
 from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import ROLES, View
+from umi_lite.sandbox.python import sandbox
 from umi_lite.serve.app import MAX_BODY, make_app
 from umi_lite.serve.driver import Driver
 from umi_lite.serve.guard import is_local
@@ -123,6 +124,8 @@ def serve(
         ) as engine,
     ):
         engine.warm()
+        if sandbox().pid is not None:  # a tool of the set has started it
+            sandbox().warm()
         served = Served(
             model=name or _name(bundle.path),
             engine=engine,
