@@ -5,7 +5,9 @@ STUDY=1 over 50 episodes, else over 3; UMI_RUN names a trained run with activate
 they are random.
 """
 
+import json
 import os
+import shutil
 from pathlib import Path
 from typing import ClassVar
 
@@ -29,10 +31,19 @@ JOBS = ("global", *ROLES)
 @pytest.fixture(scope="module")
 def adapters(base_hf: Path, tmp_path_factory) -> dict[str, Path]:
     """Return the PEFT folder of each job."""
+    folder = tmp_path_factory.mktemp("adapters")
     if run := os.environ.get("UMI_RUN"):
-        return {job: Path(run) / job / "adapter" for job in JOBS}
-    folder = tmp_path_factory.mktemp("random")
+        return {job: everywhere(Path(run) / job / "adapter", folder / job) for job in JOBS}
     return {job: write_peft(folder / job, base_hf, seed) for seed, job in enumerate(JOBS)}
+
+
+def everywhere(adapter: Path, folder: Path) -> Path:
+    """Copy an adapter without its invocation tokens; PEFT would choose its positions by them."""
+    shutil.copytree(adapter, folder)
+    config = folder / "adapter_config.json"
+    fields = json.loads(config.read_text())
+    config.write_text(json.dumps(fields | {"alora_invocation_tokens": None}))
+    return folder
 
 
 class Recorded(Turn):
