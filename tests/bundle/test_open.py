@@ -179,5 +179,5 @@ def test_a_folder_whose_name_is_not_utf8(bundles, tmp_path):
 def test_a_bundle_without_the_roles_is_told(base_gguf, tmp_path):
     lora = write_adapter(tmp_path / "lora.gguf", seed=1)
     alone = write_bundle(tmp_path / "bundle", base_gguf=base_gguf, adapters={"backbone": lora})
-    with pytest.raises(UserError, match="has no view 'planner'; it has: backbone"):
+    with pytest.raises(UserError, match="has no view 'planner'; it has: backbone; --single"):
         open_roles(alone)

@@ -82,9 +82,9 @@ class Bundle:
                 transcript of `backbone`.
         """
         if view not in self.spec.views:
-            raise UserError(
-                f"bundle {self.path} has no view {view!r}; it has: {', '.join(self.spec.views)}"
-            )
+            has = ", ".join(self.spec.views)
+            hint = "; --single runs it for all roles" if has == "backbone" else ""
+            raise UserError(f"bundle {self.path} has no view {view!r}; it has: {has}{hint}")
         if self.spec.views[view].acts != "always":
             raise UserError(
                 f"bundle {self.path}: the {view}'s adapter acts on its own turns in a transcript "
