@@ -57,6 +57,22 @@ def test_operations_are_tools_and_what_is_none_has_a_reason(tmp_path: Path) -> N
     assert own.functions == {}
 
 
+def test_ids_that_repeat_path_and_method_are_shortened(tmp_path: Path) -> None:
+    path = tmp_path / "api.yaml"
+    path.write_text("""
+paths:
+  "/v1/job-runs/{job_id}":
+    get: {operationId: read_run_v1_job_runs__job_id__get, summary: Read a run}
+    delete: {operationId: read_run_v1_job_runs__job_id__delete, summary: Delete a run}
+    put: {operationId: _v1_job_runs__job_id__put, summary: Replace a run}
+""")
+    assert [one.tool.name for one in of_openapi(path).tools] == [
+        "read_run",
+        "_v1_job_runs__job_id__put",
+        "read_run_v1_job_runs__job_id__delete",
+    ]
+
+
 def test_json_is_read_too(tmp_path: Path) -> None:
     path = tmp_path / "api.json"
     path.write_text(json.dumps({"paths": {"/a": {"get": {"summary": "Get a"}}}}))

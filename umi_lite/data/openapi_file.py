@@ -19,7 +19,8 @@ _METHODS = ("get", "put", "post", "delete", "patch", "head", "options", "trace")
 def operations(path: Path) -> tuple[list[Tool], list[Dropped]]:
     """Return a tool per operation, named by its `operationId`, and what cannot be one.
 
-    Without an id it is named by method and path: `get_pets_petId`.
+    Without an id it is named by method and path: `get_pets_petId`. Where the id ends with both, as
+    FastAPI makes them, the name is what comes before, unless another operation has it.
 
     Raises:
         UserError: the file is missing, or not an OpenAPI document.
@@ -30,12 +31,15 @@ def operations(path: Path) -> tuple[list[Tool], list[Dropped]]:
     for where, method, operation in _operations(spec):
         own = {**spec, "paths": {**spec["paths"], where: {method: operation}}}
         place = f"{path}: {method.upper()} {where}"
+        full = _name(operation, method, where)
+        short = full.removesuffix(re.sub(r"\W", "_", where) + f"_{method}") or full
+        taken = {other.name for other in tools}
         try:
-            tool = tool_of(own, _name(operation, method, where), where, method)
+            tool = tool_of(own, full if short in taken else short, where, method)
         except BadRow as err:
             dropped.append(Dropped(place, str(err)))
             continue
-        if any(tool.name == other.name for other in tools):
+        if tool.name in taken:
             dropped.append(Dropped(place, f"another operation is named {tool.name!r}"))
         else:
             tools.append(tool)
