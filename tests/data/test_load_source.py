@@ -44,7 +44,7 @@ def test_a_recipe_with_an_unknown_source_gets_a_hint() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "told"),
     [
-        ("gsm9k", {}, "no source 'gsm9k'; there are toolworld, wild, gsm8k, "),
+        ("gsm9k", {}, "no source 'gsm9k'; there are toolworld, wild, everyday, gsm8k, "),
         (
             "gsm8k",
             {"path": "x", "split": "test"},

@@ -4,6 +4,7 @@
 SOURCES: dict[str, str] = {
     "toolworld": "toolworld:SOURCE",
     "wild": "wild:SOURCE",
+    "everyday": "everyday:SOURCE",
     "gsm8k": "gsm8k:SOURCE",
     "math": "math_problems:MATH",
     "tora": "math_problems:TORA",

@@ -6,8 +6,8 @@ from umi_lite.files import data_folder
 from umi_lite.tools import compute
 from umi_lite.tools.folder import Folder
 from umi_lite.tools.python import python_tool
-from umi_lite.tools.todo import StoredTodo
-from umi_lite.tools.tools import Toolbox, tool
+from umi_lite.tools.todo import StoredTodo, Todo
+from umi_lite.tools.tools import Toolbox, ToolFunction, tool
 
 _UNIT_NAMES = {
     "kilometre": "km", "kilometer": "km", "metre": "m", "meter": "m", "centimetre": "cm",
@@ -39,7 +39,11 @@ def everyday(folder: Path | None = None) -> Toolbox:
     Raises:
         UserError: `folder` is not a folder, or this machine cannot run the Python sandbox.
     """
-    todo = StoredTodo(data_folder() / "todo.json")
+    return Toolbox(everyday_tools(StoredTodo(data_folder() / "todo.json"), folder))
+
+
+def everyday_tools(todo: Todo, folder: Path | None = None) -> list[ToolFunction]:
+    """Return the everyday tools over a to-do list; `folder` and errors as in `everyday`."""
     functions = [
         *(compute.calculator, convert, compute.add_days, compute.days_between),
         *(compute.weekday, compute.today, compute.word_count, compute.reverse),
@@ -49,4 +53,4 @@ def everyday(folder: Path | None = None) -> Toolbox:
     if folder is not None:
         files = Folder(folder)
         functions += [files.list_files, files.read_file, files.find_text]
-    return Toolbox([*map(tool, functions), python_tool()])
+    return [*map(tool, functions), python_tool()]

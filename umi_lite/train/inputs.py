@@ -85,7 +85,8 @@ def _leaks(recipe: Recipe, loaded: Loaded) -> list[Leak]:
 def _apart(held_out: Data, trained: tuple[Data, ...]) -> bool:
     """True for other splits of generated sources, which share no values by construction."""
     splits = {data.split or "train" for data in trained if data.source == held_out.source}
-    generated = all(data.source in ("toolworld", "wild") for data in (held_out, *trained))
+    apart = ("toolworld", "wild", "everyday")
+    generated = all(data.source in apart for data in (held_out, *trained))
     return generated and (held_out.split or "train") not in splits
 
 

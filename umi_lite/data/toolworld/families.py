@@ -1,7 +1,7 @@
 """The task families of a split and their shares: one call to four, errors, give-ups."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from typing import TypeVar
@@ -58,14 +58,19 @@ def schedule(split: Split, n: int, seed: int) -> list[str]:
     """Return the kinds of n tasks in proportion, shuffled; small n keeps the frequent kinds."""
     by_kind = goals_of(split).by_kind
     weights = {kind: weight for kind, weight in PER_100.items() if by_kind.get(kind) != ()}
+    kinds = apportion(weights, n)
+    random.Random(f"schedule {split} {seed}").shuffle(kinds)
+    return kinds
+
+
+def apportion(weights: Mapping[str, int], n: int) -> list[str]:
+    """Return n kinds in proportion to their weights, each kind's together."""
     whole = sum(weights.values())
     counts = {kind: n * weight // whole for kind, weight in weights.items()}
     rest = sorted(weights, key=lambda kind: -((n * weights[kind]) % whole))
     for kind in rest[: n - sum(counts.values())]:
         counts[kind] += 1
-    kinds = [kind for kind, count in counts.items() for _ in range(count)]
-    random.Random(f"schedule {split} {seed}").shuffle(kinds)
-    return kinds
+    return [kind for kind, count in counts.items() for _ in range(count)]
 
 
 def tasks_of(kind: str, split: Split, seed: int) -> Iterator[tuple[Task, Toolset]]:

@@ -17,6 +17,7 @@ from umi_lite.data.toolworld.toolbox import Toolset, WorldToolbox
 from umi_lite.data.toolworld.wording import INTENTS
 from umi_lite.data.toolworld.world import World
 from umi_lite.protocol.trajectory import Answer, Call, Plan, Step, Trajectory
+from umi_lite.tools.tools import Toolbox
 
 SOURCE = "toolworld"
 
@@ -26,10 +27,22 @@ class Misfit(Exception):
 
 
 class _Result(str):
-    """A tool's result in a template; `{r:parts}` writes its list items as gold parts."""
+    """A tool's result in a template.
+
+    `{r:parts}` writes its items and lines as gold parts, `{r:line}` its lines as one,
+    `{r:list}` a Python list without brackets.
+    """
 
     def __format__(self, spec: str) -> str:
-        return self.replace(", ", " | ") if spec == "parts" else str(self)
+        match spec:
+            case "parts":
+                return self.strip().replace(", ", " | ").replace("\n", " | ")
+            case "line":
+                return self.strip().replace("\n", "; ")
+            case "list":
+                return self.strip("[]")
+            case _:
+                return str(self)
 
 
 @dataclass
@@ -37,7 +50,7 @@ class _Writer:
     """The steps of one episode as they are played."""
 
     rng: random.Random
-    toolbox: WorldToolbox
+    toolbox: Toolbox
 
     def __post_init__(self) -> None:
         self.steps: list[Step] = []
@@ -126,7 +139,7 @@ def write(task: Task, toolset: Toolset, split: Split, world_seed: int, name: str
         ask, steps = _refused(rng, _clause(rng, *pairs[0]), split)
     else:
         ask = _ask(rng, pairs, split)
-        steps, gold = _play(rng, pairs, toolbox)
+        steps, gold = play(rng, pairs, toolbox)
     after = toolbox.state()
     meta = {
         "family": task.family, "split": split, "kind": task.kind,
@@ -157,10 +170,14 @@ def _refused(rng: random.Random, clause: wording.Clause, split: Split) -> tuple[
     return wording.instruction(rng, [clause], split), [plan]
 
 
-def _play(
-    rng: random.Random, pairs: Sequence[tuple[Goal, Values]], toolbox: WorldToolbox
+def play(
+    rng: random.Random, pairs: Sequence[tuple[Goal, Values]], toolbox: Toolbox
 ) -> tuple[list[Step], str]:
-    """Return the steps and the gold answer."""
+    """Make the calls of goals on live tools; return the steps and the gold answer.
+
+    Raises:
+        Misfit: a tool did not do what a goal expects.
+    """
     writer = _Writer(rng, toolbox)
     golds: list[str] = []
     says: list[str] = []

@@ -39,10 +39,12 @@ _WANTED: dict[str, str] = {
     "book_author": "{title}",
     "book_shelf": "{title}",
     "reserve_book": "{title}",
+    "read_file": "{name}",
+    "find_text": "{text}",
 }
 INTENTS: dict[str, tuple[str, ...]] = {
     tool: (f"use {tool} for {wanted}", f"use {tool}: {wanted}") for tool, wanted in _WANTED.items()
-} | {"todo_list": ("use todo_list",)}
+} | {tool: (f"use {tool}",) for tool in ("todo_list", "today", "list_files")}
 
 
 ANSWER = "answer"
