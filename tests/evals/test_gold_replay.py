@@ -73,6 +73,9 @@ def live_options() -> Iterator[Any]:
     for split in ("train", "dev", "test"):
         options = {"split": split, "n": 200, "seed": 7}
         yield pytest.param("wild", options, id=f"wild-{split}")
+    for split in ("train", "dev"):
+        options = {"split": split, "n": 200, "seed": 7}
+        yield pytest.param("everyday", options, id=f"everyday-{split}")
     yield pytest.param("gsm8k", {"path": "gsm8k/test.jsonl"}, id="gsm8k-test")
     yield pytest.param("gsm8k", {"path": "gsm8k/train.jsonl"}, id="gsm8k-train")
     yield pytest.param("tora", {"path": "math/tora_examples.jsonl"}, id="tora")

@@ -99,7 +99,7 @@ def render(
     role: ViewOption = "planner",
     style: Annotated[str, typer.Option(help="prompt style: chat or paper")] = "chat",
     split: Annotated[
-        str | None, typer.Option(help="split: train, test, ood (toolworld) or dev (wild)")
+        str | None, typer.Option(help="split: train, test, ood (toolworld) or dev (wild, everyday)")
     ] = None,
     n: Annotated[
         int | None, typer.Option("-n", "--n", help="maximum number of trajectories")

@@ -64,7 +64,7 @@ class Data(Strict):
     """One source of trajectories (`umi data ls`); each source checks its own options.
 
     Attributes:
-        split: of toolworld or wild, or of the hub's data set (default `train`).
+        split: of toolworld, wild or everyday, or of the hub's data set (default `train`).
         path: the source's file or folder.
         hub: a data set on the Hugging Face hub in place of `path`, e.g. `openai/gsm8k`.
         config: its configuration, if it has several, e.g. `main`.

@@ -47,7 +47,10 @@ class Goals:
 
 _GOALS = TypeAdapter(dict[str, tuple[EverydayGoal, ...]])
 _UNSUPPORTED = TypeAdapter(tuple[UnsupportedRequest, ...])
-_FILES = ("goals_sums.yaml", "goals_tools.yaml", "goals_chains.yaml")
+_FILES = (
+    "goals_one_operation.yaml", "goals_operations.yaml", "goals_tools.yaml", "goals_programs.yaml",
+    "goals_chains.yaml",
+)  # fmt: skip
 
 
 @cache

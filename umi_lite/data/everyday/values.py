@@ -11,6 +11,7 @@ from umi_lite.data.everyday.world import World
 from umi_lite.data.toolworld.generate import Misfit
 from umi_lite.data.toolworld.pools import split_of
 from umi_lite.data.toolworld.template_values import Values
+from umi_lite.data.toolworld.wording import capital
 
 _NUMBER_WORDS = words.words("zero one two three four five six seven eight nine ten eleven twelve")
 # How people write an amount, and the money's name in answers.
@@ -101,6 +102,15 @@ def _item(text: str, rng: random.Random) -> Value:
     return Value(text, quoted=quoted, said=quoted if rng.random() < 0.35 else text)
 
 
+def _as_written(text: str, rng: random.Random) -> str:
+    """Return a text, in a few cases with a capital letter, or two words of it with a comma."""
+    style = rng.random()
+    if style < 0.15:
+        return capital(text)
+    first, _, rest = text.partition(" ")
+    return f"{capital(first)}, {rest}!" if style < 0.22 and rest else text
+
+
 def _date_value(date: datetime.date, rng: random.Random) -> Value:
     said = date.strftime(rng.choice(_DATES)).replace("{d}", str(date.day))
     return Value(date.isoformat(), said=said)
@@ -159,6 +169,7 @@ def _text(rng: random.Random, world: World) -> Values:
         text = rng.choice(words.SENTENCES)
     else:
         text = " ".join(rng.sample(words.WORDS, rng.randint(2, 5)))
+    text = _as_written(text, rng)
     return {"text": Value(text, quoted=_quoted(text, rng))}
 
 
