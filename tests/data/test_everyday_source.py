@@ -116,6 +116,8 @@ def test_splits_share_no_instruction_and_no_wording() -> None:
             asked, held_out = ({ask.casefold() for ask in goal.asked(s)} for s in SPLITS)
             assert not asked & held_out
             assert len(asked) >= 6 and len(held_out) >= 2, goal.name
+    names = [goal.name for goals in goals_of("train").by_kind.values() for goal in goals]
+    assert len(set(names)) == len(names)
     requests = [{r.text for r in goals_of(s).unsupported} for s in SPLITS]
     assert not requests[0] & requests[1]
 

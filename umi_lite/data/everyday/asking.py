@@ -35,7 +35,8 @@ def casual(rng: random.Random, text: str, split: Split) -> str:
     if style < 0.24 and ended:
         return text + rng.choice(_AFTER[split])
     if style < 0.40:
-        return _lower(text[:-1] if ended else text)
+        typed = _lower(text[:-1] if ended else text)
+        return typed.replace("what's", "whats", 1) if typed.startswith("what's") else typed
     return text
 
 

@@ -15,7 +15,7 @@ from umi_lite.data.source import GIVE_UP
 from umi_lite.data.toolworld import wording
 from umi_lite.data.toolworld.generate import Misfit, play
 from umi_lite.data.toolworld.template_values import Values
-from umi_lite.protocol.trajectory import Call, Observation, Plan, Step, Trajectory
+from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Trajectory
 
 # How many in 100 tasks. `parts` are two requests in one message; `dead_end`, `missing` and
 # `unsupported` end in giving up: after an error, without the tool, without any.
@@ -24,8 +24,9 @@ PER_100 = {
     "chains": 10, "parts": 7, "files": 6, "recovery": 1, "dead_end": 1, "missing": 3,
     "unsupported": 2,
 }  # fmt: skip
-_PARTS = ("sum_one", "sum_many", "units", "dates", "texts", "todos", "programs")
-_MISSABLE = (*_PARTS, "files")
+_PARTS = ("sum_one", "sum_many", "units", "dates", "texts", "todos", "programs", "files")
+# What they find depends on the task's world, which the other request may have changed.
+_ALONE = {"list_empty", "on_list", "not_on_list"}
 # Without these a task cannot be done in another way when its tool is missing.
 _INSTEAD: dict[str, tuple[str, ...]] = {
     "convert": ("calculator", "python"),
@@ -35,6 +36,7 @@ _INSTEAD: dict[str, tuple[str, ...]] = {
 }
 # Longer numbers are lost in copying.
 _MAX_DIGITS = 12
+_MAX_ANSWER = 190
 
 
 @dataclass(frozen=True)
@@ -93,13 +95,13 @@ def _goals(kind: str, number: int, rng: random.Random, split: Split) -> list[Eve
     if kind == "unsupported":
         return []
     if kind == "missing":
-        able = [g for k in _MISSABLE for g in by_kind[k] if g.nouns or g.imperatives]
+        able = [g for k in _PARTS for g in by_kind[k] if g.nouns or g.imperatives]
         return [able[number % len(able)]]
     if kind == "parts":
         kinds = rng.choices(_PARTS, k=2)
         able = [[g for g in by_kind[k] if len(g.calls) == 1] for k in kinds]
         goals = [rng.choice(one) for one in able]
-        if goals[0] == goals[1] or any(goal.name == "list_empty" for goal in goals):
+        if goals[0] == goals[1] or {goal.name for goal in goals} & _ALONE:
             raise Misfit("not two requests that may come together")
         return goals
     return [by_kind[kind][number % len(by_kind[kind])]]
@@ -191,6 +193,8 @@ def _check(
             raise Misfit("zero")
     if any(goal.whole for goal in goals) and not seen[-1].content.isdigit():
         raise Misfit(f"{seen[-1].content} is not whole")
+    if isinstance(steps[-1], Answer) and len(steps[-1].text) > _MAX_ANSWER:
+        raise Misfit("a long answer")
     offered = "did you mean" in seen[0].content
     if kind in ("dead_end", "recovery") and offered != (kind == "recovery"):
         raise Misfit("an error that offers a name, or one that should")

@@ -24,6 +24,12 @@ _DATES = ("%Y-%m-%d", "%Y-%m-%d", "%Y-%m-%d", "%B {d}, %Y", "{d} %B %Y", "%b {d}
 _SPANS = ((7, "a week"), (14, "two weeks"), (14, "2 weeks"), (21, "three weeks"), (28, "4 weeks"))
 
 
+_FRACTIONS = (
+    (3, 4, "three quarters"), (3, 4, "3/4"), (2, 3, "two thirds"), (2, 3, "2/3"),
+    (2, 5, "two fifths"), (3, 5, "three fifths"), (5, 6, "five sixths"), (3, 8, "3/8"),
+)  # fmt: skip
+
+
 class Value(str):
     """A value as a call has it; `{name:said}` and other forms are how people write it."""
 
@@ -71,7 +77,8 @@ def _numbers(goal: EverydayGoal, rng: random.Random) -> Values:
     for name, bounds in goal.numbers.items():
         low, high, step = (*bounds, 1)[:3]
         number = low + rng.randint(0, round((high - low) / step)) * step
-        plain = f"{number:.0f}" if abs(number - round(number)) < 1e-9 else f"{number:.2f}"
+        plain = f"{number:.1f}" if step == 0.1 else f"{number:.2f}"
+        plain = plain.removesuffix(".00").removesuffix(".0")
         values[name] = Value(
             plain,
             said=_said(plain, rng),
@@ -131,6 +138,12 @@ def _soon(rng: random.Random, world: World) -> Values:
     return {"date": _date_value(start + datetime.timedelta(days=rng.randint(3, 250)), rng)}
 
 
+def _past(rng: random.Random, world: World) -> Values:
+    today = datetime.date.fromisoformat(world.today)
+    days = rng.choice((rng.randint(3, 400), rng.randint(400, 15000)))
+    return {"date": _date_value(today - datetime.timedelta(days=days), rng)}
+
+
 def _span(rng: random.Random, world: World) -> Values:
     if rng.random() < 0.3:
         days, said = rng.choice(_SPANS)
@@ -178,17 +191,32 @@ def _reversible(rng: random.Random, world: World) -> Values:
     return {"text": Value(text, quoted=_quoted(text, rng))}
 
 
+def _letter(rng: random.Random, world: World) -> Values:
+    text = rng.choice(words.WORDS)
+    letter = rng.choice(text)
+    return {
+        "text": Value(text, quoted=_quoted(text, rng)),
+        "letter": Value(letter, quoted=_quoted(letter, rng)),
+    }
+
+
+def _fraction(rng: random.Random, world: World) -> Values:
+    part, of, said = rng.choice(_FRACTIONS)
+    return {"part": Value(str(part), said=said), "of": str(of)}
+
+
 def _errand(rng: random.Random, world: World) -> Values:
-    return _two_items(rng, world, words.ERRANDS)
+    return _new_items(rng, world, words.ERRANDS)
 
 
 def _ware(rng: random.Random, world: World) -> Values:
-    return _two_items(rng, world, words.WARES)
+    return _new_items(rng, world, words.WARES)
 
 
-def _two_items(rng: random.Random, world: World, known: list[str]) -> Values:
-    one, two = rng.sample([item for item in known if item not in world.todo], 2)
-    return {"item": _item(one, rng), "item2": _item(two, rng)}
+def _new_items(rng: random.Random, world: World, known: list[str]) -> Values:
+    free = [item for item in known if item not in world.todo]
+    one, two, three = (_item(item, rng) for item in rng.sample(free, 3))
+    return {"item": one, "item2": two, "item3": three}
 
 
 def _open_item(rng: random.Random, world: World) -> Values:
@@ -252,12 +280,15 @@ GENERATORS: dict[str, Callable[[random.Random, World], Values]] = {
     "date": lambda rng, world: {"date": _date_value(_some_date(rng), rng)},
     "dates": _dates,
     "soon": _soon,
+    "past": _past,
     "span": _span,
     "units": _units,
     "lengths": _lengths,
     "times": _times,
     "text": _text,
     "reversible": _reversible,
+    "letter": _letter,
+    "fraction": _fraction,
     "errand": _errand,
     "ware": _ware,
     "open_item": _open_item,

@@ -40,6 +40,8 @@ ERRANDS = [
            ("the dentist", "the doctor", "the plumber", "the landlord", "the bank")),
     *pairs(("pick up", "drop off"),
            ("the kids", "the parcel", "the laundry", "the keys", "{name}")),
+    *pairs(("call Mum", "dentist", "team meeting", "yoga", "pay the nanny", "piano lesson"),
+           ("on Friday", "at 5 pm", "tomorrow at 9", "next week", "before noon", "on 3 May")),
     "water the plants", "walk the dog", "take out the trash", "do the laundry", "mow the lawn",
     "feed the cat", "renew the passport", "return the library books", "send the report",
     "back up the laptop", "charge the camera", "iron the shirts", "empty the dishwasher",
