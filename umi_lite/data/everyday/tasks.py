@@ -65,7 +65,7 @@ def tasks_of(kind: str, split: Split, seed: int) -> Iterator[Trajectory]:
 def _task(kind: str, number: int, rng: random.Random, split: Split, name: str) -> Trajectory:
     goals = _goals(kind, number, rng, split)
     world = _world(rng)
-    start = world  # generators may change it until the tools are made
+    # This may change the world, whose tools are made after it.
     drawn = [draw(goal.values, goal, rng, world, split) for goal in goals]
     toolbox = EverydayToolbox(world, _names(kind, goals, rng))
     before = toolbox.state()
@@ -80,7 +80,7 @@ def _task(kind: str, number: int, rng: random.Random, split: Split, name: str) -
         _check(kind, goals, drawn, steps)
     meta = {
         "family": goals[0].name if len(goals) == 1 else kind, "split": split, "kind": kind,
-        "calls": sum(isinstance(step, Call) for step in made.steps), "world": start.facts(),
+        "calls": sum(isinstance(step, Call) for step in made.steps), "world": world.facts(),
         "state": toolbox.state(), "changes": before != toolbox.state(),
     }  # fmt: skip
     return Trajectory(
