@@ -26,7 +26,7 @@ from umi_lite.data.synth.phrases import FROM_WORDS, TO_WORDS, Phrase, joined, ph
 
 _ASKED = (
     r"(?:given|specified|certain|particular|specific|provided|target|single|chosen|requested|"
-    r"existing|selected)"
+    r"existing|selected|optional)"
 )
 _UNMATCHED = re.compile(
     rf" (?:for|to|in|at|from|on|of|by|with|between|into|under|about|against|within)"
