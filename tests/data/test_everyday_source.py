@@ -5,9 +5,8 @@ from collections import Counter
 from functools import cache
 from itertools import islice
 
-import jsonschema
-import llguidance
 import pytest
+from goldturns import check_turns
 
 from umi_lite.data.everyday import SPLITS, environment, load
 from umi_lite.data.everyday.goals import goals_of
@@ -19,8 +18,6 @@ from umi_lite.data.toolsets import toolset
 from umi_lite.errors import UserError
 from umi_lite.evals.answers import holds_gold
 from umi_lite.evals.bounds import BOUNDS
-from umi_lite.protocol.grammar import call_grammar, plan_grammar
-from umi_lite.protocol.roles import call_text, plan_text
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Trajectory
 from umi_lite.tools.compute import UNITS
 
@@ -79,21 +76,7 @@ def test_answers_hold_what_the_tools_returned_and_fit_the_bounds(split: str) -> 
 
 
 def test_turns_are_what_the_schemas_and_the_grammars_allow(split: str) -> None:
-    bytes_ = llguidance.LLTokenizer("byte")
-    for task in tasks(split)[:60]:
-        grammars = {Plan: plan_grammar(BOUNDS.max_thought_chars), Call: call_grammar(task.tools)}
-        for step in task.steps:
-            if isinstance(step, Call):
-                spec = next(tool for tool in task.tools if tool.name == step.tool)
-                jsonschema.validate(step.arguments, spec.parameters)
-                text = call_text(step, task.tools)
-            elif isinstance(step, Plan):
-                text = plan_text(step)
-            else:
-                continue
-            matcher = llguidance.LLMatcher(bytes_, grammars[type(step)])
-            assert matcher.consume_tokens(list(text.encode())), (text, matcher.get_error())
-            assert matcher.is_accepting(), text
+    check_turns(tasks(split)[:60], BOUNDS.max_thought_chars)
 
 
 def test_thoughts_name_the_call_with_its_values_and_what_comes_after_it(split: str) -> None:

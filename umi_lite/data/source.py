@@ -45,6 +45,7 @@ class Source:
         voting: `module:NAME` of a `Voting`; None where answers cannot be compared.
         bounds: fields of `Bounds` that replace those of an evaluation (`evals.bounds`), where gold
             turns are longer; tests/evals/test_gold_replay.py lists them.
+        apart: True if its splits share no task, so that none is looked for in the others.
         fits: True for a row in this source's form, to name the source for a file.
     """
 
@@ -55,6 +56,7 @@ class Source:
     judge: Judge | str = "umi_lite.evals.live:by_words"
     voting: str | None = None
     bounds: Mapping[str, int] = field(default_factory=dict[str, int])
+    apart: bool = False
     fits: Callable[[Mapping[str, Any]], bool] = lambda row: False
 
     def judged_by(self) -> Judge:

@@ -36,8 +36,8 @@ def toolset(name: str, note: Callable[[str], None]) -> Toolbox:
         return tools(None)
     path = Path(name).expanduser()
     if path.suffix != ".py" or not path.is_file():
-        sources = (source for source in live_sources() if source != EVERYDAY)
-        known = ", ".join([EVERYDAY, f"{EVERYDAY}=FOLDER", "python", *sources])
+        sets = dict.fromkeys([EVERYDAY, f"{EVERYDAY}=FOLDER", "python", *live_sources()])
+        known = ", ".join(sets)
         raise UserError(f"no tools {name!r}: name one of {known}, or a .py file with functions")
     from umi_lite.data.tools_file import load_tools
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from umi_lite.data import bfcl
 from umi_lite.data.leaks import Leak, find_leaks
-from umi_lite.data.load import load_questions, load_source
+from umi_lite.data.load import find_source, load_questions, load_source
 from umi_lite.data.rows import Dropped, Loaded
 from umi_lite.data.vary import varied
 from umi_lite.data.why_nothing import why_nothing
@@ -85,9 +85,8 @@ def _leaks(recipe: Recipe, loaded: Loaded) -> list[Leak]:
 def _apart(held_out: Data, trained: tuple[Data, ...]) -> bool:
     """True for other splits of generated sources, which share no values by construction."""
     splits = {data.split or "train" for data in trained if data.source == held_out.source}
-    apart = ("toolworld", "wild", "everyday")
-    generated = all(data.source in apart for data in (held_out, *trained))
-    return generated and (held_out.split or "train") not in splits
+    apart = all(find_source(data.source).apart for data in (held_out, *trained))
+    return apart and (held_out.split or "train") not in splits
 
 
 def _why(leak: Leak) -> str:

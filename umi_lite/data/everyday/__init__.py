@@ -28,6 +28,7 @@ def load(split: Split = "train", n: int = 1000, seed: int = 0) -> Loaded:
     """
     from umi_lite.data.everyday.tasks import PER_100, tasks_of
     from umi_lite.data.toolworld.families import apportion
+    from umi_lite.data.toolworld.generate import distinct
 
     if split not in SPLITS:
         raise UserError(f"everyday has no split {split!r}; there are {', '.join(SPLITS)}")
@@ -36,13 +37,7 @@ def load(split: Split = "train", n: int = 1000, seed: int = 0) -> Loaded:
     kinds = apportion(PER_100, n)
     random.Random(f"everyday {split} {seed}").shuffle(kinds)
     streams = {kind: tasks_of(kind, split, seed) for kind in PER_100}
-    made: list[Trajectory] = []
-    seen: set[str] = set()
-    for kind in kinds:
-        task = next(t for t in streams[kind] if t.instruction not in seen)
-        seen.add(task.instruction)
-        made.append(task)
-    return Loaded(made)
+    return Loaded(distinct(kinds, streams))
 
 
 def environment(task: Trajectory | None = None) -> EverydayToolbox:
@@ -59,4 +54,5 @@ SOURCE = Source(
     about="generated requests for the everyday tools, as people ask (split, n, seed)",
     load=load,
     tools=environment,
+    apart=True,
 )

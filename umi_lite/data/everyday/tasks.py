@@ -13,9 +13,9 @@ from umi_lite.data.everyday.values import draw
 from umi_lite.data.everyday.world import FILE_TOOLS, TOOLS, EverydayToolbox, World
 from umi_lite.data.source import GIVE_UP
 from umi_lite.data.toolworld import wording
-from umi_lite.data.toolworld.generate import Misfit, play
+from umi_lite.data.toolworld.generate import Misfit, clause_of, play, refusal
 from umi_lite.data.toolworld.template_values import Values
-from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, Trajectory
+from umi_lite.protocol.trajectory import Answer, Call, Observation, Step, Trajectory
 
 # How many in 100 tasks. `parts` are two requests in one message; `dead_end`, `missing` and
 # `unsupported` end in giving up: after an error, without the tool, without any.
@@ -141,14 +141,9 @@ def _ask(rng: random.Random, pairs: Sequence[tuple[EverydayGoal, Values]], split
     if len(asks) == 1:
         return casual(rng, asks[0], split)
     if all(goal.nouns or goal.imperatives for goal, _ in pairs) and rng.random() < 0.35:
-        clauses = [_clause(rng, goal, values) for goal, values in pairs]
+        clauses = [clause_of(rng, goal, values) for goal, values in pairs]
         return casual(rng, wording.instruction(rng, clauses, _frames(split)), split)
     return both(rng, asks[0], asks[1], split)
-
-
-def _clause(rng: random.Random, goal: EverydayGoal, values: Values) -> wording.Clause:
-    kind = "noun" if goal.nouns else "imperative"
-    return kind, rng.choice(goal.nouns or goal.imperatives).format(**values)
 
 
 def _frames(split: Split) -> wording.Split:
@@ -158,7 +153,7 @@ def _frames(split: Split) -> wording.Split:
 
 def _missing(rng: random.Random, goal: EverydayGoal, values: Values, split: Split) -> _Made:
     ask = casual(rng, rng.choice(goal.asked(split)).format(**values), split)
-    return _Made(ask, [_refusal(rng, _clause(rng, goal, values))], GIVE_UP)
+    return _Made(ask, [refusal(rng, clause_of(rng, goal, values))], GIVE_UP)
 
 
 def _unsupported(number: int, rng: random.Random, world: World, split: Split) -> _Made:
@@ -167,13 +162,7 @@ def _unsupported(number: int, rng: random.Random, world: World, split: Split) ->
     values = draw(request.values, None, rng, world, split)
     clause = request.kind, request.text.format(**values)
     ask = casual(rng, wording.instruction(rng, [clause], _frames(split)), split)
-    return _Made(ask, [_refusal(rng, clause)], GIVE_UP)
-
-
-def _refusal(rng: random.Random, clause: wording.Clause) -> Plan:
-    kind, text = clause
-    thoughts = wording.NO_NOUN if kind == "noun" else wording.NO_DO
-    return Plan(thought=rng.choice(thoughts).format(text=text), next="give_up")
+    return _Made(ask, [refusal(rng, clause)], GIVE_UP)
 
 
 def _check(

@@ -27,7 +27,7 @@ def load(split: Split = "train", n: int = 1000, seed: int = 0) -> Loaded:
     """
     # A toolset of live tools needs none of it.
     from umi_lite.data.toolworld.families import PER_100, schedule, tasks_of
-    from umi_lite.data.toolworld.generate import fits
+    from umi_lite.data.toolworld.generate import distinct, fits
 
     if split not in SPLITS:
         raise UserError(f"toolworld has no split {split!r}; there are {', '.join(SPLITS)}")
@@ -38,12 +38,7 @@ def load(split: Split = "train", n: int = 1000, seed: int = 0) -> Loaded:
         kind: fits(tasks_of(kind, split, seed), split, kind, seed)
         for kind in PER_100
     }
-    made, seen = [], set()
-    for kind in schedule(split, n, seed):
-        trajectory = next(t for t in streams[kind] if t.instruction not in seen)
-        seen.add(trajectory.instruction)
-        made.append(trajectory)
-    return Loaded(made)
+    return Loaded(distinct(schedule(split, n, seed), streams))
 
 
 def environment(task: Trajectory | None = None) -> WorldToolbox:
@@ -62,4 +57,5 @@ SOURCE = Source(
     about="generated tasks over small local tools that really run (split, n, seed)",
     load=load,
     tools=environment,
+    apart=True,
 )

@@ -3,7 +3,7 @@
 import itertools
 import random
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,7 +110,8 @@ def _draw(names: Sequence[str], rng: random.Random, world: World) -> Values:
     return values
 
 
-def _clause(rng: random.Random, goal: Goal, values: Values) -> wording.Clause:
+def clause_of(rng: random.Random, goal: Goal, values: Values) -> wording.Clause:
+    """Return one wording of what a goal asks for."""
     kind = "noun" if goal.nouns else "imperative"
     return kind, rng.choice(goal.nouns or goal.imperatives).format(**values)
 
@@ -136,7 +137,7 @@ def write(task: Task, toolset: Toolset, split: Split, world_seed: int, name: str
             rng, (task.unsupported.kind, task.unsupported.text.format(**values)), split
         )
     elif task.missing:
-        ask, steps = _refused(rng, _clause(rng, *pairs[0]), split)
+        ask, steps = _refused(rng, clause_of(rng, *pairs[0]), split)
     else:
         ask = _ask(rng, pairs, split)
         steps, gold = play(rng, pairs, toolbox)
@@ -157,17 +158,22 @@ def _ask(rng: random.Random, pairs: Sequence[tuple[Goal, Values]], split: Split)
     goal, values = pairs[0]
     if len(pairs) == 1 and goal.asks and rng.random() < 0.5:
         return rng.choice(goal.asks).format(**values)
-    clauses = [_clause(rng, *pair) for pair in pairs]
+    clauses = [clause_of(rng, *pair) for pair in pairs]
     if len(set(clauses)) < len(clauses):
         raise Misfit("the same thing twice")
     return wording.instruction(rng, clauses, split)
 
 
 def _refused(rng: random.Random, clause: wording.Clause, split: Split) -> tuple[str, list[Step]]:
+    plan = refusal(rng, clause)
+    return wording.instruction(rng, [clause], split), [plan]
+
+
+def refusal(rng: random.Random, clause: wording.Clause) -> Plan:
+    """Return the turn that gives up what no tool can do."""
     kind, text = clause
     thoughts = wording.NO_NOUN if kind == "noun" else wording.NO_DO
-    plan = Plan(thought=rng.choice(thoughts).format(text=text), next="give_up")
-    return wording.instruction(rng, [clause], split), [plan]
+    return Plan(thought=rng.choice(thoughts).format(text=text), next="give_up")
 
 
 def play(
@@ -210,3 +216,12 @@ def fits(
                 break
             except Misfit:
                 continue
+
+
+def distinct(kinds: Iterable[str], streams: Mapping[str, Iterator[Trajectory]]) -> list[Trajectory]:
+    """Return the next task of each kind in turn, without those whose instruction came before."""
+    made: dict[str, Trajectory] = {}
+    for kind in kinds:
+        task = next(t for t in streams[kind] if t.instruction not in made)
+        made[task.instruction] = task
+    return list(made.values())

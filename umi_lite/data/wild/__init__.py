@@ -71,6 +71,7 @@ SOURCE = Source(
     load=load,
     tools=environment_of,
     judge="umi_lite.data.synth.check:judge",
+    apart=True,
     # Answers to four requests have up to 150 tokens.
     bounds={"max_answer_tokens": 224},
 )
