@@ -85,7 +85,7 @@ def adapt(
     from umi_lite.engine.client import Endpoint
     from umi_lite.recipe.schema import load_recipe
     from umi_lite.reproduce.adapt import adapt as adapt_to
-    from umi_lite.reproduce.adapt import adapted
+    from umi_lite.reproduce.adapt import adapted, with_room
     from umi_lite.reproduce.own_tasks import Sizes, own_tasks, show
     from umi_lite.reproduce.teacher import Teacher
 
@@ -101,6 +101,7 @@ def adapt(
         before = load_bundle(bundle)
     console = Console(highlight=False)
     own = read_own(tools=tools, openapi=openapi, mcp=mcp, run=run or ())
+    settings = with_room(settings, own)
     name = f"adapt-{own.name}"
     folder = out.expanduser() if out else Path("runs") / name
     console.rule("1/5  tasks")

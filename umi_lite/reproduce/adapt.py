@@ -24,7 +24,7 @@ from umi_lite.files import read_json, write_text
 from umi_lite.protocol.trajectory import ROLES, View
 from umi_lite.recipe.load import check
 from umi_lite.recipe.schema import Recipe
-from umi_lite.reproduce.own_tasks import HELD_OUT, TRAIN, OwnTasks
+from umi_lite.reproduce.own_tasks import HELD_OUT, TRAIN, OwnTasks, lengths
 from umi_lite.reproduce.runs import (
     Tasks,
     deployed_base,
@@ -79,6 +79,17 @@ def adapted(
         tree["stages"]["global"]["start"] = str(bundle.path.resolve())
         tree["lora"] = bundle.spec.recipe["lora"]
     return check(Recipe, tree, f"adapt {name}")
+
+
+def with_room(recipe: Recipe, own: OwnTools) -> Recipe:
+    """Return a recipe with rows in which the docs of all tools fit, where one row can hold them."""
+    row, together = lengths(own)
+    tree = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
+    tree["max_length"] = max(recipe.max_length, row)
+    tree["packed_length"] = max(recipe.packed_length, together)
+    for stage in ("global", "local"):
+        tree["stages"].setdefault(stage, "none")
+    return check(Recipe, tree, f"recipe {recipe.name}")
 
 
 def _scale(tree: dict[str, Any], budget: float) -> None:

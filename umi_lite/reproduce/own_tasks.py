@@ -6,6 +6,7 @@ of, the coverage of each schema, and what could not be made.
 
 import hashlib
 import json
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,8 +17,11 @@ from umi_lite.data.leaks import find_leaks
 from umi_lite.data.own_tools import OwnTools
 from umi_lite.data.rows import Dropped, Loaded
 from umi_lite.data.synth import generate
-from umi_lite.data.synth.plans import Mix
+from umi_lite.data.synth.plans import Company, Mix
+from umi_lite.data.synth.pools import Split
 from umi_lite.data.synth.stored import NAME
+from umi_lite.data.synth.wording import SynthTool
+from umi_lite.data.wild.catalog import tools_of
 from umi_lite.errors import UserError
 from umi_lite.files import read_json, staged_folder, write_text
 from umi_lite.protocol.roles import dump_json, tool_line
@@ -34,8 +38,12 @@ SHOWN = 20
 # Characters of a token in tool docs and tasks, at the least; SmolLM2 has 3.4 in the docs of
 # servers and 2.9 in tasks.
 _CHARS = 2.8
-# Of a row, what tool docs may take: the longest tasks take the rest.
-_DOCS_SHARE = 0.5
+# Docs of up to these tokens are in every row. Of longer ones as many tools as half a row holds.
+_MOST_DOCS, _DOCS_SHARE = 2560, 0.5
+# Tokens of an episode after the docs, and of the episodes that share them in one pass.
+_EPISODE, _EPISODES = 768, 1536
+# Tools that none of your own resembles, for requests that no tool fits.
+_FOREIGN = 60
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,19 @@ class Sizes:
     held_out: int
     seed: int
     max_length: int
+
+
+def lengths(own: OwnTools) -> tuple[int, int]:
+    """Return the tokens of a row and of a pass that hold the docs of all tools, 0 if too long."""
+    docs = _docs(own)
+    if docs > _MOST_DOCS:
+        return 0, 0
+    return docs + _EPISODE, docs + _EPISODES
+
+
+def _docs(own: OwnTools) -> int:
+    """Return the most tokens that the docs of all tools take."""
+    return round(sum(len(tool_line(one.tool)) for one in own.tools) / _CHARS)
 
 
 @dataclass(frozen=True)
@@ -139,13 +160,16 @@ def _generate(
     write_text(work / MADE, json.dumps(made, indent=1, ensure_ascii=False) + "\n")
 
 
-def _made(own: OwnTools, sizes: Sizes, split: str, count: int) -> Loaded:
+def _made(own: OwnTools, sizes: Sizes, split: Split, count: int) -> Loaded:
     """Generate tasks that fit in a row, their tools in your order."""
     order = {one.tool.name: at for at, one in enumerate(own.tools)}
     found: Loaded = Loaded([])
+    company = None
+    if _docs(own) + _EPISODE <= sizes.max_length:
+        company = Company(own.tools, _foreign(own, sizes.seed, split))
     tasks = generate.generate(
         own.tools, seed=sizes.seed, count=2 * count, split=split, mix=_mix(own, sizes),
-        source=NAME, on_drop=found.dropped.append,
+        company=company, source=NAME, on_drop=found.dropped.append,
     )  # fmt: skip
     for task in tasks:
         if _chars(task) > sizes.max_length * _CHARS:
@@ -161,14 +185,24 @@ def _made(own: OwnTools, sizes: Sizes, split: str, count: int) -> Loaded:
 
 
 def _mix(own: OwnTools, sizes: Sizes) -> Mix:
-    """Return the default mix, with all tools offered where their docs fit, else as many as do."""
-    docs = sorted(len(tool_line(one.tool)) for one in own.tools)
-    room = sizes.max_length * _CHARS * _DOCS_SHARE
-    if sum(docs) <= room:
-        return Mix(twins=0.1, sizes=((len(docs),), (1,)))
-    most = max(1, int(room / (sum(docs) / len(docs))))
+    """Return the default mix; where not all docs fit, as many tools are offered as do."""
+    docs = sum(len(tool_line(one.tool)) for one in own.tools) / len(own.tools)
+    most = max(1, int(sizes.max_length * _CHARS * _DOCS_SHARE / docs))
     offered = tuple(range(min(2, most), most + 1))
     return Mix(twins=0.1, sizes=(offered, (1,) * len(offered)))
+
+
+def _foreign(own: OwnTools, seed: int, split: Split) -> list[SynthTool]:
+    """Return tools of domains in which no tool is about what one of your own is about."""
+    mine = frozenset[str]().union(*(one.about for one in own.tools))
+    domains: dict[str, list[SynthTool]] = {}
+    for tool in tools_of(split):
+        domains.setdefault(tool.domain, []).append(tool)
+    other = [
+        tool for tools in domains.values() for tool in tools
+        if not mine & frozenset[str]().union(*(one.about for one in tools))
+    ]  # fmt: skip
+    return random.Random(f"foreign {split} {seed}").sample(other, min(_FOREIGN, len(other)))
 
 
 def _chars(task: Trajectory) -> int:

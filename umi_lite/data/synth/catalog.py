@@ -117,6 +117,18 @@ class Catalog:
         mine, others = one.about, other.about
         return not mine or not others or mine <= others or others <= mine
 
+    def alike(self, made: SynthTool) -> bool:
+        """True if the description of another tool begins as this one's does, or the other way."""
+        if made.wording is not None:
+            return False
+        mine = thing_of(made)
+        return any(
+            mine.startswith(thing) or thing.startswith(mine)
+            for name, one in self.tools.items()
+            if name != made.tool.name
+            for thing in (thing_of(one),)
+        )
+
     def twin(self, rng: random.Random, made: SynthTool) -> SynthTool | None:
         """Return a near-twin of a tool: the same arguments, another verb."""
         variant = rng.randrange(2)
@@ -226,6 +238,8 @@ def catalog_of(tools: Sequence[SynthTool], seed: int, split: Split) -> Catalog:
 
 def unusable(made: SynthTool, seed: int, split: Split) -> str:
     """Return why no task can be made for a tool, "" where some can."""
+    if "deprecated" in made.tool.description.lower():
+        return "its description calls it deprecated"
     parameters = made.tool.parameters
     try:
         held(parameters, f"tool {made.tool.name}")

@@ -13,7 +13,7 @@ from umi_lite.data.synth.check import fault_of
 from umi_lite.data.synth.drawing import Drawing
 from umi_lite.data.synth.kinds import DONE
 from umi_lite.data.synth.parts import Misfit
-from umi_lite.data.synth.plans import KINDS_OF_TASKS, Mix, schedule, turns
+from umi_lite.data.synth.plans import KINDS_OF_TASKS, Company, Mix, schedule, turns
 from umi_lite.data.synth.play import play
 from umi_lite.data.synth.pools import SPLITS, Split
 from umi_lite.data.synth.simulate import Simulator, World
@@ -27,6 +27,7 @@ Task = Trajectory
 """A task with its gold steps; `simulate.environment` gives its tools, `check.judge` judges."""
 
 _TRIES = 40
+_UNSUPPORTED = "unsupported"
 
 
 def generate(
@@ -36,6 +37,7 @@ def generate(
     count: int,
     split: str = "train",
     mix: Mix | None = None,
+    company: Company | None = None,
     source: str = "synth",
     on_drop: Callable[[Dropped], None] = lambda dropped: None,
 ) -> Iterator[Task]:
@@ -44,6 +46,7 @@ def generate(
     Args:
         split: `train`, `dev` or `test`: they share no open value and no frame of an instruction.
         mix: shares of the kinds of tasks.
+        company: the tools on offer; default drawn for each task, with tools that do not fit.
         source: the trajectories' `source`, by which live evaluation finds tools and judge.
         on_drop: called with what could not be made: a tool, a kind of task, or one draw.
 
@@ -56,16 +59,19 @@ def generate(
     catalog = catalog_of(tools, seed, split)
     for dropped in catalog.dropped:
         on_drop(dropped)
+    # What is asked for where no tool fits.
+    others = catalog_of(company.foreign, seed, split) if company else catalog
     possible: dict[str, int] = {}
     for kind, share in mix.shares().items():
-        why = catalog.possible(kind)
+        why = (others if kind == _UNSUPPORTED else catalog).possible(kind)
         if why and share:
             on_drop(Dropped(f"tasks {kind}", why))
         elif share:
             possible[kind] = share
-    if not possible:
+    if not possible or not catalog.tools:
         return
-    next_of = {kind: _turn(catalog, kind, seed) for kind in KINDS_OF_TASKS}
+    about = {kind: others if kind == _UNSUPPORTED else catalog for kind in KINDS_OF_TASKS}
+    next_of = {kind: _turn(about[kind], kind, seed) for kind in KINDS_OF_TASKS}
     functions = {name: one.function for name, one in catalog.tools.items() if one.function}
     seen: set[str] = set()
     for number, kind in enumerate(schedule(possible, count, seed)):
@@ -74,17 +80,9 @@ def generate(
             world_seed = zlib.crc32(f"{source} {split} {seed} {kind} {number} {attempt}".encode())
             name = f"{source}-{split}-{seed}-{number}"
             try:
-                made = _write(
-                    catalog,
-                    tried,
-                    split,
-                    mix,
-                    world_seed,
-                    name,
-                    source,
-                    next_of[tried](),
-                    functions,
-                )
+                draft = _draft(about[tried], tried, split, mix, world_seed, next_of[tried]())
+                offered = company.always if company else _company(draft)
+                made = _write(draft, catalog, offered, world_seed, name, source, functions)
                 if made.instruction in seen:
                     raise Misfit("the same instruction again")
             except (Misfit, CannotDraw) as err:
@@ -102,6 +100,7 @@ def load(
     count: int,
     split: str = "train",
     mix: Mix | None = None,
+    company: Company | None = None,
     source: str = "synth",
 ) -> Loaded:
     """Return what `generate` yields, with what could not be made."""
@@ -113,6 +112,7 @@ def load(
             count=count,
             split=split,
             mix=mix,
+            company=company,
             source=source,
             on_drop=dropped.append,
         )
@@ -136,25 +136,43 @@ def _turn(catalog: Catalog, kind: str, seed: int) -> Callable[[], str]:
     return turns(random.Random(f"turns {kind} {seed}"), names) if names else lambda: ""
 
 
-def _write(
-    catalog: Catalog, kind: str, split: Split, mix: Mix, seed: int, name: str, source: str,
-    first: str, functions: Mapping[str, Any],
-) -> Task:  # fmt: skip
-    """Return one verified task.
+def _draft(catalog: Catalog, kind: str, split: Split, mix: Mix, seed: int, first: str) -> Draft:
+    """Return what a task about a tool asks for.
 
     Raises:
         Misfit, CannotDraw: this seed gives no good task.
     """
     rng = random.Random(seed)
     today = datetime.date(2025, 1, 1) + datetime.timedelta(days=rng.randrange(900))
-    draft = Draft(kind, split, rng, Drawing(rng, split, today), mix, catalog)
-    MAKERS[kind](draft, catalog.tools[first])
+    about = catalog.tools[first]
+    draft = Draft(kind, split, rng, Drawing(rng, split, today), mix, catalog, about)
+    MAKERS[kind](draft, about)
+    return draft
+
+
+def _company(draft: Draft) -> Sequence[SynthTool]:
     needed = {part.made.tool.name: part.made for part in draft.parts}
-    if kind == "unsupported":
+    if draft.kind == _UNSUPPORTED:
         needed = {}
-    offered = catalog.company(rng, list(needed.values()), mix, draft.absent)
+    return draft.catalog.company(draft.rng, list(needed.values()), draft.mix, draft.absent)
+
+
+def _write(
+    draft: Draft, catalog: Catalog, offered: Sequence[SynthTool], seed: int, name: str,
+    source: str, functions: Mapping[str, Any],
+) -> Task:  # fmt: skip
+    """Return one verified task.
+
+    Args:
+        catalog: of the tools on offer.
+
+    Raises:
+        Misfit, CannotDraw: this seed gives no good task.
+    """
     if not offered:
         raise Misfit("no other tools can be offered")
+    rng, kind, split = draft.rng, draft.kind, draft.split
+    today = draft.d.today
     ask = requests.tidy(requests.opened(rng, draft.ask, split))
     if draft.d.relative:
         ask = requests.with_today(rng, ask, today, split)
@@ -178,7 +196,7 @@ def _write(
     steps, gold = play(draft, box)
     said = [[part.made.tool.name, *one] for part in draft.parts for one in part.said()]
     meta = {
-        "family": kind, "split": split, "kind": kind, "domain": catalog.tools[first].domain,
+        "family": kind, "split": split, "kind": kind, "domain": draft.about.domain,
         "calls": sum(isinstance(step, Call) for step in steps), "state": box.state(),
         "changes": before != box.state(), "said": said, "world": world.as_json(),
     }  # fmt: skip

@@ -1,8 +1,8 @@
 """Requests for a tool that has no wording: from its name, description and arguments."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
 
@@ -44,10 +44,15 @@ _KIND_NOUNS = {
     "url": ("url", "web page", "webpage", "website"),
     "topic": ("query", "topic", "keyword", "search query", "search term"),
     "message": ("text", "message"), "ticker": ("stock", "company"),
-    "expression": ("expression", "mathematical expression"),
+    "expression": ("expression", "mathematical expression"), "revision": ("commit", "revision"),
 }  # fmt: skip
 
 
+_TWICE = re.compile(r" (?:to|of|in|from) (?:the|a) repository (in the repository \{)")
+_PATHS = {"path", "folder"}
+_AT_PATH = re.compile(r" (?:at|in) ((?:the repository )?\{)")
+# Kinds whose values are said with their noun: "move the file notes.txt".
+_KEEP_NOUN = frozenset(words("task topic path folder"))
 # Queries that are asked for by their verb: "list the files".
 _SAID = frozenset(words("search list check read track count query look browse"))
 
@@ -100,10 +105,12 @@ class Generic:
         rest, left = self._with_slots(arguments)
         mentions = [phrase(name, arguments[name], facts.get(name) or {}, verb) for name in left]
         rest, mentions = _objects(self.verb, rest, mentions)
-        said = f"{rest}{joined(mentions)}".strip()
+        said = _TWICE.sub(r" \1", f"{rest}{joined(mentions)}".strip())
         if not said:
             return [Clause(False, self.verb)]
         if self.query and self.verb not in _SAID:
+            if not re.search(r" (?:of|about|for|at|in) ", rest):
+                said = _AT_PATH.sub(r" of \1", said) if set(arguments.values()) & _PATHS else said
             noun = with_article(said) if not said.startswith("{") else said
             return [Clause(True, noun)]
         return [Clause(False, f"{self.verb} {said}")]
@@ -164,11 +171,11 @@ def _substituted(rest: str, name: str, kind: str, query: bool) -> tuple[str, boo
             continue
         if found["art"] == "the" and found.start() == 0 and not re.search(_ASKED, found[0]):
             continue
-        if found.start() == 0 and not found["art"]:
+        if found.start() == 0 and not found["art"] and found[0] != rest:
             continue
         # "the price of a stock" is about it; "a list" alone is what the tool makes.
         text = f"{entity} {{{name}}}" if entity else f"{{{name}}}"
-        if found.start() == 0 and not entity and (query or kind in ("task", "topic")):
+        if found.start() == 0 and not entity and (query or kind in _KEEP_NOUN):
             text = f"the {noun} {{{name}}}"
         after = rest[found.end() :]
         return f"{rest[: found.start()]}{text}{after}", True
@@ -200,6 +207,11 @@ def generic(name: str, description: str) -> Generic:
     nouns = noun_phrase(description)
     if nouns is not None:
         return Generic("get", nouns, True, last)
+    return _of_name(parts, last) or Generic("run", f"the tool {name}", False, last)
+
+
+def _of_name(parts: Sequence[str], last: str) -> Generic | None:
+    """Return what the words of a name say: a verb and its object, or a noun phrase."""
     verb = base_verb(parts[0]) if parts else ""
     if verb in VERBS and all(word.isascii() for word in parts):
         rest = re.sub(r" by [\w ]+$", "", human("_".join(parts[1:]))) if parts[1:] else ""
@@ -208,10 +220,42 @@ def generic(name: str, description: str) -> Generic:
         if rest and not query and not plural and len(parts) > 1:
             rest = f"{_an(rest)} {rest}"
         return Generic(verb, rest, query, last)
-    words = [word for word in parts if word.isascii()]
-    if len(words) >= 2 and len(words) == len(parts) and not any(w.isdigit() for w in words):
-        return Generic("get", human("_".join(words)), True, last)
-    return Generic("run", f"the tool {name}", False, last)
+    if len(parts) < 2 or not all(word.isascii() and not word.isdigit() for word in parts):
+        return None
+    if parts[-1].endswith("ed"):
+        # "diff_staged" is a staged diff.
+        parts = (parts[-1], *parts[:-1])
+    return Generic("get", human("_".join(parts)), True, last)
+
+
+@cache
+def by_name(name: str, description: str) -> Generic | None:
+    """Return a tool's wording by its name alone; None where the name says too little.
+
+    People ask to "list the directory" where the description has "a detailed listing of files".
+    """
+    made, described = _of_name(own_words(name), name), generic(name, description)
+    if made is None or made.query != described.query:
+        return None
+    if not made.rest and made.verb == described.verb:
+        return None
+    head = re.split(r" (?:with|of|in|for|by) ", made.rest, maxsplit=1)[0].split(" ")
+    if made.verb not in _SAID or is_plural(head[-1]):
+        return made
+    return replace(made, rest=f"{_an(made.rest)} {made.rest}")
+
+
+def plainer(wording: Generic) -> Generic:
+    """Return a wording without the adjectives by which descriptions praise a result."""
+    rest = _PRAISE.sub("", wording.rest)
+    return replace(wording, rest=_ARTICLE_AGAIN.sub(lambda found: f"{_an(found[1])} ", rest))
+
+
+_PRAISE = re.compile(
+    r"\b(?:complete|detailed|comprehensive|entire|full|existing|recursive|specific) "
+    r"|(?: simultaneously| recursively)\b"
+)
+_ARTICLE_AGAIN = re.compile(r"\ban? (?=(\w))")
 
 
 def _an(noun: str) -> str:

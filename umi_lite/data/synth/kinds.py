@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from umi_lite.data.synth.choices import described_choices
 from umi_lite.data.synth.names import singular, words, words_of
 
 DONE, NAMES = "done", "names"
@@ -58,6 +59,7 @@ _TEXT_RULES: tuple[tuple[str, str], ...] = (
     (r"\b(?:token|secret)$", "id"), (r"\b(?:room)\b", "room"),
     (r"\b(?:devices?|appliance)\b", "device"), (r"\b(?:car|vehicle)\b", "car"),
     (r"\b(?:material|fabric)\b", "material"), (r"\b(?:branch)\b", "branch"),
+    (r"\b(?:revision|sha|commit(?: hash)?)$", "revision"),
     (r"\b(?:repository|repo)\b", "repo"), (r"\b(?:project|workspace)\b", "project"),
     (r"\b(?:department)\b", "department"),
     (r"\b(?:job|role|position|occupation|profession|skill)\b", "job"),
@@ -118,6 +120,8 @@ _FOLDERS = frozenset(words("directory folder files tree repository"))
 # What is open or closed: its state is not a place.
 _WITH_STATES = frozenset(words("issue pull request ticket task order pr device job light lock"))
 _FILES = frozenset(words("file directory folder path document"))
+# Tools about these compare or name branches.
+_VERSIONED = frozenset(words("diff branch merge commit"))
 # What an argument called `name` names, by what the tool is about.
 _NAMED = {
     "city": "city", "country": "country", "product": "product", "item": "product",
@@ -181,6 +185,10 @@ def kind_of(name: str, facts: Mapping[str, Any], about: frozenset[str] = frozens
     if not number and said.endswith(" name") and found is None:
         head = said.split()[-2]
         found = _NAMED.get(head)
+    if not number and said.endswith((" type", " kind")) and described_choices(facts):
+        return "text"
+    if not number and said in ("target", "base", "ref") and about & _VERSIONED:
+        return "branch"
     if found == "state" and about & _WITH_STATES:
         return "text"
     if found == "username" and "id" not in described.split() and "name" in described.split():

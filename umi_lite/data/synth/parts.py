@@ -8,16 +8,21 @@ from typing import Any
 
 from umi_lite.data.synth.arguments import draw_arguments
 from umi_lite.data.synth.drawing import Drawing
-from umi_lite.data.synth.generic import Clause, generic
+from umi_lite.data.synth.generic import Clause, by_name, generic, plainer
 from umi_lite.data.synth.kinds import kind_of
 from umi_lite.data.synth.links import Link
 from umi_lite.data.synth.names import entity_of, human, is_plural, singular, words, words_of
 from umi_lite.data.synth.phrases import joined, phrase
 from umi_lite.data.synth.plans import Mix
-from umi_lite.data.synth.pools import choice
+from umi_lite.data.synth.pools import Split, choice
 from umi_lite.data.synth.requests import Ask, Named
+from umi_lite.data.synth.rewording import reworded
 from umi_lite.data.synth.values import NUMBERS, Drawn, quoted
 from umi_lite.data.synth.wording import SLOT, SynthTool, slots_of
+
+# Shares of the requests that use the words of a tool's name, and of those of its description that
+# leave out its adjectives.
+_BY_NAME, _PLAINER = 0.5, 0.5
 
 
 class Misfit(Exception):
@@ -90,8 +95,11 @@ def _optional(rng: random.Random, part: Part, required: Sequence[str], mix: Mix)
     return rng.sample(taken, min(2, len(taken)))
 
 
-def ask_of(rng: random.Random, part: Part) -> Ask:
+def ask_of(rng: random.Random, part: Part, split: Split, alike: bool = False) -> Ask:
     """Return how the instruction asks for a part.
+
+    Args:
+        alike: another tool's description begins as this one's, so it is asked for by its name.
 
     Raises:
         Misfit: its wording cannot be used with what is linked or left out.
@@ -115,10 +123,16 @@ def ask_of(rng: random.Random, part: Part) -> Ask:
     order += [name for name in kinds if name not in order]
     facts = {name: sub if isinstance(sub, dict) else {} for name, sub in part.properties.items()}
     wording = generic(made.tool.name, made.tool.description)
+    named = by_name(made.tool.name, made.tool.description)
+    if named is not None and (alike or rng.random() < _BY_NAME):
+        wording = named
+    elif not alike and rng.random() < _PLAINER:
+        wording = plainer(wording)
     clause = choice(rng, wording.clauses({name: kinds[name] for name in order}, facts, made.verb))
     template = clause.text
     for name, link in part.links.items():
         template = _referring(rng, template, name, link)
+    template = reworded(rng, template, split)
     return Clause(clause.noun, _filled(template, texts, part.drawn))
 
 

@@ -240,6 +240,12 @@ def _text(
         )
     if kind in _ENDS:
         return Phrase(12, f"for {slot}")
+    if kind == "branch" and last == "target":
+        return Phrase(35, f"against {slot}")
+    if kind == "branch" and verb in ("switch", "checkout"):
+        return Phrase(35, f"to the branch {slot}")
+    if kind in ("path", "folder") and {"repo", "repository"} & set(words):
+        return Phrase(40, f"in the repository {slot}")
     if kind in ("path", "folder", "url", "host", "ip"):
         return Phrase(40, f"at {slot}")
     if kind in ("language", "currency", "color", "timezone"):

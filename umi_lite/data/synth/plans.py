@@ -5,6 +5,8 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from umi_lite.data.synth.wording import SynthTool
+
 _SIZES = ((2, 3, 4, 5, 6, 8, 10, 14, 18, 24), (10, 14, 16, 14, 12, 10, 8, 6, 5, 5))
 
 
@@ -40,6 +42,19 @@ class Mix:
     def shares(self) -> dict[str, int]:
         """Return the kinds of tasks with their shares."""
         return {name: value for name, value in vars(self).items() if name in KINDS_OF_TASKS}
+
+
+@dataclass(frozen=True)
+class Company:
+    """The tools that every task offers, whatever it asks for.
+
+    Attributes:
+        always: in this order.
+        foreign: never offered; what is asked for where no tool fits is one of these.
+    """
+
+    always: Sequence[SynthTool]
+    foreign: Sequence[SynthTool] = ()
 
 
 KINDS_OF_TASKS = (

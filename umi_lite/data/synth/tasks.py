@@ -24,7 +24,7 @@ CHAINS = {"two_chain": 2, "three_chain": 3}
 
 @dataclass
 class Draft:
-    """A task in the making."""
+    """A task in the making, about one tool of a catalog."""
 
     kind: str
     split: Split
@@ -32,6 +32,7 @@ class Draft:
     d: Drawing
     mix: Mix
     catalog: Catalog
+    about: SynthTool
     parts: list[Part] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     absent: list[SynthTool] = field(default_factory=list)
@@ -195,7 +196,8 @@ MAKERS: dict[str, Callable[[Draft, SynthTool], None]] = {
 
 
 def _word(draft: Draft, chained: bool = False) -> None:
-    asks = [ask_of(draft.rng, part) for part in draft.parts]
+    rng, split, alike = draft.rng, draft.split, draft.catalog.alike
+    asks = [ask_of(rng, part, split, alike(part.made)) for part in draft.parts]
     texts = [ask.text if isinstance(ask, Clause) else ask for ask in asks]
     if len(set(texts)) < len(texts):
         raise Misfit("the same thing twice")

@@ -246,13 +246,18 @@ def _password(d: Drawing, name: str, facts: Mapping[str, Any]) -> Said:
     return _plain(f"{d.pick('word').capitalize()}{d.rng.randint(10, 99)}{d.pick('word')}!")
 
 
+def _revision(d: Drawing, name: str, facts: Mapping[str, Any]) -> Said:
+    number = f"{d.rng.getrandbits(28):07x}"
+    return _plain(choice(d.rng, (number, number, f"HEAD~{d.rng.randint(1, 9)}", "HEAD")))
+
+
 TEXTS: dict[str, Callable[[Drawing, str, Mapping[str, Any]], Said]] = {
     "person": _person, "email": _email, "username": _username, "phone": _phone, "url": _url,
     "path": _path, "folder": _folder, "address": _address, "id": _id, "uuid": _uuid,
     "language": _language, "country": _country, "currency": _currency, "date": date, "time": time,
     "datetime": date_time, "iso_duration": _iso_duration, "topic": _topic,
     "expression": _expression, "sql": _sql, "password": _password, "message": _message,
-    "color": _color,
+    "color": _color, "revision": _revision,
     "street": _street, "repo": _join("company", "/", "project"), "glob": lambda d, n,
     f: _plain(f"*.{choice(d.rng, ('txt', 'md', 'py', 'csv', 'log', 'json'))}"), "host": lambda d,
     n, f: _plain(_domain(d)), "zip": lambda d, n,

@@ -43,7 +43,7 @@ _FORMED = frozenset(
     words(
         "date time datetime iso_duration email url path folder id uuid phone ip ipv6 host version "
         "zip timezone address street username password message title sql expression repo glob "
-        "city country language currency person"
+        "city country language currency person revision"
     )
 )
 # Kinds that say little: a single example is better.

@@ -1,0 +1,45 @@
+"""Other words for a request: people make a folder where a tool creates a directory.
+
+The splits share no verb here, so some held-out requests are worded as no training request is.
+"""
+
+import random
+import re
+
+from umi_lite.data.synth.pools import Split, choice
+
+_VERB_SHARE, _NOUN_SHARE = 0.35, 0.4
+_VERBS: dict[str, dict[Split, tuple[str, ...]]] = {
+    "create": {"train": ("make", "add", "start"), "dev": ("open up",), "test": ("set up",)},
+    "add": {"train": ("put", "include"), "dev": ("attach",), "test": ("insert",)},
+    "delete": {"train": ("remove", "throw away"), "dev": ("drop",), "test": ("get rid of",)},
+    "remove": {"train": ("delete", "take away"), "dev": ("drop",), "test": ("get rid of",)},
+    "list": {"train": ("show me", "give me"), "dev": ("go through",), "test": ("let me see",)},
+    "read": {"train": ("open", "show me"), "dev": ("look into",), "test": ("let me see",)},
+    "show": {"train": ("give me", "tell me"), "dev": ("print",), "test": ("let me see",)},
+    "write": {"train": ("save", "make"), "dev": ("store",), "test": ("put down",)},
+    "edit": {"train": ("change", "modify"), "dev": ("rework",), "test": ("adjust",)},
+    "update": {"train": ("change", "correct"), "dev": ("revise",), "test": ("adjust",)},
+    "search": {"train": ("look", "hunt"), "dev": ("go looking",), "test": ("check",)},
+    "move": {"train": ("bring", "put"), "dev": ("shift",), "test": ("transfer",)},
+    "send": {"train": ("pass on", "deliver"), "dev": ("forward",), "test": ("get out",)},
+    "start": {"train": ("begin", "run"), "dev": ("fire up",), "test": ("kick off",)},
+    "stop": {"train": ("end", "halt"), "dev": ("shut off",), "test": ("put an end to",)},
+}
+_NOUNS = {
+    "directory": "folder", "directories": "folders", "repository": "repo", "metadata": "details",
+    "information": "details", "image": "picture", "message": "text", "user": "person",
+    "vehicle": "car", "location": "place", "schedule": "plan", "items": "things",
+}  # fmt: skip
+# Not in a slot.
+_NOUN = re.compile(r"(?<![\w{])(" + "|".join(_NOUNS) + r")(?![\w}])")
+
+
+def reworded(rng: random.Random, text: str, split: Split) -> str:
+    """Return what is asked for, at times with a verb and nouns that people use for it."""
+    verb, blank, rest = text.partition(" ")
+    if rng.random() < _VERB_SHARE and blank and verb in _VERBS:
+        text = f"{choice(rng, _VERBS[verb][split])} {rest}"
+    if rng.random() < _NOUN_SHARE:
+        text = _NOUN.sub(lambda found: _NOUNS[found[1]], text)
+    return text
