@@ -135,3 +135,15 @@ def test_revisions_and_kinds_of_branches_are_not_branch_names() -> None:
     values = {str(s.arguments["revision"]) for t in made for s in t.steps if isinstance(s, Call)}
     assert len(values) > 5
     assert all(v.startswith("HEAD") or len(v) == 7 for v in values), random.sample([*values], 3)
+
+
+def test_values_are_composed_so_that_few_repeat_and_no_split_shares_one() -> None:
+    company = Company(FILES)
+    paths: dict[str, list[str]] = {}
+    for split in ("train", "test"):
+        made = load(FILES, seed=2, count=150, split=split, company=company).trajectories
+        calls = [step for task in made for step in task.steps if isinstance(step, Call)]
+        paths[split] = [str(path) for call in calls for path in call.arguments.values()]
+    folders = {split: {path.split("/")[-1] for path in found} for split, found in paths.items()}
+    assert len(folders["train"]) > 0.7 * len(paths["train"])
+    assert len(folders["train"] & folders["test"]) < 0.1 * len(folders["test"])

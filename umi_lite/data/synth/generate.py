@@ -10,6 +10,7 @@ from umi_lite.data.rows import Dropped, Loaded
 from umi_lite.data.synth import requests
 from umi_lite.data.synth.catalog import Catalog, catalog_of
 from umi_lite.data.synth.check import fault_of
+from umi_lite.data.synth.composed import ComposedDrawing
 from umi_lite.data.synth.drawing import Drawing
 from umi_lite.data.synth.kinds import DONE
 from umi_lite.data.synth.parts import Misfit
@@ -46,7 +47,8 @@ def generate(
     Args:
         split: `train`, `dev` or `test`: they share no open value and no frame of an instruction.
         mix: shares of the kinds of tasks.
-        company: the tools on offer; default drawn for each task, with tools that do not fit.
+        company: the tools on offer, and their values are composed; default drawn for each task,
+            with tools that do not fit.
         source: the trajectories' `source`, by which live evaluation finds tools and judge.
         on_drop: called with what could not be made: a tool, a kind of task, or one draw.
 
@@ -80,7 +82,8 @@ def generate(
             world_seed = zlib.crc32(f"{source} {split} {seed} {kind} {number} {attempt}".encode())
             name = f"{source}-{split}-{seed}-{number}"
             try:
-                draft = _draft(about[tried], tried, split, mix, world_seed, next_of[tried]())
+                drawing = _drawing(world_seed, split, ComposedDrawing if company else Drawing)
+                draft = _draft(about[tried], tried, drawing, mix, next_of[tried]())
                 offered = company.always if company else _company(draft)
                 made = _write(draft, catalog, offered, world_seed, name, source, functions)
                 if made.instruction in seen:
@@ -136,16 +139,20 @@ def _turn(catalog: Catalog, kind: str, seed: int) -> Callable[[], str]:
     return turns(random.Random(f"turns {kind} {seed}"), names) if names else lambda: ""
 
 
-def _draft(catalog: Catalog, kind: str, split: Split, mix: Mix, seed: int, first: str) -> Draft:
+def _drawing(seed: int, split: Split, values: type[Drawing]) -> Drawing:
+    rng = random.Random(seed)
+    today = datetime.date(2025, 1, 1) + datetime.timedelta(days=rng.randrange(900))
+    return values(rng, split, today)
+
+
+def _draft(catalog: Catalog, kind: str, drawing: Drawing, mix: Mix, first: str) -> Draft:
     """Return what a task about a tool asks for.
 
     Raises:
         Misfit, CannotDraw: this seed gives no good task.
     """
-    rng = random.Random(seed)
-    today = datetime.date(2025, 1, 1) + datetime.timedelta(days=rng.randrange(900))
     about = catalog.tools[first]
-    draft = Draft(kind, split, rng, Drawing(rng, split, today), mix, catalog, about)
+    draft = Draft(kind, drawing.split, drawing.rng, drawing, mix, catalog, about)
     MAKERS[kind](draft, about)
     return draft
 

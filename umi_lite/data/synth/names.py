@@ -71,7 +71,7 @@ OPPOSITES = {
 }  # fmt: skip
 _PAST = {
     "play": "playing", "checkout": "checked out", "backup": "backed up", "log in": "logged in",
-    "take": "taken", "send": "sent", "set": "set", "buy": "bought", "sell": "sold",
+    "take": "taken", "send": "sent", "set": "set", "reset": "reset", "buy": "bought", "sell": "sold",
     "make": "made", "put": "put", "pay": "paid", "write": "written", "run": "run",
     "give": "given", "find": "found", "get": "got", "read": "read", "show": "shown",
     "see": "seen", "split": "split", "leave": "left", "withdraw": "withdrawn", "draw": "drawn",
