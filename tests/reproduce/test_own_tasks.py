@@ -13,7 +13,8 @@ from umi_lite.data.synth.wording import SynthTool
 from umi_lite.errors import UserError
 from umi_lite.evals.live import environment_of
 from umi_lite.protocol.trajectory import Call, Observation, Tool
-from umi_lite.reproduce.adapt import adapted
+from umi_lite.recipe.schema import load_recipe
+from umi_lite.reproduce.adapt import adapted, with_room
 from umi_lite.reproduce.coverage import Used, coverage
 from umi_lite.reproduce.own_tasks import MADE, Sizes, own_tasks, show
 
@@ -102,6 +103,26 @@ def test_docs_that_are_long_are_offered_in_parts(tmp_path: Path) -> None:
     assert max(offered) <= 3 < len(names)
 
 
+def test_all_tools_are_offered_where_a_row_can_hold_their_docs(tmp_path: Path) -> None:
+    names = ("order", "parcel", "invoice", "customer", "ticket", "voucher", "contract", "review")
+    tools = own(
+        *((f"get_{n}", f"Get the {n}. " + "More. " * 60, obj({"id": TEXT}, "id")) for n in names)
+    )
+    recipe = load_recipe("default/adapt-smollm2-135m", [])
+    made = with_room(recipe, tools)
+    docs = made.max_length - 768
+    assert 1000 < docs < 2560 and made.packed_length == docs + 1536
+    assert made.stages == recipe.stages
+    tasks = own_tasks(tools, Sizes(60, 12, 0, made.max_length), tmp_path)
+    for task in [*tasks.train, *tasks.held_out]:
+        assert [tool.name for tool in task.tools] == [one.tool.name for one in tools.tools]
+    refused = [task for task in tasks.train if task.meta["kind"] == "unsupported"]
+    asked = {word for task in refused for word in task.instruction.lower().split()}
+    assert refused and not asked & set(names)
+    long = own(("get_order", "Get the order. " + "More. " * 2000, obj({"id": TEXT}, "id")))
+    assert with_room(recipe, long).max_length == recipe.max_length
+
+
 TOOLS = '''
 def pack_size(order: str) -> str:
     """Get the pack size of an order."""
@@ -158,8 +179,6 @@ def own_tasks_of(tool: Tool, arguments: dict[str, Any]) -> Any:
 
 
 def test_a_recipe_keeps_its_stages_and_gets_the_tasks(tmp_path: Path) -> None:
-    from umi_lite.recipe.schema import load_recipe
-
     recipe = load_recipe("toolworld/smollm2-135m", variant="single")
     made = adapted(recipe, "adapt-x", tmp_path / "tasks", 0.5)
     assert made.stages.local is None and made.stages.global_ is not None

@@ -180,7 +180,7 @@ def _of_bundle(
 def _print(report: Mapping[str, Any], console: "Console") -> None:
     print_scores({report["compared"]: report["before"], "after": report["after"]}, console)
     kind, _, place = report["tools"].partition(" ")
-    tools = f" --tools {shlex.quote(place)}" if kind == "--tools" else ""
+    tools = f" {kind} {shlex.quote(place)}" if kind in ("--tools", "--mcp") else ""
     console.out(
         f"{report['seconds']:.0f} s in this call. Try it: "
         f'umi run "…" --bundle {shlex.quote(report["bundle"])}{tools}',
