@@ -19,7 +19,7 @@ from umi_lite.errors import UserError
 from umi_lite.evals.answers import holds_gold
 from umi_lite.evals.bounds import BOUNDS
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Trajectory
-from umi_lite.tools.compute import UNITS
+from umi_lite.tools.compute import UNITS, as_python
 
 N = 300
 
@@ -142,7 +142,7 @@ def test_many_expressions_have_several_operations(split: str) -> None:
     expressions = [c.arguments["expression"] for t in tasks(split) for c in calls(t)
                    if c.tool == "calculator"]  # fmt: skip
     operations = Counter(
-        sum(isinstance(node, ast.BinOp) for node in ast.walk(ast.parse(text)))
+        sum(isinstance(node, ast.BinOp) for node in ast.walk(ast.parse(as_python(text))))
         for text in expressions
     )
     assert operations[2] + operations[3] > operations[1] > 0.2 * len(expressions)

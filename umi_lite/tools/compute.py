@@ -38,14 +38,14 @@ def number_text(value: float) -> str:
 def calculator(expression: str) -> str:
     """Compute an arithmetic expression."""
     try:
-        return number_text(_value(ast.parse(_as_python(expression), mode="eval").body))
+        return number_text(_value(ast.parse(as_python(expression), mode="eval").body))
     except (SyntaxError, ValueError, RecursionError):
         raise ToolError(f"cannot read {expression}") from None
     except ZeroDivisionError:
         raise ToolError("division by zero") from None
 
 
-def _as_python(expression: str) -> str:
+def as_python(expression: str) -> str:
     """Return an expression as people write it as Python's: `17% of 2,340`, `3 × 4`."""
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", expression.strip())
     # A percent sign with a number after it is a remainder.

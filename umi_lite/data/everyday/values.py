@@ -24,6 +24,7 @@ _DATES = ("%Y-%m-%d", "%Y-%m-%d", "%Y-%m-%d", "%B {d}, %Y", "{d} %B %Y", "%b {d}
 _SPANS = ((7, "a week"), (14, "two weeks"), (14, "2 weeks"), (21, "three weeks"), (28, "4 weeks"))
 
 
+_PACKS = (("pairs", 2), ("dozens", 12), ("hundreds", 100))
 _FRACTIONS = (
     (3, 4, "three quarters"), (3, 4, "3/4"), (2, 3, "two thirds"), (2, 3, "2/3"),
     (2, 5, "two fifths"), (3, 5, "three fifths"), (5, 6, "five sixths"), (3, 8, "3/8"),
@@ -205,6 +206,12 @@ def _fraction(rng: random.Random, world: World) -> Values:
     return {"part": Value(str(part), said=said), "of": str(of)}
 
 
+def _pack(rng: random.Random, world: World) -> Values:
+    size = rng.choice((6, 8, 10, 24))
+    name, size = rng.choice((*_PACKS, (f"{rng.choice(('packs', 'boxes'))} of {size}", size)))
+    return {"pack": name, "size": str(size)}
+
+
 def _errand(rng: random.Random, world: World) -> Values:
     return _new_items(rng, world, words.ERRANDS)
 
@@ -289,6 +296,7 @@ GENERATORS: dict[str, Callable[[random.Random, World], Values]] = {
     "reversible": _reversible,
     "letter": _letter,
     "fraction": _fraction,
+    "pack": _pack,
     "errand": _errand,
     "ware": _ware,
     "open_item": _open_item,
