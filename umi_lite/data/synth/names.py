@@ -71,12 +71,12 @@ OPPOSITES = {
 }  # fmt: skip
 _PAST = {
     "play": "playing", "checkout": "checked out", "backup": "backed up", "log in": "logged in",
-    "take": "taken", "send": "sent", "set": "set", "reset": "reset", "buy": "bought", "sell": "sold",
+    "take": "taken", "send": "sent", "set": "set", "buy": "bought", "sell": "sold",
     "make": "made", "put": "put", "pay": "paid", "write": "written", "run": "run",
     "give": "given", "find": "found", "get": "got", "read": "read", "show": "shown",
     "see": "seen", "split": "split", "leave": "left", "withdraw": "withdrawn", "draw": "drawn",
     "cast": "cast", "bid": "bid", "freeze": "frozen", "sweep": "swept", "hang": "hung",
-    "shut": "shut", "feed": "fed",
+    "shut": "shut", "feed": "fed", "reset": "reset",
 }  # fmt: skip
 _DOUBLED = frozenset(words("commit admit permit submit refer transfer"))
 _SHORT = re.compile(r"[^aeiou]*[aeiou][^aeiouwxy]")
