@@ -77,6 +77,11 @@ def asked(one: SynthTool, named: bool) -> str:
             "the contents of {revision} in the repository {repo_path}",
             "the contents of {revision} in the repository {repo_path}",
         ),
+        (
+            own("get_job_logs", "Get Job Logs", "job_id"),
+            "job logs for job {job_id}",
+            "job logs for job {job_id}",
+        ),
         (own("get_job", "Get job", "job_id"), "the job {job_id}", "the job {job_id}"),
     ],
 )
@@ -123,6 +128,12 @@ def test_what_no_tool_does_is_what_a_foreign_tool_does() -> None:
         assert task.meta["said"][0][0] in {one.tool.name for one in foreign}
     rest = [task for task in made if task.meta["kind"] == "one"]
     assert all(any(isinstance(step, Call) for step in task.steps) for task in rest)
+
+
+def test_a_text_that_names_something_is_no_number() -> None:
+    made = load([own("get_result", "Get a result.", "result_name")], seed=3, count=20).trajectories
+    values = [str(s.arguments["result_name"]) for t in made for s in t.steps if isinstance(s, Call)]
+    assert values and not any(value.isdigit() for value in values)
 
 
 def test_revisions_and_kinds_of_branches_are_not_branch_names() -> None:

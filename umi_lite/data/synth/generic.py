@@ -203,6 +203,9 @@ def generic(name: str, description: str) -> Generic:
     found = verb_and_object(description)
     if found is not None:
         verb, rest = found
+        if len(rest.split()) > 1 and all(word.istitle() for word in rest.split()):
+            # "Get Job Logs", the title of an operation.
+            rest = rest.lower()
         return Generic(verb, rest, verb in QUERY_VERBS | COMPUTE_VERBS, last)
     nouns = noun_phrase(description)
     if nouns is not None:

@@ -180,7 +180,7 @@ def _one_text(d: Drawing, name: str, facts: dict[str, Any], kind: str) -> tuple[
         if listed:
             value = choice(d.rng, listed)
             return value, say_choice(value)
-    if kind == "text":
+    if kind == "text" and (words_of(name) or ("",))[-1] not in ("name", "cursor"):
         by_number = kind_of(name, {"type": "number"})
         if by_number != "number":
             drawn = _number(d, name, {"type": "integer"})
