@@ -59,14 +59,11 @@ def adapted(
     Raises:
         UserError: the name cannot be a run's, or the recipe has no global stage to start.
     """
-    tree = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
+    tree = _tree(recipe)
     folder = folder.resolve()
     tree |= {"name": name, "data": [{"source": NAME, "path": str(folder / TRAIN)}]}
     tree["eval"]["data"] = [{"source": NAME, "path": str(folder / HELD_OUT)}]
     tree["eval"].pop("static", None)
-    # A stage that is left out must not become the default one.
-    for stage in ("global", "local"):
-        tree["stages"].setdefault(stage, "none")
     _scale(tree["stages"], budget)
     if bundle is not None:
         if tree["stages"]["global"] == "none":
@@ -84,12 +81,18 @@ def adapted(
 def with_room(recipe: Recipe, own: OwnTools) -> Recipe:
     """Return a recipe with rows in which the docs of all tools fit, where one row can hold them."""
     row, together = lengths(own)
-    tree = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
+    tree = _tree(recipe)
     tree["max_length"] = max(recipe.max_length, row)
     tree["packed_length"] = max(recipe.packed_length, together)
+    return check(Recipe, tree, f"recipe {recipe.name}")
+
+
+def _tree(recipe: Recipe) -> dict[str, Any]:
+    tree = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
+    # A stage that is left out must not become the default one.
     for stage in ("global", "local"):
         tree["stages"].setdefault(stage, "none")
-    return check(Recipe, tree, f"recipe {recipe.name}")
+    return tree
 
 
 def _scale(tree: dict[str, Any], budget: float) -> None:

@@ -7,7 +7,7 @@ of, the coverage of each schema, and what could not be made.
 import hashlib
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -194,15 +194,17 @@ def _mix(own: OwnTools, sizes: Sizes) -> Mix:
 
 def _foreign(own: OwnTools, seed: int, split: Split) -> list[SynthTool]:
     """Return tools of domains in which no tool is about what one of your own is about."""
-    mine = frozenset[str]().union(*(one.about for one in own.tools))
+    mine = _about(own.tools)
     domains: dict[str, list[SynthTool]] = {}
     for tool in tools_of(split):
         domains.setdefault(tool.domain, []).append(tool)
-    other = [
-        tool for tools in domains.values() for tool in tools
-        if not mine & frozenset[str]().union(*(one.about for one in tools))
-    ]  # fmt: skip
+    apart = (tools for tools in domains.values() if not mine & _about(tools))
+    other = [tool for tools in apart for tool in tools]
     return random.Random(f"foreign {split} {seed}").sample(other, min(_FOREIGN, len(other)))
+
+
+def _about(tools: Iterable[SynthTool]) -> frozenset[str]:
+    return frozenset[str]().union(*(one.about for one in tools))
 
 
 def _chars(task: Trajectory) -> int:
