@@ -219,6 +219,49 @@ def test_threads_and_connections_save_at_once(store):
     assert len(entries) == 40 and len({entry.change for entry in entries}) == 40
 
 
+def test_threads_and_processes_open_a_new_file_at_once(tmp_path):
+    """Each of 20 files is opened by three threads in each of two processes at one moment."""
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", FIND + OPENER, str(tmp_path), name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in "ab"
+    ]
+    assert [process.stdout.readline() for process in both] == ["ready\n"] * 2
+    start = str(time.time() + 0.2)
+    assert [process.communicate(start, timeout=60) for process in both] == [("", "")] * 2
+    for n in range(20):
+        with TraceStore(tmp_path / f"{n}.db") as store:
+            assert len(store.list()) == 6
+
+
+FOLDERS = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+FIND = f"import sys; sys.path[:0] = {FOLDERS!r}\n"
+OPENER = """
+import threading, time
+from pathlib import Path
+from umi_lite.serve.store import TraceStore
+from episodes import episode
+folder, name = Path(sys.argv[1]), sys.argv[2]
+print("ready", flush=True)
+start = float(sys.stdin.read())
+
+def save(thread):
+    for n in range(20):
+        made = episode(f"{name}-{thread}-{n}")
+        with TraceStore(folder / f"{n}.db") as store:
+            time.sleep(max(0, start + n / 20 - time.time()))
+            store.save(made)
+
+for thread in range(3):
+    threading.Thread(target=save, args=(thread,)).start()
+"""
+
+
 def test_the_prompt_of_a_turn_is_not_that_of_one_that_a_chat_left_out():
     engine = Scripted(CALLER, "double {", DONE, "Yes.")
     chat = Conversation(Agent(engine, TOOLS))
@@ -235,7 +278,7 @@ def test_the_prompt_of_a_turn_is_not_that_of_one_that_a_chat_left_out():
 # process that has imported all it needs. Half of the processes may be killed before their first
 # save; the others are killed after it.
 SAVER = """
-import os, random, signal, sys, time
+import os, random, signal, time
 from pathlib import Path
 from episodes import episode
 from umi_lite.serve.store import TraceStore
@@ -264,11 +307,8 @@ for kill in range(20):
 
 def test_killed_at_20_random_points_while_it_saves(tmp_path):
     path = tmp_path / "traces.db"
-    folders = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
-    run = f"import sys; sys.path[:0] = {folders!r}\n{SAVER}"
-    done = subprocess.run(
-        [sys.executable, "-c", run, str(path)], capture_output=True, text=True, timeout=120
-    )
+    run = [sys.executable, "-c", FIND + SAVER, str(path)]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     saved = done.stdout.split()
     assert len({name.partition("-")[0] for name in saved}) >= 10, "it was killed before it saved"

@@ -1,8 +1,10 @@
 """The trace store: one SQLite file with every episode, searched by words, tool, ending and time."""
 
+import errno
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -41,6 +43,9 @@ CREATE VIRTUAL TABLE words USING fts5(text, tokenize = 'trigram');
 """
 _VERSION = 1
 _WAIT = 5.0  # seconds for another process's save
+# One thread at a time opens a file: to close any descriptor of a file ends every lock that its
+# process holds on it, those of open connections too (POSIX).
+_OPENING = threading.Lock()
 _SHOWN = (
     f"id, began, change, writer, stop, failed, substr(instruction, 1, {INSTRUCTION}), answer, "
     "tools, calls, seconds, tokens, model, bundle"
@@ -204,24 +209,34 @@ class TraceStore:
             if _inode(self.path) == inode:
                 return db
             self.close()
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # SQLite gives its other files the permissions of this one.
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-        db = sqlite3.connect(
-            self.path, timeout=_WAIT, isolation_level=None, check_same_thread=False
-        )
-        try:
-            _prepare(db, self.path)
-        except BaseException:
-            db.close()
-            raise
+        with _OPENING:
+            db = _open(self.path)
         self._held = db, _inode(self.path) or (0, 0)
         return db
 
 
+def _open(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        # SQLite gives its other files the permissions of this one.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) from None
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
+    db = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
     db.create_function("lives", 1, _lives)
-    db.execute("PRAGMA journal_mode = WAL").fetchone()
+    _use_wal(db)
     # In WAL mode the file stays whole after a power cut too; only the newest saves may be lost.
     db.execute("PRAGMA synchronous = NORMAL")
     if _version(db) == 0:
@@ -236,6 +251,23 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
             f"trace store {path} is of version {_version(db)}, this program's is {_VERSION}: "
             "use the newer umi_lite, or move the file away"
         )
+
+
+def _use_wal(db: sqlite3.Connection) -> None:
+    """Switch to a write-ahead log, waiting for other connections that do the same.
+
+    SQLite's own timeout does not hold here: of two connections that both read and want to switch,
+    it fails one at once, since neither could go first.
+    """
+    end = time.monotonic() + _WAIT
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL").fetchone()
+            return
+        except sqlite3.OperationalError as err:
+            if err.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+        time.sleep(0.005)
 
 
 def _version(db: sqlite3.Connection) -> int:
