@@ -29,7 +29,7 @@ from umi_lite.protocol.trajectory import (
 from umi_lite.recipe.schema import load_recipe
 from umi_lite.train.inputs import load_data, load_eval
 
-ALL = Vary(rename=1.0, shuffle=True, company=(2, 24), shorten=0.3, paraphrase=0.5)
+ALL = Vary(rename=1.0, values=0.7, shuffle=True, company=(2, 24), shorten=0.3, paraphrase=0.5)
 TINY = "toolworld/smollm2-135m"
 
 

@@ -1,9 +1,10 @@
 """Training trajectories varied, so that tools are read and not remembered (`data[].vary`).
 
 Each trajectory is varied by the recipe's seed and its own id: other tools in company, descriptions
-shortened, names replaced (`rename`), tools and arguments in another order, instructions opened or
-closed in other words, tools read with the instruction (`vary_offers`). Its calls stay valid for the
-varied schemas, and `original` gives back what its source can replay.
+shortened, names of tools and arguments replaced (`rename`) and of what it is about (`vary_values`),
+tools and arguments in another order, instructions opened or closed in other words, tools read with
+the instruction (`vary_offers`). Its calls stay valid for the varied schemas, and `original` gives
+back what its source can replay.
 """
 
 import random
@@ -15,6 +16,7 @@ from umi_lite.data.rows import Dropped, Loaded
 from umi_lite.data.vary_company import company, groups_of, pool_of
 from umi_lite.data.vary_offers import in_system, offered
 from umi_lite.data.vary_settings import Vary
+from umi_lite.data.vary_values import replaced, with_other_names
 from umi_lite.protocol.trajectory import Call, Tool, Trajectory
 
 # What became of a trajectory that cannot be renamed.
@@ -75,6 +77,10 @@ def _vary(
     instruction = made.instruction
     if rng.random() < settings.paraphrase:
         instruction = _paraphrased(rng, instruction)
+    values: dict[str, str] = {}
+    if settings.values and rng.random() < settings.values:
+        made, values = with_other_names(rng, made.model_copy(update={"instruction": instruction}))
+        instruction = made.instruction
     back = names.back()
     called = {step.tool for step in trajectory.steps if isinstance(step, Call)}
     record = {
@@ -82,6 +88,7 @@ def _vary(
         "order": order,
         "tools": dict(back.tools),
         "arguments": dict(back.arguments),
+        "values": values,
         "called": {t.name: t.description for t in trajectory.tools if t.name in called},
     }
     meta = {**made.meta, "vary": record}
@@ -100,7 +107,8 @@ def original(trajectory: Trajectory) -> Trajectory:
     record: Mapping[str, Any] | None = trajectory.meta.get("vary")
     if record is None:
         return trajectory
-    made = restored(in_system(trajectory), Names(record["tools"], record["arguments"]))
+    made = replaced(in_system(trajectory), record.get("values", {}))
+    made = restored(made, Names(record["tools"], record["arguments"]))
     known = {
         tool.name: tool.model_copy(
             update={"description": record["called"].get(tool.name, tool.description)}

@@ -14,6 +14,7 @@ class Vary(BaseModel):
     Attributes:
         rename: share of the trajectories whose tools and arguments get synonyms or names without
             a meaning.
+        values: share of the trajectories whose people, places and things get other names.
         shuffle: True for tools and arguments in another order.
         company: the smallest and largest number of tools, drawn for each trajectory; others
             come from the same source. A task that no tool fits gets tools that have no word in
@@ -31,6 +32,7 @@ class Vary(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     rename: _Share = 0.0
+    values: _Share = 0.0
     shuffle: Annotated[bool, Field(strict=True)] = False
     company: tuple[_Size, _Size] | None = None
     together: _Size = 1
