@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.report import ratio, show
-from benchmarks.shapes import SHAPES, write_adapter, write_model
+from benchmarks.shapes import SHAPES, AdapterType, write_adapter, write_model
 from umi_lite.bundle.bundle import Bundle
 from umi_lite.bundle.merge import kept_merge
 from umi_lite.engine.machine import cores
@@ -38,12 +38,14 @@ def bench(
     console: "Console",
     *,
     shape: str | None = None,
+    kind: AdapterType = "F16",
     n_ctx: int,
     only: Sequence[str] = (),
 ) -> None:
     """Measure the bundle, or a newly written model of a `shape` with random weights.
 
     Args:
+        kind: type of the A matrices of a shape's adapters (a recipe's `export.adapters`).
         only: the set-ups to measure, default all.
 
     Raises:
@@ -61,7 +63,7 @@ def bench(
             write_model(SHAPES[shape], base)
             adapters = {view: folder / f"{view}.gguf" for view in VIEWS}
             for seed, path in enumerate(adapters.values()):
-                write_adapter(SHAPES[shape], path, seed)
+                write_adapter(SHAPES[shape], path, seed, kind)
         given = {"base": str(base), "n_ctx": n_ctx, "mmap": shape is None}
         rows: dict[str, dict[str, float]] = {}
         for name in only or SETUPS:

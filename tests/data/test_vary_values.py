@@ -53,6 +53,16 @@ def test_a_name_is_replaced_everywhere_alike() -> None:
     assert isinstance(answer, Answer) and answer.text == f"{new}: 3." == made.gold
 
 
+def test_a_name_in_a_result_is_replaced_too() -> None:
+    for result in ('{"place":"Fox Hollow"}', "place: Fox Hollow, height: 3"):
+        made, back = with_other_names(
+            random.Random(0), episode("Where?", result, "In Fox Hollow.", day="2026-01-02")
+        )
+        ((new, _),) = back.items()
+        assert made.steps[2] == Observation(content=result.replace("Fox Hollow", new))
+        assert made.gold == f"In {new}."
+
+
 def test_what_is_listed_known_or_spelled_keeps_its_name() -> None:
     kept = (
         episode("In Kelvin?", "3", "3", unit="Kelvin"),

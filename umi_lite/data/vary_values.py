@@ -4,6 +4,7 @@ Sources have few names of a kind and repeat them; roles then remember them and c
 wrongly. A name is replaced in the instruction, calls, results, thoughts and answers alike.
 """
 
+import json
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +17,11 @@ from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step, 
 
 # "Fox Hollow", "Dr. Pearl"; no numbers, codes, paths, texts of several sentences.
 _NAME = re.compile(r"[A-Z][a-z'&.-]*(?: [A-Za-z][a-z'&.-]*){0,3}")
+_PARTS = re.compile(r"\n|, |; ")
 _LEAST = 4
+_UNHEARD = 0.25  # share of the new names that are no words: those are copied letter by letter
+_ONSETS = (*"bdfgklmnprstvz", "br", "ch", "dr", "gr", "kl", "pl", "sh", "st", "tr")
+_VOWELS, _CODAS = ("a", "e", "i", "o", "u", "ee", "ai"), ("", "l", "n", "r", "s", "t", "nd")
 _CLOSED = frozenset((*MONTHS, *WEEKDAYS))
 
 
@@ -86,14 +91,28 @@ def _value(value: Any, text: Callable[[str], str]) -> Any:
 
 
 def _names(trajectory: Trajectory) -> Iterator[str]:
-    """Yield the names that calls take as whole values, where no schema lists its values."""
+    """Yield names that are a whole value of a call or a result.
+
+    None of a parameter whose schema lists its values.
+    """
     tools = {tool.name: tool for tool in trajectory.offered}
     for step in trajectory.steps:
         if isinstance(step, Call) and step.tool in tools and step.source_text is None:
             properties = tools[step.tool].parameters.get("properties", {})
             for key, value in step.arguments.items():
                 if not _listed(properties.get(key)):
-                    yield from (text for text in _strings(value) if _is_name(text))
+                    yield from filter(_is_name, _strings(value))
+        elif isinstance(step, Observation):
+            yield from filter(_is_name, _result_strings(step.content))
+
+
+def _result_strings(result: str) -> Iterator[str]:
+    """Yield the texts of a result in JSON, or of lines such as `key: value, key: value`."""
+    try:
+        yield from _strings(json.loads(result))
+    except ValueError:
+        for part in _PARTS.split(result):
+            yield part.rpartition(": ")[2]
 
 
 def _listed(schema: Any) -> bool:
@@ -137,6 +156,14 @@ def _respelled(name: str, texts: list[str]) -> bool:
 
 
 def _composed(rng: random.Random, words: int) -> str:
+    if rng.random() < _UNHEARD:
+        return " ".join(_unheard(rng) for _ in range(min(words, 2)))
     if words == 1:
         return f"{choice(rng, POOLS['noun']).capitalize()}{choice(rng, POOLS['noun'])}"
     return " ".join(choice(rng, POOLS["noun"]).capitalize() for _ in range(min(words, 3)))
+
+
+def _unheard(rng: random.Random) -> str:
+    """Return a word that no language has, such as "Velorin"."""
+    syllables = (choice(rng, _ONSETS) + choice(rng, _VOWELS) for _ in range(rng.randint(2, 3)))
+    return ("".join(syllables) + choice(rng, _CODAS)).capitalize()

@@ -120,11 +120,14 @@ class Export(Strict):
             the run's source, if it has one source and that has tools.
         base: where the base GGUF is: in the `bundle`, or only in the `package` that ships the
             embedded one, so that the bundle is as large as its adapters.
+        adapters: type of the adapters' A matrices. Q8_0 makes an adapter a quarter smaller; B
+            matrices, whose rows are as short as the rank, stay F16.
     """
 
     quantize: GgufType | None = None
     tools: Literal["everyday", "python", "toolworld"] | None = None
     base: Literal["bundle", "package"] = "bundle"
+    adapters: Literal["F16", "Q8_0"] = "F16"
 
 
 class Eval(Strict):
