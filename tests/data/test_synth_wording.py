@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from umi_lite.data.synth.catalog import catalog_of
+from umi_lite.data.synth.describe import details, relative_clause
 from umi_lite.data.synth.generate import load
-from umi_lite.data.synth.generic import by_name, generic, plainer
+from umi_lite.data.synth.generic import by_name, generic, plainer, with_clause
 from umi_lite.data.synth.kinds import kind_of
 from umi_lite.data.synth.plans import Company
 from umi_lite.data.synth.wording import SynthTool
@@ -102,6 +103,42 @@ def test_tools_whose_descriptions_begin_alike_are_asked_for_by_their_names() -> 
         calls = [step for step in task.steps if isinstance(step, Call)]
         if len(calls) == 1 and calls[0].tool.startswith("list_directory"):
             assert ("sizes" in task.instruction) == calls[0].tool.endswith("sizes")
+
+
+def test_a_description_that_could_mean_another_tool_as_well_is_not_used_alone() -> None:
+    tools = (
+        own("read_text_file", "Read the complete contents of a file as text.", "path"),
+        own("read_media_file", "Read a file and return it as base64.", "path"),
+        own("move_file", "Move or rename files and directories.", "source", "destination"),
+    )
+    catalog = catalog_of(tools, 0, "train")
+    alike = {name for name, one in catalog.tools.items() if catalog.alike(one)}
+    assert alike == {"read_media_file"}
+    for task in load(tools, seed=0, count=100).trajectories:
+        called = {step.tool for step in task.steps if isinstance(step, Call)}
+        if len(called) == 1:
+            assert ("media" in task.instruction) == (called == {"read_media_file"})
+
+
+def test_a_request_says_what_the_description_says_of_the_things() -> None:
+    staged = "Shows changes that are staged for commit"
+    assert with_clause(generic("git_diff_staged", staged), staged).thing == (
+        "the changes that are staged for commit"
+    )
+    assert relative_clause("Reads files that match, with a limit") == ""
+    assert relative_clause("Lists the files. It has others that are hidden") == ""
+
+
+def test_a_request_asks_for_details_that_the_description_names() -> None:
+    text = "Retrieve detailed metadata about a file. Returns all of it, including {}."
+    named = "size, creation time, and type"
+    assert details(text.format(named)) == ("size", "creation time", "type")
+    assert details(text.format("everything")) == ()
+    assert details(text.format("all that one could ever want to know, and type")) == ()
+    tool = own("get_file_info", text.format(named), "path")
+    made = [task.instruction for task in load([tool, *FILES], seed=0, count=300).trajectories]
+    assert any("the creation time of " in one for one in made)
+    assert any("the size and type of " in one or "the type and size of " in one for one in made)
 
 
 def test_a_deprecated_tool_is_offered_and_never_asked_for() -> None:

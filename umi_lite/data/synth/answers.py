@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from umi_lite.data.synth.describe import thing_head
+from umi_lite.data.synth.free import flat
 from umi_lite.data.synth.generic import generic
-from umi_lite.data.synth.kinds import DONE
+from umi_lite.data.synth.kinds import DONE, FREE
 from umi_lite.data.synth.names import done as done_by
 from umi_lite.data.synth.names import human, is_plural, words_of
 from umi_lite.data.synth.parts import Part
@@ -66,6 +67,9 @@ def _generic_answer(
         noun = "item"
     done = [name for name in result if returns.get(name) == DONE]
     others = [name for name in result if name not in done]
+    if len(others) == 1 and returns.get(others[0]) == FREE:
+        said = str(result[others[0]])
+        return f"It says: {flat(said)}", [line for line in said.split("\n") if line.strip()][:4]
     golds = [gold for name in others for gold in _golds(result[name])][:4]
     if made.verb != "query":
         verb = str(result[done[0]]) if done else done_by(made.tool.name, made.tool.description)
@@ -84,9 +88,9 @@ def _generic_answer(
             text = f"{text}, and {values}"
         return capital(text) + ".", [verb, *golds] if done else golds
     if len(others) == 1 and isinstance(result[others[0]], list):
-        text = choice(rng, ("I found {x}", "there are {x}", "these are {x}")).format(
-            x=shown(result[others[0]])
-        )
+        names = result[others[0]]
+        forms = ("I found {x}", "there are {x}", "these are {x}")
+        text = choice(rng, forms if len(names) > 1 else forms[:1]).format(x=shown(names))
         return capital(text) + ".", golds
     texts = [f"the {_fact(name, result, returns)}" for name in others]
     return capital(listing(texts)) + ".", golds

@@ -9,10 +9,18 @@ from dataclasses import dataclass, field
 from umi_lite.data.rows import Dropped
 from umi_lite.data.synth.arguments import draw_arguments
 from umi_lite.data.synth.drawing import Drawing
+from umi_lite.data.synth.free import freed
 from umi_lite.data.synth.generic import generic
 from umi_lite.data.synth.kinds import kind_of
 from umi_lite.data.synth.links import Link, links_of
-from umi_lite.data.synth.names import OPPOSITES, base_verb, words, words_of
+from umi_lite.data.synth.names import (
+    OPPOSITES,
+    base_verb,
+    content_words,
+    said_words,
+    words,
+    words_of,
+)
 from umi_lite.data.synth.plans import Mix
 from umi_lite.data.synth.pools import Split, choice
 from umi_lite.data.synth.shapes import returns_of, with_settings
@@ -52,7 +60,20 @@ class Catalog:
     domains: dict[str, list[str]] = field(default_factory=dict)
     dropped: list[Dropped] = field(default_factory=list)
     guessed: set[str] = field(default_factory=set)
+    _alike: dict[str, bool] = field(default_factory=dict)
     _twins: dict[tuple[str, int], SynthTool] = field(default_factory=dict)
+
+    def worded(self, name: str) -> bool:
+        """True if a tool's results are known from its wording."""
+        return self.tools[name].wording is not None
+
+    def free_results(self) -> None:
+        """Make results free text where nothing is known of them and no other call needs them."""
+        kept = {(link.producer, link.field) for links in self.links.values() for link in links}
+        for name, fields in self.returns.items():
+            if not self.worded(name) and not self.setters.get(name):
+                needed = frozenset(field for field in fields if (name, field) in kept)
+                self.returns[name] = freed(fields, needed, name in self.guessed)
 
     def possible(self, kind: str) -> str:
         """Return why tasks of a kind cannot be made, "" where they can."""
@@ -118,16 +139,18 @@ class Catalog:
         return not mine or not others or mine <= others or others <= mine
 
     def alike(self, made: SynthTool) -> bool:
-        """True if the description of another tool begins as this one's does, or the other way."""
+        """True if what a tool's description says could mean another tool as well.
+
+        "Read a file" of read_media_file could mean read_text_file: its words are among those of
+        the other one's name and description. Or one description begins as the other does.
+        """
         if made.wording is not None:
             return False
-        mine = thing_of(made)
-        return any(
-            mine.startswith(thing) or thing.startswith(mine)
-            for name, one in self.tools.items()
-            if name != made.tool.name
-            for thing in (thing_of(one),)
-        )
+        name = made.tool.name
+        if name not in self._alike:
+            others = (one for other, one in self.tools.items() if other != name)
+            self._alike[name] = any(_could_mean(made, one) for one in others)
+        return self._alike[name]
 
     def twin(self, rng: random.Random, made: SynthTool) -> SynthTool | None:
         """Return a near-twin of a tool: the same arguments, another verb."""
@@ -192,6 +215,16 @@ def thing_of(made: SynthTool) -> str:
     return generic(made.tool.name, made.tool.description).thing
 
 
+def _could_mean(made: SynthTool, other: SynthTool) -> bool:
+    mine, thing = thing_of(made), thing_of(other)
+    if mine.startswith(thing) or thing.startswith(mine):
+        return True
+    if made.verb != other.verb:
+        return False
+    known = said_words(thing) | content_words(other.tool.name)
+    return said_words(mine) <= known
+
+
 def _twin_spec(tool: Tool, variant: int) -> Tool | None:
     head, dot, last = tool.name.rpartition(".")
     words = words_of(last)
@@ -233,6 +266,7 @@ def catalog_of(tools: Sequence[SynthTool], seed: int, split: Split) -> Catalog:
     for setter, getter in made.pairs:
         made.setters.setdefault(getter, []).append(setter)
     made.links = links_of(made.tools, made.returns, made.guessed)
+    made.free_results()
     return made
 
 

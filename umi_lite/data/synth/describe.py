@@ -116,6 +116,33 @@ def _shortened(words: list[str]) -> list[str] | None:
     return words[: cuts[-1]] if cuts else None
 
 
+_RELATIVE = re.compile(r" (?:that|which) (?:are|is|have|has|were|was|this|your) [\w' -]+$")
+_MOST_RELATIVE = 9
+_DETAILS = re.compile(
+    r"\b(?:including|such as|consisting of) "
+    r"(?P<all>[a-z ]+(?:, [a-z ]+)*,? (?:and|or) [a-z ]+)(?=[.;]|$)"
+)
+
+
+@cache
+def relative_clause(description: str) -> str:
+    """Return what the first sentence says of the things: "that are staged for commit", or ""."""
+    first = re.split(r"[.;:(,]", " ".join(description.split()), maxsplit=1)[0]
+    found = _RELATIVE.search(first)
+    return found[0].strip() if found and len(found[0].split()) <= _MOST_RELATIVE else ""
+
+
+@cache
+def details(description: str) -> tuple[str, ...]:
+    """Return what a description says is in a result: "including size, type and owner"."""
+    found = _DETAILS.search(" ".join(description.lower().split()))
+    if found is None:
+        return ()
+    parts = re.split(r",? (?:and|or) |, ", found["all"])
+    short = [part.strip() for part in parts if 0 < len(part.split()) <= 3]
+    return tuple(short) if len(short) == len(parts) and len(parts) > 1 else ()
+
+
 def noun_phrase(description: str) -> str | None:
     """Return a description that is a noun phrase: "Current weather for a city"."""
     text = _first_sentence(description)

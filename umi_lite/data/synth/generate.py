@@ -197,6 +197,7 @@ def _write(
         ],
         actions=sorted(one.tool.name for one in offered if one.verb != "query"),
         faults=draft.faults,
+        free=sorted(name for name in names & catalog.tools.keys() if not catalog.worded(name)),
     )
     box = Simulator([one.tool for one in offered], world, functions)
     before = box.state()

@@ -1,12 +1,20 @@
 """Requests for a tool that has no wording: from its name, description and arguments."""
 
+import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
 
-from umi_lite.data.synth.describe import PREPOSITIONS, noun_phrase, thing_head, verb_and_object
+from umi_lite.data.synth.describe import (
+    PREPOSITIONS,
+    details,
+    noun_phrase,
+    relative_clause,
+    thing_head,
+    verb_and_object,
+)
 from umi_lite.data.synth.names import (
     COMPUTE_VERBS,
     QUERY_VERBS,
@@ -246,6 +254,22 @@ def by_name(name: str, description: str) -> Generic | None:
     if made.verb not in _SAID or is_plural(head[-1]):
         return made
     return replace(made, rest=f"{_an(made.rest)} {made.rest}")
+
+
+def with_clause(wording: Generic, description: str) -> Generic:
+    """Return a wording with what the description says of the things: "that are not staged"."""
+    clause = relative_clause(description)
+    return replace(wording, rest=f"{wording.rest} {clause}") if clause else wording
+
+
+def of_details(rng: random.Random, wording: Generic, description: str) -> Generic | None:
+    """Return a wording that asks for one or two details of a result; None where none are named."""
+    named = details(description)
+    _, about, thing = re.split(r" (about|of|for|on) ", f"{wording.rest} of it", maxsplit=1)[:3]
+    if not named or not wording.query or (about == "of" and thing == "it"):
+        return None
+    wanted = " and ".join(rng.sample(named, rng.randint(1, 2)))
+    return replace(wording, verb="get", rest=f"{wanted} of {thing.removesuffix(' of it')}")
 
 
 def plainer(wording: Generic) -> Generic:

@@ -8,7 +8,7 @@ from typing import Any
 from umi_lite.data.synth.choices import described_choices
 from umi_lite.data.synth.names import singular, words, words_of
 
-DONE, NAMES = "done", "names"
+DONE, NAMES, FREE = "done", "names", "free text"
 """Further kinds of fields: what was done ("cancelled"), and a list of names."""
 _FORMATS = {
     "date": "date", "date-time": "datetime", "time": "time", "email": "email", "uri": "url",

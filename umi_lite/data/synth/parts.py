@@ -7,8 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from umi_lite.data.synth.arguments import draw_arguments
+from umi_lite.data.synth.describe import relative_clause
 from umi_lite.data.synth.drawing import Drawing
-from umi_lite.data.synth.generic import Clause, by_name, generic, plainer
+from umi_lite.data.synth.generic import (
+    Clause,
+    by_name,
+    generic,
+    of_details,
+    plainer,
+    with_clause,
+)
 from umi_lite.data.synth.kinds import kind_of
 from umi_lite.data.synth.links import Link
 from umi_lite.data.synth.names import entity_of, human, is_plural, singular, words, words_of
@@ -22,7 +30,7 @@ from umi_lite.data.synth.wording import SLOT, SynthTool, slots_of
 
 # Shares of the requests that use the words of a tool's name, and of those of its description that
 # leave out its adjectives.
-_BY_NAME, _PLAINER = 0.5, 0.5
+_BY_NAME, _PLAINER, _CLAUSE, _DETAILED = 0.5, 0.5, 0.5, 0.4
 
 
 class Misfit(Exception):
@@ -124,7 +132,12 @@ def ask_of(rng: random.Random, part: Part, split: Split, alike: bool = False) ->
     facts = {name: sub if isinstance(sub, dict) else {} for name, sub in part.properties.items()}
     wording = generic(made.tool.name, made.tool.description)
     named = by_name(made.tool.name, made.tool.description)
-    if named is not None and (alike or rng.random() < _BY_NAME):
+    detailed = of_details(rng, wording, made.tool.description)
+    if detailed is not None and rng.random() < _DETAILED:
+        wording = detailed
+    elif alike and relative_clause(made.tool.description) and rng.random() < _CLAUSE:
+        wording = with_clause(wording, made.tool.description)
+    elif named is not None and (alike or rng.random() < _BY_NAME):
         wording = named
     elif not alike and rng.random() < _PLAINER:
         wording = plainer(wording)

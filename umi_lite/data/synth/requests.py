@@ -175,11 +175,12 @@ def sentence(rng: random.Random, ask: Ask, split: Split) -> str:
     return frame.format(x=text, X=capital(text), **{"is": verb})
 
 
+_AFTER_HEAD = r" (?:for|of|in|at|from|to|on|with|between|about|by|that|which) | \{"
+
+
 def _many(noun: str) -> bool:
     """True if a noun phrase is a plural: its head before the first preposition or slot."""
-    head = re.split(r" (?:for|of|in|at|from|to|on|with|between|about|by) | \{", noun, maxsplit=1)[
-        0
-    ].split(" ")
+    head = re.split(_AFTER_HEAD, noun, maxsplit=1)[0].split(" ")
     last = head[-1].lower()
     return (
         is_plural(last) and last not in ("news", "data", "information", "media")

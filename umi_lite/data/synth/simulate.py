@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from umi_lite.data.synth.composed import ComposedDrawing
 from umi_lite.data.synth.drawing import Drawing
+from umi_lite.data.synth.free import free_form, free_names, free_text
 from umi_lite.data.synth.generic import entity
-from umi_lite.data.synth.kinds import DONE, NAMES
+from umi_lite.data.synth.kinds import DONE, FREE, NAMES
 from umi_lite.data.synth.names import done, words_of
 from umi_lite.data.synth.pools import Split, choice
 from umi_lite.data.synth.shapes import name_kind
@@ -43,6 +45,7 @@ class World:
         returns: tool name to its result's fields and their kinds.
         pairs: (setter, getter): what was set is what the getter returns.
         actions: tools that change something.
+        free: tools whose results are written in the forms of `synth.free`, not as JSON alone.
     """
 
     seed: int
@@ -52,14 +55,16 @@ class World:
     pairs: Sequence[Sequence[str]] = ()
     actions: Sequence[str] = ()
     faults: Sequence[Fault] = ()
+    free: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
-        return {
+        made: dict[str, Any] = {
             "seed": self.seed, "split": self.split, "today": self.today,
             "returns": {name: dict(fields) for name, fields in self.returns.items()},
             "pairs": [list(pair) for pair in self.pairs], "actions": list(self.actions),
             "faults": [vars(fault) for fault in self.faults],
         }  # fmt: skip
+        return made | {"free": list(self.free)} if self.free else made
 
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> "World":
@@ -140,19 +145,21 @@ class Simulator(Toolbox):
                 raise ToolError(fault.error)
         if spec.name in self._actions:
             self._effects.append([spec.name, given])
-        self.last = self._result(spec, given, arguments)
-        return rendered(spec.name, self.last)
-
-    def _result(
-        self, spec: Tool, given: Mapping[str, Any], arguments: Mapping[str, Any]
-    ) -> dict[str, Any]:
         world = self._world
-        fields = world.returns.get(spec.name) or {"status": DONE}
         key = json.dumps(given, ensure_ascii=False, default=str)
         rng = random.Random(f"{world.seed} {spec.name} {key}")
-        d = Drawing(
-            rng, world.split, datetime.date.fromisoformat(world.today), allow_relative=False
-        )
+        drawing = ComposedDrawing if spec.name in world.free else Drawing
+        today = datetime.date.fromisoformat(world.today)
+        d = drawing(rng, world.split, today, allow_relative=False)
+        self.last = self._result(d, spec, arguments)
+        if spec.name in world.free:
+            kinds = world.returns.get(spec.name) or {"status": DONE}
+            return free_form(d, self.last, kinds, arguments)[:_MOST_CHARS]
+        return rendered(spec.name, self.last)
+
+    def _result(self, d: Drawing, spec: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        world = self._world
+        fields = world.returns.get(spec.name) or {"status": DONE}
         result = {
             name: self._field(d, spec, name, kind, arguments) for name, kind in fields.items()
         }
@@ -171,10 +178,14 @@ class Simulator(Toolbox):
     ) -> Any:
         if isinstance(arguments.get(name), str | int | float):
             return arguments[name]
+        if kind == FREE:
+            return free_text(d)
         if kind == DONE:
             return done(spec.name, spec.description)
         if kind == NAMES:
             word = (words_of(spec.name) or ("item",))[-1]
+            if spec.name in self._world.free:
+                return free_names(d, _names_of(spec))
             found = [draw_kind(d, word, _names_of(spec)) for _ in range(d.rng.randint(2, 3))]
             return list(dict.fromkeys(found))
         return draw_kind(d, name, kind)
