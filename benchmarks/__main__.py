@@ -1,7 +1,7 @@
 """`python -m benchmarks …`: set-ups measured side by side; the last line is JSON."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -51,9 +51,6 @@ def memory(
         str | None,
         typer.Option(help="1.5b, 3b or 7b, random weights; default: the bundle's own"),
     ] = None,
-    adapters: Annotated[
-        Literal["F16", "Q8_0"], typer.Option(help="type of a shape's adapters")
-    ] = "F16",
     n_ctx: Annotated[int, typer.Option(help="tokens per context")] = 2048,
     only: Annotated[
         list[str] | None, typer.Option(help="a set-up to measure (repeatable), default all")
@@ -65,14 +62,7 @@ def memory(
     from benchmarks.memory import bench
     from umi_lite.bundle.bundle import load_bundle
 
-    bench(
-        load_bundle(bundle),
-        Console(stderr=True),
-        shape=shape,
-        kind=adapters,
-        n_ctx=n_ctx,
-        only=only or (),
-    )
+    bench(load_bundle(bundle), Console(stderr=True), shape=shape, n_ctx=n_ctx, only=only or ())
 
 
 @app.command()

@@ -49,11 +49,15 @@ class Clock(Silent):
 
 
 def recipe_of(way: str, n: int, options: list[str]) -> Any:
-    """Return the quickstart's recipe with `n` trajectories, each of a role's rows once."""
+    """Return the quickstart's recipe with `n` trajectories, each of a role's rows once.
+
+    Activated adapters have the layers of the variant `activated`.
+    """
     jobs = [f"{STAGE}.{role}.max_steps=100000" for role in ROLES]
     changes = [f"data.0.n={n}", "stages.global.max_steps=2", "backend=plain", *jobs]
     changes += [f"{STAGE}.adapters={way}", *options]
-    return load_recipe("toolworld/smollm2-135m", changes)
+    variant = "activated" if way == "activated" else None
+    return load_recipe("toolworld/smollm2-135m", changes, variant=variant)
 
 
 def child(root: Path) -> None:

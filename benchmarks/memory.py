@@ -2,8 +2,9 @@
 
 Each set-up runs in its own process, which evaluates 256 tokens and generates 8 with each role;
 its peak is sampled while it runs. PSS counts a page shared by n processes as 1/n. Memory depends
-on the adapters' shape alone, so the same ones serve for roles with a view each and for roles that
-share the transcript of `backbone`.
+on the adapters' shape alone: of a bundle the same ones serve for roles with a view each and for
+roles that share the transcript of `backbone`. Of a shape's, the latter have eight layers, as the
+variant `activated` trains them.
 """
 
 import json
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.report import ratio, show
-from benchmarks.shapes import SHAPES, AdapterType, write_adapter, write_model
+from benchmarks.shapes import SHAPES, write_adapter, write_model
 from umi_lite.bundle.bundle import Bundle
 from umi_lite.bundle.merge import kept_merge
 from umi_lite.engine.machine import cores
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _READ, _WRITTEN = 256, 8
+_OWN_LAYERS = 8
 ONE, VIEW_EACH = "umi, one transcript", "umi, a view per role"
 LLAMA, MERGED = "one Llama, one adapter", "three merged Llamas"
 SETUPS = (ONE, VIEW_EACH, LLAMA, MERGED)
@@ -38,14 +40,12 @@ def bench(
     console: "Console",
     *,
     shape: str | None = None,
-    kind: AdapterType = "F16",
     n_ctx: int,
     only: Sequence[str] = (),
 ) -> None:
     """Measure the bundle, or a newly written model of a `shape` with random weights.
 
     Args:
-        kind: type of the A matrices of a shape's adapters (a recipe's `export.adapters`).
         only: the set-ups to measure, default all.
 
     Raises:
@@ -57,17 +57,22 @@ def bench(
         folder = Path(made)
         base = bundle.base
         adapters: dict[View, Path] = {view: bundle.adapters[view] for view in VIEWS}
+        own: dict[View, Path] = {}
         if shape is not None:
-            console.print(f"writing a model of {shape} and four adapters", highlight=False)
+            console.print(f"writing a model of {shape} and its adapters", highlight=False)
             base = folder / f"{shape}.gguf"
             write_model(SHAPES[shape], base)
             adapters = {view: folder / f"{view}.gguf" for view in VIEWS}
+            own = {role: folder / f"own-{role}.gguf" for role in ROLES}
             for seed, path in enumerate(adapters.values()):
-                write_adapter(SHAPES[shape], path, seed, kind)
+                write_adapter(SHAPES[shape], path, seed)
+            for seed, path in enumerate(own.values()):
+                write_adapter(SHAPES[shape], path, seed, _OWN_LAYERS)
         given = {"base": str(base), "n_ctx": n_ctx, "mmap": shape is None}
         rows: dict[str, dict[str, float]] = {}
         for name in only or SETUPS:
-            what: dict[str, Any] = {"adapters": _names(adapters)}
+            mine = adapters | own if name == ONE else adapters
+            what: dict[str, Any] = {"adapters": _names(mine)}
             if name == MERGED:
                 what = {"models": _names(_merged(base, adapters, folder, shape))}
             rows[name] = _peak(name, {**given, **what})

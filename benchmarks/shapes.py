@@ -5,7 +5,7 @@ The vocabulary is the embedded model's; needs the package `gguf` (extra `train`)
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from umi_lite.files import staged_file
 from umi_lite.weights.embedded import embedded_gguf
@@ -29,7 +29,6 @@ SHAPES = {
     "7b": Shape(3584, 28, 28, 4, 18944),
 }
 _RANK = 16
-AdapterType = Literal["F16", "Q8_0"]
 
 
 def matrices(shape: Shape) -> dict[str, tuple[int, int]]:
@@ -81,8 +80,8 @@ def write_model(shape: Shape, target: Path) -> None:
         writer.close()
 
 
-def write_adapter(shape: Shape, target: Path, seed: int, kind: AdapterType = "F16") -> None:
-    """Write a LoRA GGUF of rank 16 on all matrices of the shape, A of this type and B in F16."""
+def write_adapter(shape: Shape, target: Path, seed: int, last_layers: int | None = None) -> None:
+    """Write a LoRA GGUF of rank 16 on all matrices of the last layers (default all), in F16."""
     import gguf
     import numpy as np
 
@@ -92,13 +91,11 @@ def write_adapter(shape: Shape, target: Path, seed: int, kind: AdapterType = "F1
         writer.add_string("general.type", "adapter")
         writer.add_string("adapter.type", "lora")
         writer.add_float32("adapter.lora.alpha", 2.0 * _RANK)
-        for layer in range(shape.layers):
+        for layer in range(shape.layers - (last_layers or shape.layers), shape.layers):
             for name, (rows, columns) in matrices(shape).items():
                 for half, size in (("lora_a", (_RANK, columns)), ("lora_b", (rows, _RANK))):
-                    values = (chance.standard_normal(size) / 100).astype(np.float32)
-                    of = gguf.GGMLQuantizationType[kind if half == "lora_a" else "F16"]
-                    data = gguf.quantize(values, of)
-                    writer.add_tensor(f"blk.{layer}.{name}.weight.{half}", data, raw_dtype=of)
+                    values = (chance.standard_normal(size) / 100).astype(np.float16)
+                    writer.add_tensor(f"blk.{layer}.{name}.weight.{half}", values)
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()

@@ -59,6 +59,63 @@ def run(
     return made
 
 
+def upper(recipe: Callable[..., Recipe], steps: int = 4, **changes: Any) -> Recipe:
+    """Roles adapt the second of two layers, the global adapter both."""
+    made = activated(recipe, steps, **changes)
+    local = made.stages.local.model_copy(update={"last_layers": 1})
+    return made.model_copy(update={"stages": made.stages.model_copy(update={"local": local})})
+
+
+@pytest.fixture(scope="module")
+def upper_run(
+    tiny_recipe: Callable[..., Recipe], tmp_path_factory: pytest.TempPathFactory
+) -> RunDir:
+    made = RunDir(tmp_path_factory.mktemp("upper") / "run")
+    held = {"share": 0.3, "every": 2, "keep": "last"}
+    train(upper(tiny_recipe, validation=held), made.root, reporter=Silent())
+    return made
+
+
+def layers_of(adapter: Path) -> set[str]:
+    from safetensors import safe_open
+
+    with safe_open(adapter / "adapter_model.safetensors", "pt") as file:
+        return {name.split(".layers.")[1].split(".")[0] for name in file.keys()}  # noqa: SIM118
+
+
+@pytest.mark.parametrize("job", ["planner", "summarizer"])
+def test_an_adapter_of_the_last_layers_has_the_loss_that_was_measured(
+    job: str, upper_run: RunDir
+) -> None:
+    assert layers_of(upper_run.adapter("global")) == {"0", "1"}
+    assert layers_of(upper_run.adapter(job)) == {"1"}
+    found = evaluated(upper_run, job)
+    assert found[-1] < found[0]
+    assert loss_again(upper_run, job) == pytest.approx(found[-1], rel=1e-4)
+
+
+@pytest.mark.parametrize("changes", [{"quantization": "4bit"}, {"precision": "bf16"}])
+def test_the_last_layers_train_over_a_frozen_adapter_too(
+    changes: dict[str, Any], tiny_recipe: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    made = RunDir(tmp_path / "run")
+    train(upper(tiny_recipe, **changes), made.root, reporter=Silent())
+    assert layers_of(made.adapter("caller")) == {"1"}
+    assert all(loss > 0 for loss in losses(made.root, "caller"))
+
+
+def test_last_layers_are_those_of_activated_adapters_over_a_global_one(
+    tiny_recipe: Callable[..., Recipe],
+) -> None:
+    for local, stages, why in (
+        ({"adapters": "continued"}, {}, "continued adapters have the global one's layers"),
+        ({"adapters": "activated"}, {"global": "none"}, "needs a global stage"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            tiny_recipe(stages={"local": local | {"last_layers": 1}} | stages)
+    assert "and its last 1 layers" in "\n".join(describe(upper(tiny_recipe)))
+
+
 def loss_again(run: RunDir, job: str) -> float:
     """The evaluation loss by definition: the saved adapter over the base merged with global."""
     from peft import PeftConfig, PeftModel

@@ -34,10 +34,8 @@ from umi_lite.weights.gguf_to_hf import (
     hf_folder,
     local_folder,
 )
-from umi_lite.weights.hf_to_gguf import OutType, convert_loras
+from umi_lite.weights.hf_to_gguf import convert_loras
 from umi_lite.weights.quantize import requantize
-
-_OUT_TYPES: dict[str, OutType] = {"F16": "f16", "Q8_0": "q8_0"}
 
 
 def export_run(
@@ -110,8 +108,7 @@ def export_run(
 
     with writing(out), scratch(out) as work:
         cards: dict[View, dict[str, Any]] = {v: what.adapter_fields(v) for v in folders}
-        kind = _OUT_TYPES[recipe.export.adapters]
-        converted = convert_loras(folders, hf, work / "lora", kind, cards=cards)
+        converted = convert_loras(folders, hf, work / "lora", cards=cards)
         deployed = source
         if wanted:
             deployed = work / f"{source.stem}.{wanted}.gguf"

@@ -120,14 +120,11 @@ class Export(Strict):
             the run's source, if it has one source and that has tools.
         base: where the base GGUF is: in the `bundle`, or only in the `package` that ships the
             embedded one, so that the bundle is as large as its adapters.
-        adapters: type of the adapters' A matrices. Q8_0 makes an adapter a quarter smaller; B
-            matrices, whose rows are as short as the rank, stay F16.
     """
 
     quantize: GgufType | None = None
     tools: Literal["everyday", "python", "toolworld"] | None = None
     base: Literal["bundle", "package"] = "bundle"
-    adapters: Literal["F16", "Q8_0"] = "F16"
 
 
 class Eval(Strict):
@@ -235,6 +232,15 @@ class Recipe(Strict):
                 "set stages.local.adapters: continued"
             )
         return self
+
+    def of_own_turns(self) -> "Recipe":
+        """Return the recipe with the layers of adapters that act on own turns as its `lora`'s."""
+        local = self.stages.local
+        if local is None or local.last_layers is None:
+            return self
+        fewer = min(local.last_layers, self.lora.last_layers or local.last_layers)
+        lora = self.lora.model_copy(update={"last_layers": fewer})
+        return self.model_copy(update={"lora": lora})
 
     @classmethod
     def load(

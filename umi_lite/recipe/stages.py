@@ -103,9 +103,13 @@ class LocalStage(Stage):
         adapters: `continued` trains a copy of the global adapter per role, as the paper does.
             `activated` trains a new adapter per role over the global one, active only in the
             role's own turns, so that all roles share one transcript and its cache.
+        last_layers: number of layers that an activated adapter has, from the last; None for those
+            of the recipe's `lora`. Layers below compute a role's turns with the global adapter
+            alone: training and turns are faster, and the adapter is smaller.
     """
 
     adapters: Literal["activated", "continued"] = "continued"
+    last_layers: Count | None = None
     learning_rate: Rate = 1e-4
     epochs: Epochs = 1
     planner: RoleStage = RoleStage()
@@ -151,6 +155,14 @@ class Stages(Strict):
             raise ValueError("global.samples: roles trains the roles already: set local: none")
         if not self.reuse and not (self.global_ and self.local):
             raise ValueError("reuse: false shares the data out between two stages: one is none")
+        if self.local and self.local.last_layers:
+            if self.local.adapters == "continued":
+                raise ValueError(
+                    "local.last_layers: continued adapters have the global one's layers; it is "
+                    "for adapters: activated"
+                )
+            if self.global_ is None:
+                raise ValueError("local.last_layers needs a global stage, which has more layers")
         return self
 
     @model_serializer(mode="wrap")

@@ -103,7 +103,8 @@ def _evaluating(model: Any, *, dropout: bool) -> Iterator[None]:
     base.eval()
     if dropout and training:
         for layer in _lora_layers(model):
-            layer.lora_dropout[adapter.NAME].train()
+            if adapter.NAME in layer.lora_dropout:
+                layer.lora_dropout[adapter.NAME].train()
     try:
         yield
     finally:
@@ -216,7 +217,7 @@ class CachedTurns(OwnTurns):
         """Compare a new adapter's losses, token by token, with those of the whole row."""
         import torch
 
-        layers = _lora_layers(model)
+        layers = [layer for layer in _lora_layers(model) if adapter.NAME in layer.lora_B]
         row = next((row for row in inputs["turns"] if turns(row)), None)
         if row is None or any(layer.lora_B[adapter.NAME].weight.any() for layer in layers):
             return

@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from umi_lite.recipe.schema import Recipe
-from umi_lite.train import adapter, targets
+from umi_lite.train import adapter
 from umi_lite.train.activated import OwnTurns
 from umi_lite.train.attention import check_config, register
 from umi_lite.train.contexts import Contexts, ContextStore
 from umi_lite.train.device import Setting
 from umi_lite.train.distributed import device_map, is_sharded
 from umi_lite.train.loading import check_whole, loading
+from umi_lite.train.targets import targets_of
 from umi_lite.train.under import freeze, merge
 
 
@@ -56,7 +57,7 @@ class Plain:
         exact = self.setting.precision == "fp32" and self._recipe.quantization == "none"
         if under and exact:
             merge(base, under)
-        model = _adapted(base, self._recipe)
+        model = _adapted(base, self._recipe, under)
         if under and not exact:
             freeze(model, under)
         return model, tokenizer
@@ -100,16 +101,16 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     return {"gradient_checkpointing_kwargs": kwargs if recipe.gradient_checkpointing else None}
 
 
-def _adapted(base: Any, recipe: Recipe) -> Any:
+def _adapted(base: Any, recipe: Recipe, under: Path | None) -> Any:
     from peft import LoraConfig, get_peft_model
 
-    lora = recipe.lora
+    lora, adapted = recipe.lora, targets_of(recipe, base, under)
     config = LoraConfig(
         r=lora.r,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
-        target_modules=targets.modules(recipe),
-        layers_to_transform=targets.layers(recipe, base),
+        target_modules=adapted.modules,
+        layers_to_transform=adapted.layers,
         task_type="CAUSAL_LM",
     )
     if recipe.gradient_checkpointing:

@@ -66,6 +66,12 @@ def job_data(recipe: Recipe, job: Job, data: Sequence[Trajectory]) -> Sequence[T
     return data[: job.settings.max_samples]
 
 
+def _layers(recipe: Recipe) -> str:
+    local = recipe.stages.local
+    count = local.last_layers if local else None
+    return f" and its last {count} layers" if count else ""
+
+
 def describe(recipe: Recipe) -> list[str]:
     """Return the plan in lines, as `umi train --dry-run` prints it."""
     base = recipe.base.model or f"the GGUF {recipe.base.gguf}, dequantised"
@@ -100,6 +106,7 @@ def describe(recipe: Recipe) -> list[str]:
             start = f"a copy of the global adapter of {recipe.stages.global_.start}"
         if job.acts == "own turns":
             start += f" over {job.under or 'the base'}, active in its own turns"
+            start += _layers(recipe)
         limits = [f"max {s.max_samples} samples"] * bool(s.max_samples)
         limits += [f"max {s.max_steps} steps"] * bool(s.max_steps)
         limits += [f"max {s.max_trained_tokens} trained tokens"] * bool(s.max_trained_tokens)

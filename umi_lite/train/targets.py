@@ -1,29 +1,55 @@
 """Which linear layers of a base a recipe adapts."""
 
+import json
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
 
 
-def modules(recipe: Recipe) -> str | list[str]:
-    """Return the linear layers to adapt, as PEFT takes them."""
-    named = recipe.lora.targets
-    return named if isinstance(named, str) else list(named)
+@dataclass(frozen=True)
+class Targets:
+    """What to adapt, as PEFT takes it.
+
+    Attributes:
+        modules: the linear layers.
+        layers: the numbers of the layers; None is all of them.
+    """
+
+    modules: str | list[str]
+    layers: list[int] | None
 
 
-def layers(recipe: Recipe, model: Any) -> list[int] | None:
-    """Return the numbers of the layers to adapt; None is all of them.
+def targets_of(recipe: Recipe, model: Any, under: Path | None = None) -> Targets:
+    """Return what an adapter of a recipe adapts.
+
+    Args:
+        model: the base.
+        under: the adapter under one that acts on own turns: it has the same linear layers.
 
     Raises:
         UserError: the base has fewer layers than the recipe wants adapted.
     """
+    own = recipe.of_own_turns()
+    if under is None or own == recipe:
+        named = recipe.lora.targets
+        names = named if isinstance(named, str) else list(named)
+        return Targets(names, _layers(recipe, model))
+    config = json.loads((under / "adapter_config.json").read_text(encoding="utf-8"))
+    # Of "all-linear" PEFT writes the whole names, which it would not tell by layers.
+    names = sorted({name.rpartition(".")[2] for name in config["target_modules"]})
+    return Targets(names, _layers(own, model))
+
+
+def _layers(recipe: Recipe, model: Any) -> list[int] | None:
     wanted = recipe.lora.last_layers
     if wanted is None:
         return None
     count = model.config.num_hidden_layers
     if wanted > count:
-        raise UserError(f"lora.last_layers is {wanted}, but the base has {count} layers")
+        raise UserError(f"last_layers is {wanted}, but the base has {count} layers")
     return list(range(count - wanted, count))
 
 

@@ -33,7 +33,11 @@ def freeze(model: Any, folder: Path) -> None:
     modules = dict(model.get_base_model().named_modules())
     for name, a, b, scaling in _deltas(folder, modules):
         layer = modules[name]
-        layer.base_layer = _with_delta(layer.base_layer, a, b, scaling)
+        if hasattr(layer, "base_layer"):
+            layer.base_layer = _with_delta(layer.base_layer, a, b, scaling)
+        else:  # the trained adapter has fewer layers
+            parent, _, own = name.rpartition(".")
+            setattr(modules[parent], own, _with_delta(layer, a, b, scaling))
 
 
 def _deltas(folder: Path, modules: dict[str, Any]) -> Iterator[tuple[str, Any, Any, float]]:

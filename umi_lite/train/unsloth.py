@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from umi_lite.recipe.schema import Recipe
-from umi_lite.train import adapter, targets
+from umi_lite.train import adapter
 from umi_lite.train.cached_turns import CachedTurns, put_under, take_turns
 from umi_lite.train.contexts import Contexts, ContextStore
 from umi_lite.train.device import Setting
 from umi_lite.train.loading import loading
+from umi_lite.train.targets import targets_of
 
 
 class Unsloth:
@@ -37,8 +38,10 @@ class Unsloth:
         # Untyped: some of it is added when Unsloth is imported.
         fast: Any = FastLanguageModel
         checkpointing = "unsloth" if self._recipe.gradient_checkpointing else False
+        if self._recipe.of_own_turns() != self._recipe and bool(under) != bool(self._under):
+            self._model, self._under = None, None  # the other stage's adapter has other layers
         if self._model is None:
-            self._model, self._tokenizer = self._load(fast, checkpointing)
+            self._model, self._tokenizer = self._load(fast, checkpointing, under)
             take_turns(self._model)
         if under != self._under:
             put_under(self._model, under)
@@ -55,7 +58,7 @@ class Unsloth:
         """See Backend."""
         return CachedTurns(contexts, store, self.setting)
 
-    def _load(self, fast: Any, checkpointing: str | bool) -> tuple[Any, Any]:
+    def _load(self, fast: Any, checkpointing: str | bool, under: Path | None) -> tuple[Any, Any]:
         recipe = self._recipe
         four_bit = recipe.quantization == "4bit"
         with loading("weights", self._name):
@@ -68,14 +71,14 @@ class Unsloth:
                 use_gradient_checkpointing=checkpointing,
             )
         cap_scores(base)
-        lora = recipe.lora
+        lora, adapted = recipe.lora, targets_of(recipe, base, under)
         model = fast.get_peft_model(
             base,
             r=lora.r,
             lora_alpha=lora.alpha,
             lora_dropout=lora.dropout,
-            target_modules=targets.modules(recipe),
-            layers_to_transform=targets.layers(recipe, base),
+            target_modules=adapted.modules,
+            layers_to_transform=adapted.layers,
             use_gradient_checkpointing=checkpointing,
             random_state=recipe.seed,
         )

@@ -93,6 +93,7 @@ def _parts(
     states there in place of theirs; a system message has both.
     """
     assert ready.contexts is not None
+    recipe = recipe.of_own_turns()
     upper = shape.adapted_layers(recipe.lora)
     plain = setting.backend == "plain"
     token = 2 * shape.keys * setting.width
@@ -117,7 +118,7 @@ def _own_peak(
     pairs = [pair for r in ready if r.contexts for pair in _passes(shape, recipe, setting, r)]
     if not pairs:
         return None
-    made = []
+    made, recipe = [], recipe.of_own_turns()
     for own, read in set(pairs):
         found = estimate(shape, recipe, setting, own)
         reading = passing(shape, recipe, setting, read)
