@@ -25,6 +25,7 @@ from umi_lite.protocol.trajectory import ROLES
 from umi_lite.weights.hf_to_gguf import convert_loras
 
 EPISODES = 50 if STUDY else 3
+pytestmark = pytest.mark.timeout(3600 if STUDY else 600)
 JOBS = ("global", *ROLES)
 
 

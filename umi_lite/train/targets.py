@@ -38,7 +38,7 @@ def targets_of(recipe: Recipe, model: Any, under: Path | None = None) -> Targets
         names = named if isinstance(named, str) else list(named)
         return Targets(names, _layers(recipe, model))
     config = json.loads((under / "adapter_config.json").read_text(encoding="utf-8"))
-    # Of "all-linear" PEFT writes the whole names, which it would not tell by layers.
+    # Of "all-linear" PEFT writes whole names, which `layers_to_transform` does not filter.
     names = sorted({name.rpartition(".")[2] for name in config["target_modules"]})
     return Targets(names, _layers(own, model))
 

@@ -168,6 +168,19 @@ def test_contexts_are_kept_in_what_whole_rows_would_take_and_what_is_free(
     assert none.parts["activations"] < 0.6 * rows  # own positions alone have gradients
 
 
+def test_role_adapters_of_fewer_layers_take_a_share_of_the_memory(sharing: Forecast) -> None:
+    local = sharing.recipe.stages.local
+    assert local is not None and sharing.recipe.lora.last_layers is None
+    fewer = local.model_copy(update={"last_layers": 7})  # of 28
+    stages = sharing.recipe.stages.model_copy(update={"local": fewer, "global_": None})
+    few = sharing.recipe.model_copy(update={"stages": stages})
+    own = [ready for ready in sharing.ready if ready.contexts]
+    parts, less = (peak(SEVEN_B, one, ON_CPU, own, free=0).parts for one in (sharing.recipe, few))
+    for name in ("adapter", "gradients", "optimizer"):
+        assert less[name] == pytest.approx(parts[name] / 4)
+    assert less["activations"] < 0.5 * parts["activations"]
+
+
 def test_a_kept_context_counts_once_in_tokens_and_steps(sharing: Forecast) -> None:
     given = (sharing.shape, sharing.recipe, ON_CPU, sharing.ready)
     all_kept, none_kept = count_reads(*given, 1 << 40), count_reads(*given, 0)
