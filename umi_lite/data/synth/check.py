@@ -13,6 +13,10 @@ from umi_lite.tools.tools import ToolFunction
 
 # The bounds of an episode by default (`agent.bounds`): what is longer could not be said or read.
 _LONGEST_THOUGHT, _LONGEST_OBSERVATION = 400, 1024
+# Of results that are free text, an answer repeats lines of names and numbers: at most these pieces,
+# where an agent may say 96 tokens.
+_LONGEST_ANSWER = 76
+_PIECE = re.compile(r"[^\W\d_]{1,5}|\d|[^\w\s]|_")
 
 
 def fault_of(task: Trajectory, functions: Mapping[str, ToolFunction] | None = None) -> str:
@@ -58,9 +62,16 @@ def fault_of(task: Trajectory, functions: Mapping[str, ToolFunction] | None = No
         return "a slot of the wording has no value"
     if task.gold != GIVE_UP:
         answer = steps[-1]
+        if task.meta["world"].get("free") and _pieces(answer) > _LONGEST_ANSWER:
+            return "the answer is too long"
         if not isinstance(answer, Answer) or not _holds(task, answer.text):
             return "the answer does not hold the gold"
     return ""
+
+
+def _pieces(answer: Any) -> int:
+    """Return about the tokens of an answer: five letters, a digit or a mark are one."""
+    return len(_PIECE.findall(answer.text)) if isinstance(answer, Answer) else 0
 
 
 def _constant(schema: Any) -> bool:

@@ -28,8 +28,8 @@ from umi_lite.data.synth.rewording import reworded
 from umi_lite.data.synth.values import NUMBERS, Drawn, quoted
 from umi_lite.data.synth.wording import SLOT, SynthTool, slots_of
 
-# Shares of the requests that use the words of a tool's name, and of those of its description that
-# leave out its adjectives.
+# Shares of the requests that use the words of a tool's name, of those of its description that
+# leave out its adjectives, of alike tools' that say more of the things, and that ask for details.
 _BY_NAME, _PLAINER, _CLAUSE, _DETAILED = 0.5, 0.5, 0.5, 0.4
 
 
