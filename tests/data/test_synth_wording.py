@@ -122,9 +122,8 @@ def test_a_description_that_could_mean_another_tool_as_well_is_not_used_alone() 
 
 def test_a_request_says_what_the_description_says_of_the_things() -> None:
     staged = "Shows changes that are staged for commit"
-    assert with_clause(generic("git_diff_staged", staged), staged).thing == (
-        "the changes that are staged for commit"
-    )
+    made = with_clause(generic("git_diff_staged", staged), staged)
+    assert made is not None and made.thing == "the changes that are staged for commit"
     assert relative_clause("Reads files that match, with a limit") == ""
     assert relative_clause("Lists the files. It has others that are hidden") == ""
 

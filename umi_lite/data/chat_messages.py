@@ -8,7 +8,7 @@ from typing import Any
 from umi_lite.data.rows import BadRow
 from umi_lite.data.strict_json import BadJson, parse
 from umi_lite.data.tool_specs import json_value
-from umi_lite.protocol.roles import dump_json
+from umi_lite.protocol.roles import dump_json, plain_text
 
 _ROLES = {
     **{"system": "system", "developer": "system", "user": "user", "assistant": "assistant"},
@@ -70,7 +70,7 @@ def call_thought(name: str, arguments: dict[str, Any]) -> str:
     """
     parts: list[str] = []
     for key, value in arguments.items():
-        text = value if isinstance(value, str) else dump_json(value)
+        text = plain_text(value)
         text = _BLANKS.sub(" ", text).strip()
         if text and len(text) <= _VALUE_CHARS and sum(map(len, parts)) < _THOUGHT_CHARS:
             parts.append(f"{key} {text}")

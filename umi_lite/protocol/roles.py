@@ -67,6 +67,11 @@ class BadTurn(ValueError):
     """A role's text is not a turn of that role. The message says what is missing."""
 
 
+def plain_text(value: Any) -> str:
+    """Return a text as it is, and any other value as JSON."""
+    return value if isinstance(value, str) else dump_json(value)
+
+
 def dump_json(value: Any) -> str:
     """Return JSON as every role writes and reads it: one line, `", "` and `": "`, unicode kept."""
     return json.dumps(value, ensure_ascii=False)

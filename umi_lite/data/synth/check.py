@@ -7,7 +7,7 @@ from typing import Any
 
 from umi_lite.data.source import GIVE_UP
 from umi_lite.data.synth.simulate import environment, plain, plain_call
-from umi_lite.protocol.roles import dump_json
+from umi_lite.protocol.roles import dump_json, plain_text
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Trajectory
 from umi_lite.tools.tools import ToolFunction
 
@@ -62,16 +62,16 @@ def fault_of(task: Trajectory, functions: Mapping[str, ToolFunction] | None = No
         return "a slot of the wording has no value"
     if task.gold != GIVE_UP:
         answer = steps[-1]
-        if task.meta["world"].get("free") and _pieces(answer) > _LONGEST_ANSWER:
-            return "the answer is too long"
         if not isinstance(answer, Answer) or not _holds(task, answer.text):
             return "the answer does not hold the gold"
+        if task.meta["world"].get("free") and _pieces(answer.text) > _LONGEST_ANSWER:
+            return "the answer is too long"
     return ""
 
 
-def _pieces(answer: Any) -> int:
-    """Return about the tokens of an answer: five letters, a digit or a mark are one."""
-    return len(_PIECE.findall(answer.text)) if isinstance(answer, Answer) else 0
+def _pieces(text: str) -> int:
+    """Return about the tokens of a text: five letters, a digit or a mark are one."""
+    return len(_PIECE.findall(text))
 
 
 def _constant(schema: Any) -> bool:
@@ -79,7 +79,7 @@ def _constant(schema: Any) -> bool:
 
 
 def _shown_in(value: Any, content: str) -> bool:
-    text = value if isinstance(value, str) else dump_json(value)
+    text = plain_text(value)
     return text in content
 
 

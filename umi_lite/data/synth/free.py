@@ -11,7 +11,7 @@ from umi_lite.data.synth.drawing import Drawing
 from umi_lite.data.synth.kinds import DONE, FREE, NAMES
 from umi_lite.data.synth.pools import choice
 from umi_lite.data.synth.texts import text_of
-from umi_lite.protocol.roles import dump_json
+from umi_lite.protocol.roles import dump_json, plain_text
 
 _LONGEST = 60  # characters of a value that a word of success repeats
 _MARKS = ("- {}", "* {}", "[FILE] {}", "[DIR] {}", "{} (1)", "{},")
@@ -57,7 +57,7 @@ def free_text(d: Drawing) -> str:
         return "\n".join(f"{name}: {_value(d, _FACTS[name])}" for name in names)
     if rng.random() < 0.2:
         return _value(d, choice(rng, tuple(_FACTS.values())))
-    said = [text_of("message", d, "", {})[0] for _ in range(rng.randint(1, 3))]
+    said = [_value(d, "message") for _ in range(rng.randint(1, 3))]
     said = [text if text[-1] in "?!." else f"{text}." for text in dict.fromkeys(said)]
     return choice(rng, ("\n", " ", " ")).join(said)
 
@@ -70,7 +70,7 @@ def _value(d: Drawing, kind: str) -> str:
 
 def free_names(d: Drawing, kind: str) -> list[str]:
     """Return names as a list has them, of paths often the last part alone."""
-    found = [str(text_of(kind, d, "", {})[0]) for _ in range(d.rng.randint(1, 6))]
+    found = [_value(d, kind) for _ in range(d.rng.randint(1, 6))]
     if d.rng.random() < 0.7:
         found = [PurePosixPath(one).name if "/" in one else one for one in found]
     return list(dict.fromkeys(found))
@@ -95,10 +95,10 @@ def free_form(
         if isinstance(value, list):
             return _listed(d, value)
         if rng.random() < 0.7 and not isinstance(value, dict):
-            return value if isinstance(value, str) else dump_json(value)
+            return plain_text(value)
     if rng.random() < 0.5:
         return dump_json(dict(result))
-    return "\n".join(f"{name}: {_plain(value)}" for name, value in result.items())
+    return "\n".join(f"{name}: {plain_text(value)}" for name, value in result.items())
 
 
 def _success(
@@ -110,7 +110,7 @@ def _success(
     texts = [one for one in arguments.values() if isinstance(one, str) and len(one) <= _LONGEST]
     about = f" {texts[0]}" if texts else ""
     if others:
-        more = ", ".join(f"{name}: {_plain(value)}" for name, value in others.items())
+        more = ", ".join(f"{name}: {plain_text(value)}" for name, value in others.items())
         return choice(
             rng,
             (dump_json(dict(result)), f"Successfully {done}{about} ({more})", f"{done}\n{more}",
@@ -132,11 +132,7 @@ def _listed(d: Drawing, names: list[Any]) -> str:
     if form < 0.3:
         return dump_json({"items": names})
     mark = choice(rng, ("{}", "{}", *_MARKS)) if form < 0.8 else ""
-    lines = [(mark or choice(rng, _MARKS[2:4])).format(_plain(name)) for name in names]
+    lines = [(mark or choice(rng, _MARKS[2:4])).format(plain_text(name)) for name in names]
     if rng.random() < 0.25:
         lines.insert(0, choice(rng, ("Found:", "Results:", f"{len(names)} found:", "All of them:")))
     return "\n".join(lines)
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else dump_json(value)

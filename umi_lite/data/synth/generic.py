@@ -256,20 +256,23 @@ def by_name(name: str, description: str) -> Generic | None:
     return replace(made, rest=f"{_an(made.rest)} {made.rest}")
 
 
-def with_clause(wording: Generic, description: str) -> Generic:
-    """Return a wording with what the description says of the things: "that are not staged"."""
+def with_clause(wording: Generic, description: str) -> Generic | None:
+    """Return a wording with what the description says of the things, None if it says nothing.
+
+    "That are not staged", for example.
+    """
     clause = relative_clause(description)
-    return replace(wording, rest=f"{wording.rest} {clause}") if clause else wording
+    return replace(wording, rest=f"{wording.rest} {clause}") if clause else None
 
 
 def of_details(rng: random.Random, wording: Generic, description: str) -> Generic | None:
     """Return a wording that asks for one or two details of a result; None where none are named."""
     named = details(description)
-    _, about, thing = re.split(r" (about|of|for|on) ", f"{wording.rest} of it", maxsplit=1)[:3]
-    if not named or not wording.query or (about == "of" and thing == "it"):
+    about = re.search(r" (?:about|of|for|on) (.+)", wording.rest)
+    if not named or not wording.query or about is None:
         return None
     wanted = " and ".join(rng.sample(named, rng.randint(1, 2)))
-    return replace(wording, verb="get", rest=f"{wanted} of {thing.removesuffix(' of it')}")
+    return replace(wording, verb="get", rest=f"{wanted} of {about[1]}")
 
 
 def plainer(wording: Generic) -> Generic:

@@ -9,7 +9,7 @@ from umi_lite.data.synth.choices import described_choices
 from umi_lite.data.synth.names import singular, words, words_of
 
 DONE, NAMES, FREE = "done", "names", "free text"
-"""Further kinds of fields: what was done ("cancelled"), and a list of names."""
+"""Further kinds of fields: what was done ("cancelled"), a list of names, a text of any form."""
 _FORMATS = {
     "date": "date", "date-time": "datetime", "time": "time", "email": "email", "uri": "url",
     "url": "url", "uri-reference": "url", "uuid": "uuid", "ipv4": "ip", "hostname": "host",

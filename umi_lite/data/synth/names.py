@@ -232,14 +232,14 @@ def content_words(name: str) -> frozenset[str]:
 def said_words(text: str) -> frozenset[str]:
     """Return what a phrase is about: its words in singular, without articles and the like."""
     said = (singular(word) for word in re.findall(r"[a-z]+", text.lower()))
-    return frozenset(word for word in said if len(word) > 1 and word not in _STOP | _VAGUE)
+    return frozenset(word for word in said if len(word) > 1 and word not in _VAGUE)
 
 
-_VAGUE = frozenset(
+_STOP = frozenset(words("the of for by to in on off up with from all and my new"))
+_VAGUE = _STOP | frozenset(
     words("a an any one or your this that new existing detailed complete comprehensive listing "
           "way content specified given multiple single")
 )  # fmt: skip
-_STOP = frozenset(words("the of for by to in on off up with from all and my new"))
 
 
 def done(name: str, description: str = "") -> str:

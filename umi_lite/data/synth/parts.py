@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from umi_lite.data.synth.arguments import draw_arguments
-from umi_lite.data.synth.describe import relative_clause
 from umi_lite.data.synth.drawing import Drawing
 from umi_lite.data.synth.generic import (
     Clause,
@@ -133,10 +132,11 @@ def ask_of(rng: random.Random, part: Part, split: Split, alike: bool = False) ->
     wording = generic(made.tool.name, made.tool.description)
     named = by_name(made.tool.name, made.tool.description)
     detailed = of_details(rng, wording, made.tool.description)
+    fuller = with_clause(wording, made.tool.description)
     if detailed is not None and rng.random() < _DETAILED:
         wording = detailed
-    elif alike and relative_clause(made.tool.description) and rng.random() < _CLAUSE:
-        wording = with_clause(wording, made.tool.description)
+    elif alike and fuller is not None and rng.random() < _CLAUSE:
+        wording = fuller
     elif named is not None and (alike or rng.random() < _BY_NAME):
         wording = named
     elif not alike and rng.random() < _PLAINER:

@@ -12,7 +12,7 @@ from umi_lite.data.synth.names import human
 from umi_lite.data.synth.parts import Misfit, Part
 from umi_lite.data.synth.simulate import Simulator
 from umi_lite.data.synth.tasks import CHAINS, Draft
-from umi_lite.protocol.roles import dump_json
+from umi_lite.protocol.roles import plain_text
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Step
 
 # A thought is at most 400 letters long; longer texts are left to the caller, who sees them.
@@ -128,8 +128,5 @@ def _short(value: Any) -> str:
         isinstance(value, list) and any(isinstance(v, dict | list) for v in value)
     ):
         return ""
-    if isinstance(value, list):
-        text = " and ".join(map(_short, value))
-    else:
-        text = value if isinstance(value, str) else dump_json(value)
+    text = " and ".join(map(_short, value)) if isinstance(value, list) else plain_text(value)
     return text if len(text) <= _LONGEST_VALUE else ""

@@ -20,7 +20,7 @@ from umi_lite.data.synth.shapes import name_kind
 from umi_lite.data.synth.texts import TEXTS, text_of
 from umi_lite.data.synth.values import NUMBERS
 from umi_lite.protocol.constraints import Check
-from umi_lite.protocol.roles import dump_json
+from umi_lite.protocol.roles import dump_json, plain_text
 from umi_lite.protocol.trajectory import Tool, Trajectory
 from umi_lite.tools.tools import Toolbox, ToolError, ToolFunction
 
@@ -148,22 +148,23 @@ class Simulator(Toolbox):
         world = self._world
         key = json.dumps(given, ensure_ascii=False, default=str)
         rng = random.Random(f"{world.seed} {spec.name} {key}")
-        drawing = ComposedDrawing if spec.name in world.free else Drawing
+        free = spec.name in world.free
+        drawing = ComposedDrawing if free else Drawing
         today = datetime.date.fromisoformat(world.today)
         d = drawing(rng, world.split, today, allow_relative=False)
-        self.last = self._result(d, spec, arguments)
-        if spec.name in world.free:
-            kinds = world.returns.get(spec.name) or {"status": DONE}
-            return free_form(d, self.last, kinds, arguments)[:_MOST_CHARS]
+        fields = world.returns.get(spec.name) or {"status": DONE}
+        self.last = self._result(d, spec, fields, arguments)
+        if free:
+            return free_form(d, self.last, fields, arguments)[:_MOST_CHARS]
         return rendered(spec.name, self.last)
 
-    def _result(self, d: Drawing, spec: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        world = self._world
-        fields = world.returns.get(spec.name) or {"status": DONE}
+    def _result(
+        self, d: Drawing, spec: Tool, fields: Mapping[str, str], arguments: Mapping[str, Any]
+    ) -> dict[str, Any]:
         result = {
             name: self._field(d, spec, name, kind, arguments) for name, kind in fields.items()
         }
-        for setter, getter in world.pairs:
+        for setter, getter in self._world.pairs:
             if getter == spec.name:
                 kept = self._kept.get(_thing(setter, arguments, spec), {})
                 result |= {name: kept[name] for name in result if name in kept}
@@ -251,12 +252,10 @@ def rendered(tool: str, result: Mapping[str, Any]) -> str:
         if isinstance(value, str | int | float):
             return str(value)
     if style == 1:
-        return ", ".join(f"{name}: {_shown(value)}" for name, value in result.items())[:_MOST_CHARS]
+        return ", ".join(f"{name}: {plain_text(value)}" for name, value in result.items())[
+            :_MOST_CHARS
+        ]
     return dump_json(dict(result))[:_MOST_CHARS]
-
-
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else dump_json(value)
 
 
 def environment(task: Trajectory, functions: Mapping[str, ToolFunction] | None = None) -> Simulator:
