@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from umi_lite import Agent
+from umi_lite import Agent, Sampling
 from umi_lite.bundle.bundle import load_bundle
 from umi_lite.files import DEFAULT_BUNDLE
 from umi_lite.protocol.trajectory import Call
@@ -30,6 +30,19 @@ def test_it_answers_where_no_bundle_is_named(
     assert "408" in (made.answer or "")
     calls = [step for step in made.trajectory.steps if isinstance(step, Call)]
     assert [call.tool for call in calls] == ["calculator"]
+
+
+def test_it_votes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UMI_LITE_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with Agent.load(sampling=Sampling(votes=3)) as agent:
+        made = agent.run("What is 12 * 34?")
+    steps = len(made.trajectory.steps)
+    voted = [turn.votes for turn in made.turns if turn.step is not None and turn.votes]
+    assert steps > 2 and voted
+    assert all(1 <= agreed <= of <= 3 for agreed, of in voted)
+    chosen = [turn.step for turn in made.turns if turn.step is not None and turn.step < steps]
+    assert chosen == list(range(steps))
 
 
 def test_its_recipe_is_the_shipped_one() -> None:

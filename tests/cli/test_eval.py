@@ -65,18 +65,18 @@ def test_the_seed_of_the_tasks_is_not_the_seed_of_the_sampling(tmp_path, monkeyp
     assert one != other
 
 
-def test_votes_are_an_option(tmp_path, monkeypatch):
+def test_the_majority_of_several_episodes_is_an_option(tmp_path, monkeypatch):
     path = tmp_path / "test.jsonl"
     path.write_text(json.dumps({"problem": "1+1?", "solution": r"\boxed{2}"}) + "\n")
-    command = ["eval", "math", "--path", str(path), "-n", "1", "--votes", "3"]
+    command = ["eval", "math", "--path", str(path), "-n", "1", "--majority", "3"]
     turns = [turn for said in ("2", "3", "2") for turn in ("Done.\nNext: summarizer", said)]
     engine = scripted_bundle(tmp_path / "r" / "bundle", monkeypatch, *turns)
     ended = CliRunner().invoke(app, [*command, "--temperature", "0.7", "--json"])
     report = json.loads(ended.stdout)
-    assert (report["votes"], report["results"][0]["answer"]) == (3, "2")
+    assert (report["majority"], report["results"][0]["answer"]) == (3, "2")
     assert len(engine.asked) == 6
     ended = CliRunner().invoke(app, command)
-    assert "3 votes at temperature 0 are all the same" in str(ended.exception)
+    assert "3 episodes at temperature 0 are all the same" in str(ended.exception)
 
 
 def test_bootstrapping_holds_to_the_bundles_bounds_and_keeps_those_that_were_asked(

@@ -69,7 +69,7 @@ INSTEAD = {
     r"^(umi data (?:preview|leaks) toolworld.*)": r"\1 -o 'data=[{source: toolworld, split: train, "
     r"n: 8}]'",
     r"wild --split test -n 1 --seed 4711": "wild -n 1",
-    r"--votes 8": "--votes 2",
+    r"--majority 8": "--majority 2",
     r"uvx mcp-server-time": f"{sys.executable} -m mcp_server_time",
     r"replay run-3f2$": "replay cut-short",
     r"\blast\b|run-3f2": "with-a-call",

@@ -123,6 +123,7 @@ class Agent:
             on_event,
             on_step=None if on_trace is None else report,
             index=index_of(self.toolbox),
+            pure=self.toolbox.pure,
         )
         playing = Playing(episode)
         try:
@@ -235,7 +236,11 @@ class _Batch:
     def _begin(self, index: int, job: Job) -> _Running:
         try:
             episode = Episode(
-                job.trajectory, self._engine, *self._settings, index=index_of(job.toolbox)
+                job.trajectory,
+                self._engine,
+                *self._settings,
+                index=index_of(job.toolbox),
+                pure=job.toolbox.pure,
             )
         except UserError as err:
             raise UserError(f"job {index} ({job.trajectory.id}): {err}") from None

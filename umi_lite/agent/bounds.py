@@ -1,4 +1,4 @@
-"""`Bounds`: the limits of an episode; `Sampling`: temperature and seed."""
+"""`Bounds`: the limits of an episode; `Sampling`: temperature, seed and votes."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping
@@ -66,18 +66,25 @@ class Bounds:
 class Sampling:
     """How tokens are sampled; temperature 0 is greedy and needs no seed.
 
+    Attributes:
+        votes: samples of each plan and its call, of which the most frequent is taken
+            (`agent.votes`). At temperature 0 all but the first are sampled at 0.7.
+
     Raises:
-        UserError: a negative or infinite temperature, or a seed that is out of range.
+        UserError: a negative or infinite temperature, a seed that is out of range, or no vote.
     """
 
     temperature: float = 0.0
     seed: int = 0
+    votes: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < math.inf:
             raise UserError(f"temperature is {self.temperature}; it must be 0 (greedy) or more")
         if not 0 <= self.seed <= LARGEST_SEED:
             raise UserError(f"seed is {self.seed}; it must be from 0 to {LARGEST_SEED}")
+        if self.votes < 1:
+            raise UserError(f"votes is {self.votes}; it must be 1 or more")
 
 
 def settled(own: _Settings, bundle: _Settings, asked: Mapping[str, Any]) -> _Settings:

@@ -6,7 +6,7 @@ planner → caller → tool → observation → planner … → summarizer, or �
 
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -15,13 +15,14 @@ from typing import Any, TypeVar
 from umi_lite.agent.bounds import Bounds, Sampling
 from umi_lite.agent.offers import Offers
 from umi_lite.agent.trace import StopReason, Trace, TraceTurn
+from umi_lite.agent.transcripts import ContextFull, Transcripts
+from umi_lite.agent.votes import WARMER, Ballot, call_key, choice_of, elect, is_decided
 from umi_lite.agent.wanted import Wanted
 from umi_lite.engine.language import callable_tools
 from umi_lite.engine.request import Generation, Request, RoleEngine
 from umi_lite.errors import UserError
 from umi_lite.files import text_of
 from umi_lite.protocol.grammar import call_grammar
-from umi_lite.protocol.prompts import Transcript
 from umi_lite.protocol.roles import SEARCH_TOOL, BadTurn, parse_call, parse_plan
 from umi_lite.protocol.trajectory import (
     Answer,
@@ -37,7 +38,6 @@ from umi_lite.protocol.trajectory import (
 from umi_lite.sandbox.text import head_and_tail
 from umi_lite.tools.search import ToolIndex
 
-ELIDED = "[elided]"
 OnEvent = Callable[[str, str], None]
 Steps = Generator[Request | Call, Any, None]
 _T = TypeVar("_T")
@@ -64,6 +64,7 @@ class Episode:
         on_step: called with the episode each time that its trajectory has grown.
         index: of all tools, to choose from where they are too many (`agent.offers`); default the
             trajectory's.
+        pure: the tools whose calls change nothing, so that they may be made for a vote.
 
     Raises:
         UserError: the instruction is empty, or none of its tools can be called.
@@ -78,6 +79,7 @@ class Episode:
     wanted: Wanted = field(default_factory=Wanted)
     on_step: "Callable[[Episode], None] | None" = None
     index: ToolIndex | None = None
+    pure: Collection[str] = ()
 
     def __post_init__(self) -> None:
         if not self.trajectory.instruction.strip():
@@ -93,11 +95,10 @@ class Episode:
         tools = self.wanted.callable(self.trajectory.offered)
         self._plan = self.wanted.plan_grammar(self.bounds.max_thought_chars, tools=bool(tools))
         self._call = call_grammar(tools) if tools else ""
-        self._transcripts: dict[View, Transcript] = {}
-        self._elided: dict[View, int] = {}
+        self._transcripts = Transcripts(self.engine)
         self._turns: list[TraceTurn] = []
         self._pieces: dict[tuple[str, bool], int] = {}
-        self._last: dict[View, int] = {}  # the last turn of each transcript
+        self._made: dict[Hashable, Observation] = {}  # of calls that were made for a vote
         self._began = datetime.now(UTC)
         self._started = time.monotonic()
         self._end: tuple[StopReason, str | None] = ("error", "the episode was not finished")
@@ -122,7 +123,7 @@ class Episode:
             stop=stop,
             error=error,
             turns=tuple(self._turns),
-            elided=max(self._elided.values(), default=0),
+            elided=self._transcripts.elided,
             seconds=max(0.0, time.monotonic() - self._started),
             model=model and text_of(model),
             bundle=bundle and text_of(bundle),
@@ -131,16 +132,14 @@ class Episode:
         )
 
     def _loop(self) -> Steps:
-        bounds = self.bounds
+        bounds, temperature = self.bounds, self.sampling.temperature
         done = _done(self.trajectory)
         while True:
             match self.trajectory.steps[-1:]:
                 case (Plan(next="give_up"),):
                     raise _Ended("give_up")
                 case (Plan(next="summarizer"),):
-                    said = yield from self._turn(
-                        "summarizer", self.wanted.answer_grammar(), bounds.max_answer_tokens
-                    )
+                    said = yield from self._turn("summarizer", self.on_event, temperature)
                     self._grow(Answer(text=self.wanted.cut(said.text)))
                     cut = f"the answer was cut off after {len(said.ids)} tokens"
                     raise _Ended("answer", cut if said.stop == "length" else None)
@@ -148,7 +147,7 @@ class Episode:
                     if len(done) >= bounds.max_calls:
                         most = f"more than {bounds.max_calls} calls"
                         raise _Ended("max_calls", f"the planner wanted {most}")
-                    said = yield from self._turn("caller", self._call, bounds.max_call_tokens)
+                    said = yield from self._turn("caller", self.on_event, temperature)
                     self._grow(_parsed(parse_call, said))
                 case (Call() as call,):
                     if SEARCH_TOOL in self.trajectory.tools and call.tool == SEARCH_TOOL.name:
@@ -159,8 +158,11 @@ class Episode:
                     done.append((call, observation))
                 case _:
                     self._check_progress(done)
-                    said = yield from self._turn("planner", self._plan, bounds.max_thought_tokens)
-                    self._grow(_parsed(parse_plan, said))
+                    if self.sampling.votes > 1:
+                        yield from self._vote(may_call=len(done) < bounds.max_calls)
+                    else:
+                        said = yield from self._turn("planner", self.on_event, temperature)
+                        self._grow(_parsed(parse_plan, said))
 
     def _check_progress(self, done: list[tuple[Call, Observation]]) -> None:
         """End the episode if it repeats itself."""
@@ -177,7 +179,7 @@ class Episode:
 
     def _observe(self, call: Call) -> Generator[Call, Observation, Observation]:
         started = time.monotonic()
-        seen = yield call
+        seen = self._made.get(call_key(call)) or (yield call)
         spent, at = time.monotonic() - started, started - self._started
         step = len(self.trajectory.steps)
         self._turns.append(TraceTurn(view="tool", tool_seconds=spent, at=at, step=step))
@@ -201,10 +203,62 @@ class Episode:
             self.on_event("tool", observation.content)
         return observation
 
+    def _vote(self, *, may_call: bool) -> Steps:
+        """Grow by the plan, and by the call it leads to, that most of the samples agree on."""
+        task, before, votes = self.trajectory, self._transcripts, self.sampling.votes
+        self._made.clear()
+        ballots: list[Ballot] = []
+        while len(ballots) < votes and not is_decided(ballots, votes):
+            self._transcripts = before.copy()
+            temperature = self.sampling.temperature or (WARMER if ballots else 0.0)
+            ballots.append((yield from self._sample(temperature, may_call)))
+            self.trajectory = task
+        elected, agreed = elect(ballots)
+        self._transcripts = elected.transcripts
+        for ballot in ballots:
+            for number in ballot.turns:
+                if ballot is elected:
+                    self._turns[number].votes = agreed, len(ballots)
+                else:
+                    self._turns[number].step = None
+        if self.on_event is not None:
+            for role, text in elected.said:
+                self.on_event(role, text)
+        for step in elected.steps:
+            self._grow(step)
+        if elected.fault is not None:
+            raise elected.fault
+
+    def _sample(self, temperature: float, may_call: bool) -> Generator[Any, Any, Ballot]:
+        """Return one sample of a plan and the call it leads to."""
+        first, old = len(self._turns), len(self.trajectory.steps)
+        said: list[tuple[View, str]] = []
+        seen, fault = None, None
+        try:
+            turn = yield from self._turn("planner", None, temperature)
+            said.append(("planner", turn.text))
+            plan = _parsed(parse_plan, turn)
+            self.trajectory = self.trajectory.with_step(plan)
+            if plan.next == "caller" and may_call:
+                turn = yield from self._turn("caller", None, temperature)
+                said.append(("caller", turn.text))
+                call = _parsed(parse_call, turn)
+                self.trajectory = self.trajectory.with_step(call)
+                if call.tool in self.pure:
+                    key = call_key(call)
+                    seen = self._made[key] = self._made.get(key) or (yield call)
+        except _Ended as end:
+            fault = end
+        steps = self.trajectory.steps[old:]
+        choice = None if fault is not None else choice_of(steps, seen)
+        turns = range(first, len(self._turns))
+        return Ballot(choice, steps, self._transcripts, turns, tuple(said), fault)
+
     def _turn(
-        self, role: View, grammar: str, max_tokens: int
+        self, role: View, on_event: OnEvent | None, temperature: float
     ) -> Generator[Request, Generation, Generation]:
         """Request one role's turn, and add it to the transcript of its view."""
+        grammar, max_tokens = self._form(role)
         if time.monotonic() - self._started > self.bounds.max_seconds:
             most = f"{self.bounds.max_seconds:g} s"
             raise _Ended("timeout", f"{most} had passed before the {role}'s turn")
@@ -215,22 +269,22 @@ class Episode:
             max_tokens = min(max_tokens, left)
         at = time.monotonic() - self._started
         view, speaker = self.engine.view_of(role), self.engine.speaker_of(role)
-        ids = self._prompt(view, max_tokens)
-        on_event = self.on_event
+        try:
+            transcript = self._transcripts.advance(view, self.trajectory, max_tokens)
+        except ContextFull as full:
+            raise _Ended("context", str(full)) from None
         said = yield Request(
             view=view,
             speaker=speaker,
-            ids=tuple(ids),
-            shared=self._transcripts[view].shared,
+            ids=tuple(transcript.ids),
+            shared=transcript.shared,
             grammar=grammar,
             max_tokens=max_tokens,
-            temperature=self.sampling.temperature,
+            temperature=temperature,
             seed=self.sampling.seed + len(self._turns),
             episode=self,
             on_text=None if on_event is None else lambda text: on_event(role, text),
         )
-        transcript = self._transcripts[view]
-        transcript.spoke(said.ids)
         pieces = ((piece.text, piece.special) for piece in transcript.added if piece.text)
         read = tuple(self._pieces.setdefault(piece, len(self._pieces)) for piece in pieces)
         self._turns.append(
@@ -239,38 +293,23 @@ class Episode:
                 view=speaker,
                 at=at,
                 step=len(self.trajectory.steps),
-                continues=self._last.get(view),
+                continues=self._transcripts.last(view),
                 read=read,
                 said=said.text,
             )
         )
-        self._last[view] = len(self._turns) - 1
+        self._transcripts.spoke(view, said.ids, len(self._turns) - 1)
         return said
 
-    def _prompt(self, view: View, max_tokens: int) -> list[int]:
-        """Return the view's transcript, with the oldest observations elided if it is too long."""
-        elided = self._elided.get(view, 0)
-        transcript = self._transcripts.setdefault(view, self._transcript(view))
-        ids = transcript.advance(_elide(self.trajectory, elided))
-        observations = sum(isinstance(s, Observation) for s in self.trajectory.steps)
-        while len(ids) + max_tokens > self.engine.n_ctx:
-            elided += 1
-            # The newest one is kept: without it the role would not know what happened.
-            if elided >= observations:
-                raise _Ended(
-                    "context",
-                    f"the {view}'s transcript of {len(ids)} tokens and a turn of {max_tokens} "
-                    f"do not fit a context of {self.engine.n_ctx}",
-                )
-            transcript = self._transcripts[view] = self._transcript(view)
-            self._last.pop(view, None)
-            self._elided[view] = elided
-            ids = transcript.advance(_elide(self.trajectory, elided))
-        return ids
-
-    def _transcript(self, view: View) -> Transcript:
-        language = self.engine.language(view)
-        return Transcript(view, language.template, language)
+    def _form(self, role: View) -> tuple[str, int]:
+        """Return the grammar of a role's turn, and its most tokens."""
+        match role:
+            case "planner":
+                return self._plan, self.bounds.max_thought_tokens
+            case "caller":
+                return self._call, self.bounds.max_call_tokens
+            case _:
+                return self.wanted.answer_grammar(), self.bounds.max_answer_tokens
 
 
 def _done(trajectory: Trajectory) -> list[tuple[Call, Observation]]:
@@ -302,14 +341,3 @@ def _parsed(parse: Callable[[str], _T], said: Generation) -> _T:
         return parse(said.text)
     except BadTurn as err:
         raise _Ended("bad_turn", f"{err}: {said.text!r}") from None
-
-
-def _elide(trajectory: Trajectory, count: int) -> Trajectory:
-    """Return the trajectory with its first `count` observations' contents replaced."""
-    steps: list[Step] = []
-    for step in trajectory.steps:
-        if isinstance(step, Observation) and count > 0:
-            count -= 1
-            step = step.model_copy(update={"content": ELIDED})
-        steps.append(step)
-    return trajectory.model_copy(update={"steps": tuple(steps)})

@@ -72,6 +72,8 @@ class TraceTurn(Cost, _View):
             it begins at the system message.
         read: the rest of the prompt, as numbers of the trace's `pieces`.
         said: the text as it was generated.
+        votes: of a step that was voted on, how many samples agree on it, of how many. The turns of
+            the others have no step.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -81,6 +83,7 @@ class TraceTurn(Cost, _View):
     continues: int | None = None
     read: tuple[int, ...] = ()
     said: str | None = None
+    votes: tuple[int, int] | None = None
 
 
 class Trace(BaseModel):

@@ -105,7 +105,9 @@ def _rows(report: Mapping[str, Any]) -> Iterator[ScoreRow]:
 
 def _title(measured: Mapping[str, Any]) -> str:
     named = [str(measured[key]) for key in ("source", "split", "path") if measured.get(key)]
-    more = [f"{key} {measured[key]}" for key in ("seed", "temperature") if measured.get(key)]
+    more = [
+        f"{key} {measured[key]}" for key in ("seed", "temperature", "votes") if measured.get(key)
+    ]
     alone = ", the global adapter alone" if measured.get("single") else ""
     return " · ".join(named) + (f" ({', '.join(more)})" if more else "") + alone
 
@@ -113,8 +115,8 @@ def _title(measured: Mapping[str, Any]) -> str:
 def _live(title: str, report: Mapping[str, Any]) -> Iterator[ScoreRow]:
     if report.get("single"):
         title += ", the global adapter alone"
-    if report.get("votes", 1) > 1:
-        title += f", {report['votes']} votes"
+    if report.get("majority", 1) > 1:
+        title += f", the majority of {report['majority']} episodes"
     for key, metric in _LIVE.items():
         if (rate := Rate(**report[key])).n:
             yield _row(title, metric, rate)

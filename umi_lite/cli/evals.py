@@ -38,7 +38,7 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
         n: Annotated[int, typer.Option("-n", "--n", help="number of tasks")] = 100,
         seed: Annotated[int | None, typer.Option(help="seed of generated tasks; default 1")] = None,
         slots: Annotated[int, typer.Option(help="concurrent episodes")] = 16,
-        votes: Annotated[
+        majority: Annotated[
             int,
             typer.Option(help="episodes per task; the most frequent answer counts (math, gsm8k)"),
         ] = 1,
@@ -59,9 +59,9 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
 
         from umi_lite.bundle.bundle import load_bundle
         from umi_lite.evals.bounds import bounds_of
+        from umi_lite.evals.majority import check_majority
         from umi_lite.evals.measure import load_tasks, measure, measured_with
         from umi_lite.evals.stats import rate_table
-        from umi_lite.evals.votes import check_votes
 
         asked = {"split": split, "path": path, "seed": seed, "n": n}
         options = defaults | {key: value for key, value in asked.items() if value is not None}
@@ -71,8 +71,8 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
         opened = load_bundle(bundle)
         bounds = limits.bounds(opened.spec.bounds, bounds_of(source))
         sampling = sampling_options.sampling(opened.spec.sampling)
-        if votes != 1:
-            check_votes(tasks, votes, sampling)
+        if majority != 1:
+            check_majority(tasks, majority, sampling)
         with roles.open(opened, slots, console) as engine:
             score = measure(
                 engine,
@@ -81,11 +81,12 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
                 console,
                 bounds=bounds,
                 sampling=sampling,
-                votes=votes,
+                majority=majority,
                 traces=traces,
             )
         if json_:
-            asked = {"source": source, **options, "temperature": sampling.temperature}
+            drawn = {"temperature": sampling.temperature, "votes": sampling.votes}
+            asked = {"source": source, **options, **drawn}
             by = measured_with(opened.path, opened.spec, roles.elsewhere, **asked)
             print_json(json.dumps({"measured": by, **score.report()}))
         else:

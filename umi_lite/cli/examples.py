@@ -26,7 +26,7 @@ EXAMPLES = {
         "umi eval judge pass --traces DIR --endpoint http://HOST/v1#MODEL --out votes.jsonl"
     ),
     "eval static": "umi eval static --gold D.json --predictions P.jsonl",
-    "eval math": "umi eval math --path test.jsonl --votes 8 --temperature 0.7",
+    "eval math": "umi eval math --path test.jsonl --majority 8 --temperature 0.7",
     "eval grade": "umi eval grade --jsonl answers.jsonl",
     "data": "umi data preview toolworld/smollm2-135m",
     "data ls": "umi data ls",

@@ -160,6 +160,14 @@ class SamplingOptions:
     sampling_seed: Annotated[
         int | None, typer.Option(help="sampling seed; default the bundle's")
     ] = None
+    votes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="samples of each plan and its call, of which the most frequent is taken; default "
+            "the bundle's",
+        ),
+    ] = None
 
     def sampling(self, bundle: "Sampling") -> "Sampling":
         """Return the sampling to run with.
@@ -172,13 +180,17 @@ class SamplingOptions:
         """
         from umi_lite.agent.bounds import Sampling, settled
 
-        given = {"temperature": self.temperature, "seed": self.sampling_seed}
+        given = {
+            "temperature": self.temperature,
+            "seed": self.sampling_seed,
+            "votes": self.votes,
+        }
         given = {name: value for name, value in given.items() if value is not None}
         made = settled(Sampling(), bundle, given)
-        if self.sampling_seed is not None and made.temperature == 0:
+        if self.sampling_seed is not None and made.temperature == 0 and made.votes == 1:
             raise UserError(
                 f"--sampling-seed {self.sampling_seed} changes nothing at temperature 0: "
-                "give --temperature too"
+                "give --temperature or --votes too"
             )
         return made
 

@@ -205,7 +205,7 @@ SOURCE = Source(
     questions=questions,
     tools=with_python,
     judge="umi_lite.evals.live:by_number",
-    voting="umi_lite.evals.votes:NUMBERS",
+    voting="umi_lite.evals.majority:NUMBERS",
     # Its longest thought has 1,160 characters in 288 tokens of SmolLM2, whose vocabulary is small;
     # its longest program 129 tokens.
     bounds={"max_thought_chars": 1200, "max_thought_tokens": 320, "max_call_tokens": 160},

@@ -176,7 +176,7 @@ MATH = Source(
     questions=questions,
     tools=with_python,
     judge="umi_lite.evals.live:by_value",
-    voting="umi_lite.evals.votes:VALUES",
+    voting="umi_lite.evals.majority:VALUES",
     bounds=_BOUNDS,
     fits=lambda row: {"problem", "solution"} <= row.keys() and not row.keys() & CHATS,
 )
@@ -185,7 +185,7 @@ TORA = Source(
     load=load,
     tools=with_python,
     judge="umi_lite.evals.live:by_value",
-    voting="umi_lite.evals.votes:VALUES",
+    voting="umi_lite.evals.majority:VALUES",
     bounds=_BOUNDS,
     fits=lambda row: all(mark in str(row.get("messages")) for mark in ("```python", "boxed")),
 )

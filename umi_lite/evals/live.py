@@ -68,10 +68,10 @@ class Result(_Model):
 
 
 class Score(_Model):
-    """All outcomes of one system; `votes` episodes per task (`evals.votes`)."""
+    """All outcomes of one system; `majority` episodes per task (`evals.majority`)."""
 
     single: bool
-    votes: int = 1
+    majority: int = 1
     seconds: float
     results: tuple[Result, ...]
 
@@ -112,7 +112,7 @@ class Score(_Model):
         }  # fmt: skip
         return {
             "single": self.single,
-            "votes": self.votes,
+            "majority": self.majority,
             "seconds": round(self.seconds, 2),
             **{name: rate.model_dump() for name, rate in rates.items()},
             **{f"by_{g}": {k: r.model_dump() for k, r in self.by(g).items()} for g in groups},

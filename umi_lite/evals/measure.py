@@ -16,9 +16,9 @@ from umi_lite.errors import UserError
 from umi_lite.evals.bootstrap import BootstrapConfig, Summary, bootstrap
 from umi_lite.evals.bounds import bounds_for
 from umi_lite.evals.live import Result, Score, environment_of, evaluate
+from umi_lite.evals.majority import evaluate_majority
 from umi_lite.evals.static_files import Gold
 from umi_lite.evals.teacher import TeacherForced, predict
-from umi_lite.evals.votes import evaluate_votes
 from umi_lite.files import text_of
 from umi_lite.protocol.trajectory import Trajectory
 from umi_lite.tools.tools import Toolbox
@@ -50,7 +50,7 @@ def measure(
     spec: "BundleSpec | None" = None,
     bounds: Bounds | None = None,
     sampling: Sampling | None = None,
-    votes: int = 1,
+    majority: int = 1,
     traces: Path | None = None,
     environment: Callable[[Trajectory], Toolbox] = environment_of,
 ) -> Score:
@@ -61,10 +61,11 @@ def measure(
         bounds: default the evaluation's own (`evals.bounds.bounds_for`) with
             those that the bundle sets.
         sampling: default the bundle's, else greedy.
-        votes: episodes per task (`evals.votes`); the trace that is kept is the one that counts.
+        majority: episodes per task (`evals.majority`); the trace that counts is kept.
         traces: a folder for each episode's trace, `<task id>.json`. One that cannot be written
             later (a full disk) is a `Note`.
-        environment: makes a task's tools, just before it starts; with votes, always the source's.
+        environment: makes a task's tools, just before it starts; for a majority, always the
+            source's.
 
     Raises:
         UserError: no task, or a folder where no trace can be written.
@@ -83,9 +84,10 @@ def measure(
                 keep(trace, traces / f"{result.id}.json")
 
         how: dict[str, Any] = {"bounds": bounds or own, "on_result": ended}
-        if votes == 1:
+        if majority == 1:
             return evaluate(engine, tasks, sampling=sampling, environment=environment, **how)
-        return evaluate_votes(engine, tasks, votes, sampling=sampling or Sampling(), **how)
+        drawn = sampling or Sampling()
+        return evaluate_majority(engine, tasks, majority, sampling=drawn, **how)
 
 
 def gather(

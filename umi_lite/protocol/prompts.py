@@ -1,5 +1,6 @@
 """Style `chat`: a trajectory as one view sees it, as token ids and a mask of trained tokens."""
 
+import copy
 from collections.abc import Iterator, Sequence
 from itertools import dropwhile, takewhile, zip_longest
 
@@ -104,6 +105,12 @@ class Transcript:
         self._template = template
         self._tokenizer = tokenizer
         self._seen = 0
+
+    def copy(self) -> "Transcript":
+        """Return a transcript that grows apart from this one."""
+        made = copy.copy(self)
+        made.ids, made.added = list(self.ids), list(self.added)
+        return made
 
     def advance(self, trajectory: Trajectory) -> list[int]:
         """Return the whole prompt's ids, now that the trajectory has grown and the view speaks."""

@@ -7,7 +7,8 @@ from uuid import uuid4
 from pydantic import ValidationError
 
 from umi_lite.agent.bounds import Bounds, Sampling
-from umi_lite.agent.episode import ELIDED, Episode
+from umi_lite.agent.episode import Episode
+from umi_lite.agent.transcripts import ELIDED
 from umi_lite.agent.wanted import Wanted
 from umi_lite.engine.language import callable_tools, grammar_error
 from umi_lite.engine.request import RoleEngine
@@ -98,10 +99,16 @@ def make_turn(request: ChatRequest, served: Served, memory: Memory) -> Turn:
     elif wanted.stops and (why := grammar_error(wanted.answer_grammar())) is not None:
         raise BadRequest(f"stop: no grammar can hold these texts: {why}", "stop")
     sampling = _sampling(request, served.sampling)
-    index = None if request.tools else index_of(served.toolbox)
+    index, pure = (None, ()) if request.tools else (index_of(served.toolbox), served.toolbox.pure)
     try:
         episode = Episode(
-            trajectory, served.engine, served.bounds, sampling, wanted=wanted, index=index
+            trajectory,
+            served.engine,
+            served.bounds,
+            sampling,
+            wanted=wanted,
+            index=index,
+            pure=pure,
         )
     except UserError as err:
         raise BadRequest(f"tools: {err}", "tools") from None

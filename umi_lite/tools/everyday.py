@@ -1,5 +1,6 @@
 """The everyday tools: arithmetic, units, dates, texts, a to-do list, a folder's files, Python."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from umi_lite.files import data_folder
@@ -44,13 +45,18 @@ def everyday(folder: Path | None = None) -> Toolbox:
 
 def everyday_tools(todo: Todo, folder: Path | None = None) -> list[ToolFunction]:
     """Return the everyday tools over a to-do list; `folder` and errors as in `everyday`."""
-    functions = [
-        *(compute.calculator, convert, compute.add_days, compute.days_between),
-        *(compute.weekday, compute.today, compute.word_count, compute.reverse),
-        compute.upper,
-        *(todo.todo_add, todo.todo_done, todo.todo_list),
+    tools = [
+        *_pure(compute.calculator, convert, compute.add_days, compute.days_between),
+        *_pure(compute.weekday, compute.today, compute.word_count, compute.reverse),
+        *_pure(compute.upper),
+        *map(tool, (todo.todo_add, todo.todo_done)),
+        *_pure(todo.todo_list),
     ]
     if folder is not None:
         files = Folder(folder)
-        functions += [files.list_files, files.read_file, files.find_text]
-    return [*map(tool, functions), python_tool()]
+        tools += _pure(files.list_files, files.read_file, files.find_text)
+    return [*tools, python_tool()]
+
+
+def _pure(*functions: Callable[..., str]) -> list[ToolFunction]:
+    return [tool(function, pure=True) for function in functions]

@@ -38,7 +38,7 @@ def python_tool(limits: Limits | None = None, *, session: bool = False) -> ToolF
 
     if shared is not None:
         weakref.finalize(python, shared.close)
-    return ToolFunction(PYTHON_TOOL, python)
+    return ToolFunction(PYTHON_TOOL, python, pure=not session)
 
 
 def with_python(task: Trajectory | None) -> Toolbox:

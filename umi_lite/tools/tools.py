@@ -33,11 +33,13 @@ class ToolFunction:
     """A tool's description and its function.
 
     `function` takes the arguments by name and returns text, or any value, which is written as
-    JSON. An `async def` is run to its end.
+    JSON. An `async def` is run to its end. `pure`: a call changes nothing, so that it may be made
+    only to compare its result (`agent.votes`).
     """
 
     spec: Tool
     function: Callable[..., Any]
+    pure: bool = False
 
     @cached_property
     def _check(self) -> Check:
@@ -60,7 +62,9 @@ class ToolFunction:
             raise ToolError(_fault_text(err)) from err
 
 
-def tool(function: Callable[..., Any], *, name: str | None = None) -> ToolFunction:
+def tool(
+    function: Callable[..., Any], *, name: str | None = None, pure: bool = False
+) -> ToolFunction:
     """Return a tool made from a function with type hints and a docstring.
 
     The docstring's first paragraph is the description; its notes on the parameters (Google, numpy
@@ -71,6 +75,7 @@ def tool(function: Callable[..., Any], *, name: str | None = None) -> ToolFuncti
     Args:
         function: returns text, or a value that is written as JSON.
         name: the tool's name, default the function's.
+        pure: its calls change nothing.
 
     Raises:
         UserError: no docstring, or a parameter that cannot be described (it is named).
@@ -79,8 +84,8 @@ def tool(function: Callable[..., Any], *, name: str | None = None) -> ToolFuncti
     signature = read_signature(function, label)
     spec = Tool(name=label, description=signature.description, parameters=signature.parameters)
     if not signature.convert and not signature.fields:
-        return ToolFunction(spec, function)
-    return ToolFunction(spec, _converting(function, signature))
+        return ToolFunction(spec, function, pure)
+    return ToolFunction(spec, _converting(function, signature), pure)
 
 
 class Toolbox:
@@ -113,6 +118,11 @@ class Toolbox:
     def functions(self) -> tuple[ToolFunction, ...]:
         """Return the tools with their functions, in the order they were given."""
         return tuple(self._tools.values())
+
+    @property
+    def pure(self) -> frozenset[str]:
+        """Return the names of the tools whose calls change nothing."""
+        return frozenset(name for name, made in self._tools.items() if made.pure)
 
     def __len__(self) -> int:
         return len(self._tools)

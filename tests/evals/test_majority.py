@@ -5,7 +5,7 @@ from scripted import Scripted
 
 from umi_lite.agent.bounds import Sampling
 from umi_lite.errors import UserError
-from umi_lite.evals.votes import evaluate_votes
+from umi_lite.evals.majority import evaluate_majority
 from umi_lite.protocol.trajectory import Trajectory
 
 DONE, GIVE_UP = "Done.\nNext: summarizer", "No.\nNext: give_up"
@@ -23,7 +23,9 @@ def said(*answers):
 
 def voted(answers, made=None, **more):
     made = made or task()
-    score = evaluate_votes(Scripted(*said(*answers)), [made], len(answers), sampling=WARM, **more)
+    score = evaluate_majority(
+        Scripted(*said(*answers)), [made], len(answers), sampling=WARM, **more
+    )
     return score, score.results[0]
 
 
@@ -40,7 +42,7 @@ def voted(answers, made=None, **more):
 def test_the_most_frequent_answer_counts_however_it_is_written(answers, ok):
     score, result = voted(answers)
     assert result.ok is ok and score.success.hits == int(ok)
-    assert (score.votes, score.report()["votes"]) == (len(answers), len(answers))
+    assert (score.majority, score.report()["majority"]) == (len(answers), len(answers))
 
 
 def test_gsm8k_votes_by_the_number():
@@ -51,7 +53,7 @@ def test_gsm8k_votes_by_the_number():
 def test_each_vote_has_a_seed_of_its_own_and_all_of_them_cost():
     heard = []
     engine = Scripted(*said("The answer is 3.", "The answer is 4.", "The answer is 3."))
-    (result,) = evaluate_votes(
+    (result,) = evaluate_majority(
         engine, [task()], 3, sampling=WARM, on_result=lambda r, t: heard.append((r, t))
     ).results
     assert len({request.seed for request in engine.asked}) == len(engine.asked) == 6
@@ -65,18 +67,18 @@ def test_each_vote_has_a_seed_of_its_own_and_all_of_them_cost():
 @pytest.mark.parametrize(
     ("votes", "source", "temperature", "message"),
     [
-        (0, "math", 0.7, "votes is 0; it must be 1 or more"),
-        (4, "math", 0.0, "4 votes at temperature 0 are all the same: give --temperature too"),
+        (0, "math", 0.7, "majority is 0; it must be 1 or more"),
+        (4, "math", 0.0, "4 episodes at temperature 0 are all the same: give --temperature too"),
         (
             4,
             "toolworld",
             0.7,
-            "no votes for toolworld: only gsm8k, math, tora have comparable answers",
+            "no majority for toolworld: only gsm8k, math, tora have comparable answers",
         ),
     ],
 )
 def test_what_cannot_be_voted_on(votes, source, temperature, message):
     engine = Scripted()
     with pytest.raises(UserError, match=message):
-        evaluate_votes(engine, [task(source)], votes, sampling=Sampling(temperature))
+        evaluate_majority(engine, [task(source)], votes, sampling=Sampling(temperature))
     assert not engine.asked

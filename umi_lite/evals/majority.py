@@ -33,16 +33,16 @@ class _Ballot:
     answer: str | None
 
 
-def evaluate_votes(
+def evaluate_majority(
     engine: RoleEngine,
     tasks: Sequence[Trajectory],
-    votes: int,
+    episodes: int,
     *,
     bounds: Bounds = BOUNDS,
     sampling: Sampling,
     on_result: Callable[[Result, Trace], None] | None = None,
 ) -> Score:
-    """Run each task `votes` times; its result is the first episode with the most frequent answer.
+    """Run each task `episodes` times; the first one with the most frequent answer is its result.
 
     An episode without an answer does not vote; of equally frequent answers the earlier one
     counts. `seconds` and `tokens` of a result are those of all its episodes.
@@ -53,16 +53,16 @@ def evaluate_votes(
 
     Raises:
         UserError: no task, tasks without a gold or whose answers cannot be compared, or a
-            temperature at which all votes would be the same.
+            temperature at which all episodes would be the same.
     """
-    rules = check_votes(tasks, votes, sampling)
+    rules = check_majority(tasks, episodes, sampling)
     ballots: list[list[_Ballot]] = [[] for _ in tasks]
     results: dict[int, Result] = {}
     started = time.monotonic()
 
     def ended(at: int, trace: Trace, result: Result) -> None:
         ballots[at].append(_Ballot(trace, result, rules[at].answer(trace)))
-        if len(ballots[at]) < votes:
+        if len(ballots[at]) < episodes:
             return
         chosen = _elected(rules[at].same, ballots[at])
         cost = {
@@ -73,19 +73,19 @@ def evaluate_votes(
         if on_result is not None:
             on_result(results[at], chosen.trace)
 
-    for number in range(votes):
+    for number in range(episodes):
         seed = (sampling.seed + number * SEEDS_APART) % (LARGEST_SEED + 1)
         taken = replace(sampling, seed=seed)
         play(engine, tasks, ended, bounds=bounds, sampling=taken)
     ordered = tuple(results[at] for at in range(len(tasks)))
     seconds = time.monotonic() - started
-    return Score(single=is_single(engine), seconds=seconds, results=ordered, votes=votes)
+    return Score(single=is_single(engine), seconds=seconds, results=ordered, majority=episodes)
 
 
-def check_votes(tasks: Sequence[Trajectory], votes: int, sampling: Sampling) -> list[Voting]:
-    """Return how each task's episodes vote; refuse what cannot be voted on (`evaluate_votes`)."""
-    if votes < 1:
-        raise UserError(f"votes is {votes}; it must be 1 or more")
+def check_majority(tasks: Sequence[Trajectory], episodes: int, sampling: Sampling) -> list[Voting]:
+    """Return how each task's episodes vote; errors as in `evaluate_majority`."""
+    if episodes < 1:
+        raise UserError(f"majority is {episodes}; it must be 1 or more")
     if not tasks:
         raise UserError("no task to evaluate; ask for at least one")
     rules: list[Voting] = []
@@ -93,12 +93,14 @@ def check_votes(tasks: Sequence[Trajectory], votes: int, sampling: Sampling) -> 
         rule = _voting(task.source)
         if rule is None:
             known = ", ".join(filter(_voting, SOURCES))
-            raise UserError(f"no votes for {task.source}: only {known} have comparable answers")
+            raise UserError(f"no majority for {task.source}: only {known} have comparable answers")
         rules.append(rule)
         if task.gold is None:
             raise UserError(f"{task.id} has no gold answer, so it cannot be judged live")
     if sampling.temperature == 0:
-        raise UserError(f"{votes} votes at temperature 0 are all the same: give --temperature too")
+        raise UserError(
+            f"{episodes} episodes at temperature 0 are all the same: give --temperature too"
+        )
     return rules
 
 
