@@ -128,7 +128,7 @@ def test_an_option_holds_above_the_bundle(umi):
         (["--temperature", "-1"], "temperature is -1.0; it must be 0 (greedy) or more"),
         (
             ["--sampling-seed", "3"],
-            "--sampling-seed 3 changes nothing at temperature 0: give --temperature too",
+            "--sampling-seed 3 changes nothing at temperature 0: give --temperature or --votes too",
         ),
     ],
 )
