@@ -5,7 +5,13 @@ import io
 import pytest
 from rich.console import Console
 
-from umi_lite.evals.stats import Rate, mcnemar, rate_table, rates_by, wilson
+from umi_lite.evals.stats import Rate, holm, mcnemar, rate_table, rates_by, wilson
+
+
+def test_holm_by_hand() -> None:
+    # 3 * 0.01, 2 * 0.03, and 1 * 0.04, which may not be below the one before.
+    assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+    assert holm([0.8, 0.7]) == [1.0, 1.0] and holm([]) == []
 
 
 def test_wilson_by_hand() -> None:

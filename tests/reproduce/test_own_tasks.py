@@ -111,7 +111,7 @@ def test_all_tools_are_offered_where_a_row_can_hold_their_docs(tmp_path: Path) -
     recipe = load_recipe("default/adapt-smollm2-135m", [])
     made = with_room(recipe, tools)
     docs = made.max_length - 768
-    assert 1000 < docs < 2560 and made.packed_length == docs + 1536
+    assert 1000 < docs < 2560 and made.packed_length == docs + 2048
     assert made.stages == recipe.stages
     tasks = own_tasks(tools, Sizes(60, 12, 0, made.max_length), tmp_path)
     for task in [*tasks.train, *tasks.held_out]:

@@ -8,8 +8,10 @@ from xml.etree import ElementTree
 import pytest
 from browser import said_by
 
+from umi_lite.errors import UserError
 from umi_lite.reproduce.report import write_report
-from umi_lite.reproduce.results import outcome, rows
+from umi_lite.reproduce.results import capacity, outcome, rows
+from umi_lite.reproduce.runs import DONE, finished
 from umi_lite.reproduce.table import Planned, Table, load_table, planned_runs
 from umi_lite.train.plan import plan
 from umi_lite.train.run_dir import RunDir
@@ -20,6 +22,7 @@ recipe: toolworld/smollm2-135m
 override: {data: [{source: toolworld, split: train, n: 80}]}
 variants: {glpft: {}, one-stage: {}, multi-task: {}, single: {}}
 scaling: {variants: [glpft, single], shares: [0.5]}
+capacity: {variants: [glpft, single], ranks: [4]}
 paper: 7B, out-of-domain
 """
 SOLVED = {"glpft": 9, "one-stage": 2, "multi-task": 3, "single": 8}
@@ -43,7 +46,7 @@ def _finish(run: Planned, out: Path) -> None:
             for step in range(1, 11)
         ]
         folder.metrics(job.name).write_text("".join(json.dumps(r) + "\n" for r in records))
-    solved = round(SOLVED[run.variant] * run.share)
+    solved = round(SOLVED[run.variant] * run.share * (run.recipe.lora.r / 16) ** 0.5)
     tasks = [{"id": f"task-{i}", "ok": i < solved, "tokens": 40} for i in range(10)]
     splits = {"test": {"results": tasks}, "ood": {"results": tasks[8:]}}
     (folder.root / "scores.json").write_text(json.dumps({"seconds": 24.0, "splits": splits}))
@@ -73,6 +76,30 @@ def test_rates_and_tests_are_those_of_the_tasks(done: tuple[Table, list[Planned]
     assert one_stage.versus is not None
     assert (one_stage.versus.won, one_stage.versus.lost) == (0, 8)
     assert one_stage.versus.p == pytest.approx(2 / 2**8)
+    # Of three variants the smallest p.
+    assert one_stage.holm == pytest.approx(3 * 2 / 2**8)
+
+
+def test_capacity_has_a_point_for_each_rank(done: tuple[Table, list[Planned], Path]) -> None:
+    _, runs, out = done
+    points = capacity([outcome(run, out) for run in runs])
+    assert {variant: [rank for rank, _ in its] for variant, its in points.items()} == {
+        **{"glpft": [4, 16], "single": [4, 16]}
+    }
+    assert [by_split["test"].hits for _, by_split in points["single"]] == [4, 8]
+    assert "| single | 4 |" in (out / "report.md").read_text()
+
+
+def test_a_report_of_finished_runs_alone(
+    done: tuple[Table, list[Planned], Path], tmp_path: Path
+) -> None:
+    _, runs, _ = done
+    with pytest.raises(UserError, match="has no finished run of glpft"):
+        finished(runs, tmp_path)
+    for run in (runs[0], runs[3]):
+        _finish(run, tmp_path)
+        (tmp_path / run.name / DONE).touch()
+    assert [run.name for run in finished(runs, tmp_path)] == ["glpft-seed0", "single-seed0"]
 
 
 def test_cost_adds_up_over_the_jobs(done: tuple[Table, list[Planned], Path]) -> None:
@@ -90,12 +117,12 @@ def test_the_page_needs_nothing_beside_it(done: tuple[Table, list[Planned], Path
     page = (out / "report.html").read_text()
     assert not re.search(r"<(script|link|img)|@import|url\((?!#)", page)
     drawn = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
-    assert len(drawn) == 4
+    assert len(drawn) == 5
     for svg in drawn:
         marks = ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}path")
         assert sum(1 for _ in marks) > 10
     for variant in table.variants:
-        assert all(variant in svg for svg in (drawn[0], drawn[2], drawn[3]))
+        assert all(variant in svg for svg in (drawn[0], drawn[3], drawn[4]))
     assert all(f"<summary>{run.name}</summary>" in page for run in runs)
     assert "60.47" in page
 
@@ -117,5 +144,5 @@ def test_a_browser_shows_every_plot(done: tuple[Table, list[Planned], Path]) -> 
         "}).join(' ')",
     )
     sizes = [tuple(map(int, size.split("x"))) for size in shown.split()]
-    assert len(sizes) == 4
+    assert len(sizes) == 5
     assert all(width > 300 and height > 150 for width, height in sizes)

@@ -20,6 +20,7 @@ override: {data: [{source: toolworld, split: train, n: 80}]}
 variants: {glpft: {}, single: {stages: {global: {max_steps: 7}}}}
 seeds: [0, 3]
 scaling: {variants: [glpft], shares: [0.25]}
+capacity: {variants: [single], ranks: [2, 64]}
 """
 
 
@@ -31,9 +32,10 @@ def _runs(tmp_path: Path, text: str) -> dict[str, Planned]:
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_shipped_table_compares_its_variants(name: str) -> None:
-    """All five of the paper; the table of role adapters has both kinds, and one adapter alone."""
+    """The five of the paper (role-adapters: two), and both kinds of role adapters."""
     table = load_table(name)
-    wanted = {"glpft", "activated", "single"} if name == "role-adapters" else VARIANTS
+    both = {"role-adapters": {"glpft", "activated", "single"}, "study": {*VARIANTS, "activated"}}
+    wanted = both.get(name, VARIANTS)
     assert set(table.variants) == wanted
     assert {run.variant for run in planned_runs(table)} == wanted
     assert table.paper is None or table.paper in TABLE_1
@@ -41,9 +43,10 @@ def test_every_shipped_table_compares_its_variants(name: str) -> None:
     assert all(word in head for word in ("# Launch:", "# Needs:", "# Expect:"))
 
 
-def test_runs_are_variants_by_seeds_and_shares(tmp_path: Path) -> None:
+def test_runs_are_variants_by_seeds_shares_and_ranks(tmp_path: Path) -> None:
     runs = _runs(tmp_path, SMALL)
     names = ["glpft-seed0", "single-seed0", "glpft-seed0-0.25"]
+    names += ["single-seed0-r2", "single-seed0-r64"]
     assert list(runs) == [*names, *(name.replace("seed0", "seed3") for name in names)]
     assert runs["glpft-seed3"].recipe.seed == 3
     whole, part = runs["glpft-seed0"].recipe, runs["glpft-seed0-0.25"].recipe
@@ -52,6 +55,13 @@ def test_runs_are_variants_by_seeds_and_shares(tmp_path: Path) -> None:
     assert steps == [120, 30]
     planner = [r.stages.local.of("planner").max_steps for r in (whole, part) if r.stages.local]
     assert planner == [8, 2]
+    assert [run.name for run in runs.values() if run.is_main and run.seed == 0] == names[:2]
+    loras = {rank: runs[f"single-seed3-r{rank}"].recipe.lora for rank in (2, 64)}
+    assert {rank: (lora.r, lora.alpha) for rank, lora in loras.items()} == {
+        **{2: (2, 4), 64: (64, 128)}
+    }
+    rest = runs["single-seed3-r2"].recipe.model_dump(exclude={"lora"})
+    assert rest == runs["single-seed3"].recipe.model_dump(exclude={"lora"})
 
 
 def test_a_job_is_the_same_where_all_that_it_depends_on_is(tmp_path: Path) -> None:
@@ -86,9 +96,11 @@ def test_continued_and_activated_roles_are_different_jobs(first: object) -> None
         (SMALL.replace("name: small", 'name: ".."'), "name: "),
         (SMALL.replace("[0, 3]", "[0, yes]"), "seeds.1: a number is expected"),
         (SMALL.replace("[0, 3]", "[99999999999]"), "seeds.0: "),
-        (SMALL.replace("single:", "sinlge:"), "did you mean single"),
+        (SMALL.replace("single", "sinlge"), "did you mean single"),
         (SMALL.replace("seeds", "seed"), "did you mean seeds"),
-        (SMALL.replace("[glpft]", "[one-stage]"), "not in this table: one-stage"),
+        (SMALL.replace("[glpft]", "[one-stage]"), "scaling.variants: not in this table: one-stage"),
+        (SMALL.replace("[single]", "[many]"), "capacity.variants: not in this table: many"),
+        (SMALL.replace("[2, 64]", "[0]"), "capacity.ranks.0"),
         (SMALL.replace("n: 80", "seed: 1"), "scaling needs `n`"),
         (SMALL.replace("max_steps: 7", "max_step: 7"), "small: single: .*max_step"),
         (SMALL.replace("0.25", "1.5"), "scaling.shares"),

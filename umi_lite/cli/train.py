@@ -200,6 +200,9 @@ def reproduce(
     table: Annotated[str, typer.Argument(help="table name (recipes/tables) or file")],
     out: Annotated[Path | None, typer.Option(help="output folder; default runs/NAME")] = None,
     dry_run: Annotated[bool, typer.Option(help="list the runs and stop")] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="report of the finished runs; nothing is trained")
+    ] = False,
 ) -> None:
     """Train and measure the variants of a table.
 
@@ -218,9 +221,12 @@ def reproduce(
             typer.echo("\n".join([f"run {run.name}", *(f"  {x}" for x in describe(run.recipe))]))
         return
     from umi_lite.reproduce.report import write_report
-    from umi_lite.reproduce.runs import do_runs
+    from umi_lite.reproduce.runs import do_runs, finished
 
     folder = out or Path("runs") / loaded.name
-    do_runs(runs, folder, Console(highlight=False))
+    if report:
+        runs = finished(runs, folder)
+    else:
+        do_runs(runs, folder, Console(highlight=False))
     for path in write_report(loaded, runs, folder):
         typer.echo(path)

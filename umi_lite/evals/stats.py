@@ -112,6 +112,19 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> Paired:
     return Paired(won, lost, min(1.0, 2 * tail))
 
 
+def holm(ps: Sequence[float]) -> list[float]:
+    """Return p values corrected for their number, in their order.
+
+    Holm's step-down method (S. Holm, Scandinavian Journal of Statistics 6, 1979).
+    """
+    made = [0.0] * len(ps)
+    largest = 0.0
+    for place, at in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
+        largest = max(largest, min(1.0, (len(ps) - place) * ps[at]))
+        made[at] = largest
+    return made
+
+
 RESAMPLES, SEED = 1000, 0
 ClusterTable = Sequence[Sequence[float]]
 """[clusters, means]: what each cluster adds to each mean's sum, or to its count."""

@@ -41,7 +41,7 @@ _CHARS = 2.8
 # Docs of up to these tokens are in every row. Of longer ones as many tools as half a row holds.
 _MOST_DOCS, _DOCS_SHARE = 2560, 0.5
 # Tokens of an episode after the docs, and of the episodes that share them in one pass.
-_EPISODE, _EPISODES = 768, 1536
+_EPISODE, _EPISODES = 768, 2048
 # Tools that none of your own resembles, for requests that no tool fits.
 _FOREIGN = 60
 

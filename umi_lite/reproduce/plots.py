@@ -63,9 +63,32 @@ def scaling_plot(points: dict[str, list[tuple[float, Rate]]]) -> str:
     return _svg(figure)
 
 
+def capacity_plot(points: Mapping[str, Sequence[tuple[int, Mapping[str, Rate]]]]) -> str:
+    """Return success over the adapters' rank, with 95% intervals: a panel per split."""
+    splits = [split for split in next(iter(points.values()))[0][1] if split != "all"]
+    figure, panels = _figure(7.2, 3.0 * ((len(splits) + 1) // 2), rows=(len(splits) + 1) // 2)
+    flat = list(panels.flat)
+    for panel, split in zip(flat, splits, strict=False):
+        for variant, its in points.items():
+            rates = [by_split[split] for _, by_split in its]
+            panel.errorbar(
+                [rank for rank, _ in its], [100 * r.rate for r in rates], _errors(rates),
+                marker="o", capsize=3, label=variant,
+            )  # fmt: skip
+        panel.set_xscale("log", base=2)
+        panel.set_title(split, fontsize=9)
+        panel.set_ylim(bottom=0)
+        panel.legend(fontsize=7)
+    for panel in flat[len(splits) :]:
+        panel.axis("off")
+    figure.supxlabel("rank of the adapters", fontsize=9)
+    figure.supylabel("tasks solved, %", fontsize=9)
+    return _svg(figure)
+
+
 def curves_plot(outcomes: Sequence[Outcome]) -> str:
     """Return loss over trained tokens: a panel per variant, a line per job (mean of 9 steps)."""
-    whole = [one for one in outcomes if one.run.share == 1]
+    whole = [one for one in outcomes if one.run.is_main]
     whole = [one for one in whole if one.run.seed == whole[0].run.seed]
     figure, panels = _figure(7.2, 2.0 * ((len(whole) + 1) // 2), rows=(len(whole) + 1) // 2)
     flat = list(panels.flat)

@@ -8,7 +8,15 @@ from typing import Any
 
 from umi_lite.files import write_text
 from umi_lite.reproduce import plots
-from umi_lite.reproduce.results import Outcome, StepMean, outcome, rows, scaling, step_rows
+from umi_lite.reproduce.results import (
+    Outcome,
+    StepMean,
+    capacity,
+    outcome,
+    rows,
+    scaling,
+    step_rows,
+)
 from umi_lite.reproduce.table import Planned, Table
 from umi_lite.train.run_dir import versions
 
@@ -77,10 +85,12 @@ def _context(
     found = rows(outcomes)
     live = bool(outcomes[0].solved)
     points = scaling(outcomes) if live else {}
+    ranks = capacity(outcomes) if live else {}
     drawings = {
         "Tasks solved": plots.success_plot(found) if live else None,
         "Steps as in the gold": plots.steps_plot(steps) if steps else None,
         "More data": plots.scaling_plot(points) if points else None,
+        "Capacity": plots.capacity_plot(ranks) if ranks else None,
         "Training": plots.curves_plot(outcomes),
         "What it costs": plots.cost_plot(found) if live else None,
     }
@@ -94,6 +104,7 @@ def _context(
         "splits": list(found[0].rates),
         "costs": {row.variant: _mean_cost(row.costs) for row in found},
         "scaling": points,
+        "capacity": ranks,
         "plots": {name: svg for name, svg in drawings.items() if svg},
         "live": live,
         "steps": steps,

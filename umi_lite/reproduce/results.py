@@ -1,6 +1,6 @@
 """Results of a table's runs, read from their folders, as rows of its report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from umi_lite.evals.static import dialogue_sums
 from umi_lite.evals.static_files import load_gold, read_predictions
 from umi_lite.evals.static_metrics import METRICS
-from umi_lite.evals.stats import Paired, Rate, cluster_intervals, mcnemar, paired_p
+from umi_lite.evals.stats import Paired, Rate, cluster_intervals, holm, mcnemar, paired_p
 from umi_lite.files import read_json
 from umi_lite.reproduce.table import Planned
 from umi_lite.train.plan import plan
@@ -32,7 +32,7 @@ def step_rows(runs: Sequence[Planned], out: Path) -> dict[str, dict[str, StepMea
     """Return each variant's metrics, the dialogues of its seeds pooled; no scaling runs."""
     by_variant: dict[str, list[Planned]] = {}
     for run in runs:
-        if run.share == 1 and run.recipe.eval.static:
+        if run.is_main and run.recipe.eval.static:
             by_variant.setdefault(run.variant, []).append(run)
     pooled = {variant: _sums(its, out) for variant, its in by_variant.items()}
     rows: dict[str, dict[str, StepMean]] = {}
@@ -103,11 +103,18 @@ class Outcome:
 
 @dataclass(frozen=True)
 class ReportRow:
-    """A variant over all its seeds: success by split, and its test against the first variant."""
+    """A variant over all its seeds.
+
+    Attributes:
+        rates: success by split, and of all splits.
+        versus: its test against the first variant; None for that one.
+        holm: p of that test, corrected for the number of variants (`evals.stats.holm`).
+    """
 
     variant: str
     rates: dict[str, Rate]
     versus: Paired | None
+    holm: float | None
     costs: list[Cost]
 
 
@@ -152,22 +159,20 @@ def rows(outcomes: Sequence[Outcome]) -> list[ReportRow]:
     """
     by_variant: dict[str, list[Outcome]] = {}
     for one in outcomes:
-        if one.run.share == 1:
+        if one.run.is_main:
             by_variant.setdefault(one.run.variant, []).append(one)
     first = _pooled(next(iter(by_variant.values())))
+    versus: dict[str, Paired] = {}
+    for variant, its in [*by_variant.items()][1:]:
+        solved = _pooled(its)
+        both = [task for task in first if task in solved]
+        versus[variant] = mcnemar([solved[task] for task in both], [first[task] for task in both])
+    corrected = dict(zip(versus, holm([paired.p for paired in versus.values()]), strict=True))
     made: list[ReportRow] = []
     for variant, its in by_variant.items():
         solved = _pooled(its)
-        splits = dict.fromkeys(split for _, split, _ in solved)
-        rates = {
-            s: Rate.of(ok for (_, split, _), ok in solved.items() if split == s) for s in splits
-        }
-        rates["all"] = Rate.of(solved.values())
-        versus = None
-        if made:
-            both = [task for task in first if task in solved]
-            versus = mcnemar([solved[task] for task in both], [first[task] for task in both])
-        made.append(ReportRow(variant, rates, versus, [one.cost for one in its]))
+        tested = versus.get(variant), corrected.get(variant)
+        made.append(ReportRow(variant, _rates(solved), *tested, [one.cost for one in its]))
     return made
 
 
@@ -175,9 +180,32 @@ def _pooled(outcomes: Sequence[Outcome]) -> dict[Task, bool]:
     return {task: ok for one in outcomes for task, ok in one.solved.items()}
 
 
+def capacity(outcomes: Sequence[Outcome]) -> dict[str, list[tuple[int, dict[str, Rate]]]]:
+    """Return success by split over the adapters' rank, for variants that had other ranks too."""
+    ranked = {one.run.variant for one in outcomes if one.run.rank is not None}
+    points: dict[str, dict[int, list[Outcome]]] = {}
+    for one in outcomes:
+        if one.run.variant in ranked and one.run.share == 1:
+            rank = one.run.recipe.lora.r
+            points.setdefault(one.run.variant, {}).setdefault(rank, []).append(one)
+    return {
+        variant: [(rank, _rates(_pooled(its))) for rank, its in sorted(by_rank.items())]
+        for variant, by_rank in points.items()
+    }
+
+
+def _rates(solved: Mapping[Task, bool]) -> dict[str, Rate]:
+    """Return success by split, and of all splits."""
+    splits = dict.fromkeys(split for _, split, _ in solved)
+    rates = {s: Rate.of(ok for (_, split, _), ok in solved.items() if split == s) for s in splits}
+    rates["all"] = Rate.of(solved.values())
+    return rates
+
+
 def scaling(outcomes: Sequence[Outcome]) -> dict[str, list[tuple[float, Rate]]]:
     """Return success over trained tokens, for variants that were trained on shares too."""
     scaled = {one.run.variant for one in outcomes if one.run.share != 1}
+    outcomes = [one for one in outcomes if one.run.rank is None]
     points: dict[str, dict[float, list[Outcome]]] = {}
     for one in outcomes:
         if one.run.variant in scaled:

@@ -222,6 +222,21 @@ def copy_finished_jobs(
 DONE = "measured"
 
 
+def finished(runs: Sequence[Planned], out: Path) -> list[Planned]:
+    """Return the runs in `out` that were trained and measured, in the table's order.
+
+    Raises:
+        UserError: none was, or none of the variant that the others are tested against.
+    """
+    done = [run for run in runs if (out / run.name / DONE).is_file()]
+    first = runs[0].variant
+    if not any(run.is_main and run.variant == first for run in done):
+        raise UserError(f"{out} has no finished run of {first}: run `umi reproduce` first")
+    for run in done:
+        RunDir(out / run.name).resume(run.recipe)
+    return done
+
+
 def do_runs(runs: Sequence[Planned], out: Path, console: "Console") -> None:
     """Do the unfinished runs one after another, each in its own folder in `out`.
 

@@ -1,4 +1,4 @@
-"""A table of runs: one recipe, the variants to compare, seeds, and shares of the data."""
+"""A table of runs: one recipe, the variants to compare, seeds, shares of the data, ranks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from umi_lite.errors import UserError
 from umi_lite.recipe.library import find_named, read_recipe
 from umi_lite.recipe.load import check, merged, read_yaml
-from umi_lite.recipe.schema import Name, Recipe, Seed
+from umi_lite.recipe.schema import Count, Name, Recipe, Seed
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Tree = dict[str, Any]
@@ -25,6 +25,16 @@ class Scaling(_Model):
 
     variants: tuple[str, ...]
     shares: Annotated[tuple[Share, ...], Field(min_length=1)]
+
+
+class Capacity(_Model):
+    """Variants that are also trained with adapters of other ranks.
+
+    alpha / r stays as the recipe has it, so that the scale of an update does not change.
+    """
+
+    variants: tuple[str, ...]
+    ranks: Annotated[tuple[Count, ...], Field(min_length=1)]
 
 
 class Table(_Model):
@@ -44,23 +54,36 @@ class Table(_Model):
     variants: Annotated[dict[str, Tree], Field(min_length=1)]
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
     scaling: Scaling | None = None
+    capacity: Capacity | None = None
     paper: str | None = None
 
 
 @dataclass(frozen=True)
 class Planned:
-    """One run; `share` is its share of the data, 1 except for scaling runs."""
+    """One run.
+
+    Attributes:
+        share: its share of the data, 1 except for scaling runs.
+        rank: of its adapters, None for the recipe's own.
+    """
 
     variant: str
     seed: int
-    share: float
     recipe: Recipe
+    share: float = 1.0
+    rank: int | None = None
+
+    @property
+    def is_main(self) -> bool:
+        """Return whether it is compared with the other variants: all data, the recipe's rank."""
+        return self.share == 1 and self.rank is None
 
     @property
     def name(self) -> str:
         """Name of its folder in the table's folder."""
         part = "" if self.share == 1 else f"-{self.share:g}"
-        return f"{self.variant}-seed{self.seed}{part}"
+        rank = "" if self.rank is None else f"-r{self.rank}"
+        return f"{self.variant}-seed{self.seed}{part}{rank}"
 
 
 def load_table(path_or_name: str | Path) -> Table:
@@ -70,15 +93,16 @@ def load_table(path_or_name: str | Path) -> Table:
         UserError: no such table, or all of its errors in one line.
     """
     table = check(Table, read_yaml(find_named("tables", path_or_name)), str(path_or_name))
-    unknown = set(table.scaling.variants if table.scaling else ()) - set(table.variants)
-    if unknown:
-        names = ", ".join(sorted(unknown))
-        raise UserError(f"{path_or_name}: scaling.variants: not in this table: {names}")
+    for part in ("scaling", "capacity"):
+        asked: Scaling | Capacity | None = getattr(table, part)
+        if unknown := set(asked.variants if asked else ()) - set(table.variants):
+            names = ", ".join(sorted(unknown))
+            raise UserError(f"{path_or_name}: {part}.variants: not in this table: {names}")
     return table
 
 
 def planned_runs(table: Table) -> list[Planned]:
-    """Return all runs in the order in which they are done: a seed's variants, then its shares.
+    """Return all runs in the order in which they are done: a seed's variants, shares, ranks.
 
     Raises:
         UserError: a wrong recipe, or a share of data without `n`.
@@ -86,18 +110,31 @@ def planned_runs(table: Table) -> list[Planned]:
     common = merged(read_recipe(table.recipe), table.override)
     runs: list[Planned] = []
     for seed in table.seeds:
-        whole = [(variant, 1.0) for variant in table.variants]
-        scaling = table.scaling
-        parts = [(v, s) for s in scaling.shares for v in scaling.variants] if scaling else []
-        for variant, share in [*whole, *parts]:
+        whole: dict[str, Recipe] = {}
+        for variant, own in table.variants.items():
             tree = merged(common, read_yaml(find_named("variants", variant)))
-            tree = merged(tree, table.variants[variant])
-            where = f"{table.name}: {variant}"
-            recipe = check(Recipe, {**tree, "seed": seed}, where)
-            if share != 1:
-                recipe = check(Recipe, _part(recipe, share, where), where)
-            runs.append(Planned(variant, seed, share, recipe))
+            tree = merged(tree, own)
+            whole[variant] = check(Recipe, {**tree, "seed": seed}, f"{table.name}: {variant}")
+        runs += [Planned(variant, seed, recipe) for variant, recipe in whole.items()]
+        if table.scaling:
+            for share in table.scaling.shares:
+                for variant in table.scaling.variants:
+                    where = f"{table.name}: {variant}"
+                    recipe = check(Recipe, _part(whole[variant], share, where), where)
+                    runs.append(Planned(variant, seed, recipe, share=share))
+        if table.capacity:
+            for rank in table.capacity.ranks:
+                for variant in table.capacity.variants:
+                    recipe = _of_rank(whole[variant], rank)
+                    runs.append(Planned(variant, seed, recipe, rank=rank))
     return runs
+
+
+def _of_rank(recipe: Recipe, rank: int) -> Recipe:
+    """Return the recipe with adapters of another rank, and alpha in proportion."""
+    lora = recipe.lora
+    alpha = max(1, round(rank * lora.alpha / lora.r))
+    return recipe.model_copy(update={"lora": lora.model_copy(update={"r": rank, "alpha": alpha})})
 
 
 def _part(recipe: Recipe, share: float, where: str) -> Tree:
