@@ -11,6 +11,9 @@ from umi_lite.files import DEFAULT_BUNDLE
 from umi_lite.protocol.trajectory import Call
 
 
+QUESTIONS = {"What is 12 * 34?": "408", "What is 17% of 2,340, in dozens?": "33.15"}
+
+
 def test_it_is_small_and_names_no_place_of_a_machine() -> None:
     bundle = load_bundle(DEFAULT_BUNDLE)
     assert sum(path.stat().st_size for path in DEFAULT_BUNDLE.iterdir()) < 30_000_000
@@ -26,10 +29,11 @@ def test_it_answers_where_no_bundle_is_named(
     monkeypatch.setenv("UMI_LITE_DATA", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     with Agent.load() as agent:
-        made = agent.run("What is 12 * 34?")
-    assert "408" in (made.answer or "")
-    calls = [step for step in made.trajectory.steps if isinstance(step, Call)]
-    assert [call.tool for call in calls] == ["calculator"]
+        for question, answer in QUESTIONS.items():
+            made = agent.run(question)
+            assert answer in (made.answer or "")
+            calls = [step for step in made.trajectory.steps if isinstance(step, Call)]
+            assert [call.tool for call in calls] == ["calculator"]
 
 
 def test_it_votes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,10 +51,10 @@ def choice_of(steps: Sequence[Step], observation: Observation | None) -> Hashabl
     """
     last = steps[-1]
     if not isinstance(last, Call):
-        return last.model_dump_json(include={"next"})
+        return "next", last.model_dump_json(include={"next"})
     if observation is None:
-        return call_key(last)
-    return None if observation.error else observation.content
+        return "call", call_key(last)
+    return None if observation.error else ("result", observation.content)
 
 
 def elect(ballots: Sequence[Ballot]) -> tuple[Ballot, int]:
