@@ -7,7 +7,7 @@ import typer
 
 from umi_lite.cli.options import DEFAULT_BUNDLE, RecipeOverrides
 
-FROM_THE_BOX = "default/adapt-smollm2-135m"
+FROM_A_BUNDLE = "default/adapt-smollm2-135m"
 FROM_THE_BASE = "toolworld/smollm2-135m"
 
 
@@ -27,7 +27,7 @@ def adapt(
         str | None,
         typer.Option(
             help="recipe name or file for base, adapters and stages; default "
-            f"{FROM_THE_BOX} from the bundle in the box, else {FROM_THE_BASE}"
+            f"{FROM_A_BUNDLE} from a bundle, else {FROM_THE_BASE}"
         ),
     ] = None,
     base: Annotated[
@@ -92,7 +92,7 @@ def adapt(
     overrides = [*override, *([f"base.gguf={json.dumps(str(base))}"] if base else [])]
     if bundle is None and recipe is None and base is None:
         bundle = DEFAULT_BUNDLE
-    usual = FROM_THE_BOX if bundle == DEFAULT_BUNDLE else FROM_THE_BASE
+    usual = FROM_THE_BASE if bundle is None else FROM_A_BUNDLE
     settings = load_recipe(recipe or usual, overrides)
     before = None
     if bundle is not None:
