@@ -10,7 +10,6 @@ from umi_lite.bundle.bundle import load_bundle
 from umi_lite.files import DEFAULT_BUNDLE
 from umi_lite.protocol.trajectory import Call
 
-
 QUESTIONS = {"What is 12 * 34?": "408", "What is 17% of 2,340, in dozens?": "33.15"}
 
 

@@ -14,6 +14,7 @@ from umi_lite.data.source import GIVE_UP
 from umi_lite.data.synth.check import fault_of, judge
 from umi_lite.data.synth.generate import generate, load
 from umi_lite.data.synth.plans import Mix
+from umi_lite.data.synth.play import intent
 from umi_lite.data.synth.simulate import environment
 from umi_lite.data.synth.wording import SynthTool
 from umi_lite.errors import UserError
@@ -222,3 +223,15 @@ def test_a_function_that_is_safe_is_run_for_its_observations():
 def test_a_trajectory_survives_json_unchanged(tasks: list[Trajectory]):
     for task in tasks[:50]:
         assert json.loads(task.model_dump_json())["meta"] == task.meta
+
+
+def test_a_thought_names_the_values_of_its_call() -> None:
+    assert intent("today", {}) == "use today"
+    assert intent("book", {"city": "Rome", "seats": 2}) == "use book: city=Rome, seats=2"
+    one = [intent("find", {"title": f"Volume {number}"}) for number in range(300)]
+    in_words, named = (
+        sum(thought == form.format(number) for number, thought in enumerate(one))
+        for form in ("use find for Volume {}", "use find: title=Volume {}")
+    )
+    # As several values are written, in about a third: without it, a planner adds a second one.
+    assert in_words + named == 300 and 70 < named < 130

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from zlib import crc32
 
 from umi_lite.data.source import GIVE_UP
 from umi_lite.data.synth import requests
@@ -115,7 +116,10 @@ def intent(tool: str, arguments: Mapping[str, Any]) -> str:
         return f"use {tool}"
     if len(shown) == 1:
         ((name, text),) = shown.items()
-        return f"use {tool} for {text or name}"
+        # One in three is written as several values are: a planner that has begun so would
+        # otherwise make up a second one.
+        if not text or crc32(f"{tool} {text}".encode()) % 3:
+            return f"use {tool} for {text or name}"
     said = ", ".join(f"{name}={text}" if text else name for name, text in shown.items())
     if len(said) > _LONGEST_THOUGHT:
         said = ", ".join(shown)[:_LONGEST_THOUGHT]
