@@ -84,7 +84,7 @@ NPM_SERVERS := $(addprefix @modelcontextprotocol/server-,everything@2026.8.31 \
 	cd .venv/chromium && TMPDIR=$$PWD node --input-type=module \
 	-e "import chromium from '@sparticuz/chromium'; await chromium.executablePath()" && chmod 755 chromium
 
-# The bundle in the box, trained again: 4 hours on one core with bf16. GSM8K's train.jsonl in data/gsm8k.
+# The bundle in the box, trained again: 4.5 hours on one core with bf16. GSM8K's train.jsonl in data/gsm8k.
 default-bundle: .venv/.train
 	$(BIN)/umi train default/first-smollm2-135m
 	$(BIN)/umi export runs/default-first-smollm2-135m
