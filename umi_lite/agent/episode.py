@@ -9,20 +9,19 @@ import warnings
 from collections.abc import Callable, Collection, Generator, Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Any, TypeVar
 
 from umi_lite.agent.bounds import Bounds, Sampling
 from umi_lite.agent.offers import Offers
 from umi_lite.agent.trace import StopReason, Trace, TraceTurn
-from umi_lite.agent.transcripts import ContextFull, Transcripts
-from umi_lite.agent.votes import WARMER, Ballot, call_key, choice_of, elect, is_decided
+from umi_lite.agent.votes import WARMER, call_key, choice_of, elect, is_decided
 from umi_lite.agent.wanted import Wanted
 from umi_lite.engine.language import callable_tools
 from umi_lite.engine.request import Generation, Request, RoleEngine
 from umi_lite.errors import UserError
 from umi_lite.files import text_of
 from umi_lite.protocol.grammar import call_grammar
+from umi_lite.protocol.prompts import ContextFull, Transcript, Transcripts
 from umi_lite.protocol.roles import SEARCH_TOOL, BadTurn, parse_call, parse_plan
 from umi_lite.protocol.trajectory import (
     Answer,
@@ -32,7 +31,6 @@ from umi_lite.protocol.trajectory import (
     Step,
     Tool,
     Trajectory,
-    User,
     View,
 )
 from umi_lite.sandbox.text import head_and_tail
@@ -49,6 +47,17 @@ class _Ended(Exception):
     def __init__(self, stop: StopReason, error: str | None = None):
         self.stop: StopReason = stop
         self.error = error
+
+
+@dataclass(frozen=True)
+class _Ballot:
+    """One sample of a step: its choice (None if it cannot be taken), and what it led to."""
+
+    choice: Hashable
+    steps: tuple[Step, ...]
+    transcripts: Transcripts
+    turns: range
+    fault: Exception | None = None
 
 
 @dataclass(eq=False)
@@ -95,7 +104,7 @@ class Episode:
         tools = self.wanted.callable(self.trajectory.offered)
         self._plan = self.wanted.plan_grammar(self.bounds.max_thought_chars, tools=bool(tools))
         self._call = call_grammar(tools) if tools else ""
-        self._transcripts = Transcripts(self.engine)
+        self._transcripts = Transcripts(self._transcript, self.engine.n_ctx)
         self._turns: list[TraceTurn] = []
         self._pieces: dict[tuple[str, bool], int] = {}
         self._made: dict[Hashable, Observation] = {}  # of calls that were made for a vote
@@ -133,7 +142,7 @@ class Episode:
 
     def _loop(self) -> Steps:
         bounds, temperature = self.bounds, self.sampling.temperature
-        done = _done(self.trajectory)
+        done = self.trajectory.done()
         while True:
             match self.trajectory.steps[-1:]:
                 case (Plan(next="give_up"),):
@@ -207,13 +216,18 @@ class Episode:
         """Grow by the plan, and by the call it leads to, that most of the samples agree on."""
         task, before, votes = self.trajectory, self._transcripts, self.sampling.votes
         self._made.clear()
-        ballots: list[Ballot] = []
-        while len(ballots) < votes and not is_decided(ballots, votes):
+        ballots: list[_Ballot] = []
+        choices: list[Hashable] = []
+        while len(ballots) < votes and not is_decided(choices, votes):
             self._transcripts = before.copy()
             temperature = self.sampling.temperature or (WARMER if ballots else 0.0)
             ballots.append((yield from self._sample(temperature, may_call)))
+            choices.append(ballots[-1].choice)
             self.trajectory = task
-        elected, agreed = elect(ballots)
+        place, agreed = elect(choices)
+        # Of samples of which none can be taken one whose call only failed, to show its error.
+        sound = (at for at, ballot in enumerate(ballots) if ballot.fault is None)
+        elected = ballots[next(sound, 0) if place is None else place]
         self._transcripts = elected.transcripts
         for ballot in ballots:
             for number in ballot.turns:
@@ -222,26 +236,23 @@ class Episode:
                 else:
                     self._turns[number].step = None
         if self.on_event is not None:
-            for role, text in elected.said:
-                self.on_event(role, text)
+            for role, number in zip(("planner", "caller"), elected.turns, strict=False):
+                self.on_event(role, self._turns[number].said or "")
         for step in elected.steps:
             self._grow(step)
         if elected.fault is not None:
             raise elected.fault
 
-    def _sample(self, temperature: float, may_call: bool) -> Generator[Any, Any, Ballot]:
+    def _sample(self, temperature: float, may_call: bool) -> Generator[Any, Any, _Ballot]:
         """Return one sample of a plan and the call it leads to."""
         first, old = len(self._turns), len(self.trajectory.steps)
-        said: list[tuple[View, str]] = []
         seen, fault = None, None
         try:
             turn = yield from self._turn("planner", None, temperature)
-            said.append(("planner", turn.text))
             plan = _parsed(parse_plan, turn)
             self.trajectory = self.trajectory.with_step(plan)
             if plan.next == "caller" and may_call:
                 turn = yield from self._turn("caller", None, temperature)
-                said.append(("caller", turn.text))
                 call = _parsed(parse_call, turn)
                 self.trajectory = self.trajectory.with_step(call)
                 if call.tool in self.pure:
@@ -252,7 +263,7 @@ class Episode:
         steps = self.trajectory.steps[old:]
         choice = None if fault is not None else choice_of(steps, seen)
         turns = range(first, len(self._turns))
-        return Ballot(choice, steps, self._transcripts, turns, tuple(said), fault)
+        return _Ballot(choice, steps, self._transcripts, turns, fault)
 
     def _turn(
         self, role: View, on_event: OnEvent | None, temperature: float
@@ -301,6 +312,10 @@ class Episode:
         self._transcripts.spoke(view, said.ids, len(self._turns) - 1)
         return said
 
+    def _transcript(self, view: View) -> Transcript:
+        language = self.engine.language(view)
+        return Transcript(view, language.template, language)
+
     def _form(self, role: View) -> tuple[str, int]:
         """Return the grammar of a role's turn, and its most tokens."""
         match role:
@@ -310,17 +325,6 @@ class Episode:
                 return self._call, self.bounds.max_call_tokens
             case _:
                 return self.wanted.answer_grammar(), self.bounds.max_answer_tokens
-
-
-def _done(trajectory: Trajectory) -> list[tuple[Call, Observation]]:
-    """Return the calls since the user last spoke, each with its observation."""
-    done: list[tuple[Call, Observation]] = []
-    for step, after in pairwise(trajectory.steps):
-        if isinstance(after, User):
-            done.clear()
-        elif isinstance(step, Call) and isinstance(after, Observation):
-            done.append((step, after))
-    return done
 
 
 def _usable(tools: Iterable[Tool]) -> tuple[Tool, ...]:

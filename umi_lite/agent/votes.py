@@ -8,34 +8,11 @@ only the one that is taken is made.
 import json
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 
-from umi_lite.agent.transcripts import Transcripts
-from umi_lite.protocol.trajectory import Call, Observation, Step, View
+from umi_lite.protocol.trajectory import Call, Observation, Step
 
 # Of the samples after the first where the sampling itself is greedy.
 WARMER = 0.7
-
-
-@dataclass(frozen=True)
-class Ballot:
-    """One sample of a step.
-
-    Attributes:
-        choice: equal for samples that agree; None if the sample cannot be taken.
-        steps: what the episode grows by.
-        transcripts: the views' transcripts after it.
-        turns: the numbers of its turns in the trace.
-        said: its texts, each with the role that wrote it.
-        fault: why it cannot be taken.
-    """
-
-    choice: Hashable
-    steps: tuple[Step, ...]
-    transcripts: Transcripts
-    turns: range
-    said: tuple[tuple[View, str], ...]
-    fault: Exception | None = None
 
 
 def call_key(call: Call) -> Hashable:
@@ -57,20 +34,24 @@ def choice_of(steps: Sequence[Step], observation: Observation | None) -> Hashabl
     return None if observation.error else ("result", observation.content)
 
 
-def elect(ballots: Sequence[Ballot]) -> tuple[Ballot, int]:
-    """Return the first ballot with the most frequent choice, and how many agree with it.
+def elect(choices: Sequence[Hashable]) -> tuple[int | None, int]:
+    """Return the place of the most frequent choice, the first of equally frequent ones.
 
-    Where no sample can be taken it is the first one that has no fault, else the first.
+    Args:
+        choices: of the samples, None of those that cannot be taken.
+
+    Returns:
+        Where it is first, None if no sample can be taken; and how many agree with it.
     """
-    counts = Counter(ballot.choice for ballot in ballots if ballot.choice is not None)
+    counts = Counter(choice for choice in choices if choice is not None)
     if not counts:
-        return next((each for each in ballots if each.fault is None), ballots[0]), 1
+        return None, 1
     choice, agreed = counts.most_common(1)[0]
-    return next(each for each in ballots if each.choice == choice), agreed
+    return choices.index(choice), agreed
 
 
-def is_decided(ballots: Sequence[Ballot], votes: int) -> bool:
-    """Return whether the samples that are left cannot change who is elected."""
-    counts = Counter(ballot.choice for ballot in ballots if ballot.choice is not None)
+def is_decided(choices: Sequence[Hashable], votes: int) -> bool:
+    """Return whether the samples that are left of `votes` cannot change what is elected."""
+    counts = Counter(choice for choice in choices if choice is not None)
     first, second = [*(count for _, count in counts.most_common(2)), 0, 0][:2]
-    return first > second + votes - len(ballots)
+    return first > second + votes - len(choices)

@@ -157,16 +157,9 @@ class SamplingOptions:
     temperature: Annotated[
         float | None, typer.Option(help="sampling temperature; 0 is greedy; default the bundle's")
     ] = None
-    sampling_seed: Annotated[
-        int | None, typer.Option(help="sampling seed; default the bundle's")
-    ] = None
+    sampling_seed: Annotated[int | None, typer.Option(help="seed; default the bundle's")] = None
     votes: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="samples of each plan and its call, of which the most frequent is taken; default "
-            "the bundle's",
-        ),
+        int | None, typer.Option(min=1, help="samples per plan and call; the most frequent counts")
     ] = None
 
     def sampling(self, bundle: "Sampling") -> "Sampling":
@@ -180,11 +173,7 @@ class SamplingOptions:
         """
         from umi_lite.agent.bounds import Sampling, settled
 
-        given = {
-            "temperature": self.temperature,
-            "seed": self.sampling_seed,
-            "votes": self.votes,
-        }
+        given = {"temperature": self.temperature, "seed": self.sampling_seed, "votes": self.votes}
         given = {name: value for name, value in given.items() if value is not None}
         made = settled(Sampling(), bundle, given)
         if self.sampling_seed is not None and made.temperature == 0 and made.votes == 1:

@@ -1,7 +1,7 @@
 """Style `chat`: a trajectory as one view sees it, as token ids and a mask of trained tokens."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import dropwhile, takewhile, zip_longest
 
 from umi_lite.protocol.roles import SEES_TOOLS, SPEAKS, spoken, step_text, system_text
@@ -14,8 +14,9 @@ from umi_lite.protocol.template import (
     Tokenizer,
     encode_pieces,
 )
-from umi_lite.protocol.trajectory import HEARD, Offer, Trajectory, User, View
+from umi_lite.protocol.trajectory import HEARD, Observation, Offer, Step, Trajectory, User, View
 
+ELIDED = "[elided]"
 # Between docs and a user's text, as parts of a message are a line each.
 _BLANK_LINE = "\n"
 
@@ -131,3 +132,83 @@ class Transcript:
         """Append the view's own turn as it was generated, without its end-of-turn token."""
         self.ids += ids
         self._seen += 1
+
+
+class ContextFull(Exception):
+    """A transcript does not fit the context, even with its observations elided."""
+
+
+class Transcripts:
+    """What each view has read and said in an episode; its oldest observations elided if too long.
+
+    Args:
+        new: makes a view's transcript.
+        n_ctx: tokens of the context.
+    """
+
+    def __init__(self, new: Callable[[View], Transcript], n_ctx: int):
+        self._new = new
+        self._n_ctx = n_ctx
+        self._transcripts: dict[View, Transcript] = {}
+        self._elided: dict[View, int] = {}
+        self._last: dict[View, int] = {}
+
+    def copy(self) -> "Transcripts":
+        """Return transcripts that grow apart from these."""
+        made = copy.copy(self)
+        made._transcripts = {view: each.copy() for view, each in self._transcripts.items()}
+        made._elided, made._last = dict(self._elided), dict(self._last)
+        return made
+
+    @property
+    def elided(self) -> int:
+        """Return the largest number of observations that a view no longer sees."""
+        return max(self._elided.values(), default=0)
+
+    def last(self, view: View) -> int | None:
+        """Return the number of the turn whose prompt and text this view's prompt begins with."""
+        return self._last.get(view)
+
+    def advance(self, view: View, trajectory: Trajectory, max_tokens: int) -> Transcript:
+        """Return the view's transcript, now that the trajectory has grown and the view speaks.
+
+        Raises:
+            ContextFull: it and a turn of `max_tokens` do not fit.
+        """
+        elided = self._elided.get(view, 0)
+        transcript = self._transcripts.setdefault(view, self._new(view))
+        ids = transcript.advance(_elide(trajectory, elided))
+        observations = sum(isinstance(s, Observation) for s in trajectory.steps)
+        while len(ids) + max_tokens > self._n_ctx:
+            elided += 1
+            # The newest one is kept: without it the role would not know what happened.
+            if elided >= observations:
+                raise ContextFull(
+                    f"the {view}'s transcript of {len(ids)} tokens and a turn of {max_tokens} "
+                    f"do not fit a context of {self._n_ctx}"
+                )
+            transcript = self._transcripts[view] = self._new(view)
+            self._last.pop(view, None)
+            self._elided[view] = elided
+            ids = transcript.advance(_elide(trajectory, elided))
+        return transcript
+
+    def spoke(self, view: View, ids: tuple[int, ...], turn: int) -> None:
+        """Append a turn as it was generated.
+
+        Args:
+            turn: its number in the trace.
+        """
+        self._transcripts[view].spoke(ids)
+        self._last[view] = turn
+
+
+def _elide(trajectory: Trajectory, count: int) -> Trajectory:
+    """Return the trajectory with its first `count` observations' contents replaced."""
+    steps: list[Step] = []
+    for step in trajectory.steps:
+        if isinstance(step, Observation) and count > 0:
+            count -= 1
+            step = step.model_copy(update={"content": ELIDED})
+        steps.append(step)
+    return trajectory.model_copy(update={"steps": tuple(steps)})

@@ -4,6 +4,7 @@ A source yields trajectories, the renderer turns them into prompts, the loop gro
 by step, and a trace is a trajectory again.
 """
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -129,3 +130,13 @@ class Trajectory(_Model):
     def with_step(self, step: Step) -> "Trajectory":
         """Return a copy with one more step."""
         return self.model_copy(update={"steps": (*self.steps, step)})
+
+    def done(self) -> list[tuple[Call, Observation]]:
+        """Return the calls since the user last spoke, each with its observation."""
+        done: list[tuple[Call, Observation]] = []
+        for step, after in pairwise(self.steps):
+            if isinstance(after, User):
+                done.clear()
+            elif isinstance(step, Call) and isinstance(after, Observation):
+                done.append((step, after))
+        return done

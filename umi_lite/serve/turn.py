@@ -8,13 +8,13 @@ from pydantic import ValidationError
 
 from umi_lite.agent.bounds import Bounds, Sampling
 from umi_lite.agent.episode import Episode
-from umi_lite.agent.transcripts import ELIDED
 from umi_lite.agent.wanted import Wanted
 from umi_lite.engine.language import callable_tools, grammar_error
 from umi_lite.engine.request import RoleEngine
 from umi_lite.errors import UserError, first_error
 from umi_lite.protocol.constraints import Check
 from umi_lite.protocol.grammar import json_grammar
+from umi_lite.protocol.prompts import ELIDED
 from umi_lite.protocol.roles import step_text
 from umi_lite.protocol.schema import BadSchema, normalised
 from umi_lite.protocol.trajectory import Observation, Step, Tool, Trajectory
