@@ -20,6 +20,8 @@ from umi_lite.protocol.trajectory import (
 )
 
 LARGEST_SEED = 2**31 - 1
+# The temperature of turns that shall differ where the sampling itself is greedy.
+WARMER = 0.7
 _Settings = TypeVar("_Settings", "Bounds", "Sampling")
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from umi_lite.agent.bounds import Bounds, Sampling
+from umi_lite.agent.bounds import WARMER, Bounds, Sampling
 from umi_lite.agent.offers import Offers
 from umi_lite.agent.trace import StopReason, Trace, TraceTurn
-from umi_lite.agent.votes import WARMER, call_key, choice_of, elect, is_decided
+from umi_lite.agent.votes import call_key, choice_of, elect, is_decided
 from umi_lite.agent.wanted import Wanted
 from umi_lite.engine.language import callable_tools
 from umi_lite.engine.request import Generation, Request, RoleEngine
@@ -217,14 +217,12 @@ class Episode:
         task, before, votes = self.trajectory, self._transcripts, self.sampling.votes
         self._made.clear()
         ballots: list[_Ballot] = []
-        choices: list[Hashable] = []
-        while len(ballots) < votes and not is_decided(choices, votes):
+        while len(ballots) < votes and not is_decided([each.choice for each in ballots], votes):
             self._transcripts = before.copy()
             temperature = self.sampling.temperature or (WARMER if ballots else 0.0)
             ballots.append((yield from self._sample(temperature, may_call)))
-            choices.append(ballots[-1].choice)
             self.trajectory = task
-        place, agreed = elect(choices)
+        place, agreed = elect([each.choice for each in ballots])
         # Of samples of which none can be taken one whose call only failed, to show its error.
         sound = (at for at, ballot in enumerate(ballots) if ballot.fault is None)
         elected = ballots[next(sound, 0) if place is None else place]

@@ -11,9 +11,6 @@ from collections.abc import Hashable, Sequence
 
 from umi_lite.protocol.trajectory import Call, Observation, Step
 
-# Of the samples after the first where the sampling itself is greedy.
-WARMER = 0.7
-
 
 def call_key(call: Call) -> Hashable:
     """Return what equal calls have in common, whatever the order of their arguments."""

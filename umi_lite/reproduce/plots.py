@@ -52,10 +52,7 @@ def scaling_plot(points: dict[str, list[tuple[float, Rate]]]) -> str:
     for variant, its in points.items():
         rates = [rate for _, rate in its]
         tokens = [x for x, _ in its]
-        axes.errorbar(
-            tokens, [100 * r.rate for r in rates], _errors(rates), marker="o", capsize=3,
-            label=variant,
-        )  # fmt: skip
+        _points(axes, tokens, rates, label=variant)
     axes.set_xlabel("trained tokens")
     axes.set_ylabel("tasks solved, %")
     axes.set_ylim(bottom=0)
@@ -71,10 +68,7 @@ def capacity_plot(points: Mapping[str, Sequence[tuple[int, Mapping[str, Rate]]]]
     for panel, split in zip(flat, splits, strict=False):
         for variant, its in points.items():
             rates = [by_split[split] for _, by_split in its]
-            panel.errorbar(
-                [rank for rank, _ in its], [100 * r.rate for r in rates], _errors(rates),
-                marker="o", capsize=3, label=variant,
-            )  # fmt: skip
+            _points(panel, [rank for rank, _ in its], rates, label=variant)
         panel.set_xscale("log", base=2)
         panel.set_title(split, fontsize=9)
         panel.set_ylim(bottom=0)
@@ -115,7 +109,7 @@ def cost_plot(table: Sequence[ReportRow]) -> str:
     for row in table:
         rate = row.rates["all"]
         seconds = _mean([cost.seconds for cost in row.costs])
-        axes.errorbar([seconds], [100 * rate.rate], _errors([rate]), marker="o", capsize=3)
+        _points(axes, [seconds], [rate])
         axes.annotate(row.variant, (seconds, 100 * rate.rate), (6, 4), textcoords="offset points")
     axes.set_xlabel("seconds of training")
     axes.set_ylabel("tasks solved, %")
@@ -134,6 +128,12 @@ def _figure(width: float, height: float, rows: int | None = None) -> tuple[Any, 
     axes = figure.subplots()
     axes.grid(axis="y", alpha=0.3)
     return figure, axes
+
+
+def _points(axes: Any, x: Sequence[float], rates: Sequence[Rate], **how: Any) -> None:
+    """Draw rates in percent over x, each with its interval."""
+    heights = [100 * rate.rate for rate in rates]
+    axes.errorbar(x, heights, _errors(rates), marker="o", capsize=3, **how)
 
 
 def _errors(rates: Sequence[Rate]) -> list[list[float]]:

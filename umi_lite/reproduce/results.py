@@ -161,19 +161,17 @@ def rows(outcomes: Sequence[Outcome]) -> list[ReportRow]:
     for one in outcomes:
         if one.run.is_main:
             by_variant.setdefault(one.run.variant, []).append(one)
-    first = _pooled(next(iter(by_variant.values())))
-    versus: dict[str, Paired] = {}
-    for variant, its in [*by_variant.items()][1:]:
-        solved = _pooled(its)
+    pooled = {variant: _pooled(its) for variant, its in by_variant.items()}
+    first, *others = pooled.values()
+    tests: list[Paired] = []
+    for solved in others:
         both = [task for task in first if task in solved]
-        versus[variant] = mcnemar([solved[task] for task in both], [first[task] for task in both])
-    corrected = dict(zip(versus, holm([paired.p for paired in versus.values()]), strict=True))
-    made: list[ReportRow] = []
-    for variant, its in by_variant.items():
-        solved = _pooled(its)
-        tested = versus.get(variant), corrected.get(variant)
-        made.append(ReportRow(variant, _rates(solved), *tested, [one.cost for one in its]))
-    return made
+        tests.append(mcnemar([solved[task] for task in both], [first[task] for task in both]))
+    tested = [(None, None), *zip(tests, holm([paired.p for paired in tests]), strict=True)]
+    return [
+        ReportRow(variant, _rates(pooled[variant]), versus, corrected, [one.cost for one in its])
+        for (variant, its), (versus, corrected) in zip(by_variant.items(), tested, strict=True)
+    ]
 
 
 def _pooled(outcomes: Sequence[Outcome]) -> dict[Task, bool]:

@@ -93,8 +93,7 @@ def load_table(path_or_name: str | Path) -> Table:
         UserError: no such table, or all of its errors in one line.
     """
     table = check(Table, read_yaml(find_named("tables", path_or_name)), str(path_or_name))
-    for part in ("scaling", "capacity"):
-        asked: Scaling | Capacity | None = getattr(table, part)
+    for part, asked in (("scaling", table.scaling), ("capacity", table.capacity)):
         if unknown := set(asked.variants if asked else ()) - set(table.variants):
             names = ", ".join(sorted(unknown))
             raise UserError(f"{path_or_name}: {part}.variants: not in this table: {names}")
