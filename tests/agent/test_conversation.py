@@ -95,6 +95,13 @@ def test_retry_is_sampled_otherwise():
     assert (engine.asked[2].temperature, engine.asked[2].seed) == (0.3, 1014)
 
 
+def test_retry_votes_as_the_turn_before_it():
+    made, engine = talk(DONE, DONE, "One.", DONE, DONE, "Two.", votes=2)
+    made.say("First?")
+    again = made.retry()
+    assert again is not None and again.answer == "Two." and len(engine.asked) == 6
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("broken")])
 def test_a_turn_that_is_stopped_leaves_nothing(error):
     made, engine = talk(DONE, "One.", DONE, error, DONE, "Two.", error, DONE, "Three.")

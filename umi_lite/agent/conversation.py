@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from umi_lite.agent.agent import Agent
-from umi_lite.agent.bounds import LARGEST_SEED, WARMER, Sampling
+from umi_lite.agent.bounds import LARGEST_SEED, WARMER
 from umi_lite.agent.episode import OnEvent
 from umi_lite.agent.trace import Trace, TraceTurn
 from umi_lite.errors import UserError
@@ -84,7 +84,7 @@ class Conversation:
         self._retries += 1
         own = self.agent.sampling
         seed = (own.seed + _SEEDS_APART * self._retries) % LARGEST_SEED
-        sampling = Sampling(temperature=own.temperature or WARMER, seed=seed)
+        sampling = replace(own, temperature=own.temperature or WARMER, seed=seed)
         try:
             return self._run(replace(self.agent, sampling=sampling), text, on_event)
         except BaseException:
