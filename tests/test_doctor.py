@@ -45,7 +45,7 @@ def test_what_was_installed_works(here: dict[str, Line]) -> None:
 def test_without_a_card_all_says_so(here: dict[str, Line]) -> None:
     if here["GPU"].mark == "✓":
         pytest.skip("this machine has a card")
-    assert here["torch"].found.endswith("training uses the CPU")
+    assert "training uses the CPU; bf16 has " in here["torch"].found
     assert here["llama.cpp"].found == "inference uses the CPU"
 
 
@@ -70,6 +70,17 @@ def test_torch_beside_a_card(told, mark, word, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(doctor, "_child", lambda *_: told)
     line = doctor.torch_line("RTX, 580, 16 GB")
     assert (line.mark, word in line.found) == (mark, True), line
+
+
+@pytest.mark.parametrize(("speed", "advised"), [(0.56, False), (1.2, False), (2.4, True)])
+def test_bf16_is_advised_where_it_is_faster(
+    speed, advised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {"version": "2.13", "cuda": None, "card": None, "bf16_speed": speed}
+    monkeypatch.setattr(doctor, "_child", lambda *_: told)
+    line = doctor.torch_line(None)
+    assert f"{speed:.1f} times the speed" in line.found
+    assert ("-o precision=bf16" in line.found) is advised
 
 
 def test_a_child_that_fails_is_told_in_one_line() -> None:

@@ -45,7 +45,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_report_has_every_system_on_every_split(run: Path) -> None:
     report = json.loads((run / "report.json").read_text())
-    for system in ("before", "after", "global_adapter_alone"):
+    for system in ("in_the_box", "before", "after", "global_adapter_alone"):
         assert {split: score["success"]["n"] for split, score in report[system].items()} == {
             "test": 1,
             "ood": 1,
@@ -64,7 +64,8 @@ def test_it_leaves_a_chart_metrics_and_traces(run: Path) -> None:
     for job in ("global", "planner", "caller", "summarizer"):
         lines = (run / job / "metrics.jsonl").read_text().splitlines()
         assert json.loads(lines[-1])["loss"] > 0
-    assert len(list((run / "traces").glob("live-*.json"))) == 2
+    traces = [path.name for path in (run / "traces").iterdir()]
+    assert sorted(traces) == ["live-1.json", "live-2.json", "live-in-the-box-1.json"]
 
 
 def test_the_bundle_runs_and_the_last_line_is_json(run: Path) -> None:

@@ -1,20 +1,18 @@
 """The report of runs whose outcome is known: figures, plots, recipes, a page that stands alone."""
 
-import json
 import re
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from browser import said_by
+from finished_runs import finish
 
 from umi_lite.errors import UserError
 from umi_lite.reproduce.report import write_report
 from umi_lite.reproduce.results import capacity, outcome, rows
 from umi_lite.reproduce.runs import DONE, finished
 from umi_lite.reproduce.table import Planned, Table, load_table, planned_runs
-from umi_lite.train.plan import plan
-from umi_lite.train.run_dir import RunDir
 
 TABLE = """
 name: known
@@ -28,31 +26,8 @@ paper: 7B, out-of-domain
 SOLVED = {"glpft": 9, "one-stage": 2, "multi-task": 3, "single": 8}
 
 
-def _finish(run: Planned, out: Path) -> None:
-    """What a finished run leaves: metrics, scores, a bundle's list of files."""
-    folder = RunDir(out / run.name)
-    folder.create(run.recipe)
-    for job in plan(run.recipe):
-        folder.adapter(job.name).mkdir(parents=True)
-        records = [
-            {
-                "step": step,
-                "loss": 2.0 / step,
-                "tokens": 500 * step,
-                "trained_tokens": 100 * step,
-                "seconds": 3.0 * step,
-                "peak_memory": 10**9 + step,
-            }
-            for step in range(1, 11)
-        ]
-        folder.metrics(job.name).write_text("".join(json.dumps(r) + "\n" for r in records))
-    solved = round(SOLVED[run.variant] * run.share * (run.recipe.lora.r / 16) ** 0.5)
-    tasks = [{"id": f"task-{i}", "ok": i < solved, "tokens": 40} for i in range(10)]
-    splits = {"test": {"results": tasks}, "ood": {"results": tasks[8:]}}
-    (folder.root / "scores.json").write_text(json.dumps({"seconds": 24.0, "splits": splits}))
-    views = {v: {"sha256": j, "size": 10**7} for v, j in run.recipe.stages.speakers().items()}
-    (folder.root / "bundle").mkdir()
-    (folder.root / "bundle" / "bundle.json").write_text(json.dumps({"views": views}))
+def _solved(run: Planned) -> int:
+    return round(SOLVED[run.variant] * run.share * (run.recipe.lora.r / 16) ** 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +37,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Table, list[Planned]
     table = load_table(out / "table.yaml")
     runs = planned_runs(table)
     for run in runs:
-        _finish(run, out)
+        finish(run, out, _solved(run))
     write_report(table, runs, out)
     return table, runs, out
 
@@ -97,9 +72,25 @@ def test_a_report_of_finished_runs_alone(
     with pytest.raises(UserError, match="has no finished run of glpft"):
         finished(runs, tmp_path)
     for run in (runs[0], runs[3]):
-        _finish(run, tmp_path)
-        (tmp_path / run.name / DONE).touch()
+        finish(run, tmp_path, _solved(run))
+    finish(runs[1], tmp_path, _solved(runs[1]))
+    (tmp_path / runs[1].name / DONE).unlink()
     assert [run.name for run in finished(runs, tmp_path)] == ["glpft-seed0", "single-seed0"]
+
+
+def test_it_says_when_and_where_each_run_was_measured_not_where_it_is_written(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "table.yaml").write_text(TABLE + "seeds: [0, 1, 2]\n")
+    table = load_table(tmp_path / "table.yaml")
+    runs = [run for run in planned_runs(table) if run.is_main and run.seed < 2]
+    for run in runs:
+        finish(run, tmp_path, _solved(run))
+    write_report(table, finished(runs, tmp_path), tmp_path)
+    made = "2026-11-30, Linux, a CPU, 1 of 4 cores; 2026-11-30, Linux, a CPU, 2 of 4 cores."
+    assert made in (tmp_path / "report.md").read_text()
+    assert made in (tmp_path / "report.html").read_text()
+    assert ", 2 seeds." in (tmp_path / "report.md").read_text()
 
 
 def test_cost_adds_up_over_the_jobs(done: tuple[Table, list[Planned], Path]) -> None:

@@ -8,6 +8,7 @@ import pytest
 from umi_lite.evals.stats import paired_p
 from umi_lite.reproduce.report import write_report
 from umi_lite.reproduce.results import STEPS, step_rows
+from umi_lite.reproduce.runs import DONE
 from umi_lite.reproduce.table import Planned, load_table, planned_runs
 from umi_lite.train.plan import plan
 from umi_lite.train.run_dir import RunDir
@@ -58,6 +59,8 @@ def _predict(run: Planned, out: Path) -> None:
     views = {view: {"sha256": job, "size": 1} for view, job in run.recipe.stages.speakers().items()}
     (folder.root / "bundle").mkdir()
     (folder.root / "bundle" / "bundle.json").write_text(json.dumps({"views": views}))
+    made = {"date": "2026-11-30", "system": "Linux", "cpu": "a CPU", "cores": 2, "threads": 1}
+    (folder.root / DONE).write_text(json.dumps(made))
 
 
 @pytest.fixture

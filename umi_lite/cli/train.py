@@ -18,7 +18,7 @@ def quickstart(
 ) -> None:
     """Train and measure a small agent from start to end.
 
-    Measures the base model, trains, exports, measures again, and runs two episodes.
+    Measures the agent in the box and the base, trains, exports, measures again, runs episodes.
     """
     from rich.console import Console
 

@@ -7,7 +7,6 @@ stopped. The folder is an ordinary run: `umi train --resume --out` continues its
 import json
 import math
 import shlex
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -31,6 +30,7 @@ from umi_lite.reproduce.runs import (
     exported,
     held_out,
     measured,
+    measured_bundle,
     print_scores,
     train_or_resume,
     untrained,
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from umi_lite.bundle.bundle import Bundle
-    from umi_lite.engine.engine import Engine
 
 REPORT = "report.json"
 
@@ -166,18 +165,11 @@ def _of_bundle(
     bundle: "Bundle", out: Path, room: Mapping[str, Any], title: str,
     cases: Tasks, console: "Console", **how: Any,
 ) -> dict[str, Any]:  # fmt: skip
-    """Measure a bundle, once per bundle, from merged weights, which are faster."""
+    """Measure a bundle, once per bundle."""
     name = sha256(bundle.spec.model_dump_json().encode()).hexdigest()[:12]
-    merged = out / "merged"
     views: Sequence[View] = ROLES if "planner" in bundle.spec.views else ("backbone",)
-
-    def opened() -> "Engine":
-        return bundle.engine(views=views, merge_into=merged, **room)
-
     path = out / f"{title}-{name}.json"
-    scores = measured(path, title, opened, cases, console, spec=bundle.spec, **how)
-    shutil.rmtree(merged, ignore_errors=True)
-    return scores
+    return measured_bundle(path, title, bundle, views, room, cases, console, **how)
 
 
 def _print(report: Mapping[str, Any], console: "Console") -> None:

@@ -1,12 +1,10 @@
 """The report of a table: Markdown, and one self-contained HTML page."""
 
-import platform
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from umi_lite.files import write_text
+from umi_lite.files import read_json, write_text
 from umi_lite.reproduce import plots
 from umi_lite.reproduce.results import (
     Outcome,
@@ -17,6 +15,7 @@ from umi_lite.reproduce.results import (
     scaling,
     step_rows,
 )
+from umi_lite.reproduce.runs import DONE
 from umi_lite.reproduce.table import Planned, Table
 from umi_lite.train.run_dir import versions
 
@@ -62,6 +61,7 @@ def write_report(table: Table, runs: Sequence[Planned], out: Path) -> tuple[Path
     import jinja2
 
     context = _context(table, [outcome(run, out) for run in runs], step_rows(runs, out))
+    context["made"] = _made([read_json(out / run.name / DONE) for run in runs])
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("umi_lite.reproduce", "pages"),
         autoescape=jinja2.select_autoescape(["html"]),
@@ -80,8 +80,6 @@ def write_report(table: Table, runs: Sequence[Planned], out: Path) -> tuple[Path
 def _context(
     table: Table, outcomes: Sequence[Outcome], steps: dict[str, dict[str, StepMean]]
 ) -> dict[str, Any]:
-    from umi_lite.engine.machine import cores, machine_record
-
     found = rows(outcomes)
     live = bool(outcomes[0].solved)
     points = scaling(outcomes) if live else {}
@@ -96,9 +94,7 @@ def _context(
     }
     return {
         "table": table,
-        "date": date.today().isoformat(),
-        "machine": machine_record(cores()),
-        "system": f"{platform.system()} {platform.machine()}",
+        "seeds": sorted({one.run.seed for one in outcomes}),
         "versions": versions(),
         "rows": found,
         "splits": list(found[0].rates),
@@ -112,6 +108,15 @@ def _context(
         "paper": TABLE_1[table.paper] if table.paper else {},
         "recipes": {one.run.name: one.run.recipe.to_yaml() for one in outcomes},
     }
+
+
+def _made(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return when and on which machines the runs were measured, each once."""
+    texts = [
+        f"{r['date']}, {r['system']}, {r['cpu']}, {r['threads']} of {r['cores']} cores"
+        for r in records
+    ]
+    return list(dict.fromkeys(texts))
 
 
 def _mean_cost(costs: Sequence[Any]) -> dict[str, float]:
