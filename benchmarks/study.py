@@ -1,7 +1,8 @@
 """Keep what a table's report reads from its finished runs: `python -m benchmarks.study RUNS`.
 
-Writes a folder per run into `benchmarks/study`. `umi reproduce study --report --out benchmarks/study`
-writes the report of them; copied to `runs/study`, they are not done again by `umi reproduce study`.
+Writes a folder per run into `benchmarks/study`. `umi reproduce study --report --out
+benchmarks/study` writes the report of them. If they are copied to `runs/study`, `umi reproduce
+study` does the other runs only.
 """
 
 import argparse

@@ -90,9 +90,7 @@ def quickstart(recipe: Recipe, out: Path, console: "Console") -> dict[str, Any]:
 def _episodes(
     boxed: "Bundle", trained: "Bundle", tasks: Tasks, out: Path, console: "Console"
 ) -> None:
-    """Print an episode of the agent in the box on the first split, and two of the trained one on
-    the last split.
-    """
+    """Print episodes: the agent in the box on the first split, the trained one on the last."""
     first, *_, last = [*tasks.values(), *tasks.values()]
     _live(boxed, first, (1,), out / "traces" / "live-in-the-box", console)
     _live(trained, last, (1, 2), out / "traces" / "live", console)
