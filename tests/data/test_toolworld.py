@@ -10,7 +10,7 @@ from umi_lite.data.toolworld import GIVE_UP, environment, load, wording
 from umi_lite.data.toolworld.families import PER_100, schedule
 from umi_lite.data.toolworld.goals import goals_of
 from umi_lite.data.toolworld.template_values import CLOSED
-from umi_lite.data.toolworld.toolbox import TOOLSETS, UNSEEN_TOOLSETS
+from umi_lite.data.toolworld.toolbox import TOOLSETS, UNSEEN_TOOLSETS, WorldToolbox
 from umi_lite.data.toolworld.wording import INTENTS
 from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Answer, Call, Observation, Plan, Trajectory
@@ -191,3 +191,15 @@ def test_values_of_one_split_are_in_no_other() -> None:
 def test_a_wrong_request_is_a_user_error(split: str, n: int) -> None:
     with pytest.raises(UserError, match="toolworld"):
         load(split, n)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_gold_call_that_fails_ends_generation_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(self: WorldToolbox, call: Call) -> Observation:
+        return Observation(content=f"internal error in {call.tool}", error=True)
+
+    monkeypatch.setattr(WorldToolbox, "call", broken)
+    with pytest.raises(RuntimeError, match="no task of kind") as caught:
+        load(split="test", n=60, seed=987)
+    assert "internal error in" in str(caught.value.__cause__)

@@ -20,6 +20,7 @@ from umi_lite.protocol.trajectory import Answer, Call, Plan, Step, Trajectory
 from umi_lite.tools.tools import Toolbox
 
 SOURCE = "toolworld"
+_UNMADE = 20
 
 
 class Misfit(Exception):
@@ -204,8 +205,14 @@ def play(
 def fits(
     tasks: Iterator[tuple[Task, Toolset]], split: Split, kind: str, seed: int
 ) -> Iterator[Trajectory]:
-    """Yield the episodes of a kind's tasks, without an end where the tasks have none."""
+    """Yield the episodes of a kind's tasks, without an end where the tasks have none.
+
+    Raises:
+        RuntimeError: `_UNMADE` tasks in a row fit in no draw, so a tool or a goal is broken.
+    """
+    unmade = 0
     for number, (task, toolset) in enumerate(tasks):
+        reason: Misfit | None = None
         for attempt in range(50):
             # The kind is hashed in, so that tasks of two kinds never share a world.
             world_seed = zlib.crc32(f"{kind} {seed} {number} {attempt}".encode())
@@ -213,9 +220,15 @@ def fits(
                 yield write(
                     task, toolset, split, world_seed, f"{SOURCE}-{split}-{seed}-{kind}-{number}"
                 )
-                break
-            except Misfit:
+            except Misfit as err:
+                reason = err
                 continue
+            unmade = 0
+            break
+        else:
+            unmade += 1
+            if unmade == _UNMADE:
+                raise RuntimeError(f"toolworld {split}: no task of kind {kind} fits") from reason
 
 
 def distinct(kinds: Iterable[str], streams: Mapping[str, Iterator[Trajectory]]) -> list[Trajectory]:
