@@ -119,7 +119,7 @@ def test_scores_of_these_weights_are_in_it(own_run, tmp_path, bundle):
     report = {"measured": by, **live_score(True, True, False, True).report()}
     path = tmp_path / "scores.json"
     path.write_text("a note\n" + json.dumps(report))
-    # A run's own results, as `reproduce.runs.measured` keeps them; another run's are not shown.
+    # A run's own results, as `reproduce.parts.measured` keeps them; another run's are not shown.
     kept = {"measured": {"weights": bundle.spec.weights, "sources": {"ood": "wild"}}}
     splits = {"ood": live_score(False, True).report()}
     (own_run / "after.json").write_text(json.dumps({**kept, "splits": splits}))

@@ -88,7 +88,7 @@ def _report(text: str) -> Any:
 
 def _rows(report: Mapping[str, Any]) -> Iterator[ScoreRow]:
     measured = report[MEASURED]
-    if "splits" in report:  # `reproduce.runs.measured`
+    if "splits" in report:  # `reproduce.parts.measured`
         for split, part in report["splits"].items():
             source = measured.get("sources", {}).get(split)
             title = " · ".join(dict.fromkeys(filter(None, (source, split))))

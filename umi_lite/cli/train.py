@@ -206,7 +206,8 @@ def reproduce(
 ) -> None:
     """Train and measure the variants of a table.
 
-    Writes a report. A killed call resumes where it stopped.
+    Writes a report of the finished runs. A killed call resumes where it stopped; calls at the
+    same time share the runs.
     """
     from rich.console import Console
 
@@ -224,9 +225,7 @@ def reproduce(
     from umi_lite.reproduce.runs import do_runs, finished
 
     folder = out or Path("runs") / loaded.name
-    if report:
-        runs = finished(runs, folder)
-    else:
+    if not report:
         do_runs(runs, folder, Console(highlight=False))
-    for path in write_report(loaded, runs, folder):
+    for path in write_report(loaded, finished(runs, folder), folder):
         typer.echo(path)

@@ -24,7 +24,7 @@ from umi_lite.protocol.trajectory import ROLES, View
 from umi_lite.recipe.load import check
 from umi_lite.recipe.schema import Recipe
 from umi_lite.reproduce.own_tasks import HELD_OUT, TRAIN, OwnTasks, lengths
-from umi_lite.reproduce.runs import (
+from umi_lite.reproduce.parts import (
     Tasks,
     deployed_base,
     exported,

@@ -15,7 +15,7 @@ from umi_lite.bundle.card import renew_card
 from umi_lite.files import DEFAULT_BUNDLE, read_json, write_text
 from umi_lite.protocol.trajectory import ROLES, Trajectory, View
 from umi_lite.recipe.schema import Recipe
-from umi_lite.reproduce.runs import (
+from umi_lite.reproduce.parts import (
     Tasks,
     deployed_base,
     exported,
