@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from umi_lite.files import read_json
-from umi_lite.reproduce.results import SCORES
-from umi_lite.reproduce.runs import DONE
+from umi_lite.reproduce.results import DONE, SCORES
 
 KEPT = Path(__file__).parent / "study"
 _AS_THEY_ARE = ("recipe.yaml", "versions.json", DONE, "bundle/bundle.json", "*/metrics.jsonl")

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from umi_lite.reproduce.runs import DONE
+from umi_lite.reproduce.results import DONE
 from umi_lite.reproduce.table import Planned
 from umi_lite.train.plan import plan
 from umi_lite.train.run_dir import RunDir

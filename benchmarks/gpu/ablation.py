@@ -29,8 +29,7 @@ from benchmarks.shapes import Shape, write_model
 from umi_lite.errors import UserError
 from umi_lite.files import write_text
 from umi_lite.recipe.load import merged, read_yaml
-from umi_lite.reproduce.results import outcome
-from umi_lite.reproduce.runs import DONE
+from umi_lite.reproduce.results import DONE, outcome
 from umi_lite.reproduce.table import Planned, load_table, planned_runs
 
 _TINY = Shape(width=64, layers=2, heads=2, kv_heads=1, inner=128)

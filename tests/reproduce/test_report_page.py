@@ -10,8 +10,8 @@ from finished_runs import finish
 
 from umi_lite.errors import UserError
 from umi_lite.reproduce.report import write_report
-from umi_lite.reproduce.results import capacity, outcome, rows
-from umi_lite.reproduce.runs import DONE, finished
+from umi_lite.reproduce.results import DONE, capacity, outcome, rows
+from umi_lite.reproduce.runs import finished
 from umi_lite.reproduce.table import Planned, Table, load_table, planned_runs
 
 TABLE = """

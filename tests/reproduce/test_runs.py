@@ -8,7 +8,8 @@ from rich.console import Console
 
 from umi_lite.errors import UserError
 from umi_lite.reproduce import runs as module
-from umi_lite.reproduce.runs import DONE, do_runs, finished
+from umi_lite.reproduce.results import DONE
+from umi_lite.reproduce.runs import do_runs, finished
 from umi_lite.reproduce.table import Planned, load_table, planned_runs
 
 TABLE = """

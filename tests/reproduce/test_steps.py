@@ -7,8 +7,7 @@ import pytest
 
 from umi_lite.evals.stats import paired_p
 from umi_lite.reproduce.report import write_report
-from umi_lite.reproduce.results import STEPS, step_rows
-from umi_lite.reproduce.runs import DONE
+from umi_lite.reproduce.results import DONE, STEPS, step_rows
 from umi_lite.reproduce.table import Planned, load_table, planned_runs
 from umi_lite.train.plan import plan
 from umi_lite.train.run_dir import RunDir

@@ -71,14 +71,18 @@ class Sampling:
     Attributes:
         votes: samples of each plan and its call, of which the most frequent is taken
             (`agent.votes`). At temperature 0 all but the first are sampled at 0.7.
+        copy_bias: how much values prefer the words of the request and of what tools returned, in
+            nats per token; 0 for none (`engine.copying`).
 
     Raises:
-        UserError: a negative or infinite temperature, a seed that is out of range, or no vote.
+        UserError: a negative or infinite temperature or bias, a seed that is out of range, or no
+            vote.
     """
 
     temperature: float = 0.0
     seed: int = 0
     votes: int = 1
+    copy_bias: float = 6.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < math.inf:
@@ -87,6 +91,8 @@ class Sampling:
             raise UserError(f"seed is {self.seed}; it must be from 0 to {LARGEST_SEED}")
         if self.votes < 1:
             raise UserError(f"votes is {self.votes}; it must be 1 or more")
+        if not 0 <= self.copy_bias < math.inf:
+            raise UserError(f"copy_bias is {self.copy_bias}; it must be 0 (none) or more")
 
 
 def settled(own: _Settings, bundle: _Settings, asked: Mapping[str, Any]) -> _Settings:

@@ -17,7 +17,7 @@ from umi_lite.agent.trace import StopReason, Trace, TraceTurn
 from umi_lite.agent.votes import call_key, choice_of, elect, is_decided
 from umi_lite.agent.wanted import Wanted
 from umi_lite.engine.language import callable_tools
-from umi_lite.engine.request import Generation, Request, RoleEngine
+from umi_lite.engine.request import Generation, Request, RoleEngine, Values
 from umi_lite.errors import UserError
 from umi_lite.files import text_of
 from umi_lite.protocol.grammar import call_grammar
@@ -39,6 +39,7 @@ from umi_lite.tools.search import ToolIndex
 OnEvent = Callable[[str, str], None]
 Steps = Generator[Request | Call, Any, None]
 _T = TypeVar("_T")
+_VALUES: dict[View, Values] = {"planner": "thought", "caller": "call"}
 
 
 class _Ended(Exception):
@@ -290,6 +291,8 @@ class Episode:
             grammar=grammar,
             max_tokens=max_tokens,
             temperature=temperature,
+            values=_VALUES.get(role),
+            copy_bias=self.sampling.copy_bias,
             seed=self.sampling.seed + len(self._turns),
             episode=self,
             on_text=None if on_event is None else lambda text: on_event(role, text),

@@ -85,7 +85,11 @@ def live(source: str, about: str, **defaults: Any) -> Callable[..., None]:
                 traces=traces,
             )
         if json_:
-            drawn = {"temperature": sampling.temperature, "votes": sampling.votes}
+            drawn = {
+                "temperature": sampling.temperature,
+                "votes": sampling.votes,
+                "copy_bias": sampling.copy_bias,
+            }
             asked = {"source": source, **options, **drawn}
             by = measured_with(opened.path, opened.spec, roles.elsewhere, **asked)
             print_json(json.dumps({"measured": by, **score.report()}))

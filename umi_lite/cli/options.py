@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from umi_lite.protocol.trajectory import View
     from umi_lite.tools.mcp.servers import McpServers
 
-
 _Path = TypeVar("_Path", str, str | None)
 
 
@@ -111,9 +110,7 @@ class Limits:
     max_call_tokens: Annotated[
         int | None, typer.Option(help="maximum tokens of a caller's turn")
     ] = None
-    max_answer_tokens: Annotated[int | None, typer.Option(help="maximum tokens of an answer")] = (
-        None
-    )
+    max_answer_tokens: Annotated[int | None, typer.Option(help="maximum tokens per answer")] = None
     max_observation_chars: Annotated[
         int | None,
         typer.Option(help="maximum characters of a tool's result; the middle is cut out"),
@@ -161,6 +158,9 @@ class SamplingOptions:
     votes: Annotated[
         int | None, typer.Option(min=1, help="samples per plan and call; the most frequent counts")
     ] = None
+    copy_bias: Annotated[
+        float | None, typer.Option(help="nats by which values prefer the request's words; 0: none")
+    ] = None
 
     def sampling(self, bundle: "Sampling") -> "Sampling":
         """Return the sampling to run with.
@@ -173,7 +173,8 @@ class SamplingOptions:
         """
         from umi_lite.agent.bounds import Sampling, settled
 
-        given = {"temperature": self.temperature, "seed": self.sampling_seed, "votes": self.votes}
+        given = asdict(self)
+        given["seed"] = given.pop("sampling_seed")
         given = {name: value for name, value in given.items() if value is not None}
         made = settled(Sampling(), bundle, given)
         if self.sampling_seed is not None and made.temperature == 0 and made.votes == 1:

@@ -94,6 +94,7 @@ class Model:
         ends = lib.llama_vocab_is_eog
         self.eog = frozenset(i for i in range(self.n_vocab) if ends(self.vocab, i))
         self._pieces: dict[int, bytes] = {}
+        self._starting: dict[bytes, list[int]] = {}
 
     def encode(self, text: str, *, special: bool) -> list[int]:
         """Return token ids without a BOS; `special` parses special tokens in `text`."""
@@ -122,6 +123,13 @@ class Model:
         write, text = self.lib.llama_token_to_piece, ctypes.string_at
         sizes = ((i, write(self.vocab, i, buffer, 256, 0, True)) for i in range(self.n_vocab))
         return [text(buffer, size) if size >= 0 else self.piece(i) for i, size in sizes]
+
+    def starting_with(self, start: bytes) -> list[int]:
+        """Return the tokens whose bytes begin with `start` (the first time in 0.1 s)."""
+        if start not in self._starting:
+            pieces = enumerate(self.pieces())
+            self._starting[start] = [token for token, piece in pieces if piece.startswith(start)]
+        return self._starting[start]
 
     def specials(self) -> list[int]:
         """Return the tokens that plain text cannot produce."""

@@ -10,6 +10,8 @@ from umi_lite.protocol.template import ChatTemplate, Tokenizer
 from umi_lite.protocol.trajectory import View
 
 Stop = Literal["grammar", "eot", "length", "illegal"]
+Values = Literal["call", "thought"]
+"""Strings in a call's JSON, or what follows `=` in a thought."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +26,8 @@ class Request:
         grammar: llguidance Lark text that the turn must match, None for free text.
         max_tokens: the turn's longest, its end-of-turn token not counted.
         temperature: 0 is greedy.
+        values: what the turn writes whose words the transcript may have; None for none.
+        copy_bias: how much the transcript's words are preferred in them (`engine.copying`).
         seed: for temperatures above 0; the same request gives the same turn.
         episode: keeps its cache slot until `Engine.release`; None keeps none.
         on_text: called with each stretch of text as it is generated.
@@ -35,6 +39,8 @@ class Request:
     grammar: str | None = field(default=None, repr=False)
     max_tokens: int = 256
     temperature: float = 0.0
+    values: Values | None = None
+    copy_bias: float = 0.0
     seed: int = 0
     episode: Hashable = None
     on_text: Callable[[str], None] | None = field(default=None, repr=False)

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from umi_lite.engine.copying import CopyBias
 from umi_lite.engine.draft import Draft, Guess
 from umi_lite.engine.library import EngineError
 from umi_lite.engine.llama import Adapters, Model
@@ -71,6 +72,10 @@ class Turn:
         self._ids: list[int] = []
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self._random: Any = None
+        self._bias: CopyBias | None = None
+        if request.values is not None and request.copy_bias:
+            transcript = request.ids[request.shared :]
+            self._bias = CopyBias(model, request.values, request.copy_bias, transcript)
         started = time.perf_counter()
         self._force()
         self._cost.grammar_seconds += time.perf_counter() - started
@@ -123,6 +128,8 @@ class Turn:
     def pick(self, logits: Any) -> None:
         """Take the next token from the last evaluated one's logits (float32 [n_vocab])."""
         started = time.perf_counter()
+        if self._bias is not None:
+            logits = self._bias.apply(logits)
         token = self._choose(logits)
         chosen = time.perf_counter()
         if not self._takes(token):
@@ -198,6 +205,8 @@ class Turn:
         self.pending += tokens
         if self._draft is not None:
             self._draft.extend(tokens)
+        if self._bias is not None:
+            self._bias.extend(tokens)
         if self.request.on_text is not None:
             text = self._utf8.decode(b"".join(map(self._model.piece, tokens)))
             if text:

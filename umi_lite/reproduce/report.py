@@ -7,6 +7,7 @@ from typing import Any
 from umi_lite.files import read_json, write_text
 from umi_lite.reproduce import plots
 from umi_lite.reproduce.results import (
+    DONE,
     Outcome,
     StepMean,
     capacity,
@@ -15,7 +16,6 @@ from umi_lite.reproduce.results import (
     scaling,
     step_rows,
 )
-from umi_lite.reproduce.runs import DONE
 from umi_lite.reproduce.table import Planned, Table
 from umi_lite.train.run_dir import versions
 

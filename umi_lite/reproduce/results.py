@@ -14,6 +14,8 @@ from umi_lite.reproduce.table import Planned
 from umi_lite.train.plan import plan
 from umi_lite.train.run_dir import RunDir, read_metrics
 
+DONE = "measured.json"
+"""When and on which machine a finished run was measured; there when all else of it is."""
 STEPS = "predictions.jsonl"
 Sums = tuple[list[tuple[float, ...]], list[tuple[float, ...]]]
 

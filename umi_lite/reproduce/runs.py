@@ -20,7 +20,7 @@ from umi_lite.protocol.trajectory import ROLES
 from umi_lite.recipe.schema import Recipe
 from umi_lite.recipe.stages import JobName
 from umi_lite.reproduce.parts import deployed_base, held_out, measured, predicted
-from umi_lite.reproduce.results import SCORES, STEPS
+from umi_lite.reproduce.results import DONE, SCORES, STEPS
 from umi_lite.reproduce.table import Planned
 from umi_lite.train.plan import START, Job, plan
 from umi_lite.train.run_dir import RunDir
@@ -77,10 +77,6 @@ def copy_finished_jobs(
         run.finish(job, partial(shutil.copytree, other.adapter(name), dirs_exist_ok=True))
         copied[job] = other.root.name
     return copied
-
-
-DONE = "measured.json"
-"""When and on which machine a finished run was measured; there when all else of it is."""
 
 
 def finished(runs: Sequence[Planned], out: Path) -> list[Planned]:
