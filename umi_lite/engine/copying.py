@@ -6,9 +6,7 @@ small model that knows which word it wants may spell another one.
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
-
-from umi_lite.engine.llama import Model
+from typing import Any, Literal, Protocol
 
 # The bias of a value's first token, as a share of the bias of later ones: what a value is about is
 # left to the model, how it is spelled is not.
@@ -18,6 +16,15 @@ _CHARACTERS = 80
 _STRETCHES = 400
 # Numbers and dates are often written in another form than in the request.
 _WORD_START = re.compile(r"(?<![^\W_])[^\W\d_]")
+
+
+class Vocabulary(Protocol):
+    """What is needed of a model (`engine.llama.Model`)."""
+
+    def encode(self, text: str, *, special: bool) -> list[int]: ...
+    def decode(self, ids: Sequence[int]) -> str: ...
+    def piece(self, token: int) -> bytes: ...
+    def starting_with(self, start: bytes) -> list[int]: ...
 
 
 class CopyBias:
@@ -34,7 +41,7 @@ class CopyBias:
 
     def __init__(
         self,
-        model: Model,
+        model: Vocabulary,
         values: Literal["call", "thought"],
         strength: float,
         transcript: Sequence[int],
@@ -43,7 +50,7 @@ class CopyBias:
         self._strength = strength
         self._transcript = transcript
         self._reader = _JsonStrings() if values == "call" else _NamedValues()
-        self._ends = model.starting_with(b'"' if values == "call" else b",")
+        self._end = b'"' if values == "call" else b","
         self._undecoded = b""
         self._stretches: list[list[int]] | None = None
         self._at = 0  # tokens of the value so far
@@ -79,7 +86,8 @@ class CopyBias:
         strength = self._strength * (1 if at else _FIRST)
         biased[list(following)] += strength
         if at and any(len(ids) == at or self._ends_word(ids[at]) for ids in self._live):
-            biased[[token for token in self._ends if token not in following]] += strength
+            ends = self._model.starting_with(self._end)
+            biased[[token for token in ends if token not in following]] += strength
         best = int(biased.argmax())
         if best not in following and (own := self._own_tokens(self._model.piece(best))):
             instead = max(own, key=lambda token: biased[token])
