@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from umi_lite import Agent, Sampling
+from umi_lite import Agent, Sampling, tool
 from umi_lite.bundle.bundle import load_bundle
 from umi_lite.files import DEFAULT_BUNDLE
 from umi_lite.protocol.trajectory import Call
@@ -54,3 +54,30 @@ def test_its_recipe_is_the_shipped_one() -> None:
     # A setting that is newer than the bundle has its default.
     made = Recipe.model_validate(load_bundle(DEFAULT_BUNDLE).spec.recipe)
     assert made == load_recipe("default/smollm2-135m", [])
+
+
+def test_names_in_calls_are_spelled_as_in_the_request() -> None:
+    """Of these sixteen seven were misspelled without the bias, and three with it."""
+    pairs = [
+        ("Athens", "Vienna"), ("Manila", "Havana"), ("Havana", "Lisbon"), ("Nairobi", "Bogota"),
+        ("Zagreb", "Tallinn"), ("Canberra", "Jakarta"), ("Reykjavik", "Valletta"),
+        ("Montevideo", "Kathmandu"),
+    ]  # fmt: skip
+    asked: list[str] = []
+
+    @tool
+    def distance(start: str, goal: str) -> str:
+        """The distance between two cities, in km."""
+        asked.extend((start, goal))
+        return "1287"
+
+    right: dict[float, int] = {}
+    for bias in (0.0, Sampling().copy_bias):
+        asked.clear()
+        with Agent.load(tools=[distance], sampling=Sampling(copy_bias=bias)) as agent:
+            for start, goal in pairs:
+                agent.run(f"How far is it from {start} to {goal}?")
+        # In the order of the requests; a call that failed is made twice.
+        names = [name for pair in pairs for name in pair]
+        right[bias] = sum(name in asked for name in names) - sum(n not in names for n in asked)
+    assert right[Sampling().copy_bias] > right[0.0], right

@@ -54,6 +54,10 @@ def test_a_value_begins_with_a_words_own_token(model: Model) -> None:
     assert model.encode("Manila", special=False) == [token(model, "Man"), token(model, "ila")]
     made = bias(model, 'distance {"start": "')
     assert chosen(model, made, M=20.0, Man=12.0) == "Man"
+    assert model.piece(token(model, " Manila")) == b" Manila"
+    logits = np.zeros(model.n_vocab, dtype=np.float32)
+    logits[token(model, " Manila")] = 20.0
+    assert model.piece(int(made.apply(logits).argmax())) == b"Man"
     assert chosen(model, made, V=20.0, Man=16.0) == "V"
     assert chosen(model, made, V=20.0, Man=18.0) == "Man"
 

@@ -31,7 +31,7 @@ class CopyBias:
     """Adds to the logits of tokens that continue a stretch of the transcript, within a value.
 
     The stretches begin at its words. Only their own tokens count: another token that spells the
-    beginning of one (`hen` after `At`) is replaced by the stretch's own.
+    beginning of one (`hen` after `At`, or ` Athens` at once) is replaced by the stretch's own.
 
     Args:
         values: in a call's strings, or in what follows `=` in a thought.
@@ -110,6 +110,7 @@ class CopyBias:
     def _own_tokens(self, start: bytes) -> set[int]:
         """Return the next tokens of the stretches whose text continues with `start`."""
         at = self._at
+        start = start if at else start.lstrip(b" ")
         rests = ((ids, b"".join(map(self._model.piece, ids[at : at + 8]))) for ids in self._live)
         return {ids[at] for ids, rest in rests if start and rest.startswith(start)}
 
