@@ -73,6 +73,7 @@ def test_a_value_can_end_where_the_word_does(model: Model) -> None:
     [
         "dist", '{"', 'distance {"At', 'distance {"start": "Athens", "At', 'f {"n": ',
         'f {"day": "2', 'f {"a": "Ath", "b": {"At', 'f {"text": "say \\"At', 'f {"a": "x At',
+        'f {"code": "At', 'f {"source_code": ["x", "At',
     ],
 )  # fmt: skip
 def test_keys_numbers_and_other_texts_are_free(model: Model, written: str) -> None:
@@ -90,7 +91,7 @@ def test_strings_of_lists_and_nested_objects_are_values(model: Model, written: s
 def test_a_thoughts_named_values_are_biased_and_its_words_are_not(model: Model) -> None:
     made = bias(model, "use distance: start=At", "thought")
     assert chosen(model, made, hen=20.0, hens=12.0) == "hens"
-    for free in ("use distance: At", "use distance: start=Athens, goal At"):
+    for free in ("use distance: At", "use distance: start=Athens, goal At", "use f: sql=At"):
         logits = np.zeros(model.n_vocab, dtype=np.float32)
         assert bias(model, free, "thought").apply(logits) is logits
 

@@ -16,6 +16,10 @@ _CHARACTERS = 80
 _STRETCHES = 400
 # Numbers and dates are often written in another form than in the request.
 _WORD_START = re.compile(r"(?<![^\W_])[^\W\d_]")
+# Arguments with these names are written, not copied; without `_`, in lower case.
+_CODE = frozenset(
+    {"code", "sourcecode", "program", "script", "sql", "expression", "formula", "regex"}
+)
 
 
 class Vocabulary(Protocol):
@@ -115,6 +119,10 @@ class CopyBias:
         return {ids[at] for ids, rest in rests if start and rest.startswith(start)}
 
 
+def _is_code(name: str) -> bool:
+    return name.replace("_", "").lower() in _CODE
+
+
 class _JsonStrings:
     """Reads a call; `value` is an open string that is not a key of its JSON, None outside."""
 
@@ -122,17 +130,20 @@ class _JsonStrings:
         self.value: str | None = None
         self._open: list[str] = []  # brackets
         self._last = ""  # the last sign outside strings
-        self._key = False
+        self._key = ""
+        self._string: Literal["key", "code", "value"] | None = None
         self._escaped = False
 
     def read(self, character: str) -> None:
-        if self.value is not None or self._key:
+        if self._string is not None:
             self._read_string(character)
-        elif character == '"':
-            if self._last == ":" or self._open[-1:] == ["["]:
-                self.value = ""
+        elif character == '"' and self._open:
+            if self._last != ":" and self._open[-1] == "{":
+                self._string, self._key = "key", ""
+            elif _is_code(self._key):
+                self._string = "code"
             else:
-                self._key = bool(self._open)
+                self._string, self.value = "value", ""
         elif not character.isspace():
             self._last = character
             if character in "{[":
@@ -142,23 +153,29 @@ class _JsonStrings:
 
     def _read_string(self, character: str) -> None:
         if character == '"' and not self._escaped:
-            self.value, self._key, self._last = None, False, '"'
+            self.value, self._string, self._last = None, None, '"'
             return
         self._escaped = character == "\\" and not self._escaped
-        if self.value is not None:
+        if self._string == "key":
+            self._key += character
+        elif self.value is not None:
             self.value += character
 
 
 class _NamedValues:
-    """Reads a thought; `value` is what follows `=`, up to a comma, None elsewhere."""
+    """Reads a thought; `value` is what follows `name=`, up to a comma, None elsewhere."""
 
     def __init__(self) -> None:
         self.value: str | None = None
+        self._name = ""
 
     def read(self, character: str) -> None:
         if character == "=":
-            self.value = ""
+            self.value = None if _is_code(self._name) else ""
+            self._name = ""
         elif character in ",\n":
-            self.value = None
+            self.value, self._name = None, ""
         elif self.value is not None:
             self.value += character
+        else:
+            self._name = "" if character.isspace() else self._name + character
