@@ -71,7 +71,8 @@ class GoldSayer:
         return min(self._model.eog)
 
     def _pick(self, turn: Turn, token: int) -> None:
-        self._logits[token] = 1
+        # A perfect model is surer than the copy bias could change.
+        self._logits[token] = 20
         turn.pick(self._logits)
         self._logits[token] = 0
 

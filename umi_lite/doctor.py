@@ -239,9 +239,8 @@ def torch_line(card: str | None) -> Line:
             return Line(mark="✗", name="torch", found=f"{text}, but wrong results", fix=fix)
         return Line(mark="✓", name="torch", found=text)
     if card is None:
-        return Line(
-            mark="✓", name="torch", found=f"{text}; training uses the CPU{_cpu_bf16(found)}"
-        )
+        text += f"; training uses the CPU; {_cpu_bf16(found)}"
+        return Line(mark="✓", name="torch", found=text)
     return Line(
         mark="✗",
         name="torch",

@@ -46,6 +46,7 @@ def test_a_word_of_the_request_is_spelled_with_its_own_tokens(model: Model) -> N
     assert model.encode("Athens", special=False) == [token(model, "At"), token(model, "hens")]
     made = bias(model, 'distance {"start": "At')
     assert chosen(model, made, hen=20.0, hens=12.0) == "hens"
+    assert chosen(model, made, hen=20.0, hens=7.0) == "hen"
     assert chosen(model, made, om=20.0, hens=12.0) == "om"
     assert chosen(model, made, om=15.0, hens=12.0) == "hens"
 
@@ -53,10 +54,10 @@ def test_a_word_of_the_request_is_spelled_with_its_own_tokens(model: Model) -> N
 def test_a_value_begins_with_a_words_own_token(model: Model) -> None:
     assert model.encode("Manila", special=False) == [token(model, "Man"), token(model, "ila")]
     made = bias(model, 'distance {"start": "')
-    assert chosen(model, made, M=20.0, Man=12.0) == "Man"
+    assert chosen(model, made, M=20.0, Man=16.0) == "Man"
     assert model.piece(token(model, " Manila")) == b" Manila"
     logits = np.zeros(model.n_vocab, dtype=np.float32)
-    logits[token(model, " Manila")] = 20.0
+    logits[token(model, " Manila")] = 6.0
     assert model.piece(int(made.apply(logits).argmax())) == b"Man"
     assert chosen(model, made, V=20.0, Man=16.0) == "V"
     assert chosen(model, made, V=20.0, Man=18.0) == "Man"

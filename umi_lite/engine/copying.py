@@ -95,7 +95,9 @@ class CopyBias:
         best = int(biased.argmax())
         if best not in following and (own := self._own_tokens(self._model.piece(best))):
             instead = max(own, key=lambda token: biased[token])
-            biased[instead] = biased[best] + 1
+            # A model that is surer of its own token may mean another word.
+            if biased[best] - biased[instead] <= self._strength:
+                biased[instead] = biased[best] + 1
         return biased
 
     def _all_stretches(self) -> list[list[int]]:
