@@ -76,8 +76,8 @@ def test_torch_beside_a_card(told, mark, word, monkeypatch: pytest.MonkeyPatch) 
 def test_bf16_is_advised_where_it_is_faster(
     speed, advised, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = {"version": "2.13", "cuda": None, "card": None, "bf16_speed": speed}
-    monkeypatch.setattr(doctor, "_child", lambda *_: told)
+    measured = {"version": "2.13", "cuda": None, "card": None, "bf16_speed": speed}
+    monkeypatch.setattr(doctor, "_child", lambda *_: measured)
     line = doctor.torch_line(None)
     assert f"{speed:.1f} times the speed" in line.found
     assert ("-o precision=bf16" in line.found) is advised

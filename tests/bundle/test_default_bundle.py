@@ -77,7 +77,6 @@ def test_names_in_calls_are_spelled_as_in_the_request() -> None:
         with Agent.load(tools=[distance], sampling=Sampling(copy_bias=bias)) as agent:
             for start, goal in pairs:
                 agent.run(f"How far is it from {start} to {goal}?")
-        # In the order of the requests; a call that failed is made twice.
         names = [name for pair in pairs for name in pair]
         right[bias] = sum(name in asked for name in names) - sum(n not in names for n in asked)
     assert right[Sampling().copy_bias] > right[0.0], right

@@ -29,7 +29,7 @@ MADE = {"date": "2026-11-30", "system": "Linux", "cpu": "a CPU", "cores": 4}
 SOLVED = {"glpft": 9, "one-stage": 2, "multi-task": 3, "single": 8}
 
 
-def finish(run: Planned, out: Path, solved: int) -> None:
+def _finish(run: Planned, out: Path) -> None:
     """Write what a finished run leaves: metrics, scores of ten tasks, a bundle's list of files."""
     folder = RunDir(out / run.name)
     folder.create(run.recipe)
@@ -47,6 +47,7 @@ def finish(run: Planned, out: Path, solved: int) -> None:
             for step in range(1, 11)
         ]
         folder.metrics(job.name).write_text("".join(json.dumps(r) + "\n" for r in records))
+    solved = round(SOLVED[run.variant] * run.share * (run.recipe.lora.r / 16) ** 0.5)
     tasks = [{"id": f"task-{i}", "ok": i < solved, "tokens": 40} for i in range(10)]
     splits = {"test": {"results": tasks}, "ood": {"results": tasks[8:]}}
     (folder.root / "scores.json").write_text(json.dumps({"seconds": 24.0, "splits": splits}))
@@ -56,10 +57,6 @@ def finish(run: Planned, out: Path, solved: int) -> None:
     (folder.root / DONE).write_text(json.dumps({**MADE, "threads": 1 + run.seed}))
 
 
-def _solved(run: Planned) -> int:
-    return round(SOLVED[run.variant] * run.share * (run.recipe.lora.r / 16) ** 0.5)
-
-
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Table, list[Planned], Path]:
     out = tmp_path_factory.mktemp("known")
@@ -67,7 +64,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Table, list[Planned]
     table = load_table(out / "table.yaml")
     runs = planned_runs(table)
     for run in runs:
-        finish(run, out, _solved(run))
+        _finish(run, out)
     write_report(table, runs, out)
     return table, runs, out
 
@@ -102,8 +99,8 @@ def test_a_report_of_finished_runs_alone(
     with pytest.raises(UserError, match="has no finished run of glpft"):
         finished(runs, tmp_path)
     for run in (runs[0], runs[3]):
-        finish(run, tmp_path, _solved(run))
-    finish(runs[1], tmp_path, _solved(runs[1]))
+        _finish(run, tmp_path)
+    _finish(runs[1], tmp_path)
     (tmp_path / runs[1].name / DONE).unlink()
     assert [run.name for run in finished(runs, tmp_path)] == ["glpft-seed0", "single-seed0"]
 
@@ -115,7 +112,7 @@ def test_it_says_when_and_where_each_run_was_measured_not_where_it_is_written(
     table = load_table(tmp_path / "table.yaml")
     runs = [run for run in planned_runs(table) if run.is_main and run.seed < 2]
     for run in runs:
-        finish(run, tmp_path, _solved(run))
+        _finish(run, tmp_path)
     write_report(table, finished(runs, tmp_path), tmp_path)
     made = "2026-11-30, Linux, a CPU, 1 of 4 cores; 2026-11-30, Linux, a CPU, 2 of 4 cores."
     assert made in (tmp_path / "report.md").read_text()

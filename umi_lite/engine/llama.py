@@ -125,11 +125,11 @@ class Model:
         return [text(buffer, size) if size >= 0 else self.piece(i) for i, size in sizes]
 
     def starting_with(self, start: bytes) -> list[int]:
-        """Return the tokens whose bytes begin with `start` (the first time in 0.1 s)."""
-        if start not in self._starting:
-            pieces = enumerate(self.pieces())
-            self._starting[start] = [token for token, piece in pieces if piece.startswith(start)]
-        return self._starting[start]
+        """Return the tokens whose first byte is `start` (the first call takes 0.1 s)."""
+        if not self._starting:
+            for token, piece in enumerate(self.pieces()):
+                self._starting.setdefault(piece[:1], []).append(token)
+        return self._starting.get(start, [])
 
     def specials(self) -> list[int]:
         """Return the tokens that plain text cannot produce."""

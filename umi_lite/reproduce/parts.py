@@ -150,7 +150,7 @@ def exported(out: Path, base: Path, console: "Console") -> "Bundle":
     from umi_lite.bundle.export import export_run
 
     if not (out / "bundle").exists():
-        with working("converting four adapters to GGUF", console):
+        with working("converting the adapters to GGUF", console):
             export_run(out, base=base)
     return load_bundle(out / "bundle")
 

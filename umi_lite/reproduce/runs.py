@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from umi_lite.bundle.card import renew_card
-from umi_lite.console import Heartbeat, working
+from umi_lite.console import Heartbeat
 from umi_lite.errors import UserError
 from umi_lite.files import lock, write_text, writing
 from umi_lite.protocol.trajectory import ROLES
 from umi_lite.recipe.schema import Recipe
 from umi_lite.recipe.stages import JobName
-from umi_lite.reproduce.parts import deployed_base, held_out, measured, predicted
+from umi_lite.reproduce.parts import deployed_base, exported, held_out, measured, predicted
 from umi_lite.reproduce.results import DONE, SCORES, STEPS
 from umi_lite.reproduce.table import Planned
 from umi_lite.train.plan import START, Job, plan
@@ -149,8 +149,6 @@ def _taken(run: Path) -> Iterator[bool]:
 
 
 def _do(run: Planned, folder: RunDir, out: Path, console: "Console") -> None:
-    from umi_lite.bundle.bundle import load_bundle
-    from umi_lite.bundle.export import export_run
     from umi_lite.engine.machine import cores, machine_record
     from umi_lite.train.trainer import train_in_child
 
@@ -159,10 +157,7 @@ def _do(run: Planned, folder: RunDir, out: Path, console: "Console") -> None:
         with Heartbeat(console, lambda: f"training {run.name}"):
             train_in_child(folder.root)
     base = deployed_base(run.recipe, out)
-    if not (folder.root / "bundle").exists():
-        with working("converting the adapters to GGUF", console):
-            export_run(folder.root, base=base)
-    bundle = load_bundle(folder.root / "bundle")
+    bundle = exported(folder.root, base, console)
     speak = ROLES if "planner" in run.recipe.stages.speakers() else ("backbone",)
     merged = folder.root / "merged"
     options: dict[str, Any] = {"n_ctx": run.recipe.max_length, "slots": run.recipe.eval.slots}
