@@ -150,6 +150,13 @@ def test_plans_always_parse(engine):
         assert len(parse_plan(said.text).thought) <= 60
 
 
+def test_a_plan_begins_as_its_grammar_says(engine):
+    start = "use weather: days=3, city="
+    said = engine.generate(ask(engine, grammar=plan_grammar(60, start), max_tokens=120))
+    assert parse_plan(said.text).thought.startswith(start)
+    assert said.forced >= 8
+
+
 def test_calls_always_fit_their_schema(engine):
     """Every tool of the toolworld, at a temperature that would spoil any free text."""
     specs = {t.name: t for x in toolworld.load("train", 40, 0).trajectories for t in x.tools}

@@ -61,6 +61,16 @@ def test_plan_refuses(text):
     assert not accepts(plan_grammar(40), text)
 
 
+@pytest.mark.parametrize("start", ["use get_price: item=", 'say "é\\n": a='])
+def test_a_thought_can_begin_with_a_given_text(start):
+    grammar = plan_grammar(40, start)
+    assert accepts(grammar, f"{start}tea.\nNext: caller")
+    assert not accepts(grammar, f"{start}\nNext: caller")
+    assert not accepts(grammar, "use it.\nNext: caller")
+    assert accepts(grammar, f"{start}{'x' * (40 - len(start))}\nNext: caller")
+    assert not accepts(grammar, f"{start}{'x' * (41 - len(start))}\nNext: caller")
+
+
 def test_without_tools_there_is_no_caller():
     assert not accepts(plan_grammar(40, tools=False), "Think.\nNext: caller")
     assert accepts(plan_grammar(40, tools=False), "Think.\nNext: give_up")

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -129,8 +130,12 @@ def first(
     run = RunDir(tmp_path_factory.mktemp("first") / "run")
     run.create(tiny_recipe(3, backend="unsloth"))
     command = [sys.executable, "-m", "umi_lite.train.child", str(run.root)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    temporary = tmp_path_factory.mktemp("temporary")
+    env = {**os.environ, "TMPDIR": str(temporary)}
+    env.pop("UNSLOTH_COMPILE_LOCATION", None)
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr
+    assert not list(temporary.glob("umi-*"))
     return run, " ".join(done.stderr.split())
 
 

@@ -27,7 +27,7 @@ _Settings = TypeVar("_Settings", "Bounds", "Sampling")
 
 @dataclass(frozen=True)
 class Bounds:
-    """The limits of an episode; each has its stop reason in the trace.
+    """The limits of an episode; those that end it have their stop reason in the trace.
 
     Attributes:
         max_calls: tool calls (`max_calls`).
@@ -38,6 +38,8 @@ class Bounds:
         max_seconds: wall time, checked between turns (`timeout`).
         max_tools: tools shown to the planner and the caller at once; 0 for as many as have
             room. Of more the best are chosen, and the planner can search (`agent.offers`).
+        max_corrections: how often a thought is said again from where it names a tool wrongly or
+            lacks an argument (`agent.corrections`); 0 for never.
         repeats: this many equal calls with equal observations in a row are `stuck`; 1 disables.
 
     Raises:
@@ -51,12 +53,13 @@ class Bounds:
     max_answer_tokens: int = 256
     max_observation_chars: int = 1024
     max_seconds: float = 120.0
+    max_corrections: int = 3
     repeats: int = 2
     max_tools: int = 0
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            least = 0 if name in ("max_calls", "max_tools") else 1
+            least = 0 if name in ("max_calls", "max_corrections", "max_tools") else 1
             if name == "max_seconds":
                 if not value > 0:
                     raise UserError(f"max_seconds is {value}; it must be above 0")

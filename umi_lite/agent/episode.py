@@ -5,18 +5,18 @@ planner → caller → tool → observation → planner … → summarizer, or �
 """
 
 import time
-import warnings
-from collections.abc import Callable, Collection, Generator, Hashable, Iterable
+from collections.abc import Callable, Collection, Generator, Hashable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from umi_lite.agent.bounds import WARMER, Bounds, Sampling
+from umi_lite.agent.corrections import corrected_start
 from umi_lite.agent.offers import Offers
-from umi_lite.agent.trace import StopReason, Trace, TraceTurn
-from umi_lite.agent.votes import call_key, choice_of, elect, is_decided
+from umi_lite.agent.trace import Ended, StopReason, Trace, TraceTurn
+from umi_lite.agent.votes import Ballot, call_key, choice_of, elect, is_decided
 from umi_lite.agent.wanted import Wanted
-from umi_lite.engine.language import callable_tools
+from umi_lite.engine.language import callable_tools, usable_tools
 from umi_lite.engine.request import Generation, Request, RoleEngine, Values
 from umi_lite.errors import UserError
 from umi_lite.files import text_of
@@ -29,7 +29,6 @@ from umi_lite.protocol.trajectory import (
     Observation,
     Plan,
     Step,
-    Tool,
     Trajectory,
     View,
 )
@@ -40,25 +39,6 @@ OnEvent = Callable[[str, str], None]
 Steps = Generator[Request | Call, Any, None]
 _T = TypeVar("_T")
 _VALUES: dict[View, Values] = {"planner": "thought", "caller": "call"}
-
-
-class _Ended(Exception):
-    """Raised within the loop to end the episode."""
-
-    def __init__(self, stop: StopReason, error: str | None = None):
-        self.stop: StopReason = stop
-        self.error = error
-
-
-@dataclass(frozen=True)
-class _Ballot:
-    """One sample of a step: its choice (None if it cannot be taken), and what it led to."""
-
-    choice: Hashable
-    steps: tuple[Step, ...]
-    transcripts: Transcripts
-    turns: range
-    fault: Exception | None = None
 
 
 @dataclass(eq=False)
@@ -96,15 +76,15 @@ class Episode:
             raise UserError("the instruction is empty; say what to do")
         index = self.index or ToolIndex(self.trajectory.tools)
         language = self.engine.language(self.engine.view_of("planner"))
-        self._offers = Offers(index, language, self.engine.n_ctx, self.bounds.max_tools, _usable)
+        self._offers = Offers(
+            index, language, self.engine.n_ctx, self.bounds.max_tools, usable_tools
+        )
         made = self._offers.begin(self.trajectory, self.wanted.tools or ())
         _, refused = callable_tools(made.tools)
         if refused and len(refused) == len(made.tools):
             raise UserError("; ".join(refused.values()))
-        self.trajectory = made.model_copy(update={"tools": _usable(made.tools)})
-        tools = self.wanted.callable(self.trajectory.offered)
-        self._plan = self.wanted.plan_grammar(self.bounds.max_thought_chars, tools=bool(tools))
-        self._call = call_grammar(tools) if tools else ""
+        self.trajectory = made.model_copy(update={"tools": usable_tools(made.tools)})
+        self._allow_offered()
         self._transcripts = Transcripts(self._transcript, self.engine.n_ctx)
         self._turns: list[TraceTurn] = []
         self._pieces: dict[tuple[str, bool], int] = {}
@@ -118,7 +98,7 @@ class Episode:
         self._began, self._started = datetime.now(UTC), time.monotonic()
         try:
             yield from self._loop()
-        except _Ended as end:
+        except Ended as end:
             self._end = (end.stop, end.error)
 
     def ended(self, stop: StopReason, error: str | None = None) -> None:
@@ -147,16 +127,16 @@ class Episode:
         while True:
             match self.trajectory.steps[-1:]:
                 case (Plan(next="give_up"),):
-                    raise _Ended("give_up")
+                    raise Ended("give_up")
                 case (Plan(next="summarizer"),):
                     said = yield from self._turn("summarizer", self.on_event, temperature)
                     self._grow(Answer(text=self.wanted.cut(said.text)))
                     cut = f"the answer was cut off after {len(said.ids)} tokens"
-                    raise _Ended("answer", cut if said.stop == "length" else None)
+                    raise Ended("answer", cut if said.stop == "length" else None)
                 case (Plan(next="caller"),):
                     if len(done) >= bounds.max_calls:
                         most = f"more than {bounds.max_calls} calls"
-                        raise _Ended("max_calls", f"the planner wanted {most}")
+                        raise Ended("max_calls", f"the planner wanted {most}")
                     said = yield from self._turn("caller", self.on_event, temperature)
                     self._grow(_parsed(parse_call, said))
                 case (Call() as call,):
@@ -171,8 +151,7 @@ class Episode:
                     if self.sampling.votes > 1:
                         yield from self._vote(may_call=len(done) < bounds.max_calls)
                     else:
-                        said = yield from self._turn("planner", self.on_event, temperature)
-                        self._grow(_parsed(parse_plan, said))
+                        self._grow((yield from self._think(self.on_event, temperature)))
 
     def _check_progress(self, done: list[tuple[Call, Observation]]) -> None:
         """End the episode if it repeats itself."""
@@ -180,12 +159,17 @@ class Episode:
         last = done[-repeats:]
         if len(last) == repeats > 1 and all(pair == last[0] for pair in last):
             times = f"{repeats} times in a row"
-            raise _Ended("stuck", f"{last[0][0].tool} was called {times} with one result")
+            raise Ended("stuck", f"{last[0][0].tool} was called {times} with one result")
 
     def _grow(self, step: Step) -> None:
         self.trajectory = self.trajectory.with_step(step)
         if self.on_step is not None:
             self.on_step(self)
+
+    def _allow_offered(self) -> None:
+        """Let the caller call the tools that are offered."""
+        self._callable = self.wanted.callable(self.trajectory.offered)
+        self._call = call_grammar(self._callable) if self._callable else ""
 
     def _observe(self, call: Call) -> Generator[Call, Observation, Observation]:
         started = time.monotonic()
@@ -208,7 +192,7 @@ class Episode:
         self._grow(observation)
         if offer is not None:
             self._grow(offer)
-            self._call = call_grammar(self.wanted.callable(self.trajectory.offered))
+            self._allow_offered()
         if self.on_event is not None:
             self.on_event("tool", observation.content)
         return observation
@@ -217,17 +201,19 @@ class Episode:
         """Grow by the plan, and by the call it leads to, that most of the samples agree on."""
         task, before, votes = self.trajectory, self._transcripts, self.sampling.votes
         self._made.clear()
-        ballots: list[_Ballot] = []
+        ballots: list[Ballot] = []
+        transcripts: list[Transcripts] = []
         while len(ballots) < votes and not is_decided([each.choice for each in ballots], votes):
             self._transcripts = before.copy()
             temperature = self.sampling.temperature or (WARMER if ballots else 0.0)
             ballots.append((yield from self._sample(temperature, may_call)))
+            transcripts.append(self._transcripts)
             self.trajectory = task
         place, agreed = elect([each.choice for each in ballots])
         # Of samples of which none can be taken one whose call only failed, to show its error.
         sound = (at for at, ballot in enumerate(ballots) if ballot.fault is None)
-        elected = ballots[next(sound, 0) if place is None else place]
-        self._transcripts = elected.transcripts
+        place = next(sound, 0) if place is None else place
+        elected, self._transcripts = ballots[place], transcripts[place]
         for ballot in ballots:
             for number in ballot.turns:
                 if ballot is elected:
@@ -235,20 +221,20 @@ class Episode:
                 else:
                     self._turns[number].step = None
         if self.on_event is not None:
-            for role, number in zip(("planner", "caller"), elected.turns, strict=False):
+            turns = [number for number in elected.turns if self._turns[number].step is not None]
+            for role, number in zip(("planner", "caller"), turns, strict=False):
                 self.on_event(role, self._turns[number].said or "")
         for step in elected.steps:
             self._grow(step)
         if elected.fault is not None:
             raise elected.fault
 
-    def _sample(self, temperature: float, may_call: bool) -> Generator[Any, Any, _Ballot]:
+    def _sample(self, temperature: float, may_call: bool) -> Generator[Any, Any, Ballot]:
         """Return one sample of a plan and the call it leads to."""
         first, old = len(self._turns), len(self.trajectory.steps)
         seen, fault = None, None
         try:
-            turn = yield from self._turn("planner", None, temperature)
-            plan = _parsed(parse_plan, turn)
+            plan = yield from self._think(None, temperature)
             self.trajectory = self.trajectory.with_step(plan)
             if plan.next == "caller" and may_call:
                 turn = yield from self._turn("caller", None, temperature)
@@ -257,32 +243,53 @@ class Episode:
                 if call.tool in self.pure:
                     key = call_key(call)
                     seen = self._made[key] = self._made.get(key) or (yield call)
-        except _Ended as end:
+        except Ended as end:
             fault = end
         steps = self.trajectory.steps[old:]
         choice = None if fault is not None else choice_of(steps, seen)
         turns = range(first, len(self._turns))
-        return _Ballot(choice, steps, self._transcripts, turns, fault)
+        return Ballot(choice, steps, turns, fault)
+
+    def _think(
+        self, on_event: OnEvent | None, temperature: float
+    ) -> Generator[Request, Generation, Plan]:
+        """Return the planner's turn, said again from where it names tools or arguments wrongly."""
+        before = self._transcripts.copy()
+        said = yield from self._turn("planner", on_event, temperature)
+        for _ in range(self.bounds.max_corrections):
+            start = corrected_start(said.text, self._callable)
+            if start is None:
+                break
+            if on_event is not None:
+                on_event("planner", "\n")
+            first, kept = len(self._turns) - 1, self._transcripts
+            self._transcripts = before.copy()
+            again = yield from self._turn("planner", on_event, temperature, start)
+            if again.stop in ("length", "illegal"):
+                self._transcripts, self._turns[-1].step = kept, None
+                break
+            said, self._turns[first].step = again, None
+        return _parsed(parse_plan, said)
 
     def _turn(
-        self, role: View, on_event: OnEvent | None, temperature: float
+        self, role: View, on_event: OnEvent | None, temperature: float, start: str = ""
     ) -> Generator[Request, Generation, Generation]:
-        """Request one role's turn, and add it to the transcript of its view."""
-        grammar, max_tokens = self._form(role)
+        """Request one role's turn, which begins with `start`; add it to its view's transcript."""
+        grammar, max_tokens = self._form(role, start)
         if time.monotonic() - self._started > self.bounds.max_seconds:
             most = f"{self.bounds.max_seconds:g} s"
-            raise _Ended("timeout", f"{most} had passed before the {role}'s turn")
+            raise Ended("timeout", f"{most} had passed before the {role}'s turn")
         if (most := self.wanted.max_tokens) is not None:
             left = most - sum(turn.generated for turn in self._turns)
             if left < 1:
-                raise _Ended("max_tokens", f"{most} tokens were written before the {role}'s turn")
+                raise Ended("max_tokens", f"{most} tokens were written before the {role}'s turn")
             max_tokens = min(max_tokens, left)
         at = time.monotonic() - self._started
         view, speaker = self.engine.view_of(role), self.engine.speaker_of(role)
         try:
             transcript = self._transcripts.advance(view, self.trajectory, max_tokens)
         except ContextFull as full:
-            raise _Ended("context", str(full)) from None
+            raise Ended("context", str(full)) from None
         said = yield Request(
             view=view,
             speaker=speaker,
@@ -317,32 +324,27 @@ class Episode:
         language = self.engine.language(view)
         return Transcript(view, language.template, language)
 
-    def _form(self, role: View) -> tuple[str, int]:
+    def _form(self, role: View, start: str) -> tuple[str, int]:
         """Return the grammar of a role's turn, and its most tokens."""
+        bounds = self.bounds
         match role:
             case "planner":
-                return self._plan, self.bounds.max_thought_tokens
+                tools = bool(self._callable)
+                grammar = self.wanted.plan_grammar(bounds.max_thought_chars, start, tools=tools)
+                return grammar, bounds.max_thought_tokens
             case "caller":
-                return self._call, self.bounds.max_call_tokens
+                return self._call, bounds.max_call_tokens
             case _:
-                return self.wanted.answer_grammar(), self.bounds.max_answer_tokens
-
-
-def _usable(tools: Iterable[Tool]) -> tuple[Tool, ...]:
-    """Return the tools that can be called; a warning names each other one, and why."""
-    kept, refused = callable_tools(tools)
-    for why in refused.values():
-        warnings.warn(f"{why}; it is left out", stacklevel=4)
-    return kept
+                return self.wanted.answer_grammar(), bounds.max_answer_tokens
 
 
 def _parsed(parse: Callable[[str], _T], said: Generation) -> _T:
     if said.stop == "length":
         cut = f"the turn was cut off after {len(said.ids)} tokens"
-        raise _Ended("bad_turn", f"{cut}: {said.text!r}")
+        raise Ended("bad_turn", f"{cut}: {said.text!r}")
     if said.stop == "illegal":
-        raise _Ended("bad_turn", f"the turn left its grammar: {said.text!r}")
+        raise Ended("bad_turn", f"the turn left its grammar: {said.text!r}")
     try:
         return parse(said.text)
     except BadTurn as err:
-        raise _Ended("bad_turn", f"{err}: {said.text!r}") from None
+        raise Ended("bad_turn", f"{err}: {said.text!r}") from None

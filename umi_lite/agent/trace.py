@@ -32,6 +32,14 @@ StopReason = Literal[
 ]
 
 
+class Ended(Exception):
+    """Raised within the loop to end the episode."""
+
+    def __init__(self, stop: StopReason, error: str | None = None):
+        self.stop: StopReason = stop
+        self.error = error
+
+
 def check_place(path: Path) -> None:
     """Check that a trace can be written there; folders are made.
 

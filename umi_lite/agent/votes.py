@@ -8,8 +8,19 @@ only the one that is taken is made.
 import json
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 
 from umi_lite.protocol.trajectory import Call, Observation, Step
+
+
+@dataclass(frozen=True)
+class Ballot:
+    """One sample of a step: its choice (None if it cannot be taken), and what it led to."""
+
+    choice: Hashable
+    steps: tuple[Step, ...]
+    turns: range
+    fault: Exception | None = None
 
 
 def call_key(call: Call) -> Hashable:

@@ -34,14 +34,15 @@ class Wanted:
             return ()
         return tuple(tool for tool in tools if self.tools is None or tool.name in self.tools)
 
-    def plan_grammar(self, max_thought_chars: int, *, tools: bool) -> str:
+    def plan_grammar(self, max_thought_chars: int, start: str = "", *, tools: bool) -> str:
         """Return the planner's grammar.
 
         Args:
+            start: what the thought begins with.
             tools: True if there is a tool that can be called.
         """
         nexts = ("caller",) if self.calls == "must" and tools else NEXTS
-        return plan_grammar(max_thought_chars, tools=tools, nexts=nexts)
+        return plan_grammar(max_thought_chars, start, tools=tools, nexts=nexts)
 
     def answer_grammar(self) -> str:
         """Return the summarizer's grammar."""

@@ -98,9 +98,7 @@ def with_groups(command: Callable[..., None]) -> Callable[..., None]:
 class Limits:
     """Options for the bounds of an episode; default the bundle's, or the evaluation's own."""
 
-    max_calls: Annotated[
-        int | None, typer.Option(help="maximum tool calls per episode; default the bundle's")
-    ] = None
+    max_calls: Annotated[int | None, typer.Option(help="maximum tool calls per episode")] = None
     max_thought_chars: Annotated[
         int | None, typer.Option(help="maximum characters of a planner's thought")
     ] = None
@@ -116,11 +114,12 @@ class Limits:
         typer.Option(help="maximum characters of a tool's result; the middle is cut out"),
     ] = None
     max_seconds: Annotated[float | None, typer.Option(help="maximum seconds per episode")] = None
+    max_corrections: Annotated[
+        int | None, typer.Option(help="maximum times that a thought is corrected; 0 for never")
+    ] = None
     repeats: Annotated[
         int | None,
-        typer.Option(
-            help="equal calls in a row, with equal results, that end an episode; 1 for never"
-        ),
+        typer.Option(help="equal calls, with equal results, that end an episode; 1 for never"),
     ] = None
     max_tools: Annotated[
         int | None,

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from functools import cached_property, lru_cache
@@ -155,6 +156,14 @@ def callable_tools(tools: Iterable[Tool]) -> tuple[tuple[Tool, ...], dict[str, s
         else:
             refused[tool.name] = f"tool {tool.name}: its schema cannot be used: {why}"
     return tuple(kept), refused
+
+
+def usable_tools(tools: Iterable[Tool]) -> tuple[Tool, ...]:
+    """Return the tools that can be called; a warning names each other one, and why."""
+    kept, refused = callable_tools(tools)
+    for why in refused.values():
+        warnings.warn(f"{why}; it is left out", stacklevel=4)
+    return kept
 
 
 def grammar_error(grammar: str) -> str | None:

@@ -22,18 +22,25 @@ _OPTIONS = {
 
 
 def plan_grammar(
-    max_thought_chars: int, *, tools: bool = True, nexts: Collection[Next] = NEXTS
+    max_thought_chars: int,
+    start: str = "",
+    *,
+    tools: bool = True,
+    nexts: Collection[Next] = NEXTS,
 ) -> str:
     """Return the planner's grammar: one line of thought, then `Next: ` and a speaker.
 
     Args:
         max_thought_chars: the thought has 1 to this many characters.
+        start: what the thought begins with.
         tools: False leaves the caller out of the speakers: there is nothing to call.
         nexts: the speakers that the planner can name, default all.
     """
     nexts = [name for name in NEXTS if name in nexts and (tools or name != "caller")]
     speakers = " | ".join(f'"{name}"' for name in nexts)
-    return f'start: /[^\\n]{{1,{max_thought_chars}}}/ "\\nNext: " ({speakers})'
+    thought = f"/[^\\n]{{1,{max(1, max_thought_chars - len(start))}}}/"
+    begin = f"{json.dumps(start, ensure_ascii=False)} " if start else ""
+    return f'start: {begin}{thought} "\\nNext: " ({speakers})'
 
 
 def call_grammar(tools: Iterable[Tool]) -> str:

@@ -1,5 +1,6 @@
 """`python -m umi_lite.train.child RUN`: the jobs of a run in a separate process."""
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -7,10 +8,13 @@ from pathlib import Path
 
 def main(root: Path) -> int:
     """Run the jobs that are not done; return 2 for an error of the user's, 130 after Ctrl-C."""
-    import os
-
     # Unsloth writes compiled code into the working directory by default.
-    os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", tempfile.mkdtemp(prefix="umi-unsloth-"))
+    with tempfile.TemporaryDirectory(prefix="umi-unsloth-", ignore_cleanup_errors=True) as folder:
+        os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", folder)
+        return _train(root)
+
+
+def _train(root: Path) -> int:
     from umi_lite.errors import UserError
     from umi_lite.train.backends import choose
     from umi_lite.train.progress import RichReporter

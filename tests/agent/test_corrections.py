@@ -1,0 +1,132 @@
+"""Thoughts that name a tool or its arguments wrongly: how they begin instead, and the loop."""
+
+import pytest
+from scripted import Scripted
+
+from umi_lite.agent.agent import Agent
+from umi_lite.agent.bounds import Bounds, Sampling
+from umi_lite.agent.corrections import corrected_start
+from umi_lite.protocol.trajectory import Call, Observation, Plan, Tool
+from umi_lite.tools.tools import Toolbox
+
+
+def tool(name: str, *arguments: str, required: int | None = None) -> Tool:
+    parameters = {
+        "type": "object",
+        "properties": {argument: {"type": "string"} for argument in arguments},
+        "required": list(arguments[:required]),
+    }
+    return Tool(name=name, description="", parameters=parameters)
+
+
+TOOLS = (
+    tool("bikeshare_free_bikes", "dock", "bike_type", required=1),
+    tool("watch_dock", "dock", "direction", "threshold"),
+    tool("forms.searchResponses", "survey"),
+    tool("price", "product"),
+)
+
+
+@pytest.mark.parametrize(
+    ("thought", "start"),
+    [
+        ("use bike_free_bikes: dock=Mill, then answer.", "use bikeshare_free_bikes"),
+        ("use café.searchResponses: survey=Lunch, then price.", "use forms.searchResponses"),
+        ("use forms.SearchResponses for Lunch, then price.", "use forms.searchResponses"),
+        ("use price: product=tea, then watch_docks.", "use price: product=tea, then watch_dock"),
+        ("usewatch_dock: dock=Mill, then answer.", "watch_dock"),
+        (
+            "use watch_dock: direction=below, threshold=6, then answer.",
+            "use watch_dock: direction=below, threshold=6, dock=",
+        ),
+        ("use watch_dock: dock=Mill, then answer.", "use watch_dock: dock=Mill, direction="),
+        ("use watch_dock: dock=Mill.", "use watch_dock: dock=Mill, direction="),
+        ("Retry: use watch_dock: dock=A, then x.", "Retry: use watch_dock: dock=A, direction="),
+    ],
+)
+def test_a_thought_begins_with_the_name_or_the_argument_that_it_needs(thought, start):
+    assert corrected_start(f"{thought}\nNext: caller", TOOLS) == start
+
+
+@pytest.mark.parametrize(
+    "thought",
+    [
+        "use bikeshare_free_bikes: dock=Mill, then answer.",  # the other one is optional
+        "use watch_dock: dock=A, direction=up, threshold=3, then answer.",
+        "use watch_dock for Mill, then answer.",  # not by name
+        "use watch_dock: Mill, then answer.",
+        "use watch_dock: what=Mill, then answer.",
+        "use price: product=watch_docks, then answer.",  # a value
+        "Look at phone_stand.obj for d.evans@work.io on 2026-05-31 at 10.30.",
+        "I would use the prices of the watch dock.",
+        "Done.",
+    ],
+)
+def test_other_thoughts_stay_as_they_are(thought):
+    assert corrected_start(f"{thought}\nNext: caller", TOOLS) is None
+
+
+@pytest.mark.parametrize("turn", ["No: watch_docks lacks dock.\nNext: give_up", "watch_docks"])
+def test_only_thoughts_that_lead_to_a_call_are_corrected(turn):
+    assert corrected_start(turn, TOOLS) is None
+
+
+def get_price(product: str, shop: str) -> str:
+    """The price of a product in a shop."""
+    return f"{product} at {shop}: 3"
+
+
+SHORT = "use get_price: product=tea, then answer.\nNext: caller"
+WHOLE = "use get_price: product=tea, shop=Mill, then answer.\nNext: caller"
+REST = ('get_price {"product": "tea", "shop": "Mill"}', "Done.\nNext: summarizer", "It is 3.")
+
+
+def run(*turns, bounds=None, **sampling):
+    engine = Scripted(*turns)
+    heard: list[tuple[str, str]] = []
+    agent = Agent(engine, Toolbox([get_price]), bounds or Bounds(), sampling=Sampling(**sampling))
+    trace = agent.run("What is tea at the Mill?", on_event=lambda *event: heard.append(event))
+    assert not engine.turns, "turns are left"
+    return trace, engine, "".join(text for who, text in heard if who == "planner")
+
+
+def test_the_planner_says_its_turn_again_and_the_caller_reads_the_later_one():
+    trace, engine, heard = run(SHORT, WHOLE, *REST)
+    assert trace.trajectory.steps[:3] == (
+        Plan(thought=WHOLE.split("\n")[0], next="caller"),
+        Call(tool="get_price", arguments={"product": "tea", "shop": "Mill"}),
+        Observation(content="tea at Mill: 3"),
+    )
+    first, again = engine.asked[:2]
+    assert first.ids == again.ids and "shop=" not in first.grammar
+    assert '"use get_price: product=tea, shop="' in again.grammar
+    assert WHOLE in engine.prompt(2) and SHORT not in engine.prompt(2)
+    assert [turn.step for turn in trace.turns[:3]] == [None, 0, 1]
+    assert f"{SHORT}\n{WHOLE}" in heard
+
+
+def test_a_turn_that_stays_wrong_is_taken_after_three_corrections():
+    trace, engine, _ = run(SHORT, SHORT, SHORT, SHORT, *REST)
+    assert trace.trajectory.steps[0] == Plan(thought=SHORT.split("\n")[0], next="caller")
+    assert [request.view for request in engine.asked[:5]] == ["planner"] * 4 + ["caller"]
+
+
+def test_no_correction():
+    trace, _, _ = run(SHORT, *REST, bounds=Bounds(max_corrections=0))
+    assert trace.answer == "It is 3." and all(turn.step is not None for turn in trace.turns)
+
+
+def test_a_correction_that_is_cut_off_is_left_out():
+    trace, engine, _ = run(SHORT, f"{WHOLE}…", *REST)
+    assert trace.answer == "It is 3."
+    assert [turn.step for turn in trace.turns[:3]] == [0, None, 1]
+    assert SHORT in engine.prompt(2) and WHOLE not in engine.prompt(2)
+
+
+def test_votes_are_on_the_corrected_turns():
+    done, answer = REST[1:]
+    twice = SHORT, WHOLE, REST[0], WHOLE, REST[0], done, done
+    trace, _, heard = run(*twice, answer, votes=2)
+    assert trace.answer == "It is 3."
+    assert trace.trajectory.steps[0] == Plan(thought=WHOLE.split("\n")[0], next="caller")
+    assert SHORT not in heard
