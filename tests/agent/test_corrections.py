@@ -45,7 +45,7 @@ TOOLS = (
     ],
 )
 def test_a_thought_begins_with_the_name_or_the_argument_that_it_needs(thought, start):
-    assert corrected_start(f"{thought}\nNext: caller", TOOLS) == start
+    assert corrected_start(Plan(thought=thought, next="caller"), TOOLS) == start
 
 
 @pytest.mark.parametrize(
@@ -59,16 +59,17 @@ def test_a_thought_begins_with_the_name_or_the_argument_that_it_needs(thought, s
         "use price: product=watch_docks, then answer.",  # a value
         "Look at phone_stand.obj for d.evans@work.io on 2026-05-31 at 10.30.",
         "I would use the prices of the watch dock.",
+        "I was asked to use the 'watchDocks' function, so I call watch_docks next.",  # ToolBench
         "Done.",
     ],
 )
 def test_other_thoughts_stay_as_they_are(thought):
-    assert corrected_start(f"{thought}\nNext: caller", TOOLS) is None
+    assert corrected_start(Plan(thought=thought, next="caller"), TOOLS) is None
 
 
-@pytest.mark.parametrize("turn", ["No: watch_docks lacks dock.\nNext: give_up", "watch_docks"])
-def test_only_thoughts_that_lead_to_a_call_are_corrected(turn):
-    assert corrected_start(turn, TOOLS) is None
+def test_only_thoughts_that_lead_to_a_call_are_corrected():
+    plan = Plan(thought="No: watch_docks lacks dock.", next="give_up")
+    assert corrected_start(plan, TOOLS) is None
 
 
 def get_price(product: str, shop: str) -> str:
@@ -109,6 +110,11 @@ def test_a_turn_that_stays_wrong_is_taken_after_three_corrections():
     trace, engine, _ = run(SHORT, SHORT, SHORT, SHORT, *REST)
     assert trace.trajectory.steps[0] == Plan(thought=SHORT.split("\n")[0], next="caller")
     assert [request.view for request in engine.asked[:5]] == ["planner"] * 4 + ["caller"]
+
+
+def test_a_turn_that_is_no_plan_is_not_corrected():
+    trace, engine, _ = run("use get_prices: product=tea, then answer.")
+    assert trace.stop == "bad_turn" and len(engine.asked) == 1
 
 
 def test_no_correction():

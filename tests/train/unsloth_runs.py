@@ -33,7 +33,12 @@ def loss_of(model: Any, ids: list[int]) -> float:
 
 
 def main(roots: list[Path]) -> None:
-    os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", tempfile.mkdtemp(prefix="umi-unsloth-"))
+    with tempfile.TemporaryDirectory(prefix="umi-unsloth-") as folder:
+        os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", folder)
+        _run(roots)
+
+
+def _run(roots: list[Path]) -> None:
     from umi_lite.train.backends import make, prepare_process, resolve
 
     prepare_process("unsloth")

@@ -8,13 +8,12 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from umi_lite.protocol.roles import BadTurn, parse_plan
-from umi_lite.protocol.trajectory import Tool
+from umi_lite.protocol.trajectory import Plan, Tool
 
 # The least similarity (`difflib.SequenceMatcher.ratio`) of a name with what is written for it.
 _LEAST = 2 / 3
-# What follows `=` is a value, up to the next comma.
-_WORD = re.compile(r"=[^,]*|(?<![\w@/.-])(?P<name>[^\W\d](?:[\w.-]*\w)?)(?![\w@/=-])")
+# `use NAME: …`, `use NAME for …`, `…, then NAME.`; a thought may begin with the name.
+_NAME = re.compile(r"(?:^|\buse |, then )(?P<name>[^\W\d](?:[\w.-]*\w)?)(?=[:,.]| for |$)")
 # A word is meant as a tool's name if it has several parts: `get_price`, `bank.getPrice`.
 _SEVERAL = re.compile(r"[^\W_][._-][^\W_]|[a-z][A-Z]")
 # Arguments by name: `use buy: item=tea, price=3, then answer.`
@@ -22,19 +21,14 @@ _NAMED = re.compile(r"\buse (?P<tool>\S+): (?=[^\s=,]+=)(?P<items>.*?)(?=, then|
 _ITEM = re.compile(r"(?:^|, )([^\s=,]+)=")
 
 
-def corrected_start(turn: str, tools: Iterable[Tool]) -> str | None:
-    """Return how a planner's turn begins instead, None if there is nothing to correct.
+def corrected_start(plan: Plan, tools: Iterable[Tool]) -> str | None:
+    """Return how a plan's thought begins instead, None if there is nothing to correct.
 
     The model says it again from there on.
 
     Args:
-        turn: its text.
         tools: those that can be called.
     """
-    try:
-        plan = parse_plan(turn)
-    except BadTurn:
-        return None
     if plan.next != "caller":
         return None
     known = {tool.name: tool for tool in tools}
@@ -44,12 +38,12 @@ def corrected_start(turn: str, tools: Iterable[Tool]) -> str | None:
 def _spelled(thought: str, known: Iterable[str]) -> str | None:
     """Return the thought up to its first misspelled name of a tool, with the tool's own name."""
     names = {name.lower(): name for name in known}
-    for match in _WORD.finditer(thought):
+    for match in _NAME.finditer(thought):
         word = match["name"]
-        if word is None or word in names.values() or not _SEVERAL.search(word):
+        if word in names.values() or not _SEVERAL.search(word):
             continue
         if near := get_close_matches(word.lower(), names, n=1, cutoff=_LEAST):
-            return thought[: match.start()] + names[near[0]]
+            return thought[: match.start("name")] + names[near[0]]
     return None
 
 

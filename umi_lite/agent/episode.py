@@ -255,10 +255,9 @@ class Episode:
     ) -> Generator[Request, Generation, Plan]:
         """Return the planner's turn, said again from where it names tools or arguments wrongly."""
         before = self._transcripts.copy()
-        said = yield from self._turn("planner", on_event, temperature)
+        plan = _parsed(parse_plan, (yield from self._turn("planner", on_event, temperature)))
         for _ in range(self.bounds.max_corrections):
-            start = corrected_start(said.text, self._callable)
-            if start is None:
+            if (start := corrected_start(plan, self._callable)) is None:
                 break
             if on_event is not None:
                 on_event("planner", "\n")
@@ -268,8 +267,9 @@ class Episode:
             if again.stop in ("length", "illegal"):
                 self._transcripts, self._turns[-1].step = kept, None
                 break
-            said, self._turns[first].step = again, None
-        return _parsed(parse_plan, said)
+            self._turns[first].step = None
+            plan = _parsed(parse_plan, again)
+        return plan
 
     def _turn(
         self, role: View, on_event: OnEvent | None, temperature: float, start: str = ""

@@ -119,7 +119,7 @@ class Limits:
     ] = None
     repeats: Annotated[
         int | None,
-        typer.Option(help="equal calls, with equal results, that end an episode; 1 for never"),
+        typer.Option(help="equal calls and results in a row that end an episode; 1 for never"),
     ] = None
     max_tools: Annotated[
         int | None,
