@@ -46,6 +46,7 @@ _CODE = ("umi_lite/**/*.py", "benchmarks/**/*.py", "scripts/*.py", "examples/*.p
 _LEFT_OUT = (
     "scripts/wording.py", "umi_lite/data/toolworld/wording.py", "umi_lite/evals/judge_prompts.py",
     "umi_lite/data/synth/requests.py", "umi_lite/data/synth/rewording.py",
+    "umi_lite/data/synth/computed.py",
 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from scripted import Scripted
 from umi_lite.agent.agent import Agent
 from umi_lite.agent.bounds import Bounds, Sampling
 from umi_lite.agent.corrections import corrected_start
-from umi_lite.protocol.trajectory import Call, Observation, Plan, Tool
+from umi_lite.protocol.trajectory import Call, Observation, Plan, Tool, Trajectory
 from umi_lite.tools.tools import Toolbox
 
 
@@ -17,6 +17,15 @@ def tool(name: str, *arguments: str, required: int | None = None) -> Tool:
         "required": list(arguments[:required]),
     }
     return Tool(name=name, description="", parameters=parameters)
+
+
+def before(instruction: str = "Please.", result: str = "") -> Trajectory:
+    """Return a trajectory that a plan continues, with one result if there is any."""
+    call = Call(tool="price", arguments={"product": "tea"})
+    steps = (Plan(thought="use price", next="caller"), call, Observation(content=result))
+    return Trajectory(
+        id="t", source="t", tools=TOOLS, instruction=instruction, steps=steps if result else ()
+    )
 
 
 TOOLS = (
@@ -45,7 +54,7 @@ TOOLS = (
     ],
 )
 def test_a_thought_begins_with_the_name_or_the_argument_that_it_needs(thought, start):
-    assert corrected_start(Plan(thought=thought, next="caller"), TOOLS) == start
+    assert corrected_start(Plan(thought=thought, next="caller"), TOOLS, before()) == start
 
 
 @pytest.mark.parametrize(
@@ -64,12 +73,42 @@ def test_a_thought_begins_with_the_name_or_the_argument_that_it_needs(thought, s
     ],
 )
 def test_other_thoughts_stay_as_they_are(thought):
-    assert corrected_start(Plan(thought=thought, next="caller"), TOOLS) is None
+    assert corrected_start(Plan(thought=thought, next="caller"), TOOLS, before()) is None
 
 
 def test_only_thoughts_that_lead_to_a_call_are_corrected():
     plan = Plan(thought="No: watch_docks lacks dock.", next="give_up")
-    assert corrected_start(plan, TOOLS) is None
+    assert corrected_start(plan, TOOLS, before()) is None
+
+
+@pytest.mark.parametrize(
+    ("thought", "start"),
+    [
+        ("use price for job310, then answer.", "use price for job-310"),
+        ("use price for 310, then answer.", "use price for job-310"),
+        ("use price: product=JOB 310, then price.", None),  # two words
+        ("use price: product=310, then price.", "use price: product=job-310"),
+        ("use watch_dock: dock=TX 4, threshold=310.", None),  # a number
+        ("use watch_dock: dock=tx965495, direction=up.", "use watch_dock: dock=TX965495"),
+        ("use price for job-310, then answer.", None),
+        ("use price for 10, then answer.", None),  # not all of its digits
+        ("use price for 12, then answer.", None),  # said by itself
+        ("use price for job31, then answer.", None),
+    ],
+)
+@pytest.mark.parametrize("place", ["request", "result"])
+def test_a_code_is_written_as_it_was_said(thought, start, place):
+    said = "job-310 and TX965495, in 12 parts of A-12."
+    parameters = {**TOOLS[1].parameters, "required": []}
+    parameters["properties"] = {**parameters["properties"], "threshold": {"type": "number"}}
+    tools = (TOOLS[3], TOOLS[1].model_copy(update={"parameters": parameters}))
+    task = before(said) if place == "request" else before(result=said)
+    assert corrected_start(Plan(thought=thought, next="caller"), tools, task) == start
+
+
+def test_a_code_that_two_could_be_stays_as_it_is():
+    plan = Plan(thought="use price for 12, then answer.", next="caller")
+    assert corrected_start(plan, TOOLS, before("Of A-12 or B-12?")) is None
 
 
 def get_price(product: str, shop: str) -> str:

@@ -231,7 +231,7 @@ def test_the_recipes_and_servers_of_the_docs_are_read(tmp_path: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("TOKEN", "x")
             assert servers_of(str(tmp_path / "mcp.json")), found.where
-    assert (len(yamls), len(servers)) == (2, 2)
+    assert (len(yamls), len(servers)) == (3, 2)
 
 
 @pytest.mark.parametrize("found", [*mentions()], ids=lambda found: f"{found.where} {found.text}")

@@ -253,11 +253,11 @@ class Episode:
     def _think(
         self, on_event: OnEvent | None, temperature: float
     ) -> Generator[Request, Generation, Plan]:
-        """Return the planner's turn, said again from where it names tools or arguments wrongly."""
+        """Return the planner's turn, said again from where `corrected_start` finds it wrong."""
         before = self._transcripts.copy()
         plan = _parsed(parse_plan, (yield from self._turn("planner", on_event, temperature)))
         for _ in range(self.bounds.max_corrections):
-            if (start := corrected_start(plan, self._callable)) is None:
+            if (start := corrected_start(plan, self._callable, self.trajectory)) is None:
                 break
             if on_event is not None:
                 on_event("planner", "\n")

@@ -70,6 +70,7 @@ class Data(Strict):
         config: its configuration, if it has several, e.g. `main`.
         exclude: file of test query ids or instructions that are kept out.
         n: maximum number of trajectories; None takes all.
+        shares: kinds of wild's tasks with their shares (`synth.plans.Mix`); None takes its own.
         vary: how the trajectories are varied for training (`data.vary`); None leaves them as
             they are. Held-out data is never varied.
     """
@@ -82,6 +83,7 @@ class Data(Strict):
     exclude: Place | None = None
     n: Count | None = None
     seed: Int | None = None
+    shares: dict[str, Count] | None = None
     vary: Vary | None = None
 
     def options(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from umi_lite.data.synth.names import (
 )
 from umi_lite.data.synth.plans import Mix
 from umi_lite.data.synth.pools import Split, choice
-from umi_lite.data.synth.shapes import returns_of, with_settings
+from umi_lite.data.synth.shapes import computable, returns_of, with_settings
 from umi_lite.data.synth.values import CannotDraw
 from umi_lite.data.synth.wording import SynthTool, slots_of
 from umi_lite.errors import UserError
@@ -85,6 +85,10 @@ class Catalog:
             return "no tool's result fits another's argument twice in a row"
         if kind == "settings" and not self.pairs:
             return "no tool reads what another one sets"
+        if kind == "computed" and not any(
+            computable(one, self.returns[name]) for name, one in self.tools.items()
+        ):
+            return "no tool gives one number, name or date"
         if kind == "retry" and not any(map(self.misspellable, self.tools.values())):
             return "no tool takes a name that could be misspelled"
         if kind == "missing" and not any(self.omittable(tool) for tool in self.tools.values()):

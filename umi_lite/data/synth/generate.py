@@ -11,12 +11,15 @@ from umi_lite.data.synth import requests
 from umi_lite.data.synth.catalog import Catalog, catalog_of
 from umi_lite.data.synth.check import fault_of
 from umi_lite.data.synth.composed import ComposedDrawing
+from umi_lite.data.synth.computed import draft_computed
 from umi_lite.data.synth.drawing import Drawing
+from umi_lite.data.synth.general import functions_of
 from umi_lite.data.synth.kinds import DONE
 from umi_lite.data.synth.parts import Misfit
 from umi_lite.data.synth.plans import KINDS_OF_TASKS, Company, Mix, schedule, turns
 from umi_lite.data.synth.play import play
 from umi_lite.data.synth.pools import SPLITS, Split
+from umi_lite.data.synth.shapes import computable
 from umi_lite.data.synth.simulate import Simulator, World
 from umi_lite.data.synth.tasks import MAKERS, Draft
 from umi_lite.data.synth.values import CannotDraw
@@ -29,6 +32,7 @@ Task = Trajectory
 
 _TRIES = 40
 _UNSUPPORTED = "unsupported"
+_MAKERS = {**MAKERS, "computed": draft_computed}
 
 
 def generate(
@@ -84,7 +88,7 @@ def generate(
             try:
                 drawing = _drawing(world_seed, split, ComposedDrawing if company else Drawing)
                 draft = _draft(about[tried], tried, drawing, mix, next_of[tried]())
-                offered = company.always if company else _company(draft)
+                offered = _offered(draft, company)
                 made = _write(draft, catalog, offered, world_seed, name, source, functions)
                 if made.instruction in seen:
                     raise Misfit("the same instruction again")
@@ -134,6 +138,9 @@ def _turn(catalog: Catalog, kind: str, seed: int) -> Callable[[], str]:
         names = list(catalog.setters)
     elif kind == "retry":
         names = [name for name, one in catalog.tools.items() if catalog.misspellable(one)]
+    elif kind == "computed":
+        found = catalog.returns
+        names = [name for name, one in catalog.tools.items() if computable(one, found[name])]
     elif kind == "missing":
         names = [name for name, one in catalog.tools.items() if catalog.omittable(one)]
     return turns(random.Random(f"turns {kind} {seed}"), names) if names else lambda: ""
@@ -153,14 +160,22 @@ def _draft(catalog: Catalog, kind: str, drawing: Drawing, mix: Mix, first: str) 
     """
     about = catalog.tools[first]
     draft = Draft(kind, drawing.split, drawing.rng, drawing, mix, catalog, about)
-    MAKERS[kind](draft, about)
+    _MAKERS[kind](draft, about)
     return draft
+
+
+def _offered(draft: Draft, company: Company | None) -> Sequence[SynthTool]:
+    if company is None:
+        return _company(draft)
+    general = [part.made for part in draft.parts if part.compute is not None]
+    return [*company.always, *general]
 
 
 def _company(draft: Draft) -> Sequence[SynthTool]:
     needed = {part.made.tool.name: part.made for part in draft.parts}
     if draft.kind == _UNSUPPORTED:
         needed = {}
+    needed |= {made.tool.name: made for made in draft.also}
     return draft.catalog.company(draft.rng, list(needed.values()), draft.mix, draft.absent)
 
 
@@ -184,6 +199,7 @@ def _write(
     if draft.d.relative:
         ask = requests.with_today(rng, ask, today, split)
     names = {one.tool.name for one in offered}
+    real = {**functions, **functions_of([one.tool for one in offered])}
     world = World(
         seed=seed,
         split=split,
@@ -199,7 +215,7 @@ def _write(
         faults=draft.faults,
         free=sorted(name for name in names & catalog.tools.keys() if not catalog.worded(name)),
     )
-    box = Simulator([one.tool for one in offered], world, functions)
+    box = Simulator([one.tool for one in offered], world, real)
     before = box.state()
     steps, gold = play(draft, box)
     said = [[part.made.tool.name, *one] for part in draft.parts for one in part.said()]
@@ -212,6 +228,6 @@ def _write(
         id=name, source=source, tools=tuple(one.tool for one in offered), instruction=ask,
         steps=tuple(steps), gold=gold, meta=meta,
     )  # fmt: skip
-    if (wrong := fault_of(task, functions)) != "":
+    if (wrong := fault_of(task, real)) != "":
         raise Misfit(wrong)
     return task

@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +45,7 @@ class Part:
         links: the arguments that an earlier part's result gives.
         template: the request of the tool's wording that is used; None for a generic one.
         omitted: a required argument that the request leaves out.
+        compute: returns the arguments that an earlier call's result gives; None for no such ones.
     """
 
     made: SynthTool
@@ -52,6 +53,7 @@ class Part:
     links: dict[str, Link] = field(default_factory=dict)
     template: str | None = None
     omitted: str | None = None
+    compute: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
 
     @property
     def properties(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ class Mix:
     Attributes:
         one: one call. two_parts, three_parts, four_parts: independent calls. two_chain,
             three_chain: later calls need earlier results. settings: set, then read again.
+        computed: general tools compute with a result (`synth.computed`).
         retry: a call fails and is made with another value. dead_end: it fails for good.
         missing: a required value is not given. unsupported: no tool fits.
         twins: the share of tasks that offer a near-twin of a tool they need.
@@ -31,6 +32,7 @@ class Mix:
     two_chain: int = 14
     three_chain: int = 4
     settings: int = 2
+    computed: int = 0
     retry: int = 7
     dead_end: int = 2
     missing: int = 5
@@ -59,7 +61,7 @@ class Company:
 
 KINDS_OF_TASKS = (
     "one", "two_parts", "three_parts", "four_parts", "two_chain", "three_chain", "settings",
-    "retry", "dead_end", "missing", "unsupported",
+    "computed", "retry", "dead_end", "missing", "unsupported",
 )  # fmt: skip
 
 

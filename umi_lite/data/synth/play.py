@@ -41,6 +41,8 @@ def play(draft: Draft, box: Simulator) -> tuple[list[Step], str]:
         arguments = {name: one.value for name, one in part.drawn.items()}
         for name, link in part.links.items():
             arguments[name] = results[-1][link.field]
+        if part.compute is not None:
+            arguments |= part.compute(results[-1])
         arguments = {
             name: arguments[name] for name in [*part.properties, *arguments] if name in arguments
         }
@@ -62,7 +64,7 @@ def play(draft: Draft, box: Simulator) -> tuple[list[Step], str]:
             about = _about(part, arguments, golds)
             text = requests.capital(about) + (requests.lowered(text) if about else text)
         answers.append((text, golds))
-    if draft.kind in CHAINS or draft.kind == "settings":
+    if draft.kind in CHAINS or draft.kind in ("settings", "computed"):
         answers = answers[-1:]
     steps.append(Plan(thought="Done.", next="summarizer"))
     steps.append(Answer(text=requests.tidy(" ".join(text for text, _ in answers))))

@@ -12,6 +12,7 @@ from typing import Any
 from umi_lite.data.synth.composed import ComposedDrawing
 from umi_lite.data.synth.drawing import Drawing
 from umi_lite.data.synth.free import free_form, free_names, free_text
+from umi_lite.data.synth.general import functions_of
 from umi_lite.data.synth.generic import entity
 from umi_lite.data.synth.kinds import DONE, FREE, NAMES
 from umi_lite.data.synth.names import done, words_of
@@ -262,6 +263,7 @@ def environment(task: Trajectory, functions: Mapping[str, ToolFunction] | None =
     """Return fresh live tools of a task, in the state in which its gold calls began.
 
     Args:
-        functions: tools that are really run in place of the simulator, by name.
+        functions: tools that are really run in place of the simulator, by name; general ones are.
     """
-    return Simulator(task.tools, World.of(task.meta["world"]), functions)
+    real = {**functions_of(task.tools), **(functions or {})}
+    return Simulator(task.tools, World.of(task.meta["world"]), real)

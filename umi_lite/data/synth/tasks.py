@@ -36,6 +36,7 @@ class Draft:
     parts: list[Part] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     absent: list[SynthTool] = field(default_factory=list)
+    also: list[SynthTool] = field(default_factory=list)
     ask: str = ""
     retried: Drawn | None = None
 
