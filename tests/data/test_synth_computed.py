@@ -65,7 +65,26 @@ def test_some_offer_general_tools_that_are_not_needed() -> None:
     assert sum(map(bool, unneeded)) > 50
 
 
-def test_every_general_tool_computes_in_the_tasks_environment() -> None:
+@pytest.mark.parametrize("what", general.BY_WHAT)
+def test_the_tools_of_an_operation_compute_the_same(what: str) -> None:
+    value, operand, unit, wanted = {
+        "times": (12, 4, "", "48"), "plus": (12, 4, "", "16"), "minus": (12, 4, "", "8"),
+        "by": (12, 4, "", "3"), "upper": ("Night Bus", 0, "", "NIGHT BUS"),
+        "lower": ("Night Bus", 0, "", "night bus"), "reverse": ("Bus", 0, "", "suB"),
+        "words": ("Night Bus", 0, "", "2"), "weekday": ("2026-12-01", 0, "", "Tuesday"),
+        "later": ("2026-12-01", 4, "", "2026-12-05"), "unit": (3, "hours", "days", "72"),
+    }[what]  # fmt: skip
+    signs = {"times": "*", "plus": "+", "minus": "-", "by": "/"}
+    for one in general.BY_WHAT[what]:
+        given = {one.operand: operand, one.value: value, one.unit: unit}
+        if one.sums:
+            given[one.value] = f"{value} {signs[what]} {operand}"
+        given.pop("", None)
+        assert one.made.function is not None
+        assert one.made.function.call(given) == wanted, one.made.tool.name
+
+
+def test_most_general_tools_compute_in_the_tasks_environment() -> None:
     used = {call.tool for task in tasks() for call in calls(task)} & GENERAL
     assert len(used) > len(GENERAL) / 2
     for task in tasks()[:40]:

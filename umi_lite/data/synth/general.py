@@ -43,13 +43,14 @@ def _two(
     """Return the tools that compute one sign with two numbers."""
     made: list[GeneralTool] = []
     for name, (first, second) in zip(names, pairs, strict=True):
-
-        def run(first: str = first, second: str = second, **given: Any) -> str:
-            return compute.calculator(f"{given[first]} {sign} {given[second]}")
-
         spec = _spec(name, about, **{first: "number", second: "number"})
+        run = _sum(f"{{{first}}} {sign} {{{second}}}")
         made.append(GeneralTool(_synth(ToolFunction(spec, run, pure=True)), first, second))
     return made
+
+
+def _sum(expression: str) -> Callable[..., str]:
+    return lambda **given: compute.calculator(expression.format(**given))
 
 
 def _renamed(
@@ -69,15 +70,15 @@ def _renamed(
         known = {key: arguments.get(key, key) for key in parts["properties"]}
         properties = {known[key]: schema for key, schema in parts["properties"].items()}
         parameters = {**parts, "properties": properties, "required": list(properties)}
-
-        def run(known: Mapping[str, str] = known, **given: Any) -> str:
-            return function(**{key: given[said] for key, said in known.items()})
-
         spec = own.spec.model_copy(update={"name": name, "parameters": parameters})
-        one = ToolFunction(spec, run, pure=True)
+        one = ToolFunction(spec, _called(function, known), pure=True)
         taken = {key: known[said] for key, said in where.items() if key != "sums"}
         made.append(GeneralTool(_synth(one), sums=bool(where.get("sums")), **taken))
     return made
+
+
+def _called(function: Callable[..., str], known: Mapping[str, str]) -> Callable[..., str]:
+    return lambda **given: function(**{key: given[said] for key, said in known.items()})
 
 
 def _synth(made: ToolFunction) -> SynthTool:
