@@ -92,6 +92,8 @@ default-bundle: .venv/.train
 	$(BIN)/umi export runs/default-second-smollm2-135m
 	$(BIN)/umi train default/third-smollm2-135m
 	$(BIN)/umi export runs/default-third-smollm2-135m
+	$(BIN)/umi train default/fourth-smollm2-135m
+	$(BIN)/umi export runs/default-fourth-smollm2-135m
 	$(BIN)/umi train default/smollm2-135m
 	$(BIN)/umi export runs/default-smollm2-135m --out umi_lite/default
 

@@ -111,6 +111,45 @@ def test_a_code_that_two_could_be_stays_as_it_is():
     assert corrected_start(plan, TOOLS, before("Of A-12 or B-12?")) is None
 
 
+BOOK = tool("book", "hotel", "since", "guests", "breakfast", required=1)
+ASKED = "Book the Grand for four, from 9 pm."
+
+
+@pytest.mark.parametrize(
+    ("thought", "start"),
+    [
+        ("use book: hotel=Grand, since=2022-01-21, then answer.", "use book: hotel=Grand, then"),
+        ("use book: hotel=Grand, since=2022-01-21.", "use book: hotel=Grand."),
+        (
+            "use book: hotel=Grand, since=cargo, guests=4, then answer.",
+            "use book: hotel=Grand, guests=",
+        ),
+        ("use book: since=cargo, hotel=Grand, then answer.", "use book: hotel="),
+        ("use book: hotel=Ritz, then answer.", None),  # a required one
+        ("use book: hotel=Grand, breakfast=true, then answer.", None),
+        ("use book: hotel=Grand, guests=14, then answer.", None),  # numbers are said in words
+        ("use book: hotel=Grand, since=21:00, then answer.", None),
+        ("use book: hotel=Grand, since=Grander, then answer.", None),  # said in another form
+        ("use book: hotel=Grand, breakfast=7, then answer.", None),
+    ],
+)
+def test_an_optional_argument_that_nobody_said_is_left_out(thought, start):
+    plan = Plan(thought=thought, next="caller")
+    assert corrected_start(plan, (BOOK,), before(ASKED)) == start
+
+
+def test_a_required_argument_takes_the_place_of_the_only_one():
+    plan = Plan(thought="use book: since=2022-01-21, then answer.", next="caller")
+    assert corrected_start(plan, (BOOK,), before(ASKED)) == "use book: hotel="
+
+
+def test_the_only_argument_is_left_out():
+    find = tool("find", "since", required=0)
+    plan = Plan(thought="use find: since=2022-01-21, then answer.", next="caller")
+    assert corrected_start(plan, (find,), before("Find some.")) == "use find, then"
+    assert corrected_start(plan, (find,), before("Find some.", "It is 2022-01-21.")) is None
+
+
 def get_price(product: str, shop: str) -> str:
     """The price of a product in a shop."""
     return f"{product} at {shop}: 3"

@@ -38,6 +38,32 @@ def test_a_run_begins_with_the_global_adapter(tmp_path, bundle, run_dir, base_hf
     assert (run.root / "start" / "adapter").is_dir()  # it resumes without the bundle
 
 
+def test_the_finished_adapter_is_averaged_with_the_start(tmp_path, bundle, base_hf):
+    def trained(share: float) -> tuple[dict, dict]:
+        tree = recipe_of(bundle, base_hf).model_dump(by_alias=True, exclude_none=True)
+        tree["stages"]["global"] |= {"start_share": share, "learning_rate": 1e-2}
+        recipe = Recipe.model_validate(tree)
+        assert (f"({share:g} of it)" in "\n".join(describe(recipe))) == (share > 0)
+        run = train(recipe, tmp_path / f"{share:g}")
+        folders = (run.root / "start" / "adapter", run.adapters["global"])
+        start, made = (load_file(folder / "adapter_model.safetensors") for folder in folders)
+        return start, made
+
+    start, whole = trained(0.0)
+    same, part = trained(0.25)
+    for key in whole:
+        assert (start[key] == same[key]).all()
+        assert np.allclose(part[key], 0.75 * whole[key] + 0.25 * start[key], atol=1e-6)
+    assert any(not np.allclose(part[key], whole[key], atol=1e-4) for key in whole)
+
+
+def test_a_share_of_the_start_needs_one(base_hf, bundle):
+    tree = recipe_of(bundle, base_hf).model_dump(by_alias=True, exclude_none=True)
+    tree["stages"]["global"] |= {"start": None, "start_share": 0.5}
+    with pytest.raises(ValueError, match="start_share needs start"):
+        Recipe.model_validate(tree)
+
+
 def test_other_adapters_and_bases_are_refused(tmp_path, bundle, base_hf, tiny):
     with pytest.raises(UserError, match=r"has r 4, the recipe.s lora\.r is 8"):
         train(recipe_of(bundle, base_hf, rank=8), tmp_path / "rank")

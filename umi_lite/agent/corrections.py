@@ -1,7 +1,8 @@
-"""Where a thought names a tool or a code wrongly or lacks an argument, and how it begins instead.
+"""Where a thought names a tool or its arguments wrongly, and how it begins instead.
 
 A small model that has the right tool in mind may misspell its name, leave out an argument, for
-which the caller then finds a wrong value, or write `310` or `job310` for `job-310`.
+which the caller then finds a wrong value, make an optional one up, or write `310` or `job310` for
+`job-310`.
 """
 
 import re
@@ -24,6 +25,14 @@ _ITEM = re.compile(r"(?:^|, )([^\s=,]+)=")
 _VALUE = re.compile(r"(?:\b(?P<name>[^\s=,]+)=|\buse \S+ for )(?P<value>[^,=]+?)(?=,|\.?$)")
 # "job-310", "TX965495": letters and then digits; each part of a value that could be one.
 _CODE = re.compile(r"(?<![\w.-])[^\W\d_]+[-_#/]?\d[\w#/-]*")
+# A date may be said as a day from today, a number in words.
+_DATE = re.compile(r"\d{4}-\d\d")
+_RELATIVE = re.compile(r"\b(?:to(?:day|morrow|night)|yesterday|now|day|week|month|year|\w+day)")
+_COUNTED = re.compile(
+    r"\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty|"
+    r"fifty|hundred|dozen|half|quarter|couple|once|twice|percent|noon|midnight)\b|%|"
+    r"\d ?[ap]\.?m\b|o.clock"
+)
 _WORD = re.compile(r"[\w#/-]*\d[\w#/-]*")
 
 
@@ -40,7 +49,21 @@ def corrected_start(plan: Plan, tools: Iterable[Tool], before: Trajectory) -> st
         return None
     known = {tool.name: tool for tool in tools}
     thought = plan.thought
-    return _spelled(thought, known) or _coded(thought, known, before) or _completed(thought, known)
+    text = _text(before)
+    return (
+        _spelled(thought, known)
+        or _coded(thought, known, text)
+        or _invented(thought, known, text)
+        or _completed(thought, known)
+    )
+
+
+def _text(before: Trajectory) -> str:
+    """Return what the user and the tools said so far."""
+    steps = before.steps
+    said = [step.text for step in steps if isinstance(step, User)]
+    said += [step.content for step in steps if isinstance(step, Observation)]
+    return "\n".join((before.instruction, *said))
 
 
 def _spelled(thought: str, known: Iterable[str]) -> str | None:
@@ -55,12 +78,8 @@ def _spelled(thought: str, known: Iterable[str]) -> str | None:
     return None
 
 
-def _coded(thought: str, known: dict[str, Tool], before: Trajectory) -> str | None:
+def _coded(thought: str, known: dict[str, Tool], text: str) -> str | None:
     """Return the thought up to its first misspelled code, with the code as it was said."""
-    steps = before.steps
-    said = [step.text for step in steps if isinstance(step, User)]
-    said += [step.content for step in steps if isinstance(step, Observation)]
-    text = "\n".join((before.instruction, *said))
     codes = set(_CODE.findall(text))
     used = _NAME.search(thought)
     tool = known.get(used["name"]) if used is not None else None
@@ -96,6 +115,42 @@ def _is_meant(code: str, word: str) -> bool:
 
 def _plain(text: str) -> str:
     return "".join(c for c in text.casefold() if c.isalnum())
+
+
+def _invented(thought: str, known: dict[str, Tool], text: str) -> str | None:
+    """Return the thought without its first optional argument whose value nobody said."""
+    match = _NAMED.search(thought)
+    if match is None or match["tool"] not in known:
+        return None
+    parameters = known[match["tool"]].parameters
+    required = parameters.get("required", ())
+    optional = parameters.get("properties", {}).keys() - set(required)
+    items = list(_ITEM.finditer(match["items"]))
+    ends = [*(item.start() for item in items[1:]), len(match["items"])]
+    for at, (item, end) in enumerate(zip(items, ends, strict=True)):
+        value = match["items"][item.end() : end]
+        if item[1] not in optional or _is_said(value, text):
+            continue
+        kept = thought[: match.start("items") + item.start()]
+        if at + 1 < len(items):
+            return f"{kept}{', ' if at else ''}{items[at + 1][1]}="
+        if not at and required:
+            return f"{kept}{required[0]}="
+        after = thought[match.end("items") :]
+        return (kept if at else kept.removesuffix(": ")) + (", then" if "," in after else ".")
+    return None
+
+
+def _is_said(value: str, text: str) -> bool:
+    """True if a part of a value is in the text, or it may be said in another way."""
+    text = text.casefold()
+    parts = re.findall(r"[^\W_]{2,}", value.casefold())
+    if not parts or parts[0] in ("true", "false", "yes", "no"):
+        return True
+    numbers = all(part.isdigit() for part in parts)
+    if numbers and (_RELATIVE if _DATE.match(value) else _COUNTED).search(text):
+        return True
+    return any(part[:4] in text for part in parts)
 
 
 def _completed(thought: str, known: dict[str, Tool]) -> str | None:

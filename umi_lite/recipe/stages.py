@@ -77,10 +77,19 @@ class GlobalStage(Stage):
     Attributes:
         start: a bundle, or a run folder with one, whose global adapter is copied; None initializes
             a new adapter. The recipe's `lora` must be the one it was trained with.
+        start_share: share of the start's weights in the finished adapter, which is the average of
+            both: it keeps more of what the start could do (Wortsman et al., arXiv 2109.01903).
     """
 
     samples: Literal["trajectories", "roles"] = "trajectories"
     start: Place | None = None
+    start_share: Ratio = 0.0
+
+    @model_validator(mode="after")
+    def _started(self) -> "GlobalStage":
+        if self.start_share and self.start is None:
+            raise ValueError("start_share needs start: the bundle whose adapter is averaged with")
+        return self
 
 
 class RoleStage(Strict):

@@ -79,6 +79,20 @@ def read(model: Any, folder: Path) -> None:
         )
 
 
+def average(folder: Path, other: Path, share: float) -> None:
+    """Replace a saved adapter by its average with another one, matrix by matrix.
+
+    Args:
+        share: of the other one's weights, from 0 to 1.
+    """
+    from safetensors.torch import load_file, save_file
+
+    path = folder / "adapter_model.safetensors"
+    own, before = load_file(path), load_file(other / "adapter_model.safetensors")
+    made = {name: own[name].lerp(before[name].to(own[name].dtype), share) for name in own}
+    save_file(made, path, metadata={"format": "pt"})
+
+
 def release(model: Any) -> None:
     """Remove what the last trainer left in the model, and free its optimizer's memory.
 

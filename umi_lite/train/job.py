@@ -10,7 +10,7 @@ from umi_lite.engine.draft import PHRASES, learn_phrases
 from umi_lite.errors import UserError
 from umi_lite.recipe.schema import Recipe
 from umi_lite.train.activated import OwnTurns
-from umi_lite.train.adapter import fingerprint, name_invocation
+from umi_lite.train.adapter import average, fingerprint, name_invocation
 from umi_lite.train.backends import Backend
 from umi_lite.train.backends import settings as backend_settings
 from umi_lite.train.batches import JoinedCollator
@@ -41,6 +41,7 @@ from umi_lite.train.failures import (
     splitting_trainer,
 )
 from umi_lite.train.packs import Collator, join_at_prefix, join_rows, rows_of
+from umi_lite.train.plan import START
 from umi_lite.train.progress import Reporter
 from umi_lite.train.run_dir import RunDir, step_of
 
@@ -297,6 +298,8 @@ def _finish(
             shutil.copytree(kept.folder / "adapter", folder, dirs_exist_ok=True)
         else:
             model.save_pretrained(str(folder), state_dict=weights)
+        if ready.job.start_share:
+            average(folder, run.adapter(START), ready.job.start_share)
         if ready.job.acts == "own turns" and (cue := fixed_cue(ready.rows)) is not None:
             name_invocation(folder, cue)
         phrases = learn_phrases((row.ids, row.weights) for row in ready.rows)

@@ -21,6 +21,7 @@ class Job:
         acts: `own turns` trains an adapter that is active only where its role speaks.
         under: the job whose adapter stays active, frozen, under one that acts on own turns;
             None is the base alone.
+        start_share: share of the start's weights in the finished adapter.
     """
 
     name: JobName
@@ -30,6 +31,7 @@ class Job:
     seed: int
     acts: Acts = "always"
     under: JobName | None = None
+    start_share: float = 0.0
 
     @property
     def transcript(self) -> View | None:
@@ -47,7 +49,8 @@ def plan(recipe: Recipe) -> list[Job]:
     jobs: list[Job] = []
     if first:
         views: tuple[View, ...] = ("backbone",) if first.samples == "trajectories" else ROLES
-        jobs.append(Job("global", views, START if first.start else None, first, recipe.seed))
+        start, share = (START, first.start_share) if first.start else (None, 0.0)
+        jobs.append(Job("global", views, start, first, recipe.seed, start_share=share))
     if local:
         before: JobName | None = "global" if first else None
         for i, role in enumerate(ROLES, 1):
@@ -104,6 +107,8 @@ def describe(recipe: Recipe) -> list[str]:
         start = "a new adapter" if job.start is None else f"a copy of {job.start}"
         if job.start == START and recipe.stages.global_:
             start = f"a copy of the global adapter of {recipe.stages.global_.start}"
+            share = job.start_share
+            start += f", averaged with it at the end ({share:g} of it)" * bool(share)
         if job.acts == "own turns":
             start += f" over {job.under or 'the base'}, active in its own turns"
             start += _layers(recipe)
