@@ -118,7 +118,7 @@ def _plain(text: str) -> str:
 
 
 def _invented(thought: str, known: dict[str, Tool], text: str) -> str | None:
-    """Return the thought without its first optional argument whose value nobody said."""
+    """Return the thought without its first optional argument whose value was not said."""
     match = _NAMED.search(thought)
     if match is None or match["tool"] not in known:
         return None
