@@ -9,14 +9,17 @@ from goldturns import check_turns
 
 from umi_lite.data.everyday.world import TOOLS
 from umi_lite.data.load import load_source
-from umi_lite.data.synth import general
+from umi_lite.data.synth import general, generate
 from umi_lite.data.synth.check import fault_of
+from umi_lite.data.synth.wording import SynthTool
 from umi_lite.data.toolworld.goals import goals_of
 from umi_lite.data.wild import SPLITS, environment_of, load
 from umi_lite.data.wild.catalog import tools_of
 from umi_lite.errors import UserError
 from umi_lite.protocol.trajectory import Call, Observation, Trajectory
 from umi_lite.recipe.schema import Data
+from umi_lite.tools import compute
+from umi_lite.tools.tools import tool
 
 GENERAL = {one.made.tool.name for tools in general.BY_WHAT.values() for one in tools}
 
@@ -118,6 +121,15 @@ def test_shares_choose_the_kinds_of_tasks() -> None:
 def test_wrong_shares_are_refused(shares: dict[str, int], error: str) -> None:
     with pytest.raises(UserError, match=re.escape(error)):
         load("train", 5, shares=shares)
+
+
+def test_an_own_tool_that_is_like_a_general_one_is_simulated() -> None:
+    functions = (compute.calculator, compute.upper, compute.word_count, compute.add_days)
+    own = [SynthTool(tool(function).spec, None, "own") for function in functions]
+    assert {one.tool.name for one in own} <= GENERAL
+    made = generate.load(own, seed=1, count=30).trajectories
+    assert len(made) == 30
+    assert all(fault_of(task) == "" and "general" not in task.meta["world"] for task in made)
 
 
 def test_without_shares_nothing_is_computed() -> None:

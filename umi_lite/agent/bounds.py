@@ -38,8 +38,8 @@ class Bounds:
         max_seconds: wall time, checked between turns (`timeout`).
         max_tools: tools shown to the planner and the caller at once; 0 for as many as have
             room. Of more the best are chosen, and the planner can search (`agent.offers`).
-        max_corrections: how often a thought is said again from where it names a tool wrongly or
-            lacks an argument (`agent.corrections`); 0 for never.
+        max_corrections: how often a thought is said again from where it names a tool or its
+            arguments wrongly (`agent.corrections`); 0 for never.
         repeats: this many equal calls with equal observations in a row are `stuck`; 1 disables.
 
     Raises:

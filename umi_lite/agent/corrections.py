@@ -117,12 +117,19 @@ def _plain(text: str) -> str:
     return "".join(c for c in text.casefold() if c.isalnum())
 
 
-def _invented(thought: str, known: dict[str, Tool], text: str) -> str | None:
-    """Return the thought without its first optional argument whose value was not said."""
+def _named(thought: str, known: dict[str, Tool]) -> tuple[re.Match[str], dict[str, Any]] | None:
+    """Return where a thought gives arguments by name, and their tool's parameters."""
     match = _NAMED.search(thought)
     if match is None or match["tool"] not in known:
         return None
-    parameters = known[match["tool"]].parameters
+    return match, known[match["tool"]].parameters
+
+
+def _invented(thought: str, known: dict[str, Tool], text: str) -> str | None:
+    """Return the thought without its first optional argument whose value was not said."""
+    if (found := _named(thought, known)) is None:
+        return None
+    match, parameters = found
     required = parameters.get("required", ())
     optional = parameters.get("properties", {}).keys() - set(required)
     items = list(_ITEM.finditer(match["items"]))
@@ -155,10 +162,9 @@ def _is_said(value: str, text: str) -> bool:
 
 def _completed(thought: str, known: dict[str, Tool]) -> str | None:
     """Return the thought up to its last named argument, with a required one that it lacks."""
-    match = _NAMED.search(thought)
-    if match is None or match["tool"] not in known:
+    if (found := _named(thought, known)) is None:
         return None
-    parameters = known[match["tool"]].parameters
+    match, parameters = found
     given = _ITEM.findall(match["items"])
     if not set(given) <= parameters.get("properties", {}).keys():
         return None

@@ -23,8 +23,8 @@ from umi_lite.data.synth.names import (
 )
 from umi_lite.data.synth.plans import Mix
 from umi_lite.data.synth.pools import Split, choice
-from umi_lite.data.synth.shapes import computable, returns_of, with_settings
-from umi_lite.data.synth.values import CannotDraw
+from umi_lite.data.synth.shapes import returns_of, with_settings
+from umi_lite.data.synth.values import NUMBERS, CannotDraw
 from umi_lite.data.synth.wording import SynthTool, slots_of
 from umi_lite.errors import UserError
 from umi_lite.protocol.constraints import Check, held
@@ -85,9 +85,7 @@ class Catalog:
             return "no tool's result fits another's argument twice in a row"
         if kind == "settings" and not self.pairs:
             return "no tool reads what another one sets"
-        if kind == "computed" and not any(
-            computable(one, self.returns[name]) for name, one in self.tools.items()
-        ):
+        if kind == "computed" and not any(map(self.computable, self.tools.values())):
             return "no tool gives one number, name or date"
         if kind == "retry" and not any(map(self.misspellable, self.tools.values())):
             return "no tool takes a name that could be misspelled"
@@ -116,6 +114,19 @@ class Catalog:
             and kind_of(name, part, made.context) in MISSPELLED
             for name, part in parts
         )
+
+    def computable(self, made: SynthTool) -> str:
+        """Return what the one result of a tool is, `number`, `text` or `date`; "" for another."""
+        returns = self.returns[made.tool.name]
+        if made.verb != "query" or made.function is not None or len(returns) != 1:
+            return ""
+        (kind,) = returns.values()
+        if ".." in kind or (kind in NUMBERS and kind not in ("id", "latitude", "longitude")):
+            return "number"
+        if kind == "date":
+            return "date"
+        named = "|" in kind and not re.search(r"[\d_]", kind)
+        return "text" if named or kind in ("person", "company", "city", "book", "title") else ""
 
     def omittable(self, made: SynthTool) -> list[str]:
         """Return the required arguments that a request could leave out, which nothing implies."""

@@ -1,4 +1,4 @@
-"""Requests for what a general tool makes of another tool's result: "twice the price of a lamp"."""
+"""Requests for what a general tool makes of another tool's result: "3 times the price of tea"."""
 
 import random
 import re
@@ -11,7 +11,6 @@ from umi_lite.data.synth.general import GeneralTool
 from umi_lite.data.synth.generic import Clause
 from umi_lite.data.synth.parts import Misfit, Part, ask_of, draw_part
 from umi_lite.data.synth.pools import choice
-from umi_lite.data.synth.shapes import computable
 from umi_lite.data.synth.tasks import Draft
 from umi_lite.data.synth.values import Drawn
 from umi_lite.data.synth.wording import SynthTool
@@ -97,14 +96,12 @@ def draft_computed(draft: Draft, made: SynthTool) -> None:
     """Draft a call and at most two that compute with its result.
 
     Raises:
-        Misfit: the tool's result cannot be computed with, or its wording has no noun phrase.
+        Misfit: the tool's wording has no noun phrase.
     """
     rng, catalog = draft.rng, draft.catalog
-    of = computable(made, catalog.returns[made.tool.name])
     first, noun, unit = _first(draft, made)
-    if not of:
-        raise Misfit("nothing is computed with that result")
     draft.parts = [first]
+    of = catalog.computable(made)
     of = "unit" if of == "number" and unit and rng.random() < 0.7 else of
     count = 0 if rng.random() < _PLAIN else 2 if rng.random() < _TWICE else 1
     does: list[str] = []

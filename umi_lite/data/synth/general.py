@@ -1,15 +1,12 @@
 """General tools that compute with another tool's result: sums, texts, dates and units."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from umi_lite.data.synth.wording import SynthTool, Wording
 from umi_lite.protocol.trajectory import Tool
 from umi_lite.tools import compute
 from umi_lite.tools.tools import ToolFunction, tool
-
-RESULT = "result"
 
 
 @dataclass(frozen=True)
@@ -54,14 +51,19 @@ def _sum(expression: str) -> Callable[..., str]:
 
 
 def _renamed(
-    function: Callable[..., str], names: Mapping[str, Mapping[str, str]], **where: Any
+    function: Callable[..., str],
+    names: Mapping[str, Mapping[str, str]],
+    value: str,
+    operand: str = "",
+    unit: str = "",
+    sums: bool = False,
 ) -> list[GeneralTool]:
     """Return a function's tool under several names.
 
     Args:
         names: each tool's name, with the names of its arguments by the function's; empty for its
             own ones.
-        where: which of the function's arguments take what (`GeneralTool`).
+        value, operand, unit: which of the function's arguments take what (`GeneralTool`).
     """
     made: list[GeneralTool] = []
     own = tool(function, pure=True)
@@ -72,8 +74,8 @@ def _renamed(
         parameters = {**parts, "properties": properties, "required": list(properties)}
         spec = own.spec.model_copy(update={"name": name, "parameters": parameters})
         one = ToolFunction(spec, _called(function, known), pure=True)
-        taken = {key: known[said] for key, said in where.items() if key != "sums"}
-        made.append(GeneralTool(_synth(one), sums=bool(where.get("sums")), **taken))
+        given, added, measured = (known.get(said, "") for said in (value, operand, unit))
+        made.append(GeneralTool(_synth(one), given, added, measured, sums))
     return made
 
 
@@ -83,7 +85,7 @@ def _called(function: Callable[..., str], known: Mapping[str, str]) -> Callable[
 
 def _synth(made: ToolFunction) -> SynthTool:
     wording = Wording(
-        (), made.spec.description, ("It is {result}.", "That is {result}."), {RESULT: "text"}
+        (), made.spec.description, ("It is {result}.", "That is {result}."), {"result": "text"}
     )
     return SynthTool(made.spec, wording, "general", made)
 
@@ -154,18 +156,10 @@ BY_WHAT: dict[str, list[GeneralTool]] = {
 }
 """The tools of each operation; they say and compute the same, under other names."""
 
-_FUNCTIONS = {
+FUNCTIONS = {
     one.made.tool.name: one.made.function
     for tools in BY_WHAT.values()
     for one in tools
     if one.made.function
 }
-
-
-def functions_of(tools: Iterable[Tool]) -> dict[str, ToolFunction]:
-    """Return the functions of those of a task's tools that are general ones, by name."""
-    return {
-        spec.name: found
-        for spec in tools
-        if (found := _FUNCTIONS.get(spec.name)) is not None and found.spec == spec
-    }
+"""The functions of all general tools, by name."""

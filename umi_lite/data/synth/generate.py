@@ -13,13 +13,11 @@ from umi_lite.data.synth.check import fault_of
 from umi_lite.data.synth.composed import ComposedDrawing
 from umi_lite.data.synth.computed import draft_computed
 from umi_lite.data.synth.drawing import Drawing
-from umi_lite.data.synth.general import functions_of
 from umi_lite.data.synth.kinds import DONE
 from umi_lite.data.synth.parts import Misfit
 from umi_lite.data.synth.plans import KINDS_OF_TASKS, Company, Mix, schedule, turns
 from umi_lite.data.synth.play import play
 from umi_lite.data.synth.pools import SPLITS, Split
-from umi_lite.data.synth.shapes import computable
 from umi_lite.data.synth.simulate import Simulator, World
 from umi_lite.data.synth.tasks import MAKERS, Draft
 from umi_lite.data.synth.values import CannotDraw
@@ -139,8 +137,7 @@ def _turn(catalog: Catalog, kind: str, seed: int) -> Callable[[], str]:
     elif kind == "retry":
         names = [name for name, one in catalog.tools.items() if catalog.misspellable(one)]
     elif kind == "computed":
-        found = catalog.returns
-        names = [name for name, one in catalog.tools.items() if computable(one, found[name])]
+        names = [name for name, one in catalog.tools.items() if catalog.computable(one)]
     elif kind == "missing":
         names = [name for name, one in catalog.tools.items() if catalog.omittable(one)]
     return turns(random.Random(f"turns {kind} {seed}"), names) if names else lambda: ""
@@ -167,15 +164,14 @@ def _draft(catalog: Catalog, kind: str, drawing: Drawing, mix: Mix, first: str) 
 def _offered(draft: Draft, company: Company | None) -> Sequence[SynthTool]:
     if company is None:
         return _company(draft)
-    general = [part.made for part in draft.parts if part.compute is not None]
-    return [*company.always, *general]
+    return [*company.always, *draft.general]
 
 
 def _company(draft: Draft) -> Sequence[SynthTool]:
     needed = {part.made.tool.name: part.made for part in draft.parts}
     if draft.kind == _UNSUPPORTED:
         needed = {}
-    needed |= {made.tool.name: made for made in draft.also}
+    needed |= {made.tool.name: made for made in draft.general}
     return draft.catalog.company(draft.rng, list(needed.values()), draft.mix, draft.absent)
 
 
@@ -199,7 +195,6 @@ def _write(
     if draft.d.relative:
         ask = requests.with_today(rng, ask, today, split)
     names = {one.tool.name for one in offered}
-    real = {**functions, **functions_of([one.tool for one in offered])}
     world = World(
         seed=seed,
         split=split,
@@ -214,8 +209,9 @@ def _write(
         actions=sorted(one.tool.name for one in offered if one.verb != "query"),
         faults=draft.faults,
         free=sorted(name for name in names & catalog.tools.keys() if not catalog.worded(name)),
+        general=sorted(one.tool.name for one in draft.general),
     )
-    box = Simulator([one.tool for one in offered], world, real)
+    box = Simulator([one.tool for one in offered], world, functions)
     before = box.state()
     steps, gold = play(draft, box)
     said = [[part.made.tool.name, *one] for part in draft.parts for one in part.said()]
@@ -228,6 +224,6 @@ def _write(
         id=name, source=source, tools=tuple(one.tool for one in offered), instruction=ask,
         steps=tuple(steps), gold=gold, meta=meta,
     )  # fmt: skip
-    if (wrong := fault_of(task, real)) != "":
+    if (wrong := fault_of(task, functions)) != "":
         raise Misfit(wrong)
     return task

@@ -14,7 +14,6 @@ from umi_lite.data.synth.names import (
     singular,
     words,
 )
-from umi_lite.data.synth.values import NUMBERS
 from umi_lite.data.synth.wording import SynthTool
 
 # What getting a thing returns, by the thing.
@@ -138,19 +137,6 @@ def returns_of(made: SynthTool) -> tuple[dict[str, str], bool]:
         return {noun if noun not in arguments else "result": "measure"}, True
     kind = kind_of(noun, {"type": "string"}, made.about)
     return {noun if noun not in arguments else "result": "word" if kind == "text" else kind}, True
-
-
-def computable(made: SynthTool, returns: Mapping[str, str]) -> str:
-    """Return what the one result of a tool is, `number`, `text` or `date`; "" for another one."""
-    if made.verb != "query" or made.function is not None or len(returns) != 1:
-        return ""
-    (kind,) = returns.values()
-    if ".." in kind or (kind in NUMBERS and kind not in ("id", "latitude", "longitude")):
-        return "number"
-    if kind == "date":
-        return "date"
-    named = "|" in kind and not re.search(r"[\d_]", kind)
-    return "text" if named or kind in ("person", "company", "city", "book", "title") else ""
 
 
 def name_kind(noun: str) -> str:

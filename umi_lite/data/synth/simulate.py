@@ -12,7 +12,7 @@ from typing import Any
 from umi_lite.data.synth.composed import ComposedDrawing
 from umi_lite.data.synth.drawing import Drawing
 from umi_lite.data.synth.free import free_form, free_names, free_text
-from umi_lite.data.synth.general import functions_of
+from umi_lite.data.synth.general import FUNCTIONS
 from umi_lite.data.synth.generic import entity
 from umi_lite.data.synth.kinds import DONE, FREE, NAMES
 from umi_lite.data.synth.names import done, words_of
@@ -47,6 +47,7 @@ class World:
         pairs: (setter, getter): what was set is what the getter returns.
         actions: tools that change something.
         free: tools whose results are written in the forms of `synth.free`, not as JSON alone.
+        general: tools of `synth.general`, which really compute.
     """
 
     seed: int
@@ -57,6 +58,7 @@ class World:
     actions: Sequence[str] = ()
     faults: Sequence[Fault] = ()
     free: Sequence[str] = ()
+    general: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
         made: dict[str, Any] = {
@@ -65,7 +67,8 @@ class World:
             "pairs": [list(pair) for pair in self.pairs], "actions": list(self.actions),
             "faults": [vars(fault) for fault in self.faults],
         }  # fmt: skip
-        return made | {"free": list(self.free)} if self.free else made
+        others = {"free": list(self.free), "general": list(self.general)}
+        return made | {name: names for name, names in others.items() if names}
 
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> "World":
@@ -117,7 +120,7 @@ class Simulator(Toolbox):
         world: World,
         functions: Mapping[str, ToolFunction] | None = None,
     ):
-        real = functions or {}
+        real = {name: FUNCTIONS[name] for name in world.general} | dict(functions or {})
         super().__init__(
             real[spec.name] if spec.name in real else _Simulated(spec, partial(self._run, spec))
             for spec in specs
@@ -263,7 +266,6 @@ def environment(task: Trajectory, functions: Mapping[str, ToolFunction] | None =
     """Return fresh live tools of a task, in the state in which its gold calls began.
 
     Args:
-        functions: tools that are really run in place of the simulator, by name; general ones are.
+        functions: tools that are really run in place of the simulator, by name.
     """
-    real = {**functions_of(task.tools), **(functions or {})}
-    return Simulator(task.tools, World.of(task.meta["world"]), real)
+    return Simulator(task.tools, World.of(task.meta["world"]), functions)

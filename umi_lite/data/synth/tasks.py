@@ -40,6 +40,11 @@ class Draft:
     ask: str = ""
     retried: Drawn | None = None
 
+    @property
+    def general(self) -> list[SynthTool]:
+        """The general tools on offer: those that compute in it, and others."""
+        return [*(part.made for part in self.parts if part.compute is not None), *self.also]
+
 
 def _one(draft: Draft, made: SynthTool) -> None:
     draft.parts = [draw_part(draft.d, made, draft.mix)]
